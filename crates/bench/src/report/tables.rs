@@ -1,0 +1,294 @@
+//! The tables of a report, made once and shown on the terminal, in Markdown and in HTML.
+
+use serde::{Deserialize, Serialize};
+
+use super::format::{self, MISSING};
+use super::model::{Report, Yardstick};
+use super::system::{RatioBand, System};
+
+/// A table of text cells. Columns that hold only numbers are aligned to the right.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// The heading.
+    pub title: String,
+    /// How to read it, or empty.
+    #[serde(default)]
+    pub note: String,
+    /// Column heads.
+    pub columns: Vec<String>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(title: &str, note: &str, columns: &[&str]) -> Self {
+        Self {
+            title: title.into(),
+            note: note.into(),
+            columns: columns.iter().map(|name| (*name).into()).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// The cell, or the empty text where a row is short.
+    pub fn cell(&self, row: usize, column: usize) -> &str {
+        self.rows
+            .get(row)
+            .and_then(|cells| cells.get(column))
+            .map_or("", String::as_str)
+    }
+
+    /// The table without the columns in which everything is missing, the first column excepted: an experiment without
+    /// groups shows no group.
+    pub fn without_missing_columns(mut self) -> Self {
+        for column in (1..self.columns.len()).rev() {
+            if (0..self.rows.len()).all(|row| matches!(self.cell(row, column), MISSING | "")) {
+                self.columns.remove(column);
+                for row in self.rows.iter_mut().filter(|row| row.len() > column) {
+                    row.remove(column);
+                }
+            }
+        }
+        self
+    }
+
+    /// Whether every cell of a column is a number or missing. The first column holds names, even where they are numbers.
+    pub fn is_numeric(&self, column: usize) -> bool {
+        let number = |cell: &str| {
+            cell == MISSING || cell.starts_with(|c: char| c.is_ascii_digit() || "-+<".contains(c))
+        };
+        column > 0
+            && !self.rows.is_empty()
+            && (0..self.rows.len()).all(|row| number(self.cell(row, column)))
+    }
+}
+
+/// Accuracies of systems and yardsticks.
+pub fn accuracies(report: &Report) -> Table {
+    let average = report
+        .systems
+        .iter()
+        .any(|system| system.accuracy.average.is_some());
+    let mut table = Table::new(
+        "Accuracy on held-out comparisons",
+        "Top: all comparisons of seen users, pooled. Generic: unseen users, scored as the generic user. Majority and \
+         minority: mean over users ± standard error. SFT is the reference: its implicit reward is 0 everywhere, so it \
+         has no accuracy.",
+        &["system", "top", "generic", "majority", "minority"],
+    );
+    if average {
+        table.columns.push("all users".into());
+    }
+    table.rows = report
+        .systems
+        .iter()
+        .map(|system| accuracy_row(system, average))
+        .collect();
+    table.rows.extend(
+        report
+            .yardsticks
+            .iter()
+            .map(|(name, yardstick)| yardstick_row(name, yardstick, average)),
+    );
+    table.without_missing_columns()
+}
+
+fn accuracy_row(system: &System, average: bool) -> Vec<String> {
+    let accuracy = &system.accuracy;
+    let mut row = vec![
+        system.title().into(),
+        format::decimal(accuracy.top),
+        format::decimal(accuracy.generic),
+        format::mean_se(accuracy.majority),
+        format::mean_se(accuracy.minority),
+    ];
+    if average {
+        row.push(format::mean_se(accuracy.average.unwrap_or_default()));
+    }
+    row
+}
+
+fn yardstick_row(name: &str, yardstick: &Yardstick, average: bool) -> Vec<String> {
+    let mut row = vec![format!("yardstick: {name}")];
+    row.extend(
+        [
+            yardstick.top,
+            yardstick.generic,
+            yardstick.majority,
+            yardstick.minority,
+        ]
+        .map(format::decimal),
+    );
+    if average {
+        row.push(MISSING.into());
+    }
+    row
+}
+
+/// Lengths of sampled responses and the share of empty ones.
+pub fn responses(report: &Report) -> Table {
+    let mut table = Table::new(
+        "Sampled responses",
+        "Mean length in words, and the share of empty responses. A system without users answers everyone alike: see \
+         the generic column.",
+        &[
+            "system",
+            "words majority",
+            "words minority",
+            "words generic",
+            "empty majority",
+            "empty minority",
+            "empty generic",
+        ],
+    );
+    table.rows = report.systems.iter().map(response_row).collect();
+    table.without_missing_columns()
+}
+
+fn response_row(system: &System) -> Vec<String> {
+    let (words, empty) = (&system.words, &system.empty_share);
+    let mut row = vec![system.title().into()];
+    row.extend([words.majority, words.minority, words.generic].map(format::one_decimal));
+    row.extend([empty.majority, empty.minority, empty.generic].map(format::percent));
+    row
+}
+
+/// What each system cost, and whether it is still a language model.
+pub fn costs(report: &Report) -> Table {
+    let mut table = Table::new(
+        "Cost and health",
+        "KL: mean divergence to the reference per response, in nats. Held-out loss: nats per token on text no system was \
+         trained on. Memory: peak of the whole process.",
+        &[
+            "system",
+            "LLM weights",
+            "user weights",
+            "steps",
+            "time",
+            "comparisons/s",
+            "memory",
+            "KL",
+            "held-out loss",
+        ],
+    );
+    table.rows = report.systems.iter().map(cost_row).collect();
+    table.without_missing_columns()
+}
+
+fn cost_row(system: &System) -> Vec<String> {
+    vec![
+        system.title().into(),
+        format::maybe_count(system.trainable.llm),
+        format::maybe_count(system.trainable.users),
+        format::maybe_count(system.steps),
+        format::seconds(system.seconds),
+        format::one_decimal(system.comparisons_per_second),
+        format::bytes(system.peak_rss_bytes),
+        format::decimal(system.kl_to_reference),
+        format::decimal(system.heldout_loss),
+    ]
+}
+
+/// Accuracy by length ratio; `None` where no system was broken down.
+pub fn ratios(report: &Report) -> Option<Table> {
+    let mut table = Table::new(
+        "Accuracy by length ratio",
+        "Ratio of the longer to the shorter response; 95 % intervals.",
+        &[
+            "system",
+            "ratio",
+            "comparisons",
+            "top",
+            "majority",
+            "minority",
+        ],
+    );
+    for system in &report.systems {
+        let bands = system.accuracy.by_ratio.iter().flatten();
+        table.rows.extend(bands.map(|band| ratio_row(system, band)));
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+fn ratio_row(system: &System, band: &RatioBand) -> Vec<String> {
+    let ratio = match band.hi {
+        Some(hi) => format!("{:.2} to {hi:.2}", band.lo),
+        None => format!("{:.2} and more", band.lo),
+    };
+    let mut row = vec![system.title().into(), ratio, format::count(band.n)];
+    row.extend([band.top, band.majority, band.minority].map(format::estimate));
+    row
+}
+
+/// Accuracy and length per user; `None` without seen users.
+pub fn users(report: &Report) -> Option<Table> {
+    if report.data.users.is_empty() {
+        return None;
+    }
+    let mut table = Table::new(
+        "Users",
+        "Training and held-out comparisons, then accuracy per system, with the mean words of the sampled responses.",
+        &["user", "group", "train", "held out"],
+    );
+    let shown: Vec<&System> = report.systems.iter().filter(|s| has_users(s)).collect();
+    table
+        .columns
+        .extend(shown.iter().map(|system| system.title().to_owned()));
+    let mut users: Vec<_> = report.data.users.iter().collect();
+    users.sort_by(|a, b| format::natural_key(&a.id).cmp(&format::natural_key(&b.id)));
+    for user in users {
+        let group = user.group.as_deref().unwrap_or(MISSING);
+        let mut row = vec![
+            user.id.clone(),
+            group.into(),
+            format::count(user.train),
+            format::count(user.eval),
+        ];
+        row.extend(shown.iter().map(|system| user_cell(system, &user.id)));
+        table.rows.push(row);
+    }
+    Some(table)
+}
+
+fn has_users(system: &System) -> bool {
+    !system.accuracy.per_user.is_empty() || !system.words.per_user.is_empty()
+}
+
+fn user_cell(system: &System, user: &str) -> String {
+    let accuracy = format::decimal(system.accuracy.per_user.get(user).copied().flatten());
+    match format::finite(system.words.per_user.get(user).copied().flatten()) {
+        Some(words) => format!("{accuracy} · {words:.1} words"),
+        None => accuracy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_numbers_and_dashes_is_numeric_but_the_first() {
+        let mut table = Table::new("", "", &["a", "b"]);
+        table.rows = vec![
+            vec!["x".into(), "1.0 ± 0.1".into()],
+            vec!["y".into(), MISSING.into()],
+            vec!["z".into(), "-1".into()],
+        ];
+        table.columns.push("c".into());
+        assert!(!table.is_numeric(0));
+        assert!(!table.is_numeric(2));
+        assert!(table.is_numeric(1));
+        assert_eq!(table.cell(7, 7), "");
+    }
+
+    #[test]
+    fn columns_without_a_measurement_are_left_out() {
+        let mut table = Table::new("", "", &["name", "a", "b"]);
+        let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
+        table.rows = vec![row([MISSING, MISSING, "1"]), row(["x", MISSING, MISSING])];
+        let table = table.without_missing_columns();
+        assert_eq!(table.columns, ["name", "b"]);
+        assert_eq!(table.rows, [[MISSING, "1"], ["x", MISSING]]);
+    }
+}

@@ -1,0 +1,100 @@
+//! The report as plain text for a terminal.
+
+use super::format::shorten;
+use super::model::Report;
+use super::tables::{self, Table};
+
+/// Verdicts and the tables that matter most, at most about 110 columns wide, without colours.
+pub fn render(report: &Report) -> String {
+    let mut out = format!(
+        "{}, preset {}, seed {}\n",
+        report.experiment, report.preset, report.seed
+    );
+    if let Some(notice) = &report.notice {
+        out.push_str(&format!("Note: {notice}\n"));
+    }
+    let mut shown = vec![
+        tables::accuracies(report),
+        tables::responses(report),
+        tables::costs(report),
+    ];
+    shown.extend(tables::ratios(report));
+    shown.extend(report.tables.iter().cloned());
+    for table in shown {
+        out.push_str(&format!("\n{}\n{}", table.title, aligned(&table)));
+    }
+    out.push('\n');
+    for (key, verdict) in &report.verdicts {
+        out.push_str(&format!(
+            "{} {}: {}\n",
+            key.to_uppercase(),
+            verdict.word(),
+            verdict.text
+        ));
+    }
+    out
+}
+
+/// The table with padded columns: heads, a rule, rows. Cells longer than 60 characters are cut.
+pub fn aligned(table: &Table) -> String {
+    let cell = |row: usize, column: usize| {
+        shorten(table.cell(row, column), 60).replace(['\n', '\r', '\t'], " ")
+    };
+    let widths: Vec<usize> = (0..table.columns.len())
+        .map(|c| {
+            (0..table.rows.len())
+                .map(|r| length(&cell(r, c)))
+                .chain([length(&table.columns[c])])
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let line = |cells: Vec<String>| {
+        let padded = cells
+            .iter()
+            .enumerate()
+            .map(|(c, text)| pad(text, widths[c], table.is_numeric(c)));
+        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    let mut out = line(table.columns.clone());
+    out.push_str(&line(
+        widths.iter().map(|width| "-".repeat(*width)).collect(),
+    ));
+    for row in 0..table.rows.len() {
+        out.push_str(&line(
+            (0..widths.len()).map(|column| cell(row, column)).collect(),
+        ));
+    }
+    out
+}
+
+fn pad(text: &str, width: usize, right: bool) -> String {
+    let space = " ".repeat(width.saturating_sub(length(text)));
+    if right {
+        space + text
+    } else {
+        text.to_owned() + &space
+    }
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_right_aligned_and_lines_do_not_end_in_blanks() {
+        let mut table = Table::new("", "", &["system", "top"]);
+        table.rows = vec![
+            vec!["SFT".into(), "–".into()],
+            vec!["vanilla".into(), "0.681".into()],
+        ];
+        assert_eq!(
+            aligned(&table),
+            "system     top\n-------  -----\nSFT          –\nvanilla  0.681\n"
+        );
+    }
+}
