@@ -1,0 +1,44 @@
+//! What can be wrong with a loss or with its inputs.
+
+/// A loss setting or an input that the formulas are not defined for.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LossError {
+    /// `beta` scales the log-ratios (DPO) or sets the target margin (IPO).
+    #[error("`beta` is {found}, expected a finite number above 0")]
+    Beta {
+        /// The value given.
+        found: f64,
+    },
+    /// At one half and above, the labels say nothing or the opposite.
+    #[error("`label_smoothing` is {found}, expected a number from 0 to below 0.5")]
+    LabelSmoothing {
+        /// The value given.
+        found: f64,
+    },
+    /// `alpha` is the share of the user-specific term.
+    #[error("`alpha` is {found}, expected a number from 0 to 1")]
+    Alpha {
+        /// The value given.
+        found: f64,
+    },
+    /// Two inputs that hold one value per row differ in length.
+    #[error("`{field}` has {found} rows, expected {expected}")]
+    Rows {
+        /// The input that differs.
+        field: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length of the others.
+        expected: usize,
+    },
+}
+
+/// `Ok` when `beta` is finite and positive.
+pub(crate) fn check_beta(beta: f64) -> Result<(), LossError> {
+    if beta.is_finite() && beta > 0.0 {
+        Ok(())
+    } else {
+        Err(LossError::Beta { found: beta })
+    }
+}
