@@ -161,9 +161,9 @@ pub struct Model {
 /// Accuracies that follow from the data alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Yardstick {
-    /// As [`Accuracy::top`].
+    /// As [`Accuracy::top`](super::Accuracy::top).
     pub top: Option<f64>,
-    /// As [`Accuracy::generic`].
+    /// As [`Accuracy::generic`](super::Accuracy::generic).
     pub generic: Option<f64>,
     /// Majority.
     pub majority: Option<f64>,
