@@ -1,0 +1,92 @@
+//! GGUF files: metadata, tensor list, and the quantised block types.
+//!
+//! The format is that of <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
+//! Nothing in a file is trusted: every count is held against the bytes that are left before anything is allocated.
+
+pub mod dequant;
+mod layout;
+mod reader;
+mod types;
+mod value;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+pub use layout::TensorInfo;
+pub use types::TensorType;
+pub use value::{Array, Metadata, Value};
+
+use crate::weights::{ByteFile, WeightError};
+
+/// An opened GGUF file: its metadata and its list of tensors. Tensor data stays on disk until asked for.
+#[derive(Debug)]
+pub struct GgufFile {
+    metadata: Metadata,
+    tensors: Vec<TensorInfo>,
+    bytes: ByteFile,
+}
+
+impl GgufFile {
+    /// Reads and checks the header of `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightError`] naming the file and the key or tensor if the file is no GGUF, is cut off, or contradicts itself.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|source| WeightError::io(path, source))?;
+        let bytes = ByteFile::new(path, file)?;
+        let mut header = reader::HeaderReader::new(path)?;
+        let counts = header.counts()?;
+        let metadata = header.metadata(counts.keys)?;
+        let mut tensors = header.tensors(counts.tensors)?;
+        layout::place(&mut tensors, &metadata, header.position(), &bytes)?;
+        Ok(Self {
+            metadata,
+            tensors,
+            bytes,
+        })
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        self.bytes.path()
+    }
+
+    /// The keys and values in front of the tensors.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The tensors in the order of the file, under their GGUF names.
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    /// Reads one tensor's data, dequantised, in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightError::Io`] if the file cannot be read.
+    pub fn read(&self, tensor: &TensorInfo) -> Result<Vec<f32>, WeightError> {
+        let raw = self.bytes.read(tensor.position, tensor.bytes)?;
+        Ok(dequant::dequantise(tensor.kind, &raw))
+    }
+}
+
+/// Finds the only GGUF file in a folder, if there is exactly one.
+pub(crate) fn only_file_in(folder: &Path) -> Option<PathBuf> {
+    let mut found = std::fs::read_dir(folder).ok()?.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        (path.extension()? == "gguf").then_some(path)
+    });
+    match (found.next(), found.next()) {
+        (Some(path), None) => Some(path),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod test_file;
+#[cfg(test)]
+mod tests;

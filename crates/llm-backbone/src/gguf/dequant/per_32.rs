@@ -1,0 +1,58 @@
+//! Blocks of 32 numbers. In the 4- and 5-bit types byte `j` holds number `j` in its low and number `j + 16` in its high
+//! four bits; the 5-bit types keep the fifth bit of number `j` in bit `j` of a separate 32-bit word.
+
+use super::half_at;
+
+/// `d: f16 | q: 16 bytes`; `x = d (q - 8)`.
+pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
+    let d = half_at(block, 0);
+    for (j, byte) in block[2..].iter().enumerate() {
+        out[j] = f32::from((byte & 15) as i8 - 8) * d;
+        out[j + 16] = f32::from((byte >> 4) as i8 - 8) * d;
+    }
+}
+
+/// `d: f16 | m: f16 | q: 16 bytes`; `x = d q + m`.
+pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
+    let (d, m) = (half_at(block, 0), half_at(block, 2));
+    for (j, byte) in block[4..].iter().enumerate() {
+        out[j] = f32::from(byte & 15) * d + m;
+        out[j + 16] = f32::from(byte >> 4) * d + m;
+    }
+}
+
+/// `d: f16 | h: u32 | q: 16 bytes`; `x = d (q + 16 h - 16)`.
+pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
+    let d = half_at(block, 0);
+    let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+    for (j, byte) in block[6..].iter().enumerate() {
+        let (low, upper) = five_bits(*byte, high, j);
+        out[j] = f32::from(low as i8 - 16) * d;
+        out[j + 16] = f32::from(upper as i8 - 16) * d;
+    }
+}
+
+/// `d: f16 | m: f16 | h: u32 | q: 16 bytes`; `x = d (q + 16 h) + m`.
+pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
+    let (d, m) = (half_at(block, 0), half_at(block, 2));
+    let high = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
+    for (j, byte) in block[8..].iter().enumerate() {
+        let (low, upper) = five_bits(*byte, high, j);
+        out[j] = f32::from(low) * d + m;
+        out[j + 16] = f32::from(upper) * d + m;
+    }
+}
+
+/// `d: f16 | q: 32 x i8`; `x = d q`.
+pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
+    let d = half_at(block, 0);
+    for (place, byte) in out.iter_mut().zip(&block[2..]) {
+        *place = f32::from(*byte as i8) * d;
+    }
+}
+
+/// Numbers `j` and `j + 16` of a block, 0 to 31 each.
+fn five_bits(byte: u8, high: u32, j: usize) -> (u8, u8) {
+    let fifth = |index: usize| ((high >> index) as u8 & 1) << 4;
+    (byte & 15 | fifth(j), byte >> 4 | fifth(j + 16))
+}

@@ -1,0 +1,141 @@
+//! Hand-made blocks, and blocks made by the Python package `gguf` (`tests/fixtures/gguf_blocks.json`).
+
+use serde::Deserialize;
+
+use super::*;
+
+/// 1.0, 0.5 and 2.0 in half precision, little-endian.
+const ONE: [u8; 2] = [0x00, 0x3c];
+const HALF: [u8; 2] = [0x00, 0x38];
+const TWO: [u8; 2] = [0x00, 0x40];
+
+fn block(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+#[test]
+fn q4_0_centres_on_eight() {
+    let mut quants = [0x88; 16];
+    quants[0] = 0x0f; // number 0: 15, number 16: 0
+    let numbers = dequantise(TensorType::Q4_0, &block(&[&HALF, &quants]));
+    assert_eq!(numbers.len(), 32);
+    assert_eq!((numbers[0], numbers[16]), (3.5, -4.0));
+    assert_eq!(numbers[1], 0.0);
+}
+
+#[test]
+fn q4_1_adds_the_minimum() {
+    let mut quants = [0; 16];
+    quants[15] = 0x3a; // number 15: 10, number 31: 3
+    let numbers = dequantise(TensorType::Q4_1, &block(&[&TWO, &HALF, &quants]));
+    assert_eq!((numbers[15], numbers[31]), (20.5, 6.5));
+    assert_eq!(numbers[0], 0.5);
+}
+
+#[test]
+fn q5_0_takes_the_fifth_bit_from_the_word() {
+    let high = (1_u32 << 3 | 1 << 19).to_le_bytes();
+    let mut quants = [0; 16];
+    quants[3] = 0x21;
+    let numbers = dequantise(TensorType::Q5_0, &block(&[&ONE, &high, &quants]));
+    assert_eq!((numbers[3], numbers[19]), (1.0, 2.0));
+    assert_eq!((numbers[2], numbers[18]), (-16.0, -16.0));
+}
+
+#[test]
+fn q5_1_adds_the_minimum() {
+    let high = (1_u32 << 31).to_le_bytes();
+    let mut quants = [0; 16];
+    quants[15] = 0x5c;
+    let numbers = dequantise(TensorType::Q5_1, &block(&[&HALF, &ONE, &high, &quants]));
+    assert_eq!((numbers[15], numbers[31]), (7.0, 11.5));
+}
+
+#[test]
+fn q8_0_is_signed() {
+    let mut quants = [0; 32];
+    quants[0] = 0x80;
+    quants[31] = 0x7f;
+    let numbers = dequantise(TensorType::Q8_0, &block(&[&TWO, &quants]));
+    assert_eq!((numbers[0], numbers[31]), (-256.0, 254.0));
+}
+
+#[test]
+fn q4_k_unpacks_six_bit_scales() {
+    // Scale 0 = 3, minimum 0 = 5; scale 4 = 33 (low 1, high 2), minimum 4 = 18 (low 2, high 1).
+    let mut scales = [0; 12];
+    scales[0] = 3 | 2 << 6;
+    scales[4] = 5 | 1 << 6;
+    scales[8] = 1 | 2 << 4;
+    let mut quants = [0; 128];
+    quants[0] = 0x07; // number 0: 7
+    quants[64] = 0x0a; // number 128 (third pair, low half): 10
+    let numbers = dequantise(TensorType::Q4_K, &block(&[&ONE, &TWO, &scales, &quants]));
+    assert_eq!(numbers.len(), 256);
+    assert_eq!((numbers[0], numbers[1]), (21.0 - 10.0, -10.0));
+    assert_eq!((numbers[128], numbers[129]), (330.0 - 36.0, -36.0));
+    assert_eq!(numbers[32], 0.0);
+}
+
+#[test]
+fn q6_k_joins_low_and_high_bits() {
+    let mut low = [0; 128];
+    let mut high = [0; 64];
+    let mut scales = [1; 16];
+    low[1] = 0xf2; // number 1: low nibble 2; number 65: 15
+    high[1] = 0b01_00_00_11; // quarter 0: 3, quarter 3: 1
+    low[64 + 32] = 0x90; // number 224 (second half, quarter 3): 9
+    high[32] = 0b11_00_00_00;
+    scales[0] = 2;
+    scales[14] = 0xff; // -1, numbers 224 to 239
+    let numbers = dequantise(TensorType::Q6_K, &block(&[&low, &high, &scales, &HALF]));
+    assert_eq!(numbers.len(), 256);
+    assert_eq!(numbers[1], 0.5 * 2.0 * (2.0 + 48.0 - 32.0));
+    assert_eq!(numbers[65], 0.5 * (15.0 - 32.0));
+    assert_eq!(numbers[97], 0.5 * (16.0 - 32.0));
+    assert_eq!(numbers[224], -0.5 * (9.0 + 48.0 - 32.0));
+}
+
+#[test]
+fn plain_numbers_are_little_endian() {
+    assert_eq!(dequantise(TensorType::F32, &[0, 0, 0xc0, 0x3f]), [1.5]);
+    assert_eq!(dequantise(TensorType::F16, &TWO), [2.0]);
+    assert_eq!(dequantise(TensorType::BF16, &[0xc0, 0x3f]), [1.5]);
+}
+
+#[derive(Deserialize)]
+struct Fixture {
+    r#type: String,
+    shape: Vec<usize>,
+    bytes_hex: String,
+    expected: Vec<f32>,
+}
+
+#[test]
+fn agrees_with_the_python_package_to_the_bit() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/gguf_blocks.json"
+    );
+    let text = std::fs::read_to_string(path).expect("the fixture is part of the crate");
+    let fixtures: Vec<Fixture> = serde_json::from_str(&text).expect("a list of blocks");
+    let mut left: Vec<String> = TensorType::ALL.map(|kind| kind.to_string()).to_vec();
+    for fixture in fixtures {
+        let kind = TensorType::ALL
+            .into_iter()
+            .find(|kind| kind.to_string() == fixture.r#type)
+            .expect("a supported type");
+        let numbers = dequantise(kind, &bytes_of(&fixture.bytes_hex));
+        assert_eq!(numbers.len(), fixture.shape.iter().product::<usize>());
+        assert_eq!(numbers, fixture.expected, "{kind}");
+        left.retain(|name| *name != fixture.r#type);
+    }
+    left.retain(|name| name != "F32");
+    assert!(left.is_empty(), "types without a fixture: {left:?}");
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2)
+        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex digits"))
+        .collect()
+}

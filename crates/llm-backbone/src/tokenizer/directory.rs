@@ -1,0 +1,121 @@
+//! The tokenizer files of a Hugging Face directory.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{Tokenizer, TokenizerError, file_error, io_error};
+
+/// A JSON file that may be missing.
+struct JsonFile {
+    path: PathBuf,
+    value: Value,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, and where they exist `tokenizer_config.json`, `special_tokens_map.json`,
+    /// `generation_config.json` and `chat_template.jinja`.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError`] naming the file and the key.
+    pub fn from_directory(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
+        let folder = folder.as_ref();
+        let path = folder.join("tokenizer.json");
+        let text = std::fs::read(&path).map_err(|source| io_error(&path, source))?;
+        let mut this = Self::from_json_text(&text, &path)?;
+        let config = JsonFile::read(folder.join("tokenizer_config.json"))?;
+        let map = JsonFile::read(folder.join("special_tokens_map.json"))?;
+        let generation = JsonFile::read(folder.join("generation_config.json"))?;
+        for (key, place) in [("bos_token", 0), ("eos_token", 1)] {
+            let id = match (config.token(key)?, map.token(key)?) {
+                (Some(token), _) | (None, Some(token)) => Some(this.known(&token)?),
+                (None, None) => generation.ids(&format!("{key}_id"))?.first().copied(),
+            };
+            let slot = if place == 0 {
+                &mut this.bos
+            } else {
+                &mut this.eos
+            };
+            *slot = id;
+        }
+        this.more_stops.extend(generation.ids("eos_token_id")?);
+        this.adds_bos = match config.value.get("add_bos_token") {
+            Some(Value::Bool(adds)) => *adds && this.bos.is_some(),
+            _ => this.is_seen_to_add_bos(),
+        };
+        this.chat_template = chat_template(folder, &config)?;
+        Ok(this)
+    }
+
+    /// What `tokenizer.json` itself does, where the configuration is silent.
+    fn is_seen_to_add_bos(&self) -> bool {
+        let encoding = self.inner.encode_fast("a", true);
+        match (encoding, self.bos) {
+            (Ok(encoding), Some(bos)) => encoding.get_ids().first() == Some(&bos),
+            _ => false,
+        }
+    }
+}
+
+impl JsonFile {
+    fn read(path: PathBuf) -> Result<Self, TokenizerError> {
+        let value = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| file_error(&path, "JSON", error, "a JSON object"))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Value::Null,
+            Err(source) => return Err(io_error(&path, source)),
+        };
+        Ok(Self { path, value })
+    }
+
+    /// A special token: a text, or an object with the text under `content`.
+    fn token(&self, key: &str) -> Result<Option<String>, TokenizerError> {
+        let value = self.value.get(key).unwrap_or(&Value::Null);
+        match value.get("content").unwrap_or(value) {
+            Value::Null => Ok(None),
+            Value::String(token) => Ok(Some(token.clone())),
+            other => Err(file_error(&self.path, key, other, "a token")),
+        }
+    }
+
+    /// One id or a list of them.
+    fn ids(&self, key: &str) -> Result<Vec<u32>, TokenizerError> {
+        let value = self.value.get(key).unwrap_or(&Value::Null);
+        let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+        let ids = match value {
+            Value::Null => Some(Vec::new()),
+            Value::Array(list) => list.iter().map(one).collect(),
+            other => one(other).map(|id| vec![id]),
+        };
+        ids.ok_or_else(|| file_error(&self.path, key, value, "a token id or a list of them"))
+    }
+}
+
+/// `chat_template.jinja`, or the key `chat_template`: a text, or a list of named templates of which `default` is taken.
+fn chat_template(folder: &Path, config: &JsonFile) -> Result<Option<String>, TokenizerError> {
+    let path = folder.join("chat_template.jinja");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => return Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(io_error(&path, source)),
+    }
+    let key = "chat_template";
+    match config.value.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Array(list)) => {
+            let default = list.iter().find(|entry| entry["name"] == "default");
+            match default.and_then(|entry| entry["template"].as_str()) {
+                Some(text) => Ok(Some(text.to_owned())),
+                None => Err(file_error(
+                    &config.path,
+                    key,
+                    "a list",
+                    "one entry named `default`",
+                )),
+            }
+        }
+        Some(other) => Err(file_error(&config.path, key, other, "a text or a list")),
+    }
+}

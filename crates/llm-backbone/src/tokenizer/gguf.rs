@@ -1,0 +1,147 @@
+//! The tokenizer in the metadata of a GGUF file (`tokenizer.ggml.*`).
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Tokenizer, TokenizerError, byte_bpe, file_error, sentencepiece};
+use crate::gguf::Metadata;
+
+/// Special tokens such as BOS.
+const CONTROL: u64 = 3;
+/// Tokens the model's makers added, which are found in text before anything else.
+const USER_DEFINED: u64 = 4;
+
+/// The parts common to all vocabularies.
+pub(super) struct Vocabulary<'a> {
+    pub(super) metadata: &'a Metadata,
+    pub(super) file: &'a Path,
+    /// Tokens by id.
+    pub(super) tokens: &'a [String],
+}
+
+impl Tokenizer {
+    /// Makes a tokenizer from GGUF metadata; `file` appears in errors only.
+    ///
+    /// Understood are the models `gpt2` (byte-level BPE) and `llama` (SentencePiece BPE with byte fallback).
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::File`] naming the key that is missing, wrong or not supported.
+    pub fn from_gguf(metadata: &Metadata, file: &Path) -> Result<Self, TokenizerError> {
+        let vocabulary = Vocabulary::new(metadata, file)?;
+        let key = "tokenizer.ggml.model";
+        let (json, adds_bos) = match metadata.string(key) {
+            Some("gpt2") => byte_bpe::tokenizer_json(&vocabulary)?,
+            Some("llama") => (sentencepiece::tokenizer_json(&vocabulary)?, true),
+            other => {
+                let found = other.map_or("nothing".to_owned(), |name| format!("`{name}`"));
+                return Err(file_error(file, key, found, "`gpt2` or `llama`"));
+            }
+        };
+        let mut this = Self::from_json(&json, file)?;
+        this.bos = vocabulary.id("tokenizer.ggml.bos_token_id")?;
+        this.eos = vocabulary.id("tokenizer.ggml.eos_token_id")?;
+        // The end of a turn, where it is another token than the end of a text.
+        this.more_stops
+            .extend(vocabulary.id("tokenizer.ggml.eot_token_id")?);
+        let says = metadata.bool("tokenizer.ggml.add_bos_token");
+        this.adds_bos = says.unwrap_or(adds_bos) && this.bos.is_some();
+        this.chat_template = metadata
+            .string("tokenizer.chat_template")
+            .map(str::to_owned);
+        Ok(this)
+    }
+}
+
+impl<'a> Vocabulary<'a> {
+    fn new(metadata: &'a Metadata, file: &'a Path) -> Result<Self, TokenizerError> {
+        let key = "tokenizer.ggml.tokens";
+        let tokens = metadata
+            .strings(key)
+            .ok_or_else(|| file_error(file, key, "nothing", "a list of tokens"))?;
+        let mut seen = HashSet::with_capacity(tokens.len());
+        if let Some(twice) = tokens.iter().find(|token| !seen.insert(token.as_str())) {
+            return Err(file_error(
+                file,
+                key,
+                format!("{twice:?} twice"),
+                "every token once",
+            ));
+        }
+        Ok(Self {
+            metadata,
+            file,
+            tokens,
+        })
+    }
+
+    /// The id under `key`, which must be in the vocabulary.
+    fn id(&self, key: &str) -> Result<Option<u32>, TokenizerError> {
+        let Some(value) = self.metadata.get(key) else {
+            return Ok(None);
+        };
+        match value.as_u64().and_then(|id| u32::try_from(id).ok()) {
+            Some(id) if (id as usize) < self.tokens.len() => Ok(Some(id)),
+            _ => {
+                let expected = format!("an id below {}", self.tokens.len());
+                Err(file_error(self.file, key, value.kind(), &expected))
+            }
+        }
+    }
+
+    /// The kind of every token; without the list, all are normal.
+    fn kinds(&self) -> Result<Vec<u64>, TokenizerError> {
+        let key = "tokenizer.ggml.token_type";
+        let Some(numbers) = self.metadata.numbers(key) else {
+            return Ok(vec![1; self.tokens.len()]);
+        };
+        self.check_len(key, numbers.len())?;
+        Ok(numbers
+            .iter()
+            .map(|kind| kind.as_u64().unwrap_or(1))
+            .collect())
+    }
+
+    /// Checks that the list under `key` has one entry per token.
+    pub(super) fn check_len(&self, key: &str, len: usize) -> Result<(), TokenizerError> {
+        if len == self.tokens.len() {
+            return Ok(());
+        }
+        let expected = format!("one for each of the {} tokens", self.tokens.len());
+        Err(file_error(
+            self.file,
+            key,
+            format!("{len} entries"),
+            &expected,
+        ))
+    }
+
+    /// Token to id, as `tokenizer.json` has it.
+    pub(super) fn vocab_json(&self) -> Value {
+        let pairs = self.tokens.iter().zip(0_u32..);
+        Value::Object(
+            pairs
+                .map(|(token, id)| (token.clone(), json!(id)))
+                .collect(),
+        )
+    }
+
+    /// The tokens that are found in text as they stand. An empty one would be found everywhere, and is left out.
+    pub(super) fn added_json(&self) -> Result<Value, TokenizerError> {
+        let kinds = self.kinds()?;
+        let added = self.tokens.iter().zip(kinds).zip(0_u32..);
+        let added = added
+            .filter(|((token, kind), _)| {
+                matches!(*kind, CONTROL | USER_DEFINED) && !token.is_empty()
+            })
+            .map(|((token, kind), id)| {
+                json!({
+                    "id": id, "content": token, "special": kind == CONTROL, "normalized": false,
+                    "single_word": false, "lstrip": false, "rstrip": false
+                })
+            });
+        Ok(added.collect())
+    }
+}

@@ -1,0 +1,65 @@
+//! How text is cut before merges apply, per name in `tokenizer.ggml.pre`.
+//!
+//! GGUF files name a pre-tokenizer instead of describing it; the descriptions below are those of the models' own
+//! `tokenizer.json` files and of `llama.cpp` (`src/llama-vocab.cpp`).
+
+use serde_json::{Value, json};
+
+/// The pattern of GPT-2.
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// The pattern of Llama 3.
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// One way to cut text.
+pub(super) struct PreTokenizer {
+    /// As `tokenizer.json` writes it.
+    pub(super) json: Value,
+    /// Whether a piece that is a token as a whole is taken without merging.
+    pub(super) ignore_merges: bool,
+    /// Whether the model's tokenizer adds BOS where the file does not say.
+    pub(super) adds_bos: bool,
+}
+
+/// The names that are understood.
+pub(super) const SUPPORTED: &str = "gpt-2, smollm, llama-bpe, default";
+
+/// The pre-tokenizer of a name; no name means `default`, as in `llama.cpp`.
+pub(super) fn named(name: Option<&str>) -> Option<PreTokenizer> {
+    let (json, llama3) = match name {
+        Some("gpt-2" | "gpt2") => (byte_level(true), false),
+        Some("smollm") => (sequence(vec![digits(), byte_level(true)]), false),
+        Some("llama-bpe" | "llama3" | "llama-v3") => {
+            (sequence(vec![split(LLAMA3), byte_level(false)]), true)
+        }
+        Some("default") | None => {
+            let patterns = [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"];
+            let mut parts: Vec<Value> = patterns.into_iter().map(split).collect();
+            parts.push(byte_level(false));
+            (sequence(parts), false)
+        }
+        Some(_) => return None,
+    };
+    Some(PreTokenizer {
+        json,
+        ignore_merges: llama3,
+        adds_bos: llama3,
+    })
+}
+
+/// Bytes as printable characters, with or without the pattern of GPT-2.
+pub(super) fn byte_level(use_regex: bool) -> Value {
+    json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex})
+}
+
+fn digits() -> Value {
+    json!({"type": "Digits", "individual_digits": true})
+}
+
+fn split(pattern: &str) -> Value {
+    json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false})
+}
+
+fn sequence(parts: Vec<Value>) -> Value {
+    json!({"type": "Sequence", "pretokenizers": parts})
+}

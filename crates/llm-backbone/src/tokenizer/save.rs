@@ -1,0 +1,50 @@
+//! Writing a tokenizer the way `transformers` reads it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Tokenizer, TokenizerError, failed};
+use crate::weights::{WeightError, replace_file};
+
+impl Tokenizer {
+    /// Writes `tokenizer.json` and `tokenizer_config.json` into a directory that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError`] if a file cannot be written; what was there is then as it was.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), TokenizerError> {
+        let folder = folder.as_ref();
+        let tokenizer = self.inner.to_string(true).map_err(failed)?;
+        write(&folder.join("tokenizer.json"), &tokenizer)?;
+        write(
+            &folder.join("tokenizer_config.json"),
+            &format!("{:#}\n", self.config()),
+        )
+    }
+
+    fn config(&self) -> Value {
+        let text = |id: Option<u32>| id.and_then(|id| self.id_to_token(id));
+        let mut config = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "add_bos_token": self.adds_bos,
+            "bos_token": text(self.bos),
+            "eos_token": text(self.eos),
+            "clean_up_tokenization_spaces": false,
+        });
+        if let Some(template) = &self.chat_template {
+            config["chat_template"] = json!(template);
+        }
+        config
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), TokenizerError> {
+    replace_file(path, |temporary| {
+        std::fs::write(temporary, text).map_err(|source| WeightError::Io {
+            file: path.to_owned(),
+            source,
+        })
+    })?;
+    Ok(())
+}

@@ -1,0 +1,241 @@
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn folder() -> TempDir {
+    TempDir::new().expect("a temporary folder")
+}
+
+fn small() -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    vec![
+        ("b".to_owned(), vec![3], vec![1.0, -2.0, 0.5]),
+        ("a".to_owned(), vec![2, 2], vec![0.0, 1.0, 2.0, 3.0]),
+    ]
+}
+
+/// The file of `small`, written once: every write waits for the disk.
+static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    write_safetensors(&path, small()).expect("a writable folder");
+    std::fs::read(path).expect("the file")
+});
+
+#[test]
+fn what_is_written_is_read_back() {
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    write_safetensors(&path, small()).expect("a writable folder");
+    let file = SafetensorsFile::open(&path).expect("a good file");
+    assert_eq!(file.names(), ["a", "b"]);
+    assert_eq!(file.shape("a").expect("a"), [2, 2]);
+    assert_eq!(file.storage("a").expect("a"), "F32");
+    assert_eq!(file.read("b").expect("b"), [1.0, -2.0, 0.5]);
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .collect();
+    assert_eq!(left.len(), 1, "no temporary file stays");
+}
+
+#[test]
+fn a_refused_write_leaves_the_old_file() {
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    write_safetensors(&path, small()).expect("a writable folder");
+    let before = std::fs::read(&path).expect("the file");
+    let wrong = [("a".to_owned(), vec![2, 2], vec![0.0])];
+    let error = write_safetensors(&path, wrong)
+        .expect_err("a wrong shape")
+        .to_string();
+    assert!(
+        error.ends_with("tensor `a`: found 1 numbers, expected as many as the shape [2, 2] holds")
+    );
+    let twice = small().into_iter().chain(small());
+    let error = write_safetensors(&path, twice)
+        .expect_err("a name twice")
+        .to_string();
+    assert!(error.ends_with("tensor `b`: found it twice, expected every name once"));
+    let failed = replace_file(&path, |temporary| {
+        std::fs::write(temporary, "half").expect("a writable folder");
+        Err(WeightError::io(
+            temporary,
+            std::io::ErrorKind::StorageFull.into(),
+        ))
+    });
+    assert!(failed.is_err());
+    assert_eq!(std::fs::read(&path).expect("the file"), before);
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .collect();
+    assert_eq!(left.len(), 1, "no temporary file stays");
+}
+
+#[test]
+fn half_types_are_widened() {
+    let folder = folder();
+    let path = folder.path().join("half.safetensors");
+    let header = r#"{"h":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},
+        "b":{"dtype":"BF16","shape":[1],"data_offsets":[2,4]},"i":{"dtype":"I32","shape":[1],"data_offsets":[4,8]}}"#;
+    let mut bytes = Vec::from((header.len() as u64).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend([0x00, 0x3e, 0xc0, 0x3f, 1, 0, 0, 0]);
+    std::fs::write(&path, bytes).expect("a writable folder");
+    let file = SafetensorsFile::open(&path).expect("a good file");
+    assert_eq!(file.read("h").expect("h"), [1.5]);
+    assert_eq!(file.read("b").expect("b"), [1.5]);
+    let error = file.read("i").expect_err("integers").to_string();
+    assert!(error.ends_with("tensor `i`: found type I32, supported are F64, F32, F16, BF16"));
+}
+
+#[test]
+fn a_sharded_model_reads_like_one() {
+    let (config, weights) = open(fixture("llama_sharded")).expect("a good model");
+    assert_eq!(config.num_layers(), 2);
+    assert_eq!(weights.names().len(), 20);
+    let shape = weights
+        .shape("model.embed_tokens.weight")
+        .expect("the embeddings");
+    assert_eq!(shape, [config.vocab_size(), config.hidden_size()]);
+    let norm = weights.read("model.norm.weight").expect("the last norm");
+    assert_eq!(norm.len(), config.hidden_size());
+}
+
+#[test]
+fn a_pytorch_file_reads_like_safetensors() {
+    let (_, weights) = open(fixture("llama_tied_bin")).expect("a good model");
+    let (_, same) = open(fixture("llama_tied")).expect("a good model");
+    assert_eq!(
+        weights.shape("model.norm.weight").ok(),
+        same.shape("model.norm.weight").ok()
+    );
+    let names: Vec<_> = weights.names();
+    assert!(
+        names.contains(&"model.layers.0.self_attn.q_proj.weight".to_owned()),
+        "{names:?}"
+    );
+    for name in names {
+        assert!(!weights.read(&name).expect("numbers").is_empty());
+    }
+}
+
+#[test]
+fn a_gguf_file_of_the_python_package_opens() {
+    let (config, weights) = open(fixture("llama_gguf/model.gguf")).expect("a good model");
+    for name in weights.names() {
+        let count: usize = weights.shape(&name).expect("a shape").iter().product();
+        assert_eq!(weights.read(&name).expect("numbers").len(), count, "{name}");
+    }
+    let shape = weights
+        .shape("model.embed_tokens.weight")
+        .expect("the embeddings");
+    assert_eq!(shape, [config.vocab_size(), config.hidden_size()]);
+}
+
+#[test]
+fn a_shard_outside_the_folder_is_refused() {
+    for file in [
+        "../secret.safetensors",
+        "/etc/passwd",
+        "a/b.safetensors",
+        "",
+    ] {
+        let folder = folder();
+        let index = folder.path().join("model.safetensors.index.json");
+        let text = serde_json::json!({"weight_map": {"a": file}}).to_string();
+        std::fs::write(&index, text).expect("a writable folder");
+        let Err(error) = Sharded::open(&index) else {
+            panic!("{file} was accepted")
+        };
+        let expected =
+            format!("weight_map: found the shard `{file}`, expected a file beside the index");
+        assert!(error.to_string().ends_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_folder_and_a_missing_path_say_what_is_wanted() {
+    let folder = folder();
+    let Err(error) = open(folder.path()) else {
+        panic!("nothing is there")
+    };
+    assert!(
+        error
+            .to_string()
+            .ends_with("found no model, expected `config.json` or one GGUF file")
+    );
+    let Err(error) = open(folder.path().join("none.gguf")) else {
+        panic!("nothing is there")
+    };
+    assert!(error.to_string().contains("none.gguf: "), "{error}");
+    std::fs::copy(
+        fixture("llama/config.json"),
+        folder.path().join("config.json"),
+    )
+    .expect("a copy");
+    let Err(error) = open(folder.path()) else {
+        panic!("there are no weights")
+    };
+    assert!(
+        error
+            .to_string()
+            .contains("expected `model.safetensors` or `pytorch_model.bin`")
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn mangled_safetensors_never_panic(
+        changes in proptest::collection::vec((0_usize..200, any::<u8>()), 1..6),
+        cut in 0_usize..250,
+    ) {
+        let folder = folder();
+        let path = folder.path().join("model.safetensors");
+        let mut bytes = SMALL.clone();
+        for (position, byte) in changes {
+            let position = position % bytes.len();
+            bytes[position] = byte;
+        }
+        bytes.truncate(cut.max(1));
+        std::fs::write(&path, bytes).expect("a writable folder");
+        if let Ok(file) = SafetensorsFile::open(&path) {
+            for name in file.names() {
+                let _ = file.read(&name);
+            }
+        }
+    }
+
+    #[test]
+    fn mangled_pytorch_files_never_panic(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in proptest::option::of(any::<prop::sample::Index>()),
+    ) {
+        let folder = folder();
+        let path = folder.path().join("pytorch_model.bin");
+        let mut bytes = std::fs::read(fixture("llama_tied_bin/pytorch_model.bin")).expect("the file");
+        for (position, byte) in changes {
+            let position = position.index(bytes.len());
+            bytes[position] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        std::fs::write(&path, bytes).expect("a writable folder");
+        if let Ok(file) = PytorchFile::open(&path) {
+            for name in file.names() {
+                let _ = file.read(&name);
+            }
+        }
+    }
+}
