@@ -1,0 +1,70 @@
+//! The shared, trainable part of a user model.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::softmax;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use crate::{RowBatch, UserModelConfig, UserModelKind};
+
+/// The tensors that all users share, and the function from a user's row to a soft prompt.
+///
+/// Its only parameter is `e_0`, `[1, T_u, d_model]`, or `V`, `[K, T_u, d_model]`, in f32; the
+/// individual model without `e_0` and every model with `T_u` 0 have none. The users' own rows are
+/// not in it: see [`UserTable`](crate::UserTable).
+///
+/// Built by [`UserModelConfig::init`] or [`load`](crate::load). On an autodiff device it trains;
+/// `.valid()` gives the same model without gradients.
+#[derive(Module, Debug)]
+pub struct UserModel {
+    shared: Option<Param<Tensor<3>>>,
+    #[module(skip)]
+    config: UserModelConfig,
+}
+
+impl UserModel {
+    /// From the numbers of the shared tensors; none means that there are none.
+    pub(crate) fn from_shared(config: UserModelConfig, shared: Vec<f32>, device: &Device) -> Self {
+        let shape = Self::shared_shape(&config);
+        let shared = (config.shared_tensors() > 0).then(|| {
+            let data = TensorData::new(shared, shape);
+            Param::from_tensor(Tensor::from_data(data, (device, DType::F32)))
+        });
+        Self { shared, config }
+    }
+
+    /// `[1 or K, T_u, d_model]`.
+    pub(crate) fn shared_shape(config: &UserModelConfig) -> [usize; 3] {
+        [config.shared_tensors(), config.user_tokens, config.d_model]
+    }
+
+    /// The form of this user model.
+    pub fn config(&self) -> &UserModelConfig {
+        &self.config
+    }
+
+    /// `e_0` or `V`, `[1 or K, T_u, d_model]`, if the model has one.
+    pub fn shared(&self) -> Option<Tensor<3>> {
+        self.shared.as_ref().map(Param::val)
+    }
+
+    /// The soft prompts of a batch of users, `[batch, T_u, d_model]` in f32.
+    ///
+    /// Differentiable in the shared tensors and in the leaf of `rows`. With `T_u` 0 the result is
+    /// `[batch, 0, d_model]`. `rows` must come from a table of the same configuration.
+    pub fn soft_prompt(&self, rows: &RowBatch) -> Tensor<3> {
+        let (tokens, width) = (self.config.user_tokens, self.config.d_model);
+        let shape = [rows.len(), tokens, width];
+        let shared = self.shared();
+        match (self.config.kind, shared, rows.gather()) {
+            (UserModelKind::Cluster { clusters }, Some(v), Some(weights)) => {
+                let weights = softmax(weights, 1);
+                let v = v.reshape([clusters, tokens * width]);
+                weights.matmul(v).reshape(shape)
+            }
+            (_, Some(e_0), Some(offsets)) => e_0 + offsets.reshape(shape),
+            (_, None, Some(offsets)) => offsets.reshape(shape),
+            (_, Some(e_0), None) => e_0.expand(shape),
+            (_, None, None) => Tensor::zeros(shape, (&rows.index.device(), DType::F32)),
+        }
+    }
+}

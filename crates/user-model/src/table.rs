@@ -1,0 +1,320 @@
+//! The user table: ids, and the rows that training has touched.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::init::initial_row;
+use crate::nearest::nearest;
+use crate::{ConfigError, RowBatch, TableError, UserModelConfig, Vocabulary};
+
+/// Who a row of a batch is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UserRef {
+    /// Nobody in particular: the paper's user 0.
+    Generic,
+    /// A user of the table, by the caller's own id.
+    Id(String),
+}
+
+impl UserRef {
+    /// A user by id.
+    pub fn id(id: impl Into<String>) -> Self {
+        Self::Id(id.into())
+    }
+}
+
+impl fmt::Display for UserRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Generic => f.write_str("the generic user"),
+            Self::Id(id) => write!(f, "user `{id}`"),
+        }
+    }
+}
+
+/// One touched row and its optimiser state, on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    /// Offsets or weights, `[row_len]`.
+    pub values: Vec<f32>,
+    /// AdamW's state; none after an import or a load without moments.
+    pub moments: Option<RowMoments>,
+}
+
+/// AdamW's state of one row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RowMoments {
+    /// Running mean of gradients, `[row_len]`.
+    pub first: Vec<f32>,
+    /// Running mean of squared gradients, `[row_len]`.
+    pub second: Vec<f32>,
+    /// Steps that this row has taken.
+    pub steps: u64,
+}
+
+/// Maps string ids to rows. Ids cost their text; rows (offsets or weights, and optimiser moments)
+/// exist once touched. An absent row has its initial value: zero, or a pure draw from (seed, id).
+#[derive(Debug, Clone)]
+pub struct UserTable {
+    pub(crate) config: UserModelConfig,
+    vocabulary: Option<Vocabulary>,
+    /// Known ids, each with its place in the order of addition.
+    ids: BTreeMap<String, u64>,
+    next_place: u64,
+    pub(crate) rows: BTreeMap<UserRef, Row>,
+}
+
+impl UserTable {
+    /// A table without users.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a setting is out of range.
+    pub fn new(config: UserModelConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Ok(Self {
+            config,
+            vocabulary: None,
+            ids: BTreeMap::new(),
+            next_place: 0,
+            rows: BTreeMap::new(),
+        })
+    }
+
+    /// The same with the base model's token embedding, which
+    /// [`RowInit::Vocabulary`](crate::RowInit::Vocabulary) draws first rows from. It is not saved.
+    pub fn with_vocabulary(mut self, vocabulary: Vocabulary) -> Self {
+        self.vocabulary = Some(vocabulary);
+        self
+    }
+
+    /// The form of the user model that the rows belong to.
+    pub fn config(&self) -> &UserModelConfig {
+        &self.config
+    }
+
+    /// Makes an id known; `false` if it was.
+    pub fn add(&mut self, id: impl Into<String>) -> bool {
+        let id = id.into();
+        if self.ids.contains_key(&id) {
+            return false;
+        }
+        self.ids.insert(id, self.next_place);
+        self.next_place += 1;
+        true
+    }
+
+    /// Forgets a user: id, row and moments.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::UnknownUser`] with near matches.
+    pub fn remove(&mut self, id: &str) -> Result<(), TableError> {
+        if self.ids.remove(id).is_none() {
+            return Err(self.unknown(id));
+        }
+        self.rows.remove(&UserRef::id(id));
+        Ok(())
+    }
+
+    /// Whether the id is known.
+    pub fn contains(&self, id: &str) -> bool {
+        self.ids.contains_key(id)
+    }
+
+    /// The number of known ids; the generic user is none of them.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether no id is known.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The known ids in the order in which they were added.
+    pub fn ids(&self) -> Vec<&str> {
+        let mut ids: Vec<(u64, &str)> = self.ids.iter().map(|(id, &at)| (at, &**id)).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The number of rows that exist, the generic user's own included where it has one.
+    pub fn touched(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether this user's row exists.
+    pub fn is_touched(&self, user: &UserRef) -> bool {
+        self.rows.contains_key(user)
+    }
+
+    /// Up to `n` known ids that look like `id`, the nearest first.
+    pub fn nearest(&self, id: &str, n: usize) -> Vec<String> {
+        nearest(id, self.ids.keys().map(String::as_str), n)
+    }
+
+    /// The user of that id.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::UnknownUser`] with near matches.
+    pub fn user(&self, id: &str) -> Result<UserRef, TableError> {
+        let user = UserRef::id(id);
+        self.check_known(&user).map(|()| user)
+    }
+
+    /// A user's row as it stands, `row_len` numbers: the initial one if it was never touched.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the user is unknown, owns no row, or its first row cannot be drawn.
+    pub fn row(&self, user: &UserRef) -> Result<Vec<f32>, TableError> {
+        self.check_known(user)?;
+        if !self.config.owns_row(user) {
+            return Err(TableError::NoRow { user: user.clone() });
+        }
+        match self.rows.get(user) {
+            Some(row) => Ok(row.values.clone()),
+            None => Ok(initial_row(&self.config, user, self.vocabulary.as_ref())?),
+        }
+    }
+
+    /// Copies the distinct rows of a batch of users to `device`, as a leaf that requires a gradient
+    /// if the device is an autodiff one. Changes nothing in the table.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the batch is empty, a user is unknown, or a first row cannot be drawn.
+    pub fn batch(&self, users: &[UserRef], device: &Device) -> Result<RowBatch, TableError> {
+        if users.is_empty() {
+            return Err(TableError::EmptyBatch);
+        }
+        let mut distinct: BTreeMap<&UserRef, i64> = BTreeMap::new();
+        for user in users {
+            self.check_known(user)?;
+            if self.config.owns_row(user) {
+                distinct.insert(user, 0);
+            }
+        }
+        let mut values = Vec::with_capacity(distinct.len() * self.config.row_len());
+        for (place, (user, index)) in distinct.iter_mut().enumerate() {
+            values.extend(self.row(user)?);
+            *index = place as i64;
+        }
+        let zero_row = distinct.len() as i64;
+        let index: Vec<i64> = users
+            .iter()
+            .map(|user| distinct.get(user).copied().unwrap_or(zero_row))
+            .collect();
+        let leaf = (!distinct.is_empty()).then(|| {
+            let data = TensorData::new(values, [distinct.len(), self.config.row_len()]);
+            let leaf = Tensor::<2>::from_data(data, (device, DType::F32));
+            leaf.set_require_grad(device.is_autodiff())
+        });
+        Ok(RowBatch {
+            leaf,
+            zero_row: index.contains(&zero_row),
+            index: Tensor::<1, Int>::from_data(TensorData::new(index, [users.len()]), device),
+            users: distinct.into_keys().cloned().collect(),
+        })
+    }
+
+    /// Ok for the generic user and for known ids.
+    pub(crate) fn check_known(&self, user: &UserRef) -> Result<(), TableError> {
+        match user {
+            UserRef::Id(id) if !self.contains(id) => Err(self.unknown(id)),
+            _ => Ok(()),
+        }
+    }
+
+    fn unknown(&self, id: &str) -> TableError {
+        TableError::UnknownUser {
+            id: id.to_owned(),
+            nearest: self.nearest(id, 3),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::UserModelKind;
+
+    fn table() -> UserTable {
+        let kind = UserModelKind::Cluster { clusters: 3 };
+        let mut table = UserTable::new(UserModelConfig::new(kind, 2, 4)).unwrap();
+        for id in ["worker-2", "0", "anna"] {
+            assert!(table.add(id));
+        }
+        table
+    }
+
+    #[test]
+    fn ids_keep_their_order_and_are_added_once() {
+        let mut table = table();
+        assert!(!table.add("0"));
+        table.remove("worker-2").unwrap();
+        assert!(table.add("worker-2"));
+        assert_eq!(table.ids(), ["0", "anna", "worker-2"]);
+        assert_eq!((table.len(), table.touched()), (3, 0));
+        assert!(table.contains("anna") && !table.contains("Anna"));
+    }
+
+    #[test]
+    fn an_unknown_id_is_an_error_with_near_matches() {
+        let error = table().user("worker-1").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown user `worker-1`; known and similar: `worker-2`"
+        );
+        let users = [UserRef::Generic, UserRef::id("nobody at all")];
+        let error = table().batch(&users, &Device::flex()).unwrap_err();
+        assert_eq!(error.to_string(), "unknown user `nobody at all`");
+        assert!(table().remove("bob").is_err());
+        assert_eq!(
+            table().batch(&[], &Device::flex()).unwrap_err(),
+            TableError::EmptyBatch
+        );
+    }
+
+    #[test]
+    fn a_batch_copies_each_row_once_and_touches_none() {
+        let table = table();
+        let users = ["anna", "0", "anna"].map(UserRef::id);
+        let batch = table.batch(&users, &Device::flex().autodiff()).unwrap();
+        assert_eq!(batch.users(), ["0", "anna"].map(UserRef::id));
+        let leaf = batch.leaf.clone().unwrap();
+        assert!(leaf.is_require_grad());
+        let rows = leaf.try_into_vec_as::<f32>().unwrap();
+        assert_eq!(rows[..3], table.row(&users[1]).unwrap());
+        assert_eq!(rows[3..], table.row(&users[0]).unwrap());
+        assert_eq!(batch.index.try_into_vec_as::<i64>().unwrap(), [1, 0, 1]);
+        assert_eq!(table.touched(), 0);
+    }
+
+    #[test]
+    fn the_user_called_0_is_not_the_generic_user() {
+        let table = table();
+        let users = [UserRef::Generic, UserRef::id("0")];
+        assert_ne!(table.row(&users[0]), table.row(&users[1]));
+        let batch = table.batch(&users, &Device::flex()).unwrap();
+        assert_eq!(batch.users(), users);
+        assert!(!batch.leaf.unwrap().is_require_grad());
+    }
+
+    #[test]
+    fn a_million_known_users_have_no_rows() {
+        let kind = UserModelKind::Individual { generic: true };
+        let mut table = UserTable::new(UserModelConfig::new(kind, 10, 576)).unwrap();
+        for i in 0..1_000_000 {
+            table.add(i.to_string());
+        }
+        let users = [UserRef::id("999999"), UserRef::Generic];
+        let batch = table.batch(&users, &Device::flex()).unwrap();
+        assert_eq!(batch.leaf.unwrap().dims(), [1, 5760]);
+        assert_eq!((table.len(), table.touched()), (1_000_000, 0));
+    }
+}
