@@ -1,0 +1,115 @@
+//! CSV files. A cell is text; an empty cell of an optional column is null.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use csv::{ErrorKind, ReaderBuilder, StringRecord, StringRecordsIntoIter};
+use serde_json::{Map, Value};
+
+use crate::chat;
+use crate::error::{DataError, WHOLE_RECORD};
+use crate::fields::{RawError, RawRecord, RawRecords};
+use crate::general::{OPTIONAL_COLUMNS, TEXT_COLUMNS};
+
+/// Opens a CSV file whose first line names the columns.
+pub(crate) fn open(path: &Path) -> Result<RawRecords, RawError> {
+    let file = File::open(path).map_err(|error| RawError::fatal(DataError::io(path, error)))?;
+    let mut reader = ReaderBuilder::new().from_reader(file);
+    let headers = reader
+        .headers()
+        .map_err(|error| convert(path, error))?
+        .clone();
+    check_headers(path, &headers).map_err(RawError::fatal)?;
+    Ok(Box::new(CsvRows {
+        path: path.to_path_buf(),
+        headers,
+        rows: reader.into_records(),
+        done: false,
+    }))
+}
+
+fn check_headers(path: &Path, headers: &StringRecord) -> Result<(), DataError> {
+    let names: Vec<&str> = headers.iter().collect();
+    let found = format!("the columns {}", names.join(", "));
+    for required in ["chosen", "rejected"] {
+        if !names.contains(&required) {
+            return Err(DataError::record(
+                path,
+                1,
+                required,
+                found,
+                "a column of this name",
+            ));
+        }
+    }
+    for (n, name) in names.iter().enumerate() {
+        if names[..n].contains(name) {
+            return Err(DataError::record(
+                path,
+                1,
+                *name,
+                found,
+                "one column of this name",
+            ));
+        }
+    }
+    Ok(())
+}
+
+struct CsvRows {
+    path: PathBuf,
+    headers: StringRecord,
+    rows: StringRecordsIntoIter<File>,
+    done: bool,
+}
+
+impl CsvRows {
+    fn record(&self, row: &StringRecord) -> RawRecord {
+        let line = row.position().map_or(0, csv::Position::line);
+        let cells = self.headers.iter().zip(row.iter());
+        let map: Map<String, Value> = cells
+            .map(|(name, cell)| (name.to_owned(), value(name, cell)))
+            .collect();
+        RawRecord { line, map }
+    }
+}
+
+fn value(name: &str, cell: &str) -> Value {
+    if TEXT_COLUMNS.contains(&name) {
+        chat::from_cell(cell)
+    } else if cell.is_empty() && OPTIONAL_COLUMNS.contains(&name) {
+        Value::Null
+    } else {
+        Value::String(cell.to_owned())
+    }
+}
+
+impl Iterator for CsvRows {
+    type Item = Result<RawRecord, RawError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        Some(match self.rows.next()? {
+            Ok(row) => Ok(self.record(&row)),
+            Err(error) => {
+                let error = convert(&self.path, error);
+                self.done = error.fatal;
+                Err(error)
+            }
+        })
+    }
+}
+
+fn convert(path: &Path, error: csv::Error) -> RawError {
+    let line = error.position().map_or(1, csv::Position::line);
+    let found = error.to_string();
+    match error.into_kind() {
+        ErrorKind::Io(error) => RawError::fatal(DataError::io(path, error)),
+        _ => {
+            let expected = "a row of UTF-8 text with as many cells as the first line";
+            RawError::broken_record(DataError::record(path, line, WHOLE_RECORD, found, expected))
+        }
+    }
+}

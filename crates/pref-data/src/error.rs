@@ -1,0 +1,197 @@
+//! Errors, each of which says where, what was found and what was expected.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::types::UserId;
+
+/// The name of the whole line or row where no single field is at fault.
+pub(crate) const WHOLE_RECORD: &str = "(whole record)";
+
+/// What can go wrong between a path and a [`crate::Comparison`].
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A record that does not follow the layout.
+    #[error(transparent)]
+    Record(#[from] Box<RecordError>),
+    /// A file whose ending names no known format.
+    #[error("{}: found the ending `{found}`, expected {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its ending.
+        found: String,
+        /// The endings that can be read.
+        expected: &'static str,
+    },
+    /// No path, or folders without a file of a known format.
+    #[error("no data file: found none in {found}, expected a file or folder with {expected}")]
+    NoFiles {
+        /// The paths that were looked at.
+        found: String,
+        /// The endings that can be read.
+        expected: &'static str,
+    },
+    /// Files without a single usable record.
+    #[error("no comparison left in {paths}: {found}")]
+    Empty {
+        /// The files.
+        paths: String,
+        /// What was read and why it was left out.
+        found: String,
+    },
+    /// The simulated population cannot be drawn.
+    #[error(transparent)]
+    Population(#[from] PopulationError),
+    /// The data cannot be split.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+}
+
+/// One record that does not follow the layout.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}: field `{field}`: expected {expected}, found {found}", path.display())]
+pub struct RecordError {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1; in Parquet files the row, from 1.
+    pub line: u64,
+    /// The field, nested ones with dots; `(whole record)` if none.
+    pub field: String,
+    /// What stands there.
+    pub found: String,
+    /// What should stand there.
+    pub expected: String,
+}
+
+/// Why a simulated population cannot be drawn.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PopulationError {
+    /// Every seen worker fell into one group, so that nothing can be compared.
+    #[error(
+        "the draw (seed {seed:?}) gives the {seen} seen workers no {missing}: expected both groups, \
+         choose another seed or share"
+    )]
+    MissingGroup {
+        /// `majority` or `minority`.
+        missing: &'static str,
+        /// How many workers are seen.
+        seen: usize,
+        /// The seed, unless the ranks were given.
+        seed: Option<u32>,
+    },
+    /// The share of the minority is no probability.
+    #[error("minority share: found {found}, expected a number between 0 and 1")]
+    Share {
+        /// The number given.
+        found: f64,
+    },
+    /// A range that holds no share.
+    #[error(
+        "minority share of comparisons: found the range {low} to {high}, expected 0 <= low <= high <= 1"
+    )]
+    Range {
+        /// Lower end.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
+    /// A rank that no worker has.
+    #[error("minority rank: found {found}, expected 1 to {workers}")]
+    Rank {
+        /// The rank given.
+        found: usize,
+        /// The number of ranked workers.
+        workers: usize,
+    },
+    /// No seed that was tried gives the wanted share.
+    #[error(
+        "no draw in {tries} seeds from {start} gives the minority a share of the seen comparisons \
+         between {low} and {high}"
+    )]
+    NoDraw {
+        /// First seed tried.
+        start: u32,
+        /// How many were tried.
+        tries: u32,
+        /// Lower end of the wanted share.
+        low: f64,
+        /// Upper end of the wanted share.
+        high: f64,
+    },
+    /// A worker of the data whom the population does not hold.
+    #[error("worker `{0}` is not part of the population")]
+    UnknownWorker(UserId),
+}
+
+/// Why data cannot be split.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SplitError {
+    /// Ratios that are no shares of one whole.
+    #[error(
+        "split ratios: found {train} / {validation} / {test}, expected shares from 0 to 1 that sum to 1"
+    )]
+    Ratios {
+        /// Share of training.
+        train: f64,
+        /// Share of validation.
+        validation: f64,
+        /// Share of test.
+        test: f64,
+    },
+    /// Fewer separable sources than parts.
+    #[error(
+        "cannot split by source: found {found} separable sources, expected at least {expected}"
+    )]
+    TooFewSources {
+        /// Units that can be told apart.
+        found: usize,
+        /// Parts that must not be empty.
+        expected: usize,
+    },
+    /// The same source or pair on two sides.
+    #[error("split leaks: {what} `{name}` is in {first} and in {second}")]
+    Leak {
+        /// `source` or `pair`.
+        what: &'static str,
+        /// The source.
+        name: String,
+        /// One side.
+        first: &'static str,
+        /// The other side.
+        second: &'static str,
+    },
+}
+
+impl DataError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    pub(crate) fn record(
+        path: &Path,
+        line: u64,
+        field: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Record(Box::new(RecordError {
+            path: path.to_path_buf(),
+            line,
+            field: field.into(),
+            found: found.into(),
+            expected: expected.into(),
+        }))
+    }
+}

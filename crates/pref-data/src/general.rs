@@ -1,0 +1,104 @@
+//! The general layout: `prompt`, `chosen`, `rejected`, `user` and some optional columns, from JSON, CSV or Parquet.
+//!
+//! | column | holds |
+//! |---|---|
+//! | `prompt` | text, or a list of `{role, content}`; may be absent if `chosen` and `rejected` are lists that begin alike |
+//! | `chosen`, `rejected` | text, or a list of messages whose last one, the assistant's, is the response |
+//! | `user` | text, an integer, or null |
+//! | `user_text` | text or null |
+//! | `source` | what splits keep together: text, an integer, or null (then a hash of the prompt) |
+//! | `group` | text or null |
+//!
+//! Other columns are ignored. In CSV and Parquet a list of messages may also stand as JSON in a text cell. A record whose
+//! two responses are equal says nothing; it is left out and counted, strict or lenient.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::chat;
+use crate::error::DataError;
+use crate::fields::Fields;
+use crate::files::Format;
+use crate::options::ReadOptions;
+use crate::reader::{Decoded, Reader};
+use crate::seed::text_hash;
+use crate::types::{Comparison, Prompt, UserId};
+
+/// Columns that hold text or messages.
+pub(crate) const TEXT_COLUMNS: [&str; 3] = ["prompt", "chosen", "rejected"];
+/// Columns that may be empty.
+pub(crate) const OPTIONAL_COLUMNS: [&str; 4] = ["user", "user_text", "source", "group"];
+
+/// The reason under which records with two equal responses are counted.
+pub const EQUAL_RESPONSES: &str = "chosen and rejected are equal";
+
+/// Streams comparisons from files and folders, one after the other; formats may be mixed.
+///
+/// # Errors
+/// [`DataError`] if no file is found or an ending is unknown; the iterator yields what goes wrong later.
+pub fn read<P: AsRef<Path>>(
+    paths: &[P],
+    options: ReadOptions,
+) -> Result<Reader<Comparison>, DataError> {
+    Reader::open(
+        paths,
+        &[Format::Json, Format::Csv, Format::Parquet],
+        options,
+        decode,
+    )
+}
+
+fn decode(fields: &Fields) -> Result<Decoded<Comparison>, DataError> {
+    let (prompt, chosen, rejected) = texts(fields)?;
+    if chosen == rejected {
+        return Ok(Decoded::Skip(EQUAL_RESPONSES));
+    }
+    let source = fields.optional_name("source")?;
+    Ok(Decoded::Keep(Comparison {
+        user: fields.optional_name("user")?.map(UserId::new),
+        user_text: fields.optional_text("user_text")?,
+        source: source.unwrap_or_else(|| source_of(&prompt)),
+        prompt,
+        chosen,
+        rejected,
+        group: fields.optional_text("group")?,
+    }))
+}
+
+fn texts(fields: &Fields) -> Result<(Prompt, String, String), DataError> {
+    let is_list = |name| matches!(fields.get(name), Some(Value::Array(_)));
+    match (is_list("chosen"), is_list("rejected")) {
+        (true, true) => chat::split_prompt(fields),
+        (true, false) => Err(fields.wrong("rejected", "a list of messages, as in `chosen`")),
+        (false, true) => Err(fields.wrong("chosen", "a list of messages, as in `rejected`")),
+        (false, false) => Ok((
+            prompt(fields)?,
+            fields.text("chosen")?,
+            fields.text("rejected")?,
+        )),
+    }
+}
+
+fn prompt(fields: &Fields) -> Result<Prompt, DataError> {
+    match fields.get("prompt") {
+        Some(Value::String(text)) => Ok(Prompt::Text(text.clone())),
+        Some(Value::Array(_)) => Ok(Prompt::Chat(chat::messages(fields, "prompt")?)),
+        _ => Err(fields.wrong("prompt", "text or a list of messages")),
+    }
+}
+
+/// The default source: a hash of the prompt, so that equal prompts stay on one side of a split.
+pub fn source_of(prompt: &Prompt) -> String {
+    let hash = match prompt {
+        Prompt::Text(text) => text_hash(&[text]),
+        Prompt::Chat(messages) => {
+            let parts: Vec<&str> = messages
+                .iter()
+                .flat_map(|message| [message.role.as_str(), message.content.as_str()])
+                .collect();
+            text_hash(&parts)
+        }
+    };
+    format!("prompt-{hash:016x}")
+}

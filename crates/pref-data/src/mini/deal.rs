@@ -1,0 +1,50 @@
+//! Who judges which post: every worker gets a quota, every post about equally many judgements by different workers.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::RngCore;
+
+use crate::seed::index;
+
+/// Training comparisons of the 12 workers for 140 posts: uneven, the ranks well apart, the last two unseen.
+pub(super) const TRAIN_QUOTAS: [usize; 12] = [68, 60, 54, 50, 46, 42, 38, 34, 31, 28, 14, 12];
+/// Evaluation comparisons for 60 posts: the two unseen workers have a fair number.
+pub(super) const EVALUATION_QUOTAS: [usize; 12] = [18, 17, 16, 16, 15, 15, 14, 14, 13, 12, 22, 20];
+
+const TRAIN_POSTS: usize = 140;
+const EVALUATION_POSTS: usize = 60;
+
+/// One part of the posts and the quotas of its workers.
+pub(super) struct Deal<'a> {
+    pub posts: &'a [usize],
+    pub quotas: [usize; 12],
+}
+
+impl Deal<'_> {
+    /// The quota for as many posts as there are; at most one judgement a post.
+    fn quota(&self, worker: usize) -> usize {
+        let base = if self.quotas == TRAIN_QUOTAS {
+            TRAIN_POSTS
+        } else {
+            EVALUATION_POSTS
+        };
+        let scaled = (self.quotas[worker] * self.posts.len()).div_ceil(base);
+        scaled.min(self.posts.len())
+    }
+}
+
+/// Adds each worker to as many posts as the quota says, those with the fewest judgements first, ties at random; then
+/// shuffles the workers of every post.
+pub(super) fn deal(random: &mut ChaCha8Rng, deal: &Deal, dealt: &mut [Vec<usize>]) {
+    for worker in 0..deal.quotas.len() {
+        let mut order: Vec<(usize, u64, usize)> = deal
+            .posts
+            .iter()
+            .map(|&post| (dealt[post].len(), random.next_u64(), post))
+            .collect();
+        order.sort_unstable();
+        for &(_, _, post) in order.iter().take(deal.quota(worker)) {
+            let place = index(random, dealt[post].len() + 1);
+            dealt[post].insert(place, worker);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Parquet files through the record API (no arrow). Only our own columns are read.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
+use serde_json::{Map, Value};
+
+use crate::chat;
+use crate::error::{DataError, WHOLE_RECORD};
+use crate::fields::{RawError, RawRecord, RawRecords};
+use crate::general::{OPTIONAL_COLUMNS, TEXT_COLUMNS};
+
+const EXPECTED: &str =
+    "a readable Parquet file with columns of text, integers or lists of messages";
+
+/// Opens a Parquet file.
+pub(crate) fn open(path: &Path) -> Result<RawRecords, RawError> {
+    let file = File::open(path).map_err(|error| RawError::fatal(DataError::io(path, error)))?;
+    let reader =
+        guarded(|| SerializedFileReader::new(file)).map_err(|found| broken(path, 1, &found))?;
+    let schema = reader.metadata().file_metadata().schema();
+    let columns = our_columns(path, schema)?;
+    let name = schema.name().to_owned();
+    let rows = guarded(|| {
+        let projection = Type::group_type_builder(&name)
+            .with_fields(columns)
+            .build()?;
+        RowIter::from_file_into(Box::new(reader)).project(Some(projection))
+    });
+    Ok(Box::new(ParquetRows {
+        path: path.to_path_buf(),
+        rows: rows.map_err(|found| broken(path, 1, &found))?,
+        row: 0,
+        done: false,
+    }))
+}
+
+fn our_columns(
+    path: &Path,
+    schema: &Type,
+) -> Result<Vec<parquet::schema::types::TypePtr>, RawError> {
+    let all = schema.get_fields();
+    for required in ["chosen", "rejected"] {
+        if !all.iter().any(|column| column.name() == required) {
+            let names: Vec<&str> = all.iter().map(|column| column.name()).collect();
+            let found = format!("the columns {}", names.join(", "));
+            let error = DataError::record(path, 1, required, found, "a column of this name");
+            return Err(RawError::fatal(error));
+        }
+    }
+    let ours = |name: &str| TEXT_COLUMNS.contains(&name) || OPTIONAL_COLUMNS.contains(&name);
+    Ok(all
+        .iter()
+        .filter(|column| ours(column.name()))
+        .cloned()
+        .collect())
+}
+
+struct ParquetRows {
+    path: PathBuf,
+    rows: RowIter<'static>,
+    row: u64,
+    done: bool,
+}
+
+impl Iterator for ParquetRows {
+    type Item = Result<RawRecord, RawError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        self.row += 1;
+        match guarded(|| self.rows.next().transpose()) {
+            Ok(None) => {
+                self.done = true;
+                None
+            }
+            Ok(Some(row)) => Some(self.record(row)),
+            Err(found) => {
+                self.done = true;
+                Some(Err(broken(&self.path, self.row, &found)))
+            }
+        }
+    }
+}
+
+impl ParquetRows {
+    fn record(&self, row: Row) -> Result<RawRecord, RawError> {
+        let mut map = Map::new();
+        for (name, field) in row.into_columns() {
+            let value = value(&field).map_err(|found| {
+                let error = DataError::record(
+                    &self.path,
+                    self.row,
+                    &name,
+                    found,
+                    "text, an integer or a list",
+                );
+                RawError::broken_record(error)
+            })?;
+            let value = match value {
+                Value::String(text) if TEXT_COLUMNS.contains(&name.as_str()) => {
+                    chat::from_cell(&text)
+                }
+                other => other,
+            };
+            map.insert(name, value);
+        }
+        Ok(RawRecord {
+            line: self.row,
+            map,
+        })
+    }
+}
+
+/// The record API asserts in places where a damaged file reaches it; such a file must be an error, not a crash.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("contents that the Parquet reader cannot handle".into()),
+    }
+}
+
+fn broken(path: &Path, row: u64, found: &str) -> RawError {
+    RawError::fatal(DataError::record(path, row, WHOLE_RECORD, found, EXPECTED))
+}
+
+fn value(field: &Field) -> Result<Value, String> {
+    Ok(match field {
+        Field::Null => Value::Null,
+        Field::Bool(truth) => Value::Bool(*truth),
+        Field::Byte(number) => (*number).into(),
+        Field::Short(number) => (*number).into(),
+        Field::Int(number) => (*number).into(),
+        Field::Long(number) => (*number).into(),
+        Field::UByte(number) => (*number).into(),
+        Field::UShort(number) => (*number).into(),
+        Field::UInt(number) => (*number).into(),
+        Field::ULong(number) => (*number).into(),
+        Field::Float(number) => (*number).into(),
+        Field::Double(number) => (*number).into(),
+        Field::Str(text) => Value::String(text.clone()),
+        Field::Bytes(bytes) => {
+            let text = bytes
+                .as_utf8()
+                .map_err(|_| "bytes that are no UTF-8 text")?;
+            Value::String(text.to_owned())
+        }
+        Field::Group(row) => Value::Object(object(row)?),
+        Field::ListInternal(list) => list
+            .elements()
+            .iter()
+            .map(value)
+            .collect::<Result<_, _>>()?,
+        other => return Err(format!("a value of another kind ({other})")),
+    })
+}
+
+fn object(row: &Row) -> Result<Map<String, Value>, String> {
+    row.get_column_iter()
+        .map(|(name, field)| Ok((name.clone(), value(field)?)))
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! Streaming over several files.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use crate::error::DataError;
+use crate::fields::{Fields, RawError, RawRecord, RawRecords};
+use crate::files::{self, Format};
+use crate::options::{ReadOptions, Skipped};
+
+/// What became of a record that follows the layout.
+pub(crate) enum Decoded<T> {
+    Keep(T),
+    /// Left out on purpose, for this reason.
+    Skip(&'static str),
+}
+
+type Decode<T> = fn(&Fields) -> Result<Decoded<T>, DataError>;
+
+/// An iterator over the records of files, one in memory at a time. After streaming, [`Reader::skipped`] tells what
+/// was left out. It goes on after a broken record; after an error of the file itself it ends.
+pub struct Reader<T> {
+    waiting: VecDeque<PathBuf>,
+    all: Vec<PathBuf>,
+    current: Option<(PathBuf, RawRecords)>,
+    decode: Decode<T>,
+    options: ReadOptions,
+    skipped: Skipped,
+}
+
+impl<T> Reader<T> {
+    pub(crate) fn open<P: AsRef<Path>>(
+        paths: &[P],
+        formats: &[Format],
+        options: ReadOptions,
+        decode: Decode<T>,
+    ) -> Result<Self, DataError> {
+        let all = files::list(paths, formats)?;
+        Ok(Self {
+            waiting: all.clone().into(),
+            all,
+            current: None,
+            decode,
+            options,
+            skipped: Skipped::default(),
+        })
+    }
+
+    /// What has been left out so far, by reason.
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
+    /// The files, in reading order.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.all
+    }
+
+    /// Reads everything into memory.
+    ///
+    /// # Errors
+    /// The first [`DataError`]; [`DataError::Empty`] if there is no usable record at all.
+    pub fn read_all(mut self) -> Result<(Vec<T>, Skipped), DataError> {
+        let items = self.by_ref().collect::<Result<Vec<T>, DataError>>()?;
+        if items.is_empty() {
+            return Err(DataError::Empty {
+                paths: files::names(&self.all),
+                found: format!("no record ({})", self.skipped),
+            });
+        }
+        Ok((items, self.skipped))
+    }
+
+    /// The next record of the current file; opens the next file when one ends.
+    fn next_raw(&mut self) -> Option<(PathBuf, Result<RawRecord, RawError>)> {
+        loop {
+            if let Some((path, records)) = &mut self.current {
+                if let Some(record) = records.next() {
+                    return Some((path.clone(), record));
+                }
+                self.current = None;
+            }
+            let path = self.waiting.pop_front()?;
+            match files::open(&path) {
+                Ok(records) => self.current = Some((path, records)),
+                Err(error) => return Some((path, Err(error))),
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        self.current = None;
+        self.waiting.clear();
+    }
+
+    /// `None` if the record was left out.
+    fn understand(&mut self, path: &Path, record: &RawRecord) -> Option<Result<T, DataError>> {
+        match (self.decode)(&Fields::of(path, record)) {
+            Ok(Decoded::Keep(item)) => Some(Ok(item)),
+            Ok(Decoded::Skip(reason)) => {
+                let place = format!("{}:{}", path.display(), record.line);
+                self.skipped.add(reason, place);
+                None
+            }
+            Err(error) => self.broken(error),
+        }
+    }
+
+    /// A broken record: an error, or counted if lenient.
+    fn broken(&mut self, error: DataError) -> Option<Result<T, DataError>> {
+        match error {
+            DataError::Record(record) if self.options.lenient => {
+                tracing::warn!(%record, "broken record left out");
+                let reason = format!(
+                    "broken record, field `{}`: expected {}",
+                    record.field, record.expected
+                );
+                self.skipped.add(
+                    &reason,
+                    format!("{}:{}", record.path.display(), record.line),
+                );
+                None
+            }
+            other => Some(Err(other)),
+        }
+    }
+}
+
+impl<T> Iterator for Reader<T> {
+    type Item = Result<T, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some((path, raw)) = self.next_raw() {
+            let outcome = match raw {
+                Ok(record) => self.understand(&path, &record),
+                Err(RawError {
+                    error,
+                    fatal: false,
+                }) => self.broken(error),
+                Err(RawError { error, fatal: true }) => {
+                    self.stop();
+                    Some(Err(error))
+                }
+            };
+            if outcome.is_some() {
+                return outcome;
+            }
+        }
+        None
+    }
+}

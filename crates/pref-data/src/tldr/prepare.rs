@@ -1,0 +1,226 @@
+//! From official files to data that can be trained on: filter, rank, simulate, split.
+
+use std::path::Path;
+
+use crate::error::{DataError, PopulationError};
+use crate::files;
+use crate::options::{ReadOptions, Skipped};
+use crate::population::{Population, PopulationChoice};
+use crate::simulate::{EQUAL_TEXTS, simulate};
+use crate::split::{Split, SplitRatios, split_by_source, split_official};
+use crate::stats::TldrStats;
+use crate::tldr::decode::read;
+use crate::tldr::filter::{OTHER_POLICY, PolicyFilter};
+use crate::tldr::record::TldrRecord;
+use crate::types::{Comparison, UserId};
+use crate::workers::Workers;
+
+/// The reason for training comparisons that are left out because their worker is unseen (reference 4.1, step 6).
+pub const UNSEEN_IN_TRAINING: &str = "training comparison of an unseen worker";
+/// The reason for comparisons beyond [`TldrOptions::max_characters`].
+pub const TOO_LONG: &str = "prompt and response have too many characters";
+/// The reason for published validation records that share a post or pair with training.
+pub const ON_TWO_SIDES: &str = "validation comparison that shares its post or pair with training";
+
+/// The choices of the experiment; the default is the paper's with 10 workers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TldrOptions {
+    /// How to treat broken records.
+    pub read: ReadOptions,
+    /// Which policies' summaries are compared.
+    pub filter: PolicyFilter,
+    /// How many workers are seen.
+    pub top_workers: usize,
+    /// Majority and minority.
+    pub population: PopulationChoice,
+    /// Shares of posts. Where the files hold an official training part only the proportion of validation to test
+    /// counts.
+    pub ratios: SplitRatios,
+    /// Seed of the split.
+    pub split_seed: u64,
+    /// Comparisons whose prompt and longer response together have more Unicode characters are left out; the paper's
+    /// limit is 4800 (reference 4.1, step 7; the authors' count includes some ten characters of identifier text).
+    pub max_characters: Option<usize>,
+}
+
+impl Default for TldrOptions {
+    fn default() -> Self {
+        Self {
+            read: ReadOptions::default(),
+            filter: PolicyFilter::Sft,
+            top_workers: 10,
+            population: PopulationChoice::default(),
+            ratios: SplitRatios::default(),
+            split_seed: 0,
+            max_characters: Some(4800),
+        }
+    }
+}
+
+/// What the experiment trains and evaluates on.
+#[derive(Clone, Debug)]
+pub struct TldrData {
+    /// Training comparisons of seen workers; validation and test comparisons of all workers.
+    pub split: Split,
+    /// The ranking.
+    pub workers: Workers,
+    /// The simulated groups.
+    pub population: Population,
+    /// Records read.
+    pub records: usize,
+    /// What was left out, by reason.
+    pub skipped: Skipped,
+}
+
+impl TldrData {
+    /// Reads and prepares.
+    ///
+    /// Workers are ranked by their filtered training records. Where the files do not hold both `train` and other records,
+    /// they are ranked by all filtered records, before the split by post, so that the ranking is the same for every
+    /// split seed.
+    ///
+    /// # Errors
+    /// [`DataError`]: unreadable or broken input, nothing left after the filter, a population without both groups, too
+    /// few posts to split.
+    pub fn load<P: AsRef<Path>>(paths: &[P], options: &TldrOptions) -> Result<Self, DataError> {
+        let (records, skipped) = read(paths, options.read)?.read_all()?;
+        let mut data = Self::prepare(records, skipped, options);
+        if let Err(DataError::Empty { paths: names, .. }) = &mut data {
+            *names = files::names(paths);
+        }
+        data
+    }
+
+    /// As [`TldrData::load`], from records in memory; `skipped` is the account so far.
+    ///
+    /// # Errors
+    /// As [`TldrData::load`].
+    pub fn prepare(
+        records: Vec<TldrRecord>,
+        skipped: Skipped,
+        options: &TldrOptions,
+    ) -> Result<Self, DataError> {
+        let mut skipped = skipped;
+        let count = records.len();
+        let kept = filtered(records, options.filter, &mut skipped);
+        let official =
+            kept.iter().any(TldrRecord::is_train) && kept.iter().any(|record| !record.is_train());
+        let workers = rank(&kept, official, options.top_workers);
+        if workers.seen().is_empty() {
+            let found = format!("{count} records ({skipped})");
+            let paths = "the records".into();
+            return Err(DataError::Empty { paths, found });
+        }
+        let population = Population::choose(&workers, &options.population)?;
+        let (train, others) =
+            comparisons(&kept, &population, options.max_characters, &mut skipped)?;
+        let mut split = if official {
+            split_official(train, others, &options.ratios, options.split_seed)?
+        } else {
+            let all = train.into_iter().chain(others).collect();
+            split_by_source(all, &options.ratios, options.split_seed)?
+        };
+        for comparison in std::mem::take(&mut split.left_out) {
+            skipped.add(ON_TWO_SIDES, comparison.source);
+        }
+        keep_seen(&mut split.train, &workers, &mut skipped);
+        Ok(Self {
+            split,
+            workers,
+            population,
+            records: count,
+            skipped,
+        })
+    }
+
+    /// The statistics of Table 3; evaluation is validation and test together.
+    pub fn stats(&self) -> TldrStats {
+        let evaluation: Vec<&Comparison> = self
+            .split
+            .validation
+            .iter()
+            .chain(&self.split.test)
+            .collect();
+        TldrStats::of(
+            &self.split.train,
+            &evaluation,
+            &self.workers,
+            &self.population,
+        )
+    }
+
+    /// Seen workers by rank, the users of a model.
+    pub fn users(&self) -> Vec<UserId> {
+        self.workers
+            .seen()
+            .iter()
+            .map(|worker| worker.id.clone())
+            .collect()
+    }
+}
+
+fn filtered(
+    records: Vec<TldrRecord>,
+    filter: PolicyFilter,
+    skipped: &mut Skipped,
+) -> Vec<TldrRecord> {
+    let keep = |record: &TldrRecord| {
+        let keeps = filter.keeps(record);
+        if !keeps {
+            skipped.add(OTHER_POLICY, record.post_key());
+        }
+        keeps
+    };
+    records.into_iter().filter(keep).collect()
+}
+
+fn rank(records: &[TldrRecord], official: bool, top: usize) -> Workers {
+    let of = |wanted: bool| {
+        let part = records
+            .iter()
+            .filter(move |record| !official || record.is_train() == wanted);
+        part.map(|record| &record.worker)
+    };
+    Workers::rank(of(true), of(false), top)
+}
+
+/// Simulated comparisons of the official training part and of the other parts.
+fn comparisons(
+    records: &[TldrRecord],
+    population: &Population,
+    max_characters: Option<usize>,
+    skipped: &mut Skipped,
+) -> Result<(Vec<Comparison>, Vec<Comparison>), DataError> {
+    let (mut train, mut others) = (Vec::new(), Vec::new());
+    for record in records {
+        let unknown = || PopulationError::UnknownWorker(record.worker.clone());
+        let kind = population.kind(&record.worker).ok_or_else(unknown)?;
+        match simulate(record, kind) {
+            None => skipped.add(EQUAL_TEXTS, record.post_key()),
+            Some(comparison) if is_too_long(&comparison, max_characters) => {
+                skipped.add(TOO_LONG, comparison.source)
+            }
+            Some(comparison) if record.is_train() => train.push(comparison),
+            Some(comparison) => others.push(comparison),
+        }
+    }
+    Ok((train, others))
+}
+
+fn is_too_long(comparison: &Comparison, limit: Option<usize>) -> bool {
+    let (chosen, rejected) = comparison.lengths();
+    limit.is_some_and(|limit| comparison.prompt.characters() + chosen.max(rejected) > limit)
+}
+
+fn keep_seen(train: &mut Vec<Comparison>, workers: &Workers, skipped: &mut Skipped) {
+    train.retain(|comparison| {
+        let seen = comparison
+            .user
+            .as_ref()
+            .is_some_and(|user| workers.is_seen(user));
+        if !seen {
+            skipped.add(UNSEEN_IN_TRAINING, &comparison.source);
+        }
+        seen
+    });
+}

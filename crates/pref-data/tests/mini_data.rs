@@ -1,0 +1,170 @@
+//! The project's own data: what the generator promises, and that the shipped file is its work.
+#![allow(clippy::print_stdout)]
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use pref_data::mini::{POSTS, SEED, json_lines, tldr};
+use pref_data::{PolicyFilter, Skipped, SplitOrigin, TldrData, TldrOptions, TldrRecord};
+
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+fn shipped() -> Vec<TldrRecord> {
+    tldr(SEED, POSTS)
+}
+
+#[test]
+fn shipped_file_is_what_the_generator_writes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini/tldr.jsonl");
+    if !path.parent().is_some_and(Path::exists) {
+        println!("skipped: the data folder of the project is not here");
+        return;
+    }
+    let text = fs::read_to_string(path).unwrap();
+    assert!(
+        text == json_lines(&shipped()),
+        "write it anew with the example make_mini_tldr"
+    );
+}
+
+#[test]
+fn posts_and_summaries_have_the_promised_lengths() {
+    let (mut clear, mut all) = (0, 0);
+    for record in shipped() {
+        let post = words(record.body.text());
+        assert!(
+            (25..=60).contains(&post),
+            "{post} words: {}",
+            record.body.text()
+        );
+        let [a, b] = &record.summaries;
+        let (a, b) = if words(&a.text) < words(&b.text) {
+            (a, b)
+        } else {
+            (b, a)
+        };
+        assert!(
+            a.text.chars().count() < b.text.chars().count(),
+            "{}\n{}",
+            a.text,
+            b.text
+        );
+        let (short, long) = (words(&a.text), words(&b.text));
+        assert!(
+            (5..=14).contains(&short) && (10..=28).contains(&long),
+            "{}\n{}",
+            a.text,
+            b.text
+        );
+        assert!(short < long);
+        clear += usize::from(short <= 9 && long >= 16);
+        all += 1;
+        assert!(PolicyFilter::Sft.keeps(&record));
+        assert!(a.text.starts_with(' ') && b.text.starts_with(' '));
+    }
+    let share = f64::from(clear) / f64::from(all);
+    assert!((0.75..0.85).contains(&share), "{share}");
+}
+
+#[test]
+fn both_orders_are_about_equally_frequent() {
+    let records = shipped();
+    let longer_first =
+        |record: &&TldrRecord| record.summaries[0].text.len() > record.summaries[1].text.len();
+    let share = records.iter().filter(longer_first).count() as f64 / records.len() as f64;
+    assert!((0.4..0.6).contains(&share), "{share}");
+}
+
+#[test]
+fn vocabulary_is_small() {
+    let mut vocabulary = HashSet::new();
+    for record in shipped() {
+        let text = record.prompt() + &record.summaries[0].text + &record.summaries[1].text;
+        let lower = text.to_lowercase();
+        let split = lower.split(|c: char| !c.is_alphanumeric());
+        vocabulary.extend(split.map(str::to_owned));
+    }
+    assert!(vocabulary.len() < 450, "{}", vocabulary.len());
+}
+
+#[test]
+fn the_experiment_runs_on_it_as_on_the_papers_files() {
+    let records = shipped();
+    assert!((600..=800).contains(&records.len()), "{}", records.len());
+    let count = records.len();
+    let data = TldrData::prepare(records, Skipped::default(), &TldrOptions::default()).unwrap();
+    assert_eq!(data.split.origin, SplitOrigin::Official);
+    data.split.check_disjoint().unwrap();
+    assert_eq!(
+        (data.workers.seen().len(), data.workers.unseen().len()),
+        (10, 2)
+    );
+    assert_eq!(data.population.minority_ranks()[..3], [4, 5, 6]);
+    let stats = data.stats();
+    let share = stats.train.minority as f64 / stats.train.total() as f64;
+    assert!((0.25..0.4).contains(&share), "{share}");
+    assert!(stats.evaluation_unseen.total() >= 30);
+    assert_eq!(stats.yardsticks.always_longer.majority, Some(1.0));
+    assert_eq!(stats.yardsticks.always_longer.minority, Some(0.0));
+    assert_eq!(
+        stats.train.total() + stats.evaluation() + data.skipped.total() as usize,
+        count
+    );
+}
+
+#[test]
+fn top_ten_are_the_same_whether_training_or_all_records_rank() {
+    let records = shipped();
+    let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut train: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut posts: HashSet<(String, &str)> = HashSet::new();
+    for record in &records {
+        *all.entry(record.worker.as_str()).or_default() += 1;
+        *train.entry(record.worker.as_str()).or_default() += usize::from(record.is_train());
+        assert_eq!(record.worker.as_str().len(), 30);
+        assert!(
+            posts.insert((record.post_key(), record.worker.as_str())),
+            "a worker judged a post twice"
+        );
+    }
+    let order = |counts: &BTreeMap<&str, usize>| {
+        let mut counts: Vec<(usize, String)> = counts
+            .iter()
+            .map(|(name, &count)| (count, name.to_string()))
+            .collect();
+        counts.sort_by(|a, b| b.cmp(a));
+        assert!(
+            counts.windows(2).all(|pair| pair[0].0 > pair[1].0),
+            "a tie: {counts:?}"
+        );
+        counts.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(order(&all)[..10], order(&train)[..10]);
+}
+
+#[test]
+fn any_seed_and_size_works() {
+    for (seed, posts) in [(0, 0), (1, 1), (2, 3), (3, 30), (u64::MAX, 400)] {
+        let records = tldr(seed, posts);
+        let ids: HashSet<&str> = records
+            .iter()
+            .filter_map(|record| record.id.as_deref())
+            .collect();
+        assert!(ids.len() <= posts && (posts < 3 || ids.len() == posts));
+        assert_eq!(records, tldr(seed, posts));
+        for record in &records {
+            let [a, b] = [0, 1].map(|place| &record.summaries[place].text);
+            let by_words = words(a).cmp(&words(b));
+            assert_eq!(
+                by_words,
+                a.chars().count().cmp(&b.chars().count()),
+                "{a}\n{b}"
+            );
+            assert!(by_words.is_ne());
+        }
+    }
+    assert_ne!(tldr(1, 30), tldr(2, 30));
+}

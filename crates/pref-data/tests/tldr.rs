@@ -1,0 +1,264 @@
+//! The official layout: what real files hold, and the steps of the experiment.
+
+use std::fs;
+
+use pref_data::simulate::EQUAL_TEXTS;
+use pref_data::tldr::filter::OTHER_POLICY;
+use pref_data::tldr::prepare::{ON_TWO_SIDES, TOO_LONG, UNSEEN_IN_TRAINING};
+use pref_data::tldr::{Body, Summary};
+use pref_data::{
+    DataError, Kind, PopulationChoice, PopulationError, Prompt, ReadOptions, Skipped, SplitOrigin,
+    TldrData, TldrOptions, TldrRecord, simulate, tldr,
+};
+use tempfile::TempDir;
+
+const POST: &str = r#"{"info":{"id":"t3_a","post":"Post.","title":"Title","subreddit":"pets"},"split":"train","summaries":[{"text":" short","policy":"sup1","note":null},{"text":" much longer","policy":"sup2","note":"ok"}],"choice":0,"worker":"w","batch":"b","extra":{"confidence":2}}"#;
+const ARTICLE: &str = r#"{"info":{"site":"cnn","title":"Title","article":"News."},"split":"valid1","summaries":[{"text":" same","policy":"sup1","note":null},{"text":" same","policy":"sup2","note":null}],"choice":1,"worker":"v","batch":null,"extra":null}"#;
+
+fn load(text: &str) -> Result<Vec<TldrRecord>, DataError> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("batch.json");
+    fs::write(&path, text).unwrap();
+    tldr::read(&[path], ReadOptions::default())?.collect()
+}
+
+fn record(post: &str, worker: &str, split: &str, texts: [&str; 2]) -> TldrRecord {
+    TldrRecord {
+        id: Some(post.into()),
+        title: Some("Title".into()),
+        body: Body::Post {
+            text: "Post.".into(),
+            subreddit: Some("pets".into()),
+        },
+        summaries: texts.map(|text| Summary {
+            text: text.into(),
+            policy: "sup".into(),
+            note: None,
+        }),
+        choice: 0,
+        worker: worker.into(),
+        batch: None,
+        split: split.into(),
+        confidence: None,
+    }
+}
+
+#[test]
+fn a_post_is_read_whole_and_its_prompt_is_the_papers() {
+    let record = load(POST).unwrap().remove(0);
+    assert_eq!(
+        record.prompt(),
+        "SUBREDDIT: r/pets\nTITLE: Title\nPOST: Post.\nTL;DR: "
+    );
+    assert_eq!(record.post_key(), "t3_a");
+    assert_eq!(
+        record.summaries[0].text, " short",
+        "the leading space stays"
+    );
+    assert_eq!(
+        (
+            record.summaries[0].note.as_deref(),
+            record.summaries[1].note.as_deref()
+        ),
+        (None, Some("ok"))
+    );
+    assert_eq!((record.choice, record.confidence), (0, Some(2)));
+    assert_eq!(record.stated().unwrap().chosen, " short");
+}
+
+#[test]
+fn an_article_without_id_is_named_by_its_text() {
+    let record = load(ARTICLE).unwrap().remove(0);
+    assert_eq!(record.prompt(), "TITLE: Title\nPOST: News.\nTL;DR: ");
+    assert!(record.post_key().starts_with("text-"));
+    assert_eq!(record.confidence, None);
+    let no_extra = ARTICLE.replace(r#","extra":null"#, "");
+    assert_eq!(load(&no_extra).unwrap()[0], record);
+    assert_eq!(simulate(&record, Kind::Majority), None, "equal texts");
+    assert_eq!(record.stated(), None);
+}
+
+#[test]
+fn writing_and_reading_gives_the_same_record() {
+    for text in [POST, ARTICLE] {
+        let records = load(text).unwrap();
+        assert_eq!(load(&records[0].to_json().to_string()).unwrap(), records);
+    }
+    assert_eq!(load(POST).unwrap()[0].to_json().to_string(), POST);
+}
+
+#[test]
+fn an_array_is_read_like_lines() {
+    assert_eq!(
+        load(&format!("[{POST},\n{ARTICLE}]")).unwrap(),
+        load(&format!("{POST}\n{ARTICLE}")).unwrap()
+    );
+}
+
+#[test]
+fn broken_records_name_the_field() {
+    let problem = |from: &str, to: &str| {
+        let text = POST.replace(from, to);
+        assert_ne!(text, POST);
+        let message = load(&format!("{POST}\n{text}")).unwrap_err().to_string();
+        message.split_once("batch.json:").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        problem(r#""choice":0"#, r#""choice":2"#),
+        "2: field `choice`: expected 0 or 1, found the number 2"
+    );
+    assert_eq!(
+        problem(r#""policy":"sup2""#, r#""policy":null"#),
+        "2: field `summaries[1].policy`: expected text, found null"
+    );
+    assert!(problem(r#""worker":"w","#, "").starts_with("2: field `worker`"));
+    assert!(problem(r#""post":"Post.","#, "").starts_with("2: field `info.post`"));
+    assert!(
+        problem(r#"[{"text":" short","policy":"sup1","note":null},"#, "[")
+            .starts_with("2: field `summaries`")
+    );
+}
+
+#[test]
+fn majority_prefers_longer_minority_shorter_and_both_the_first_of_equals() {
+    let chosen = |texts: [&str; 2], kind| {
+        simulate(&record("p", "w", "train", texts), kind)
+            .unwrap()
+            .chosen
+    };
+    for texts in [["aa", "bbb"], ["bbb", "aa"]] {
+        assert_eq!(chosen(texts, Kind::Majority), "bbb");
+        assert_eq!(chosen(texts, Kind::Minority), "aa");
+    }
+    for kind in [Kind::Majority, Kind::Minority] {
+        assert_eq!(chosen(["aa", "bb"], kind), "aa");
+        // Two characters each, four bytes and two.
+        assert_eq!(chosen(["éé", "bb"], kind), "éé");
+    }
+    let comparison = simulate(&record("p", "w", "train", ["a", "bb"]), Kind::Minority).unwrap();
+    assert_eq!(comparison.group.as_deref(), Some("minority"));
+    assert_eq!(
+        (comparison.source.as_str(), comparison.user),
+        ("p", Some("w".into()))
+    );
+    assert_eq!(
+        comparison.prompt,
+        Prompt::Text("SUBREDDIT: r/pets\nTITLE: Title\nPOST: Post.\nTL;DR: ".into())
+    );
+}
+
+/// Workers a (4 training comparisons), b (3), c (1); posts t0.. in training, v0.. in validation.
+fn small() -> Vec<TldrRecord> {
+    let mut records = Vec::new();
+    for (worker, count) in [("a", 4), ("b", 3), ("c", 1)] {
+        for n in 0..count {
+            let long = format!("longer text {n} of {worker}");
+            records.push(record(&format!("t{n}"), worker, "train", ["short", &long]));
+        }
+    }
+    for n in 0..8 {
+        let worker = ["a", "b", "c", "d"][n % 4];
+        let long = format!("longer text {n}");
+        records.push(record(&format!("v{n}"), worker, "valid1", [&long, "brief"]));
+    }
+    records
+}
+
+fn options(minority: &[usize]) -> TldrOptions {
+    TldrOptions {
+        top_workers: 2,
+        population: PopulationChoice::MinorityRanks(minority.to_vec()),
+        ..TldrOptions::default()
+    }
+}
+
+#[test]
+fn official_training_records_make_the_training_part() {
+    let data = TldrData::prepare(small(), Skipped::default(), &options(&[2, 4])).unwrap();
+    assert_eq!(data.split.origin, SplitOrigin::Official);
+    data.split.check_disjoint().unwrap();
+    assert_eq!(data.users(), ["a".into(), "b".into()]);
+    assert_eq!(data.split.train.len(), 7);
+    assert_eq!(data.skipped.count(UNSEEN_IN_TRAINING), 1);
+    // Eight posts at 1 to 2.
+    assert_eq!((data.split.validation.len(), data.split.test.len()), (3, 5));
+    let stats = data.stats();
+    assert_eq!((stats.workers.majority, stats.workers.minority), (1, 1));
+    assert_eq!((stats.train.majority, stats.train.minority), (4, 3));
+    assert_eq!(
+        (
+            stats.evaluation_seen.majority,
+            stats.evaluation_seen.minority
+        ),
+        (2, 2)
+    );
+    assert_eq!(
+        (
+            stats.evaluation_unseen.majority,
+            stats.evaluation_unseen.minority
+        ),
+        (2, 2)
+    );
+    let longer = stats.yardsticks.always_longer;
+    assert_eq!((longer.top, longer.generic), (Some(0.5), Some(0.5)));
+    assert_eq!((longer.majority, longer.minority), (Some(1.0), Some(0.0)));
+    assert_eq!(stats.per_worker[3].worker, "d".into());
+    assert!(stats.to_string().contains("training comparisons"));
+}
+
+#[test]
+fn without_training_records_posts_are_split_and_the_origin_says_so() {
+    let mut records = small();
+    records
+        .iter_mut()
+        .for_each(|record| record.split = "valid2".into());
+    let data = TldrData::prepare(records, Skipped::default(), &options(&[2])).unwrap();
+    assert_eq!(data.split.origin, SplitOrigin::BySource);
+    assert!(data.split.origin.to_string().contains("do not hold both"));
+    data.split.check_disjoint().unwrap();
+    assert!(
+        data.split
+            .train
+            .iter()
+            .all(|item| data.workers.is_seen(item.user.as_ref().unwrap()))
+    );
+}
+
+#[test]
+fn everything_left_out_is_counted() {
+    let mut records = small();
+    records.push(record("v8", "a", "valid1", ["same", "same"]));
+    records.push(record("v9", "a", "valid1", ["x", &"y".repeat(5000)]));
+    records.push(record("t0", "a", "valid1", ["x", "yy"]));
+    let mut other = record("v9", "a", "valid1", ["x", "yy"]);
+    other.summaries[1].policy = "ref".into();
+    records.push(other);
+    let data = TldrData::prepare(records, Skipped::default(), &options(&[2])).unwrap();
+    for reason in [
+        EQUAL_TEXTS,
+        TOO_LONG,
+        ON_TWO_SIDES,
+        OTHER_POLICY,
+        UNSEEN_IN_TRAINING,
+    ] {
+        assert_eq!(data.skipped.count(reason), 1, "{reason}");
+    }
+    let kept = data.split.train.len() + data.split.validation.len() + data.split.test.len();
+    assert_eq!(kept as u64 + data.skipped.total(), data.records as u64);
+}
+
+#[test]
+fn one_group_only_and_nothing_left_are_errors() {
+    let result = TldrData::prepare(small(), Skipped::default(), &options(&[3]));
+    assert!(matches!(
+        result,
+        Err(DataError::Population(PopulationError::MissingGroup { .. }))
+    ));
+    let mut records = small();
+    records
+        .iter_mut()
+        .for_each(|record| record.summaries[0].policy = "ref".into());
+    let error = TldrData::prepare(records, Skipped::default(), &options(&[2])).unwrap_err();
+    assert!(error.to_string().contains("no comparison left"), "{error}");
+    assert!(error.to_string().contains(OTHER_POLICY), "{error}");
+}
