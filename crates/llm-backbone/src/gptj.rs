@@ -1,0 +1,271 @@
+//! GPT-J (kingoflolz/mesh-transformer-jax; `transformers` class `GPTJForCausalLM`), top to bottom.
+//!
+//! One norm feeds attention and feed-forward, whose outputs are added to the stream together. Rotary positions turn
+//! adjacent pairs of the first `rotary_dim` dimensions of each head. The feed-forward layers and the head have biases.
+
+use burn::module::{Module, Param};
+use burn::nn::LayerNorm;
+use burn::nn::LayerNormConfig;
+use burn::tensor::activation::gelu_approximate;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::attention::attend;
+use crate::cache::KvCache;
+use crate::config::GptJConfig;
+use crate::linear::{Embedding, Layer, Linear, frozen};
+use crate::model::Weights;
+use crate::rope::{Pairing, Rope, RopeRows, inverse_frequencies};
+use crate::weights::WeightError;
+
+/// A decoder of `n_layer` parallel blocks between an embedding and a head.
+#[derive(Module, Debug)]
+pub struct GptJ {
+    /// `[vocab, d]`.
+    pub wte: Embedding,
+    /// The blocks.
+    pub h: Vec<GptJBlock>,
+    ln_f: LayerNorm,
+    /// `[d, vocab]` with bias; absent where tied to the embedding.
+    pub lm_head: Option<Linear>,
+    rope: Rope,
+}
+
+/// `y = x + attention(norm(x)) + mlp(norm(x))`.
+#[derive(Module, Debug)]
+pub struct GptJBlock {
+    ln_1: LayerNorm,
+    /// Attention.
+    pub attn: GptJAttention,
+    /// Feed-forward.
+    pub mlp: GptJMlp,
+}
+
+/// Attention with partial, interleaved rotary positions; no biases.
+#[derive(Module, Debug)]
+pub struct GptJAttention {
+    /// `[d, d]`.
+    pub q_proj: Linear,
+    /// `[d, d]`.
+    pub k_proj: Linear,
+    /// `[d, d]`.
+    pub v_proj: Linear,
+    /// `[d, d]`.
+    pub out_proj: Linear,
+    heads: usize,
+}
+
+/// `fc_out(gelu(fc_in(x)))` with the tanh form of GELU.
+#[derive(Module, Debug)]
+pub struct GptJMlp {
+    /// `[d, inner]`.
+    pub fc_in: Linear,
+    /// `[inner, d]`.
+    pub fc_out: Linear,
+}
+
+impl GptJ {
+    /// Reads the weights of `config` from `weights`.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another shape, naming file and tensor.
+    pub fn load(
+        config: &GptJConfig,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        let (d, vocab) = (config.n_embd, config.vocab_size);
+        let norm = |name: String| -> Result<LayerNorm, WeightError> {
+            let mut norm = LayerNormConfig::new(d)
+                .with_epsilon(config.layer_norm_epsilon)
+                .init(device);
+            norm.gamma = frozen(weights.vector(&format!("{name}.weight"), d)?);
+            norm.beta = Some(frozen(weights.vector(&format!("{name}.bias"), d)?));
+            Ok(norm)
+        };
+        let h = (0..config.n_layer)
+            .map(|i| {
+                let p = format!("transformer.h.{i}");
+                let attn = |name: &str| weights.linear(&format!("{p}.attn.{name}"), [d, d], false);
+                Ok(GptJBlock {
+                    ln_1: norm(format!("{p}.ln_1"))?,
+                    attn: GptJAttention {
+                        q_proj: attn("q_proj")?,
+                        k_proj: attn("k_proj")?,
+                        v_proj: attn("v_proj")?,
+                        out_proj: attn("out_proj")?,
+                        heads: config.n_head,
+                    },
+                    mlp: GptJMlp {
+                        fc_in: weights.linear(
+                            &format!("{p}.mlp.fc_in"),
+                            [d, config.n_inner],
+                            true,
+                        )?,
+                        fc_out: weights.linear(
+                            &format!("{p}.mlp.fc_out"),
+                            [config.n_inner, d],
+                            true,
+                        )?,
+                    },
+                })
+            })
+            .collect::<Result<_, WeightError>>()?;
+        let lm_head = if config.tie_word_embeddings {
+            None
+        } else {
+            Some(weights.linear("lm_head", [d, vocab], true)?)
+        };
+        let frequencies = inverse_frequencies(config.rotary_dim, 10000.0);
+        Ok(Self {
+            wte: Embedding::new(weights.matrix("transformer.wte.weight", [vocab, d])?),
+            h,
+            ln_f: norm("transformer.ln_f".into())?,
+            lm_head,
+            rope: Rope::new(
+                &frequencies,
+                config.n_positions,
+                Pairing::Interleaved,
+                device,
+            ),
+        })
+    }
+
+    /// `[batch * seq, d]` embeddings to `[batch * seq, d]` normalised hidden states.
+    pub(crate) fn forward(
+        &self,
+        mut x: Tensor<2>,
+        positions: Tensor<2, Int>,
+        bias: &Tensor<4>,
+        mut cache: Option<&mut KvCache>,
+    ) -> Tensor<2> {
+        let [_, seq] = positions.dims();
+        let rope = self.rope.rows(positions);
+        for (i, block) in self.h.iter().enumerate() {
+            x = block.forward(x, &rope, bias, cache.as_deref_mut().map(|c| (i, c)));
+        }
+        if let Some(cache) = cache {
+            cache.advance(seq);
+        }
+        self.ln_f.forward(x)
+    }
+
+    /// The head's matrix as `[d, vocab]` and its bias.
+    pub(crate) fn head(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        match &self.lm_head {
+            Some(head) => (head.weight.val(), head.bias.as_ref().map(Param::val)),
+            None => (self.wte.weight.val().transpose(), None),
+        }
+    }
+
+    /// Every layer an adapter can be put on, with its Hugging Face module name.
+    pub(crate) fn layers(&mut self) -> Vec<(String, Layer<'_>)> {
+        let mut all = vec![(
+            "transformer.wte".to_string(),
+            Layer::Embedding(&mut self.wte),
+        )];
+        for (i, block) in self.h.iter_mut().enumerate() {
+            let (attn, mlp) = (&mut block.attn, &mut block.mlp);
+            for (name, linear) in [
+                ("attn.q_proj", &mut attn.q_proj),
+                ("attn.k_proj", &mut attn.k_proj),
+                ("attn.v_proj", &mut attn.v_proj),
+                ("attn.out_proj", &mut attn.out_proj),
+                ("mlp.fc_in", &mut mlp.fc_in),
+                ("mlp.fc_out", &mut mlp.fc_out),
+            ] {
+                all.push((format!("transformer.h.{i}.{name}"), Layer::Linear(linear)));
+            }
+        }
+        all
+    }
+
+    /// Every tensor with its Hugging Face name, for export; `true` marks vectors.
+    pub(crate) fn tensors(&self) -> Vec<(String, Tensor<2>, bool)> {
+        let row = |p: &Param<Tensor<1>>| p.val().unsqueeze::<2>();
+        let mut all = vec![(
+            "transformer.wte.weight".to_string(),
+            self.wte.weight.val(),
+            false,
+        )];
+        let mut linear = |name: String, linear: &Linear| {
+            all.push((
+                format!("{name}.weight"),
+                linear.weight.val().transpose(),
+                false,
+            ));
+            if let Some(bias) = &linear.bias {
+                all.push((format!("{name}.bias"), row(bias), true));
+            }
+        };
+        for (i, block) in self.h.iter().enumerate() {
+            let p = format!("transformer.h.{i}");
+            linear(format!("{p}.attn.q_proj"), &block.attn.q_proj);
+            linear(format!("{p}.attn.k_proj"), &block.attn.k_proj);
+            linear(format!("{p}.attn.v_proj"), &block.attn.v_proj);
+            linear(format!("{p}.attn.out_proj"), &block.attn.out_proj);
+            linear(format!("{p}.mlp.fc_in"), &block.mlp.fc_in);
+            linear(format!("{p}.mlp.fc_out"), &block.mlp.fc_out);
+        }
+        if let Some(head) = &self.lm_head {
+            linear("lm_head".into(), head);
+        }
+        let norms = self
+            .h
+            .iter()
+            .enumerate()
+            .map(|(i, block)| (format!("transformer.h.{i}.ln_1"), &block.ln_1))
+            .chain([("transformer.ln_f".to_string(), &self.ln_f)]);
+        for (name, norm) in norms {
+            all.push((format!("{name}.weight"), row(&norm.gamma), true));
+            if let Some(beta) = &norm.beta {
+                all.push((format!("{name}.bias"), row(beta), true));
+            }
+        }
+        all
+    }
+}
+
+impl GptJBlock {
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        rope: &RopeRows,
+        bias: &Tensor<4>,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> Tensor<2> {
+        let normed = self.ln_1.forward(x.clone());
+        let attended = self.attn.forward(normed.clone(), rope, bias, cache);
+        x + attended + self.mlp.forward(normed)
+    }
+}
+
+impl GptJAttention {
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        rope: &RopeRows,
+        bias: &Tensor<4>,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> Tensor<2> {
+        let [batch, _, seq, _] = bias.dims();
+        let [_, d] = x.dims();
+        let split = |y: Tensor<2>| {
+            y.reshape([batch, seq, self.heads, d / self.heads])
+                .swap_dims(1, 2)
+        };
+        let q = rope.rotate(split(self.q_proj.forward(x.clone())));
+        let k = rope.rotate(split(self.k_proj.forward(x.clone())));
+        let v = split(self.v_proj.forward(x));
+        let (k, v) = match cache {
+            Some((layer, cache)) => cache.append(layer, k, v),
+            None => (k, v),
+        };
+        self.out_proj.forward(attend(q, k, v, bias))
+    }
+}
+
+impl GptJMlp {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.fc_out.forward(gelu_approximate(self.fc_in.forward(x)))
+    }
+}

@@ -1,0 +1,38 @@
+//! Llama and GPT-J on burn for people who train small things on top of them: soft prompts, LoRA, packed rows with
+//! arbitrary masks, a key/value cache, and sampling.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use burn::tensor::Device;
+//! use llm_backbone::{LoraConfig, Model};
+//!
+//! let device = Device::flex().autodiff();
+//! let model = Model::open("SmolLM2-135M-Instruct.gguf".as_ref(), &device)?;
+//! let model = model.with_lora(&LoraConfig::default(), 0)?;
+//! println!("{} adapter weights", model.num_adapter_params());
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod attention;
+pub mod cache;
+pub mod chat;
+pub mod config;
+pub mod generate;
+pub mod gguf;
+pub mod gptj;
+pub mod linear;
+pub mod llama;
+mod log_probs;
+pub mod lora;
+pub mod model;
+pub mod peft;
+pub mod rope;
+pub mod sampling;
+pub mod soft_prompt;
+pub mod tokenizer;
+pub mod weights;
+
+pub use cache::KvCache;
+pub use lora::{LoraConfig, LoraError, Targets};
+pub use model::{Model, ModelInput};

@@ -1,0 +1,288 @@
+//! Llama (arXiv 2302.13971; grouped queries as in Llama 2, RoPE scaling as in Llama 3), top to bottom.
+//!
+//! Also runs models that share the architecture, such as SmolLM2. Weights live in the Hugging Face layout, transposed.
+
+use burn::module::{Module, Param};
+use burn::nn::RmsNorm;
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::attention::attend;
+use crate::cache::KvCache;
+use crate::config::LlamaConfig;
+use crate::linear::{Embedding, Layer, Linear, frozen};
+use crate::model::Weights;
+use crate::rope::{Pairing, Rope, RopeRows, inverse_frequencies};
+use crate::weights::WeightError;
+
+/// A decoder of `num_hidden_layers` blocks between an embedding and a head.
+#[derive(Module, Debug)]
+pub struct Llama {
+    /// `[vocab, d]`; also the head where the two are tied.
+    pub embed_tokens: Embedding,
+    /// The blocks.
+    pub layers: Vec<LlamaLayer>,
+    /// The final norm.
+    pub norm: RmsNorm,
+    /// `[d, vocab]`; absent where tied to the embedding.
+    pub lm_head: Option<Linear>,
+    rope: Rope,
+}
+
+/// `h = x + attention(norm(x)); y = h + mlp(norm(h))`.
+#[derive(Module, Debug)]
+pub struct LlamaLayer {
+    input_layernorm: RmsNorm,
+    /// Attention.
+    pub self_attn: LlamaAttention,
+    post_attention_layernorm: RmsNorm,
+    /// Feed-forward.
+    pub mlp: LlamaMlp,
+}
+
+/// Attention with rotary positions and grouped queries.
+#[derive(Module, Debug)]
+pub struct LlamaAttention {
+    /// `[d, heads * head_dim]`.
+    pub q_proj: Linear,
+    /// `[d, kv_heads * head_dim]`.
+    pub k_proj: Linear,
+    /// `[d, kv_heads * head_dim]`.
+    pub v_proj: Linear,
+    /// `[heads * head_dim, d]`.
+    pub o_proj: Linear,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+}
+
+/// `down(silu(gate(x)) * up(x))`.
+#[derive(Module, Debug)]
+pub struct LlamaMlp {
+    /// `[d, intermediate]`.
+    pub gate_proj: Linear,
+    /// `[d, intermediate]`.
+    pub up_proj: Linear,
+    /// `[intermediate, d]`.
+    pub down_proj: Linear,
+}
+
+impl Llama {
+    /// Reads the weights of `config` from `weights`.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another shape, naming file and tensor.
+    pub fn load(
+        config: &LlamaConfig,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        let (d, vocab) = (config.hidden_size, config.vocab_size);
+        let norm = |name: String| -> Result<RmsNorm, WeightError> {
+            Ok(RmsNorm {
+                gamma: frozen(weights.vector(&name, d)?),
+                epsilon: config.rms_norm_eps,
+            })
+        };
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| {
+                let p = format!("model.layers.{i}");
+                Ok(LlamaLayer {
+                    input_layernorm: norm(format!("{p}.input_layernorm.weight"))?,
+                    self_attn: LlamaAttention::load(config, weights, &format!("{p}.self_attn"))?,
+                    post_attention_layernorm: norm(format!("{p}.post_attention_layernorm.weight"))?,
+                    mlp: LlamaMlp::load(config, weights, &format!("{p}.mlp"))?,
+                })
+            })
+            .collect::<Result<_, WeightError>>()?;
+        let lm_head = if config.tie_word_embeddings {
+            None
+        } else {
+            Some(weights.linear("lm_head", [d, vocab], false)?)
+        };
+        let mut frequencies = inverse_frequencies(config.head_dim, config.rope_theta);
+        if let Some(scaling) = &config.rope_scaling {
+            let divisors = scaling.divisors(config.rope_theta, config.head_dim);
+            for (frequency, divisor) in frequencies.iter_mut().zip(divisors) {
+                *frequency /= divisor;
+            }
+        }
+        let positions = config.max_position_embeddings;
+        Ok(Self {
+            embed_tokens: Embedding::new(weights.matrix("model.embed_tokens.weight", [vocab, d])?),
+            layers,
+            norm: norm("model.norm.weight".into())?,
+            lm_head,
+            rope: Rope::new(&frequencies, positions, Pairing::HalfSplit, device),
+        })
+    }
+
+    /// `[batch * seq, d]` embeddings to `[batch * seq, d]` normalised hidden states.
+    ///
+    /// `bias` is `[batch, 1, seq, keys]`, `positions` as in [`ModelInput`](crate::model::ModelInput).
+    pub(crate) fn forward(
+        &self,
+        mut x: Tensor<2>,
+        positions: Tensor<2, Int>,
+        bias: &Tensor<4>,
+        mut cache: Option<&mut KvCache>,
+    ) -> Tensor<2> {
+        let [_, seq] = positions.dims();
+        let rope = self.rope.rows(positions);
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x, &rope, bias, cache.as_deref_mut().map(|c| (i, c)));
+        }
+        if let Some(cache) = cache {
+            cache.advance(seq);
+        }
+        self.norm.forward(x)
+    }
+
+    /// The head's matrix as `[d, vocab]`.
+    pub(crate) fn head(&self) -> Tensor<2> {
+        match &self.lm_head {
+            Some(head) => head.weight.val(),
+            None => self.embed_tokens.weight.val().transpose(),
+        }
+    }
+
+    /// Every layer an adapter can be put on, with its Hugging Face module name.
+    pub(crate) fn layers(&mut self) -> Vec<(String, Layer<'_>)> {
+        let mut all = vec![(
+            "model.embed_tokens".to_string(),
+            Layer::Embedding(&mut self.embed_tokens),
+        )];
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            let (attn, mlp) = (&mut layer.self_attn, &mut layer.mlp);
+            for (name, linear) in [
+                ("self_attn.q_proj", &mut attn.q_proj),
+                ("self_attn.k_proj", &mut attn.k_proj),
+                ("self_attn.v_proj", &mut attn.v_proj),
+                ("self_attn.o_proj", &mut attn.o_proj),
+                ("mlp.gate_proj", &mut mlp.gate_proj),
+                ("mlp.up_proj", &mut mlp.up_proj),
+                ("mlp.down_proj", &mut mlp.down_proj),
+            ] {
+                all.push((format!("model.layers.{i}.{name}"), Layer::Linear(linear)));
+            }
+        }
+        all
+    }
+
+    /// Every tensor with its Hugging Face name, for export; `true` marks vectors.
+    pub(crate) fn tensors(&self) -> Vec<(String, Tensor<2>, bool)> {
+        let row = |p: &Param<Tensor<1>>| p.val().unsqueeze::<2>();
+        let mut all = vec![(
+            "model.embed_tokens.weight".to_string(),
+            self.embed_tokens.weight.val(),
+            false,
+        )];
+        for (i, l) in self.layers.iter().enumerate() {
+            let p = format!("model.layers.{i}");
+            for (name, linear) in [
+                ("self_attn.q_proj", &l.self_attn.q_proj),
+                ("self_attn.k_proj", &l.self_attn.k_proj),
+                ("self_attn.v_proj", &l.self_attn.v_proj),
+                ("self_attn.o_proj", &l.self_attn.o_proj),
+                ("mlp.gate_proj", &l.mlp.gate_proj),
+                ("mlp.up_proj", &l.mlp.up_proj),
+                ("mlp.down_proj", &l.mlp.down_proj),
+            ] {
+                all.push((
+                    format!("{p}.{name}.weight"),
+                    linear.weight.val().transpose(),
+                    false,
+                ));
+            }
+            for (name, norm) in [
+                ("input_layernorm", &l.input_layernorm),
+                ("post_attention_layernorm", &l.post_attention_layernorm),
+            ] {
+                all.push((format!("{p}.{name}.weight"), row(&norm.gamma), true));
+            }
+        }
+        all.push(("model.norm.weight".into(), row(&self.norm.gamma), true));
+        if let Some(head) = &self.lm_head {
+            all.push((
+                "lm_head.weight".into(),
+                head.weight.val().transpose(),
+                false,
+            ));
+        }
+        all
+    }
+}
+
+impl LlamaLayer {
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        rope: &RopeRows,
+        bias: &Tensor<4>,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> Tensor<2> {
+        let attended =
+            self.self_attn
+                .forward(self.input_layernorm.forward(x.clone()), rope, bias, cache);
+        let h = x + attended;
+        let fed = self
+            .mlp
+            .forward(self.post_attention_layernorm.forward(h.clone()));
+        h + fed
+    }
+}
+
+impl LlamaAttention {
+    fn load(config: &LlamaConfig, weights: &Weights<'_>, p: &str) -> Result<Self, WeightError> {
+        let (d, head_dim) = (config.hidden_size, config.head_dim);
+        let (heads, kv_heads) = (config.num_attention_heads, config.num_key_value_heads);
+        let linear = |name: &str, shape| weights.linear(&format!("{p}.{name}"), shape, false);
+        Ok(Self {
+            q_proj: linear("q_proj", [d, heads * head_dim])?,
+            k_proj: linear("k_proj", [d, kv_heads * head_dim])?,
+            v_proj: linear("v_proj", [d, kv_heads * head_dim])?,
+            o_proj: linear("o_proj", [heads * head_dim, d])?,
+            heads,
+            kv_heads,
+            head_dim,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: Tensor<2>,
+        rope: &RopeRows,
+        bias: &Tensor<4>,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> Tensor<2> {
+        let [batch, _, seq, _] = bias.dims();
+        let split = |y: Tensor<2>, heads| {
+            y.reshape([batch, seq, heads, self.head_dim])
+                .swap_dims(1, 2)
+        };
+        let q = rope.rotate(split(self.q_proj.forward(x.clone()), self.heads));
+        let k = rope.rotate(split(self.k_proj.forward(x.clone()), self.kv_heads));
+        let v = split(self.v_proj.forward(x), self.kv_heads);
+        let (k, v) = match cache {
+            Some((layer, cache)) => cache.append(layer, k, v),
+            None => (k, v),
+        };
+        self.o_proj.forward(attend(q, k, v, bias))
+    }
+}
+
+impl LlamaMlp {
+    fn load(config: &LlamaConfig, weights: &Weights<'_>, p: &str) -> Result<Self, WeightError> {
+        let (d, m) = (config.hidden_size, config.intermediate_size);
+        Ok(Self {
+            gate_proj: weights.linear(&format!("{p}.gate_proj"), [d, m], false)?,
+            up_proj: weights.linear(&format!("{p}.up_proj"), [d, m], false)?,
+            down_proj: weights.linear(&format!("{p}.down_proj"), [m, d], false)?,
+        })
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let gate = silu(self.gate_proj.forward(x.clone()));
+        self.down_proj.forward(gate * self.up_proj.forward(x))
+    }
+}

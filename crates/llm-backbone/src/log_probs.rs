@@ -1,0 +1,80 @@
+//! Log-probabilities of given tokens without keeping the logits of a whole batch.
+
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{DType, Int, Tensor};
+
+use crate::linear::cast_if_needed;
+use crate::model::{Architecture, Model};
+
+/// Positions whose logits are in memory at a time.
+const CHUNK: usize = 128;
+
+impl Model {
+    /// `log softmax(head(hidden))[target]` in f32.
+    ///
+    /// - `hidden`: `[n, d]`, the states that predict the targets
+    /// - `targets`: `[n]`
+    /// - returns `[n]`
+    ///
+    /// While the head is frozen, its value and its gradient with respect to `hidden`,
+    /// `head[target] - softmax(logits) head^T`, are computed together, `CHUNK` positions at a time, so that no logits
+    /// outlive their chunk and the backward pass costs no second softmax.
+    pub fn log_probs(&self, hidden: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        let [n, _] = hidden.dims();
+        if self.head_is_trainable() {
+            let logits = self.logits(hidden);
+            let all = log_softmax(logits, 1);
+            return all.gather(1, targets.reshape([n, 1])).reshape([n]);
+        }
+        let autodiff = hidden.is_autodiff();
+        let tracked = autodiff && hidden.is_tracked();
+        let (weight, bias) = self.head();
+        let (weight, bias) = (weight.inner(), bias.map(Tensor::inner));
+        let (states, targets) = (hidden.clone().inner(), targets.inner());
+        let (mut values, mut slopes) = (Vec::new(), Vec::new());
+        for start in (0..n).step_by(CHUNK) {
+            let len = CHUNK.min(n - start);
+            let targets = targets.clone().narrow(0, start, len);
+            let logits = states.clone().narrow(0, start, len).matmul(weight.clone());
+            let mut logits = cast_if_needed(logits, DType::F32);
+            if let Some(bias) = &bias {
+                logits = logits + cast_if_needed(bias.clone(), DType::F32).unsqueeze();
+            }
+            let column = targets.clone().reshape([len, 1]);
+            if tracked {
+                let probs = softmax(logits.clone(), 1);
+                let expected =
+                    cast_if_needed(probs, weight.dtype()).matmul(weight.clone().transpose());
+                let picked = weight.clone().transpose().select(0, targets);
+                slopes.push(cast_if_needed(picked - expected, DType::F32));
+            }
+            values.push(log_softmax(logits, 1).gather(1, column).reshape([len]));
+        }
+        let value = Tensor::cat(values, 0);
+        if !autodiff {
+            return value;
+        }
+        let value = Tensor::from_inner(value);
+        if !tracked {
+            return value;
+        }
+        let slope = Tensor::from_inner(Tensor::cat(slopes, 0));
+        let change = cast_if_needed(hidden, DType::F32)
+            - Tensor::from_inner(cast_if_needed(states, DType::F32));
+        value + (change * slope).sum_dim(1).reshape([n])
+    }
+
+    fn head_is_trainable(&self) -> bool {
+        let weight = match &self.arch {
+            Architecture::Llama(m) => match &m.lm_head {
+                Some(head) => &head.weight,
+                None => &m.embed_tokens.weight,
+            },
+            Architecture::GptJ(m) => match &m.lm_head {
+                Some(head) => &head.weight,
+                None => &m.wte.weight,
+            },
+        };
+        weight.val().is_require_grad()
+    }
+}

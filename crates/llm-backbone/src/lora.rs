@@ -1,0 +1,389 @@
+//! Low-rank adapters (LoRA, arXiv 2106.09685) and their PEFT directory.
+//!
+//! burn's own `apply_lora` composes the full weight in every forward pass, which costs a full weight gradient. Here the
+//! low-rank path is added to the layer's output; values and gradients equal those of `peft`.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, Param, ParamId};
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+
+use crate::linear::{Embedding, Layer, Linear, cast_if_needed};
+use crate::model::{Model, host};
+
+/// Which layers get an adapter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Targets {
+    /// The word `all-linear`: every linear layer of every block, but neither embedding nor head.
+    Keyword(AllLinear),
+    /// Module names or their last parts (`q_proj`, `wte`); a name that matches nothing in this architecture is passed
+    /// over, a list that matches nothing at all is an error.
+    Names(Vec<String>),
+}
+
+/// The keyword of [`Targets`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AllLinear {
+    /// As `peft` spells it.
+    #[serde(rename = "all-linear")]
+    AllLinear,
+}
+
+/// Size and place of the adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraConfig {
+    /// The rank `r`.
+    pub rank: usize,
+    /// The scale is `alpha / rank`.
+    pub alpha: f64,
+    /// The probability of dropping an input of the low-rank path in training.
+    pub dropout: f64,
+    /// Which layers.
+    pub targets: Targets,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self {
+            rank: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            targets: Targets::Keyword(AllLinear::AllLinear),
+        }
+    }
+}
+
+impl LoraConfig {
+    fn check(&self) -> Result<(), LoraError> {
+        let error = |key, found: String, expected| {
+            Err(LoraError::Config {
+                key,
+                found,
+                expected,
+            })
+        };
+        if self.rank == 0 {
+            return error("rank", self.rank.to_string(), "at least 1");
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return error("dropout", self.dropout.to_string(), "a number in [0, 1)");
+        }
+        if !self.alpha.is_finite() {
+            return error("alpha", self.alpha.to_string(), "a finite number");
+        }
+        Ok(())
+    }
+}
+
+/// What can go wrong with adapters.
+#[derive(Debug, thiserror::Error)]
+pub enum LoraError {
+    /// No module matched.
+    #[error(
+        "LoRA targets {targets:?} match no module of this model; it has, for example, {example}"
+    )]
+    NoTarget {
+        /// What was asked for.
+        targets: Targets,
+        /// A module that exists.
+        example: String,
+    },
+    /// A nonsensical size.
+    #[error("LoRA {key} is {found}, expected {expected}")]
+    Config {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// The range.
+        expected: &'static str,
+    },
+    /// A tensor of an adapter file does not fit.
+    #[error("{file}: tensor {tensor}: {problem}")]
+    Tensor {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// Found and expected.
+        problem: String,
+    },
+    /// A file could not be read or written.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{file}: {problem}")]
+    Format {
+        /// The file.
+        file: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+/// The two factors of one adapter.
+#[derive(Module, Debug)]
+pub struct Lora {
+    /// `[d_in, r]`.
+    pub a: Param<Tensor<2>>,
+    /// `[r, d_out]`.
+    pub b: Param<Tensor<2>>,
+    scale: f64,
+    dropout: Dropout,
+}
+
+impl Lora {
+    /// `scale * (dropout(x) A) B` in f32, cast back to the type of `x`. `x` is `[n, d_in]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let dtype = x.dtype();
+        let x = self.dropout.forward(cast_if_needed(x, DType::F32));
+        let y = x
+            .matmul(self.a.val())
+            .mul_scalar(self.scale)
+            .matmul(self.b.val());
+        cast_if_needed(y, dtype)
+    }
+
+    /// `scale * A[ids] B`, the adapter of an embedding: `[n]` to `[n, d]`.
+    pub(crate) fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
+        let rows = self.a.val().select(0, ids);
+        rows.mul_scalar(self.scale).matmul(self.b.val())
+    }
+
+    /// `scale * A B`, `[d_in, d_out]`.
+    pub(crate) fn delta(&self) -> Tensor<2> {
+        self.a.val().matmul(self.b.val()).mul_scalar(self.scale)
+    }
+}
+
+/// A parameter id that is a pure function of the module's name, so that optimiser states saved by one process find
+/// their parameters in another.
+pub fn stable_id(name: &str) -> ParamId {
+    ParamId::from(fnv1a(name.as_bytes()))
+}
+
+/// FNV-1a, 64 bits.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// One module that can carry an adapter.
+struct Slot<'a> {
+    module: String,
+    embedding: bool,
+    /// `[d_in, d_out]`, for an embedding `[vocab, d]`.
+    shape: [usize; 2],
+    device: Device,
+    lora: &'a mut Option<Lora>,
+}
+
+impl<'a> Slot<'a> {
+    fn new(module: String, layer: Layer<'a>) -> Self {
+        match layer {
+            Layer::Linear(Linear { weight, lora, .. }) => Self {
+                module,
+                embedding: false,
+                shape: weight.val().dims(),
+                device: weight.val().device(),
+                lora,
+            },
+            Layer::Embedding(Embedding { weight, lora }) => Self {
+                module,
+                embedding: true,
+                shape: weight.val().dims(),
+                device: weight.val().device(),
+                lora,
+            },
+        }
+    }
+
+    fn wanted(&self, config: &LoraConfig) -> bool {
+        match &config.targets {
+            Targets::Keyword(AllLinear::AllLinear) => !self.embedding,
+            Targets::Names(names) => names.iter().any(|n| {
+                let prefix = self.module.strip_suffix(n.as_str());
+                prefix.is_some_and(|p| p.is_empty() || p.ends_with('.'))
+            }),
+        }
+    }
+
+    /// The names of the two factors in a PEFT file.
+    fn peft_names(&self) -> [String; 2] {
+        let p = format!("base_model.model.{}", self.module);
+        if self.embedding {
+            [
+                format!("{p}.lora_embedding_A"),
+                format!("{p}.lora_embedding_B"),
+            ]
+        } else {
+            [format!("{p}.lora_A.weight"), format!("{p}.lora_B.weight")]
+        }
+    }
+
+    /// Attaches factors given as `[d_in, r]` and `[r, d_out]`.
+    fn attach(&mut self, config: &LoraConfig, a: Vec<f32>, b: Vec<f32>) {
+        let [d_in, d_out] = self.shape;
+        let r = config.rank;
+        let param = |factor: &str, values: Vec<f32>, shape: [usize; 2]| {
+            let data = TensorData::new(values, shape);
+            let value = Tensor::from_data(data, (&self.device, DType::F32));
+            let id = stable_id(&format!("{}.{factor}", self.module));
+            Param::initialized(id, value).set_require_grad(true)
+        };
+        *self.lora = Some(Lora {
+            a: param("lora_A", a, [d_in, r]),
+            b: param("lora_B", b, [r, d_out]),
+            scale: config.alpha / r as f64,
+            dropout: DropoutConfig::new(config.dropout).init(),
+        });
+    }
+
+    /// `peft`'s initialisation: A uniform within `1 / sqrt(d_in)` and B zero; for an embedding A zero and B normal.
+    fn initial(&self, rank: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+        let [d_in, d_out] = self.shape;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ fnv1a(self.module.as_bytes()));
+        if self.embedding {
+            let b = (0..rank * d_out).map(|_| normal(&mut rng)).collect();
+            (vec![0.0; d_in * rank], b)
+        } else {
+            let bound = 1.0 / (d_in as f32).sqrt();
+            let a = (0..d_in * rank)
+                .map(|_| rng.random_range(-bound..bound))
+                .collect();
+            (a, vec![0.0; rank * d_out])
+        }
+    }
+}
+
+/// One draw from N(0, 1) by Box and Muller.
+fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    let u: f64 = 1.0 - rng.random::<f64>();
+    let v: f64 = rng.random();
+    ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+}
+
+impl Model {
+    fn slots(&mut self) -> Vec<Slot<'_>> {
+        self.layers()
+            .into_iter()
+            .map(|(module, layer)| Slot::new(module, layer))
+            .collect()
+    }
+
+    fn wanted_slots(&mut self, config: &LoraConfig) -> Result<Vec<Slot<'_>>, LoraError> {
+        let slots = self.slots();
+        let example = slots.last().map(|s| s.module.clone()).unwrap_or_default();
+        let wanted: Vec<_> = slots.into_iter().filter(|s| s.wanted(config)).collect();
+        if wanted.is_empty() {
+            let targets = config.targets.clone();
+            return Err(LoraError::NoTarget { targets, example });
+        }
+        Ok(wanted)
+    }
+
+    /// Attaches new adapters, initialised as `peft` does (the model's output is unchanged), and freezes the rest.
+    ///
+    /// # Errors
+    /// A rank of zero, a dropout outside `[0, 1)`, or targets that match nothing.
+    pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
+        config.check()?;
+        let mut model = self.frozen();
+        for mut slot in model.wanted_slots(config)? {
+            let (a, b) = slot.initial(config.rank, seed);
+            slot.attach(config, a, b);
+        }
+        Ok(model)
+    }
+
+    /// The adapters as PEFT tensors: name, shape, values. `A` is `[r, d_in]` and `B` is `[d_out, r]`.
+    pub fn adapter_tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+        let mut model = self.clone();
+        let mut tensors = Vec::new();
+        for slot in model.slots() {
+            let names = slot.peft_names();
+            if let Some(lora) = slot.lora {
+                for (name, factor) in names.into_iter().zip([&lora.a, &lora.b]) {
+                    let value = factor.val().transpose();
+                    tensors.push((name, value.dims().to_vec(), host(value)));
+                }
+            }
+        }
+        tensors
+    }
+
+    /// Attaches adapters with the given values, as [`Model::adapter_tensors`] returns them.
+    ///
+    /// # Errors
+    /// A tensor that is missing, left over, or of another shape; `origin` names the file in the message.
+    pub fn with_adapter_tensors(
+        self,
+        config: &LoraConfig,
+        origin: &str,
+        tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
+    ) -> Result<Self, LoraError> {
+        config.check()?;
+        let mut tensors: BTreeMap<_, _> = tensors
+            .into_iter()
+            .map(|(name, shape, values)| (name, (shape, values)))
+            .collect();
+        let error = |tensor: &str, problem: String| LoraError::Tensor {
+            file: origin.into(),
+            tensor: tensor.into(),
+            problem,
+        };
+        let mut model = self.frozen();
+        for mut slot in model.wanted_slots(config)? {
+            let [d_in, d_out] = slot.shape;
+            let [a_name, b_name] = slot.peft_names();
+            let mut take = |name: &str, rows: usize, columns: usize| {
+                let (shape, values) = tensors
+                    .remove(name)
+                    .ok_or_else(|| error(name, "missing".into()))?;
+                if shape != [rows, columns] {
+                    let problem = format!("found shape {shape:?}, expected [{rows}, {columns}]");
+                    return Err(error(name, problem));
+                }
+                Ok(transposed(&values, rows, columns))
+            };
+            let a = take(&a_name, config.rank, d_in)?;
+            let b = take(&b_name, d_out, config.rank)?;
+            slot.attach(config, a, b);
+        }
+        match tensors.keys().next() {
+            Some(name) => Err(error(name, "this model has no place for it".into())),
+            None => Ok(model),
+        }
+    }
+
+    /// The number of adapter weights.
+    pub fn num_adapter_params(&self) -> usize {
+        let mut model = self.clone();
+        model
+            .slots()
+            .iter()
+            .filter_map(|slot| slot.lora.as_ref())
+            .map(|lora| lora.a.val().shape().num_elements() + lora.b.val().shape().num_elements())
+            .sum()
+    }
+}
+
+/// `[rows, columns]` row by row to `[columns, rows]` row by row.
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns)
+        .flat_map(|c| (0..rows).map(move |r| values[r * columns + c]))
+        .collect()
+}

@@ -1,0 +1,289 @@
+//! One type for both families: load, embed, forward, head.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+
+use crate::attention::bias_from_visible;
+use crate::cache::KvCache;
+use crate::config::ModelConfig;
+use crate::gptj::GptJ;
+use crate::linear::{Embedding, Layer, Linear, cast_if_needed};
+use crate::llama::Llama;
+use crate::weights::{WeightError, WeightSource};
+
+/// The architecture and its weights.
+#[derive(Module, Debug)]
+pub enum Architecture {
+    /// Llama and its relatives.
+    Llama(Llama),
+    /// GPT-J.
+    GptJ(GptJ),
+}
+
+/// A causal language model with its configuration.
+#[derive(Module, Debug)]
+pub struct Model {
+    /// The weights.
+    pub arch: Architecture,
+    #[module(skip)]
+    config: ModelConfig,
+}
+
+/// What a forward pass takes. Nothing about order or causality is assumed: position ids and mask say it all.
+#[derive(Debug)]
+pub struct ModelInput<'a> {
+    /// `[batch, seq, d]`: token embeddings, with soft tokens wherever the caller put them.
+    pub embeddings: Tensor<3>,
+    /// `[batch, seq]`: position ids.
+    pub positions: Tensor<2, Int>,
+    /// `[batch, 1, seq, keys]`: true where a query (row) may look at a key (column). `keys` counts the cached slots
+    /// and the new ones.
+    pub visible: Tensor<4, Bool>,
+    /// Earlier keys and values; the new ones are appended.
+    pub cache: Option<&'a mut KvCache>,
+}
+
+/// Reads named weights as tensors of one type on one device.
+pub struct Weights<'a> {
+    source: &'a dyn WeightSource,
+    dtype: DType,
+    device: Device,
+}
+
+impl<'a> Weights<'a> {
+    /// Reads from `source`.
+    pub fn new(source: &'a dyn WeightSource, dtype: DType, device: &Device) -> Self {
+        Self {
+            source,
+            dtype,
+            device: device.clone(),
+        }
+    }
+
+    fn tensor<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+    ) -> Result<Tensor<D>, WeightError> {
+        let found = self.source.shape(name)?;
+        if found != shape {
+            return Err(WeightError::Malformed {
+                file: self.source.path().to_path_buf(),
+                item: format!("tensor `{name}`"),
+                found: format!("shape {found:?}"),
+                expected: format!("{shape:?}"),
+            });
+        }
+        let data = TensorData::new(self.source.read(name)?, shape);
+        let tensor = Tensor::from_data(data, (&self.device, DType::F32));
+        Ok(cast_if_needed(tensor, self.dtype))
+    }
+
+    /// A vector `[d]`.
+    ///
+    /// # Errors
+    /// Missing, of another shape, or unreadable.
+    pub fn vector(&self, name: &str, d: usize) -> Result<Tensor<1>, WeightError> {
+        self.tensor(name, [d])
+    }
+
+    /// A matrix in the layout of the file.
+    ///
+    /// # Errors
+    /// Missing, of another shape, or unreadable.
+    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, WeightError> {
+        self.tensor(name, shape)
+    }
+
+    /// A linear layer `[d_in, d_out]`; files hold `[d_out, d_in]`.
+    ///
+    /// # Errors
+    /// Missing, of another shape, or unreadable.
+    pub fn linear(
+        &self,
+        name: &str,
+        [d_in, d_out]: [usize; 2],
+        bias: bool,
+    ) -> Result<Linear, WeightError> {
+        let weight = self.matrix(&format!("{name}.weight"), [d_out, d_in])?;
+        let bias = if bias {
+            Some(self.vector(&format!("{name}.bias"), d_out)?)
+        } else {
+            None
+        };
+        Ok(Linear::new(weight.transpose(), bias))
+    }
+}
+
+impl Model {
+    /// Builds the model of `config` with the weights of `source`, kept as `dtype`.
+    ///
+    /// # Errors
+    /// A tensor that is missing, unreadable, or of another shape, naming file and tensor.
+    pub fn load(
+        config: &ModelConfig,
+        source: &dyn WeightSource,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        let weights = Weights::new(source, dtype, device);
+        let arch = match config {
+            ModelConfig::Llama(c) => Architecture::Llama(Llama::load(c, &weights, device)?),
+            ModelConfig::GptJ(c) => Architecture::GptJ(GptJ::load(c, &weights, device)?),
+        };
+        Ok(Self {
+            arch,
+            config: config.clone(),
+        })
+    }
+
+    /// Opens a Hugging Face directory or a GGUF file and loads it in f32.
+    ///
+    /// # Errors
+    /// As [`Model::load`], or a path that holds no model.
+    pub fn open(path: &Path, device: &Device) -> Result<Self, WeightError> {
+        let (config, source) = crate::weights::open(path)?;
+        Self::load(&config, source.as_ref(), DType::F32, device)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The width `d` of token embeddings.
+    pub fn d_model(&self) -> usize {
+        self.config.hidden_size()
+    }
+
+    /// The type that weights and hidden states have.
+    pub fn dtype(&self) -> DType {
+        self.embedding().weight.val().dtype()
+    }
+
+    /// The device that the weights are on.
+    pub fn device(&self) -> Device {
+        self.embedding().weight.val().device()
+    }
+
+    fn embedding(&self) -> &Embedding {
+        match &self.arch {
+            Architecture::Llama(m) => &m.embed_tokens,
+            Architecture::GptJ(m) => &m.wte,
+        }
+    }
+
+    /// Every layer an adapter can be put on, with its Hugging Face module name.
+    pub(crate) fn layers(&mut self) -> Vec<(String, Layer<'_>)> {
+        match &mut self.arch {
+            Architecture::Llama(m) => m.layers(),
+            Architecture::GptJ(m) => m.layers(),
+        }
+    }
+
+    /// `[batch, seq]` token ids to `[batch, seq, d]`.
+    pub fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        self.embedding().forward(ids)
+    }
+
+    /// The token embedding matrix, `[vocab, d]` in f32: the source of vocabulary initialisation.
+    pub fn vocabulary(&self) -> Tensor<2> {
+        cast_if_needed(self.embedding().weight.val(), DType::F32)
+    }
+
+    /// Hidden states after the final norm, `[batch, seq, d]`.
+    pub fn forward(&self, input: ModelInput<'_>) -> Tensor<3> {
+        let [batch, seq, d] = input.embeddings.dims();
+        let dtype = self.dtype();
+        let x = cast_if_needed(input.embeddings, dtype).reshape([batch * seq, d]);
+        let bias = bias_from_visible(input.visible, dtype);
+        let hidden = match &self.arch {
+            Architecture::Llama(m) => m.forward(x, input.positions, &bias, input.cache),
+            Architecture::GptJ(m) => m.forward(x, input.positions, &bias, input.cache),
+        };
+        hidden.reshape([batch, seq, d])
+    }
+
+    /// The head as `[d, vocab]` and its bias.
+    pub fn head(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        match &self.arch {
+            Architecture::Llama(m) => (m.head(), None),
+            Architecture::GptJ(m) => m.head(),
+        }
+    }
+
+    /// Logits in f32: `[n, d]` to `[n, vocab]`.
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let (weight, bias) = self.head();
+        let logits = cast_if_needed(hidden.matmul(weight), DType::F32);
+        match bias {
+            Some(bias) => logits + cast_if_needed(bias, DType::F32).unsqueeze(),
+            None => logits,
+        }
+    }
+
+    /// An empty cache for `batch` rows of at most `capacity` slots.
+    pub fn cache(&self, batch: usize, capacity: usize) -> KvCache {
+        let (kv_heads, head_dim) = match &self.config {
+            ModelConfig::Llama(c) => (c.num_key_value_heads, c.head_dim),
+            ModelConfig::GptJ(c) => (c.n_head, c.head_dim()),
+        };
+        let layers = self.config.num_layers();
+        let shape = [batch, kv_heads, capacity, head_dim];
+        KvCache::new(layers, shape, self.dtype(), &self.device())
+    }
+
+    /// Makes every weight trainable (full fine-tuning, for models made from scratch).
+    pub fn trainable(self) -> Self {
+        self.set_require_grad(true)
+    }
+
+    /// Freezes every weight, adapters included.
+    pub fn frozen(self) -> Self {
+        self.set_require_grad(false)
+    }
+
+    /// The model with its adapters folded into its weights and frozen.
+    pub fn merged(mut self) -> Self {
+        for (_, layer) in self.layers() {
+            match layer {
+                Layer::Linear(linear) => *linear = linear.clone().merged(),
+                Layer::Embedding(embedding) => *embedding = embedding.clone().merged(),
+            }
+        }
+        self
+    }
+
+    /// The number of weights without adapters.
+    pub fn num_base_params(&self) -> usize {
+        self.tensors()
+            .iter()
+            .map(|(_, tensor, _)| tensor.shape().num_elements())
+            .sum()
+    }
+
+    fn tensors(&self) -> Vec<(String, Tensor<2>, bool)> {
+        match &self.arch {
+            Architecture::Llama(m) => m.tensors(),
+            Architecture::GptJ(m) => m.tensors(),
+        }
+    }
+
+    /// Every weight with its Hugging Face name, shape and values in f32, in a fixed order, one at a time.
+    pub fn export(&self) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> + '_ {
+        self.tensors().into_iter().map(|(name, tensor, is_vector)| {
+            let shape = match (is_vector, tensor.dims()) {
+                (true, [_, d]) => vec![d],
+                (false, dims) => dims.to_vec(),
+            };
+            (name, shape, host(tensor))
+        })
+    }
+}
+
+/// The values of a tensor in f32 on the host.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().unwrap_or_default() // invariant: every float type converts to f32
+}

@@ -1,0 +1,165 @@
+//! Rotary position embeddings looked up by position ids.
+//!
+//! burn's own `RotaryEncoding` takes one contiguous range and rotates adjacent pairs. Packed rows need arbitrary
+//! positions (they restart after the shared prefix), and the two model families pair the dimensions differently.
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// Which dimensions form a rotated pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    /// `(i, i + d/2)`: Llama in the Hugging Face layout.
+    HalfSplit,
+    /// `(2i, 2i + 1)`: GPT-J.
+    Interleaved,
+}
+
+/// Tables of cosines and sines, `[positions, rotary_dim]`, one column per dimension (pairs share their value).
+#[derive(Module, Debug)]
+pub struct Rope {
+    cos: Tensor<2>,
+    sin: Tensor<2>,
+    #[module(skip)]
+    pairing: Pairing,
+}
+
+/// Cosines and sines of one batch, `[batch, 1, seq, rotary_dim]`: gathered once, used by every layer.
+#[derive(Clone, Debug)]
+pub struct RopeRows {
+    cos: Tensor<4>,
+    sin: Tensor<4>,
+    pairing: Pairing,
+}
+
+/// Inverse frequencies `theta^(-2i/d)`, `[d/2]`.
+pub fn inverse_frequencies(rotary_dim: usize, theta: f64) -> Vec<f64> {
+    (0..rotary_dim / 2)
+        .map(|i| theta.powf(-2.0 * i as f64 / rotary_dim as f64))
+        .collect()
+}
+
+impl Rope {
+    /// Tables for positions `0..positions`. `frequencies` has one entry per rotated pair.
+    pub fn new(frequencies: &[f64], positions: usize, pairing: Pairing, device: &Device) -> Self {
+        let half = frequencies.len();
+        let column = |dimension: usize| match pairing {
+            Pairing::HalfSplit => dimension % half,
+            Pairing::Interleaved => dimension / 2,
+        };
+        let table = |f: fn(f64) -> f64| {
+            let values: Vec<f32> = (0..positions)
+                .flat_map(|p| (0..2 * half).map(move |d| (p, d)))
+                .map(|(p, d)| f(p as f64 * frequencies[column(d)]) as f32)
+                .collect();
+            Tensor::from_data(TensorData::new(values, [positions, 2 * half]), device)
+        };
+        Self {
+            cos: table(f64::cos),
+            sin: table(f64::sin),
+            pairing,
+        }
+    }
+
+    /// The number of positions in the tables.
+    pub fn positions(&self) -> usize {
+        self.cos.dims()[0]
+    }
+
+    /// Looks the positions of a batch up: `[batch, seq]`.
+    pub fn rows(&self, positions: Tensor<2, Int>) -> RopeRows {
+        let [batch, seq] = positions.dims();
+        let [_, dim] = self.cos.dims();
+        let flat = positions.reshape([batch * seq]);
+        let gather = |table: &Tensor<2>| {
+            table
+                .clone()
+                .select(0, flat.clone())
+                .reshape([batch, 1, seq, dim])
+        };
+        RopeRows {
+            cos: gather(&self.cos),
+            sin: gather(&self.sin),
+            pairing: self.pairing,
+        }
+    }
+}
+
+impl RopeRows {
+    /// Rotates the first `rotary_dim` dimensions of `x`, `[batch, heads, seq, head_dim]`; the rest pass through.
+    pub fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, _, head_dim] = x.dims();
+        let [_, _, _, rotary_dim] = self.cos.dims();
+        let dtype = x.dtype();
+        let (part, rest) = if rotary_dim == head_dim {
+            (x, None)
+        } else {
+            let rest = x.clone().narrow(3, rotary_dim, head_dim - rotary_dim);
+            (x.narrow(3, 0, rotary_dim), Some(rest))
+        };
+        let cos = self.cos.clone().cast(dtype);
+        let sin = self.sin.clone().cast(dtype);
+        let rotated = part.clone() * cos + self.quarter_turn(part) * sin;
+        match rest {
+            Some(rest) => Tensor::cat(vec![rotated, rest], 3),
+            None => rotated,
+        }
+    }
+
+    /// `(a, b) -> (-b, a)` for every pair.
+    fn quarter_turn(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, heads, seq, dim] = x.dims();
+        match self.pairing {
+            Pairing::HalfSplit => {
+                let a = x.clone().narrow(3, 0, dim / 2);
+                let b = x.narrow(3, dim / 2, dim / 2);
+                Tensor::cat(vec![-b, a], 3)
+            }
+            Pairing::Interleaved => {
+                let pairs = x.reshape([batch, heads, seq, dim / 2, 2]);
+                let a = pairs.clone().narrow(4, 0, 1);
+                let b = pairs.narrow(4, 1, 1);
+                Tensor::<5>::cat(vec![-b, a], 4).reshape([batch, heads, seq, dim])
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_turn_pairs_dimensions_as_each_family_does() {
+        let device = Device::flex();
+        let x = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0, 4.0]]]], &device);
+        let turned = |pairing| {
+            let rope = Rope::new(&[1.0, 0.5], 1, pairing, &device);
+            let rows = rope.rows(Tensor::from_data([[0]], &device));
+            rows.quarter_turn(x.clone())
+                .into_data()
+                .to_vec::<f32>()
+                .unwrap()
+        };
+        assert_eq!(turned(Pairing::HalfSplit), [-3.0, -4.0, 1.0, 2.0]);
+        assert_eq!(turned(Pairing::Interleaved), [-2.0, 1.0, -4.0, 3.0]);
+    }
+
+    #[test]
+    fn rotation_depends_on_the_given_position_only() {
+        let device = Device::flex();
+        let rope = Rope::new(
+            &inverse_frequencies(4, 10000.0),
+            16,
+            Pairing::HalfSplit,
+            &device,
+        );
+        let x = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]]]], &device);
+        let y = rope.rows(Tensor::from_data([[7, 7]], &device)).rotate(x);
+        let y = y.into_data().to_vec::<f32>().unwrap();
+        assert_eq!(y[..4], y[4..]);
+        // cos 7 - 3 sin 7, by hand.
+        let expected = 7f64.cos() - 3.0 * 7f64.sin();
+        assert!((f64::from(y[0]) - expected).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,294 @@
+//! Values and gradients equal those of `transformers` and `peft` on the same weights.
+//!
+//! The fixtures are written by `xtask/fixtures/make_fixtures.py`, which names the package versions.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use llm_backbone::lora::stable_id;
+use llm_backbone::{KvCache, Model, ModelInput};
+use serde_json::Value;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn expected(name: &str) -> Value {
+    let path = fixture(name).join("expected.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn ids(value: &Value, device: &Device) -> Tensor<2, Int> {
+    let rows = value.as_array().unwrap();
+    let flat: Vec<i32> = flatten(value).iter().map(|v| *v as i32).collect();
+    let seq = flat.len() / rows.len();
+    Tensor::from_data(TensorData::new(flat, [rows.len(), seq]), device)
+}
+
+fn flatten(value: &Value) -> Vec<f32> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(flatten).collect(),
+        number => vec![number.as_f64().unwrap() as f32],
+    }
+}
+
+fn causal(batch: usize, seq: usize, keys: usize, device: &Device) -> Tensor<4, Bool> {
+    let past = keys - seq;
+    let visible: Vec<bool> = (0..batch * seq)
+        .flat_map(|i| (0..keys).map(move |j| j <= past + i % seq))
+        .collect();
+    Tensor::from_data(TensorData::new(visible, [batch, 1, seq, keys]), device)
+}
+
+/// Logits of `ids[:, from..to]` with plain causal attention, `[batch * seq, vocab]`.
+fn logits(
+    model: &Model,
+    ids: Tensor<2, Int>,
+    (from, to): (usize, usize),
+    cache: Option<&mut KvCache>,
+) -> Tensor<2> {
+    let device = model.device();
+    let [batch, _] = ids.dims();
+    let seq = to - from;
+    let positions: Vec<i32> = (0..batch).flat_map(|_| from as i32..to as i32).collect();
+    let keys = if cache.is_some() { to } else { seq };
+    let hidden = model.forward(ModelInput {
+        embeddings: model.embed(ids.narrow(1, from, seq)),
+        positions: Tensor::from_data(TensorData::new(positions, [batch, seq]), &device),
+        visible: causal(batch, seq, keys, &device),
+        cache,
+    });
+    let [_, _, d] = hidden.dims();
+    model.logits(hidden.reshape([batch * seq, d]))
+}
+
+fn assert_close(found: &[f32], expected: &[f32], relative: f32) {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (f - e).abs() <= relative * largest,
+            "entry {i}: found {f}, expected {e}"
+        );
+    }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().unwrap()
+}
+
+fn assert_logits(name: &str, path: &Path) {
+    let device = Device::flex();
+    let expected = expected(name);
+    let model = Model::open(path, &device).unwrap();
+    let ids = ids(&expected["input_ids"], &device);
+    let seq = ids.dims()[1];
+    let wanted = flatten(&expected["logits"]);
+    assert_close(
+        &values(logits(&model, ids.clone(), (0, seq), None)),
+        &wanted,
+        1e-3,
+    );
+
+    // The same with a cache, in three parts.
+    let [batch, _] = ids.dims();
+    let mut cache = model.cache(batch, seq);
+    let cuts = [0, seq / 2, seq - 1, seq];
+    let vocab = wanted.len() / batch / seq;
+    let mut parts = Vec::new();
+    for part in cuts.windows(2) {
+        let part_logits = logits(&model, ids.clone(), (part[0], part[1]), Some(&mut cache));
+        parts.push(part_logits.reshape([batch, part[1] - part[0], vocab]));
+    }
+    assert_close(&values(Tensor::cat(parts, 1)), &wanted, 1e-3);
+}
+
+#[test]
+fn llama_with_grouped_queries_and_llama_3_rope_scaling() {
+    assert_logits("llama", &fixture("llama"));
+}
+
+#[test]
+fn llama_with_tied_embeddings() {
+    assert_logits("llama_tied", &fixture("llama_tied"));
+}
+
+#[test]
+fn llama_in_safetensors_shards() {
+    assert_logits("llama_sharded", &fixture("llama_sharded"));
+}
+
+#[test]
+fn llama_in_a_pytorch_file() {
+    assert_logits("llama_tied_bin", &fixture("llama_tied_bin"));
+}
+
+#[test]
+fn llama_in_a_gguf_file_with_permuted_heads() {
+    assert_logits("llama_gguf", &fixture("llama_gguf/model.gguf"));
+}
+
+#[test]
+fn gpt_j() {
+    assert_logits("gptj", &fixture("gptj"));
+}
+
+fn assert_lora(name: &str) {
+    let device = Device::flex().autodiff();
+    let expected = expected(name);
+    let base = fixture(name).join(expected["base"].as_str().unwrap());
+    let model = Model::open(&base, &device).unwrap();
+    let (model, _) = model.with_adapters(&fixture(name)).unwrap();
+    let ids = ids(&expected["input_ids"], &device);
+    let [batch, seq] = ids.dims();
+    let logits_found = logits(&model, ids.clone(), (0, seq), None);
+    assert_close(
+        &values(logits_found.clone()),
+        &flatten(&expected["logits"]),
+        1e-3,
+    );
+    let merged = model.clone().merged();
+    assert_close(
+        &values(logits(&merged, ids, (0, seq), None)),
+        &flatten(&expected["logits"]),
+        1e-3,
+    );
+
+    let labels: Vec<i32> = flatten(&expected["labels"])
+        .iter()
+        .map(|v| *v as i32)
+        .collect();
+    let count = batch * seq;
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device);
+    let all = burn::tensor::activation::log_softmax(logits_found, 1);
+    let loss = all.gather(1, labels.reshape([count, 1])).mean().neg();
+    let wanted = expected["loss"].as_f64().unwrap();
+    assert!((f64::from(loss.clone().into_scalar::<f32>()) - wanted).abs() < 1e-4);
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let wanted = expected["gradients"].as_object().unwrap();
+    assert_eq!(
+        gradients.len(),
+        wanted.len(),
+        "only adapters have gradients"
+    );
+    for (tensor, wanted) in wanted {
+        // base_model.model.<module>.lora_A.weight
+        let module = tensor
+            .trim_start_matches("base_model.model.")
+            .trim_end_matches(".weight");
+        let found = gradients.get::<2>(stable_id(module)).unwrap();
+        assert_close(&values(found.transpose()), &flatten(wanted), 1e-3);
+    }
+}
+
+#[test]
+fn lora_on_llama_equals_peft_in_value_and_gradient() {
+    assert_lora("lora");
+}
+
+#[test]
+fn lora_on_gpt_j_equals_peft_in_value_and_gradient() {
+    assert_lora("lora_gptj");
+}
+
+#[test]
+fn exported_adapters_read_back_to_the_same_tensors() {
+    let device = Device::flex();
+    let (model, config) = Model::open(&fixture("llama"), &device)
+        .unwrap()
+        .with_adapters(&fixture("lora"))
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    model
+        .save_adapters(dir.path(), &config, "somewhere/llama")
+        .unwrap();
+    let (again, config_again) = Model::open(&fixture("llama"), &device)
+        .unwrap()
+        .with_adapters(dir.path())
+        .unwrap();
+    assert_eq!(config, config_again);
+    assert_eq!(model.adapter_tensors(), again.adapter_tensors());
+}
+
+#[test]
+fn new_adapters_change_nothing_and_the_base_stays_frozen() {
+    let device = Device::flex().autodiff();
+    let base = Model::open(&fixture("gptj"), &device).unwrap();
+    let config = llm_backbone::LoraConfig {
+        targets: llm_backbone::Targets::Names(vec![
+            "q_proj".into(),
+            "wte".into(),
+            "nothing".into(),
+        ]),
+        ..Default::default()
+    };
+    let model = base.clone().with_lora(&config, 1).unwrap();
+    let expected = expected("gptj");
+    let ids = ids(&expected["input_ids"], &device);
+    let seq = ids.dims()[1];
+    let before = values(logits(&base, ids.clone(), (0, seq), None));
+    assert_eq!(before, values(logits(&model, ids, (0, seq), None)));
+
+    #[derive(Default)]
+    struct Trainable(usize);
+    impl ModuleVisitor for Trainable {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.val().is_require_grad() {
+                self.0 += param.val().shape().num_elements();
+            }
+        }
+    }
+    let mut trainable = Trainable::default();
+    model.visit(&mut trainable);
+    assert_eq!(trainable.0, model.num_adapter_params());
+    // Two layers of q_proj (32 x 8 twice) and wte (64 x 8 and 8 x 32).
+    assert_eq!(trainable.0, 2 * (32 * 8 * 2) + 64 * 8 + 8 * 32);
+}
+
+#[test]
+fn targets_that_match_nothing_are_an_error_that_shows_a_module() {
+    let model = Model::open(&fixture("llama"), &Device::flex()).unwrap();
+    let config = llm_backbone::LoraConfig {
+        targets: llm_backbone::Targets::Names(vec!["c_attn".into()]),
+        ..Default::default()
+    };
+    let error = model.with_lora(&config, 0).unwrap_err().to_string();
+    assert!(
+        error.contains("c_attn") && error.contains("down_proj"),
+        "{error}"
+    );
+}
+
+#[test]
+fn log_probs_equal_the_full_softmax_in_value_and_gradient() {
+    let device = Device::flex().autodiff();
+    for name in ["llama_tied", "gptj"] {
+        let model = Model::open(&fixture(name), &device).unwrap();
+        let d = model.d_model();
+        let hidden = Tensor::<2>::from_data(
+            TensorData::new((0..300 * d).map(|i| (i as f32).sin()).collect(), [300, d]),
+            &device,
+        )
+        .require_grad();
+        let targets: Vec<i32> = (0..300).map(|i| i % 64).collect();
+        let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [300]), &device);
+        let weights = Tensor::<1>::from_data(
+            TensorData::new((0..300).map(|i| (i as f32).cos()).collect(), [300]),
+            &device,
+        );
+        let fused = model.log_probs(hidden.clone(), targets.clone());
+        let full = burn::tensor::activation::log_softmax(model.logits(hidden.clone()), 1)
+            .gather(1, targets.reshape([300, 1]))
+            .reshape([300]);
+        assert_close(&values(fused.clone()), &values(full.clone()), 1e-5);
+        let gradient = |y: Tensor<1>| {
+            let grads = (y * weights.clone()).sum().backward();
+            values(hidden.grad(&grads).unwrap())
+        };
+        assert_close(&gradient(fused), &gradient(full), 1e-4);
+    }
+}
