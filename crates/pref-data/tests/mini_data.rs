@@ -65,7 +65,7 @@ fn posts_and_summaries_have_the_promised_lengths() {
         assert!(PolicyFilter::Sft.keeps(&record));
         assert!(a.text.starts_with(' ') && b.text.starts_with(' '));
     }
-    let share = f64::from(clear) / f64::from(all);
+    let share = clear as f64 / f64::from(all);
     assert!((0.75..0.85).contains(&share), "{share}");
 }
 

@@ -58,7 +58,8 @@ impl Story {
     fn new(random: &mut ChaCha8Rng, person: &Person, problem: (&str, &str)) -> Self {
         let facts = Facts::new(random, person, problem);
         let title = facts.fill(pick(random, &TITLES));
-        let post = facts.post(unit(random) < 0.7, unit(random) < 0.7);
+        let (background, detail) = (unit(random) < 0.7, unit(random) < 0.7);
+        let post = facts.post(background, detail);
         Self {
             subreddit: person.subreddit,
             title,
@@ -102,7 +103,17 @@ impl Facts {
         }
     }
 
-    fn post(&self, with_background: bool, with_detail: bool) -> String {
+    /// The post, with background and detail if wanted and if it stays within its 60 words.
+    fn post(&self, background: bool, detail: bool) -> String {
+        let forms = [(background, detail), (false, detail), (false, false)];
+        let mut posts = forms
+            .map(|(background, detail)| self.tell(background, detail))
+            .into_iter();
+        let fitting = posts.find(|post| word_count(post) <= 60);
+        fitting.unwrap_or_else(|| self.tell(false, false))
+    }
+
+    fn tell(&self, with_background: bool, with_detail: bool) -> String {
         let mut sentences = vec![self.fill("{P}.")];
         if with_detail {
             sentences.push(self.detail.clone());
