@@ -110,13 +110,22 @@ fn a_sharded_model_reads_like_one() {
     assert_eq!(norm.len(), config.hidden_size());
 }
 
-/// The two fixtures hold the same model.
+/// The two fixtures hold the same model; a PyTorch file names a tied head as well.
 #[test]
 fn a_pytorch_file_reads_like_safetensors() {
     let (config, weights) = open(fixture("llama_tied_bin")).expect("a good model");
     let (same, expected) = open(fixture("llama_tied")).expect("a good model");
     assert_eq!(config, same);
-    assert_eq!(weights.names(), expected.names());
+    let mut names = expected.names();
+    names.insert(0, "lm_head.weight".to_owned());
+    assert_eq!(weights.names(), names);
+    let head = weights.read("lm_head.weight").expect("the head");
+    assert_eq!(
+        head,
+        weights
+            .read("model.embed_tokens.weight")
+            .expect("the embeddings")
+    );
     for name in expected.names() {
         let shape = |weights: &dyn WeightSource| weights.shape(&name).expect("a shape");
         assert_eq!(shape(weights.as_ref()), shape(expected.as_ref()), "{name}");
