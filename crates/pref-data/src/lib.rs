@@ -51,3 +51,8 @@ pub use tldr::{PolicyFilter, TldrData, TldrOptions, TldrRecord};
 pub use types::{Comparison, Message, Prompt, UserId};
 pub use workers::{Worker, Workers};
 pub use yardsticks::Yardsticks;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
