@@ -28,12 +28,8 @@ fn main() -> Result<(), pdpo_loss::LossError> {
     );
 
     let gradients = objective.backward();
-    println!(
-        "d loss / d log pi(chosen) {:?}",
-        pairs
-            .policy_chosen
-            .grad(&gradients)
-            .map(|grad| grad.to_data())
-    );
+    if let Some(gradient) = pairs.policy_chosen.grad(&gradients) {
+        println!("d loss / d log pi(chosen) {:.4}", gradient.to_data());
+    }
     Ok(())
 }
