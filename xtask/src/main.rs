@@ -1,2 +1,55 @@
-//! xtask
-fn main(){}
+//! `cargo xtask`: reproductions, the test command, and downloads. It parses arguments and calls cargo; what it runs is
+//! elsewhere.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks to its user"
+)]
+
+mod assets;
+mod cargo;
+mod fetch;
+mod repro;
+mod suite;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs the reproductions, the tests and the downloads of P-RLHF.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Trains and compares the systems of one of the paper's experiments, and writes a report.
+    #[command(subcommand)]
+    Repro(repro::Experiment),
+    /// Runs every test and every example, with the small real model where it can be fetched.
+    Test,
+    /// Downloads a file of `datasets/assets.toml` into the cache and prints its path.
+    Fetch(fetch::FetchArgs),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
+    match task {
+        Task::Repro(experiment) => repro::run(&experiment),
+        Task::Test => suite::run(),
+        Task::Fetch(args) => fetch::run(&args),
+    }
+}

@@ -1,0 +1,93 @@
+//! What must stay true of the workspace as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn cargo(args: &[&str]) -> String {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args(args)
+        .args(["--manifest-path", manifest])
+        .output()
+        .expect("cargo");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {args:?}: {errors}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Crate to the crates of this workspace that it depends on, for tests too.
+fn edges() -> BTreeMap<String, BTreeSet<String>> {
+    let text = cargo(&["metadata", "--no-deps", "--format-version=1", "--offline"]);
+    let metadata: Value = serde_json::from_str(&text).expect("JSON");
+    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+    let packages = metadata["packages"].as_array().expect("packages").iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().expect("dependencies");
+            let ours = dependencies.iter().filter(|dep| dep["path"].is_string());
+            (name(package), ours.map(name).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn crates_know_each_other_as_the_architecture_says() {
+    let allowed: [(&str, &[&str]); 7] = [
+        ("pref-data", &[]),
+        ("user-model", &[]),
+        ("pdpo-loss", &[]),
+        ("llm-backbone", &[]),
+        (
+            "trainer",
+            &["pref-data", "user-model", "pdpo-loss", "llm-backbone"],
+        ),
+        ("bench", &["trainer"]),
+        ("xtask", &[]),
+    ];
+    let allowed: BTreeMap<_, BTreeSet<_>> = allowed
+        .into_iter()
+        .map(|(name, known)| {
+            (
+                name.to_owned(),
+                known.iter().map(|&known| known.to_owned()).collect(),
+            )
+        })
+        .collect();
+    assert_eq!(edges(), allowed, "left: manifests; right: architecture");
+}
+
+/// Package to its features, as cargo builds them for a selection of crates and kinds of dependencies.
+fn features(selection: &[&str], kinds: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut args = vec!["tree", "--offline", "--prefix=none", "--format={p}|{f}"];
+    args.extend(["--edges", kinds]);
+    args.extend(selection);
+    let mut packages = BTreeMap::<_, BTreeSet<_>>::new();
+    for line in cargo(&args).lines() {
+        let line = line.trim_end_matches("(*)").trim_end();
+        if let Some((package, features)) = line.split_once('|') {
+            packages
+                .entry(package.to_owned())
+                .or_default()
+                .insert(features.trim().to_owned());
+        }
+    }
+    packages
+}
+
+/// Programs, examples and tests share one build of burn only if none of them asks for other features below it. Where
+/// this fails, name the feature in a normal dependency, as the root manifest does for ciborium.
+#[test]
+fn one_build_of_burn_serves_programs_and_tests() {
+    let tests = features(&["--workspace"], "normal,build,dev");
+    assert!(tests.keys().any(|package| package.starts_with("burn-core")));
+    for selection in [&["--workspace"][..], &[], &["-p", "trainer"]] {
+        let ours = features(selection, "normal,build");
+        let differing: Vec<_> = ours
+            .into_iter()
+            .filter(|(package, features)| tests.get(package) != Some(features))
+            .collect();
+        assert_eq!(differing, [], "selection {selection:?}");
+    }
+}
