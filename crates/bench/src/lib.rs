@@ -1,3 +1,8 @@
-//! bench
+//! Experiments, evaluation and reports of P-RLHF.
 
+pub mod config;
+pub mod measure;
 pub mod report;
+pub mod rss;
+pub mod tiny;
+pub mod tldr;

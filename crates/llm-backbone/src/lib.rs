@@ -27,6 +27,7 @@ mod log_probs;
 pub mod lora;
 pub mod model;
 pub mod peft;
+mod random;
 pub mod rope;
 pub mod sampling;
 pub mod soft_prompt;

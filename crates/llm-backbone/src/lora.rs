@@ -9,12 +9,11 @@ use burn::module::{Module, Param, ParamId};
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use crate::linear::{Embedding, Layer, Linear, cast_if_needed};
 use crate::model::{Model, host};
+use crate::random::{fnv1a, named_rng, normal};
 
 /// Which layers get an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,13 +173,6 @@ pub fn stable_id(name: &str) -> ParamId {
     ParamId::from(fnv1a(name.as_bytes()))
 }
 
-/// FNV-1a, 64 bits.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 /// One module that can carry an adapter.
 struct Slot<'a> {
     module: String,
@@ -255,7 +247,7 @@ impl<'a> Slot<'a> {
     /// `peft`'s initialisation: A uniform within `1 / sqrt(d_in)` and B zero; for an embedding A zero and B normal.
     fn initial(&self, rank: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
         let [d_in, d_out] = self.shape;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ fnv1a(self.module.as_bytes()));
+        let mut rng = named_rng(seed, &self.module);
         if self.embedding {
             let b = (0..rank * d_out).map(|_| normal(&mut rng)).collect();
             (vec![0.0; d_in * rank], b)
@@ -267,13 +259,6 @@ impl<'a> Slot<'a> {
             (a, vec![0.0; rank * d_out])
         }
     }
-}
-
-/// One draw from N(0, 1) by Box and Muller.
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let u: f64 = 1.0 - rng.random::<f64>();
-    let v: f64 = rng.random();
-    ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }
 
 impl Model {

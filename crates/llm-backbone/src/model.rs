@@ -11,6 +11,7 @@ use crate::config::ModelConfig;
 use crate::gptj::GptJ;
 use crate::linear::{Embedding, Layer, Linear, cast_if_needed};
 use crate::llama::Llama;
+use crate::random::{named_rng, normal};
 use crate::weights::{WeightError, WeightSource};
 
 /// The architecture and its weights.
@@ -45,18 +46,25 @@ pub struct ModelInput<'a> {
     pub cache: Option<&'a mut KvCache>,
 }
 
-/// Reads named weights as tensors of one type on one device.
+/// Gives named weights as tensors of one type on one device.
 pub struct Weights<'a> {
-    source: &'a dyn WeightSource,
+    from: Origin<'a>,
     dtype: DType,
     device: Device,
+}
+
+/// Where weights come from.
+enum Origin<'a> {
+    Files(&'a dyn WeightSource),
+    /// Initial values of a model that is made from scratch: a pure function of seed and name.
+    Random(u64),
 }
 
 impl<'a> Weights<'a> {
     /// Reads from `source`.
     pub fn new(source: &'a dyn WeightSource, dtype: DType, device: &Device) -> Self {
         Self {
-            source,
+            from: Origin::Files(source),
             dtype,
             device: device.clone(),
         }
@@ -67,17 +75,22 @@ impl<'a> Weights<'a> {
         name: &str,
         shape: [usize; D],
     ) -> Result<Tensor<D>, WeightError> {
-        let found = self.source.shape(name)?;
-        if found != shape {
-            return Err(WeightError::Malformed {
-                file: self.source.path().to_path_buf(),
-                item: format!("tensor `{name}`"),
-                found: format!("shape {found:?}"),
-                expected: format!("{shape:?}"),
-            });
-        }
-        let data = TensorData::new(self.source.read(name)?, shape);
-        let tensor = Tensor::from_data(data, (&self.device, DType::F32));
+        let values = match self.from {
+            Origin::Files(source) => {
+                let found = source.shape(name)?;
+                if found != shape {
+                    return Err(WeightError::Malformed {
+                        file: source.path().to_path_buf(),
+                        item: format!("tensor `{name}`"),
+                        found: format!("shape {found:?}"),
+                        expected: format!("{shape:?}"),
+                    });
+                }
+                source.read(name)?
+            }
+            Origin::Random(seed) => initial(name, &shape, seed),
+        };
+        let tensor = Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32));
         Ok(cast_if_needed(tensor, self.dtype))
     }
 
@@ -128,10 +141,30 @@ impl Model {
         dtype: DType,
         device: &Device,
     ) -> Result<Self, WeightError> {
-        let weights = Weights::new(source, dtype, device);
+        Self::build(config, &Weights::new(source, dtype, device), device)
+    }
+
+    /// A model from scratch: matrices from `N(0, 1 / d_in)`, embeddings from `N(0, 0.05^2)`, norms 1, biases 0.
+    ///
+    /// # Errors
+    /// None that a valid `config` can cause.
+    pub fn random(config: &ModelConfig, seed: u64, device: &Device) -> Result<Self, WeightError> {
+        let weights = Weights {
+            from: Origin::Random(seed),
+            dtype: DType::F32,
+            device: device.clone(),
+        };
+        Self::build(config, &weights, device)
+    }
+
+    fn build(
+        config: &ModelConfig,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
         let arch = match config {
-            ModelConfig::Llama(c) => Architecture::Llama(Llama::load(c, &weights, device)?),
-            ModelConfig::GptJ(c) => Architecture::GptJ(GptJ::load(c, &weights, device)?),
+            ModelConfig::Llama(c) => Architecture::Llama(Llama::load(c, weights, device)?),
+            ModelConfig::GptJ(c) => Architecture::GptJ(GptJ::load(c, weights, device)?),
         };
         Ok(Self {
             arch,
@@ -256,6 +289,17 @@ impl Model {
         self
     }
 
+    /// The model without its adapters.
+    pub fn without_adapters(mut self) -> Self {
+        for (_, layer) in self.layers() {
+            match layer {
+                Layer::Linear(linear) => linear.lora = None,
+                Layer::Embedding(embedding) => embedding.lora = None,
+            }
+        }
+        self
+    }
+
     /// The number of weights without adapters.
     pub fn num_base_params(&self) -> usize {
         self.tensors()
@@ -280,6 +324,26 @@ impl Model {
             };
             (name, shape, host(tensor))
         })
+    }
+}
+
+/// Initial values; see [`Model::random`].
+fn initial(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
+    let count = shape.iter().product();
+    match shape {
+        [_] if name.ends_with("bias") => vec![0.0; count],
+        [_] => vec![1.0; count],
+        _ => {
+            let embedding = name.contains("embed_tokens") || name.contains("wte");
+            let d_in = shape.last().copied().unwrap_or(1).max(1);
+            let std = if embedding {
+                0.05
+            } else {
+                1.0 / (d_in as f32).sqrt()
+            };
+            let mut rng = named_rng(seed, name);
+            (0..count).map(|_| std * normal(&mut rng)).collect()
+        }
     }
 }
 

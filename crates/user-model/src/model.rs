@@ -1,6 +1,6 @@
 //! The shared, trainable part of a user model.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -21,13 +21,17 @@ pub struct UserModel {
     config: UserModelConfig,
 }
 
+/// The same in every process, so that saved optimiser states find their parameter ("shared" in ASCII).
+const SHARED_ID: u64 = 0x7368_6172_6564;
+
 impl UserModel {
     /// From the numbers of the shared tensors; none means that there are none.
     pub(crate) fn from_shared(config: UserModelConfig, shared: Vec<f32>, device: &Device) -> Self {
         let shape = Self::shared_shape(&config);
         let shared = (config.shared_tensors() > 0).then(|| {
             let data = TensorData::new(shared, shape);
-            Param::from_tensor(Tensor::from_data(data, (device, DType::F32)))
+            let tensor = Tensor::from_data(data, (device, DType::F32));
+            Param::initialized(ParamId::from(SHARED_ID), tensor).set_require_grad(true)
         });
         Self { shared, config }
     }

@@ -90,6 +90,11 @@ impl UserTable {
         self
     }
 
+    /// The embedding that first rows are drawn from, if one was given.
+    pub fn vocabulary(&self) -> Option<&Vocabulary> {
+        self.vocabulary.as_ref()
+    }
+
     /// The form of the user model that the rows belong to.
     pub fn config(&self) -> &UserModelConfig {
         &self.config

@@ -1,0 +1,89 @@
+//! A tiny Llama made in the run: a BPE tokenizer and a model from scratch, both trained on the training posts.
+//!
+//! It stands in for a pre-trained model where nothing is to be downloaded. It is written as a Hugging Face directory, so
+//! that the adapters trained on it mean something.
+
+use std::path::Path;
+
+use trainer::burn::tensor::Device;
+use trainer::config::Dtype;
+use trainer::dataset::Dataset;
+use trainer::llm_backbone::Model;
+use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
+use trainer::llm_backbone::tokenizer::Tokenizer;
+use trainer::llm_backbone::weights::write_safetensors;
+use trainer::pref_data::{Comparison, Prompt};
+use trainer::source::{self, BaseModel};
+use trainer::tokenise::{Formatter, PromptConfig};
+use trainer::{TrainError, sft};
+
+use crate::config::TinyConfig;
+
+const BOS: &str = "<|startoftext|>";
+const EOS: &str = "<|endoftext|>";
+
+/// Makes the model in `dir` unless it is there, and opens it.
+///
+/// # Errors
+/// A folder that cannot be written, or training that diverges.
+pub fn make(
+    dir: &Path,
+    config: &TinyConfig,
+    prompt: &PromptConfig,
+    user_tokens: usize,
+    train: &[Comparison],
+    seed: u64,
+    device: &Device,
+) -> Result<BaseModel, TrainError> {
+    let name = dir.display().to_string();
+    if !dir.join("config.json").exists() {
+        std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
+        let tokenizer = Tokenizer::train_bpe(texts(train), config.vocab_size, &[BOS, EOS])?
+            .with_bos(BOS)?
+            .with_eos(EOS)?
+            .with_bos_in_front()?;
+        tokenizer.save(dir)?;
+        let llama = llama_config(config, &tokenizer);
+        let formatter = Formatter::new(tokenizer, prompt.clone(), user_tokens)?;
+        let dataset = Dataset::new(train, &formatter)?;
+        let model = Model::random(&llama, seed, device)?.trainable();
+        let (model, loss) = sft::fine_tune(model, &dataset, &config.sft, seed)?;
+        tracing::info!("tiny model: {loss:.3} nats per response token at the end of fine-tuning");
+        write_safetensors(dir.join("model.safetensors"), model.export())?;
+        // Last: its presence says that the model is complete.
+        let path = dir.join("config.json");
+        let text = serde_json::to_string_pretty(&llama.to_hf_json())
+            .map_err(|e| TrainError::format(&path, e))?;
+        std::fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
+    }
+    source::open(&name, Dtype::F32, device)
+}
+
+fn texts(train: &[Comparison]) -> impl Iterator<Item = String> + '_ {
+    train.iter().flat_map(|c| {
+        let prompt = match &c.prompt {
+            Prompt::Text(text) => text.clone(),
+            Prompt::Chat(messages) => messages.iter().map(|m| m.content.as_str()).collect(),
+        };
+        [prompt, c.chosen.clone(), c.rejected.clone()]
+    })
+}
+
+fn llama_config(config: &TinyConfig, tokenizer: &Tokenizer) -> ModelConfig {
+    ModelConfig::Llama(LlamaConfig {
+        vocab_size: tokenizer.vocab_size(),
+        hidden_size: config.hidden_size,
+        intermediate_size: config.intermediate_size,
+        num_hidden_layers: config.num_hidden_layers,
+        num_attention_heads: config.num_attention_heads,
+        num_key_value_heads: config.num_key_value_heads,
+        head_dim: config.hidden_size / config.num_attention_heads,
+        rms_norm_eps: 1e-5,
+        rope_theta: 10000.0,
+        rope_scaling: None,
+        max_position_embeddings: config.max_position_embeddings,
+        tie_word_embeddings: true,
+        bos_token_id: tokenizer.bos(),
+        eos_token_ids: tokenizer.eos().into_iter().collect(),
+    })
+}

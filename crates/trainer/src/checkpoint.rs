@@ -1,0 +1,217 @@
+//! Checkpoints: one folder with everything that training changes, never base weights.
+//!
+//! ```text
+//! checkpoint/
+//!   adapters.safetensors     LoRA factors under their PEFT names
+//!   optimizer.bpk            AdamW states, keyed by parameter id
+//!   user_model.*             shared tensors, users' rows with their moments
+//!   state.json               step, data cursor, best validation, size of the metrics file
+//! ```
+//!
+//! A checkpoint is written beside the old one, synced, and takes its place by renaming; a crash at any point leaves one
+//! of the two whole.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Tensor;
+use llm_backbone::LoraConfig;
+use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
+use serde::{Deserialize, Serialize};
+use user_model::Moments;
+
+use crate::error::TrainError;
+use crate::policy::Policy;
+use crate::step::Learner;
+
+const VERSION: u32 = 1;
+const ADAPTERS: &str = "adapters.safetensors";
+const OPTIMIZER: &str = "optimizer.bpk";
+const STATE: &str = "state.json";
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The format.
+    version: u32,
+    /// What the run is: a checkpoint of another configuration is refused.
+    pub fingerprint: String,
+    /// Optimiser steps done.
+    pub step: usize,
+    /// The best validation so far.
+    pub best: Option<Best>,
+    /// Validations since then.
+    pub stale: usize,
+    /// Bytes of the metrics file that belong to the steps done.
+    pub metrics_bytes: u64,
+    /// Seconds of training so far, evaluation excluded.
+    pub train_seconds: f64,
+    /// True once training has ended.
+    pub finished: bool,
+    /// Ids of the trainable parameters: an optimiser state without its parameter would silently start anew.
+    parameters: Vec<u64>,
+}
+
+impl State {
+    /// A run before its first step.
+    pub fn new(fingerprint: String) -> Self {
+        Self {
+            fingerprint,
+            ..Self::default()
+        }
+    }
+}
+
+/// The best validation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// At which step.
+    pub step: usize,
+    /// Its mean loss.
+    pub loss: f64,
+    /// Its accuracy.
+    pub accuracy: f64,
+}
+
+/// Ids of the parameters that require gradients, sorted.
+fn trainable_ids(policy: &Policy) -> Vec<u64> {
+    struct Ids(Vec<u64>);
+    impl ModuleVisitor for Ids {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.val().is_require_grad() {
+                self.0.push(param.id.val());
+            }
+        }
+    }
+    let mut ids = Ids(Vec::new());
+    policy.visit(&mut ids);
+    ids.0.sort_unstable();
+    ids.0
+}
+
+/// Writes a checkpoint to `dir`, replacing the one that is there.
+///
+/// # Errors
+/// A disk that is full or a folder that cannot be written; the old checkpoint is then whole.
+pub fn save(dir: &Path, learner: &Learner, state: &State) -> Result<(), TrainError> {
+    let (new, old) = (sibling(dir, "new"), sibling(dir, "old"));
+    remove(&new)?;
+    fs::create_dir_all(&new).map_err(|e| TrainError::io(&new, e))?;
+    write_safetensors(new.join(ADAPTERS), learner.policy.model.adapter_tensors())?;
+    let optimizer = new.join(OPTIMIZER);
+    learner
+        .optimizer
+        .save(&optimizer)
+        .map_err(|e| TrainError::format(&optimizer, format!("{e:?}")))?;
+    if let (Some(users), Some(table)) = (&learner.policy.users, &learner.table) {
+        user_model::save(&new, users, table, Moments::Keep)?;
+    }
+    let state = State {
+        version: VERSION,
+        parameters: trainable_ids(&learner.policy),
+        ..state.clone()
+    };
+    let path = new.join(STATE);
+    let text = serde_json::to_vec_pretty(&state).map_err(|e| TrainError::format(&path, e))?;
+    fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
+    sync(&new)?;
+    remove(&old)?;
+    if dir.exists() {
+        fs::rename(dir, &old).map_err(|e| TrainError::io(dir, e))?;
+    }
+    fs::rename(&new, dir).map_err(|e| TrainError::io(dir, e))?;
+    remove(&old)
+}
+
+/// Reads the checkpoint in `dir` into a fresh learner of the same configuration; none if there is none.
+///
+/// # Errors
+/// A broken checkpoint, or one of another configuration, naming file and key.
+pub fn load(
+    dir: &Path,
+    learner: &mut Learner,
+    lora: &LoraConfig,
+    fingerprint: &str,
+) -> Result<Option<State>, TrainError> {
+    let old = sibling(dir, "old");
+    let dir = match (dir.exists(), old.exists()) {
+        (true, _) => dir,
+        (false, true) => &old, // Stopped between the two renames.
+        (false, false) => return Ok(None),
+    };
+    let path = dir.join(STATE);
+    let text = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
+    let state: State = serde_json::from_slice(&text).map_err(|e| TrainError::format(&path, e))?;
+    let expect = |key: &str, found: &str, expected: &str| {
+        let problem = format!("`{key}` is {found}, expected {expected}");
+        Err(TrainError::format(&path, problem))
+    };
+    if state.version != VERSION {
+        return expect("version", &state.version.to_string(), &VERSION.to_string());
+    }
+    if state.fingerprint != fingerprint {
+        return expect(
+            "fingerprint",
+            &state.fingerprint,
+            &format!(
+                "{fingerprint}: configuration, model or data changed; resume with the old ones or use a new folder"
+            ),
+        );
+    }
+    let adapters = dir.join(ADAPTERS);
+    let file = SafetensorsFile::open(&adapters)?;
+    let mut tensors = Vec::new();
+    for name in file.names() {
+        tensors.push((name.clone(), file.shape(&name)?, file.read(&name)?));
+    }
+    let model = learner.policy.model.clone();
+    let origin = adapters.display().to_string();
+    learner.policy.model = model.with_adapter_tensors(lora, &origin, tensors)?;
+    if let Some(table) = &mut learner.table {
+        let (users, rows) = user_model::load(dir, &learner.policy.model.device())?;
+        learner.policy.users = Some(users);
+        *table = match table.vocabulary() {
+            Some(vocabulary) => rows.with_vocabulary(vocabulary.clone()),
+            None => rows,
+        };
+    }
+    if state.parameters != trainable_ids(&learner.policy) {
+        return expect(
+            "parameters",
+            "of another model",
+            "the ids of this model's trainable parameters",
+        );
+    }
+    let path = dir.join(OPTIMIZER);
+    let fresh: ModuleOptimizer = learner.optimizer.clone();
+    learner.optimizer = fresh
+        .load(&path)
+        .map_err(|e| TrainError::format(&path, format!("{e:?}")))?;
+    Ok(Some(state))
+}
+
+fn sibling(dir: &Path, suffix: &str) -> PathBuf {
+    let mut name = dir.file_name().unwrap_or_default().to_os_string();
+    name.push(".");
+    name.push(suffix);
+    dir.with_file_name(name)
+}
+
+fn remove(dir: &Path) -> Result<(), TrainError> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::io(dir, e)),
+        _ => Ok(()),
+    }
+}
+
+fn sync(dir: &Path) -> Result<(), TrainError> {
+    for entry in fs::read_dir(dir).map_err(|e| TrainError::io(dir, e))? {
+        let path = entry.map_err(|e| TrainError::io(dir, e))?.path();
+        let file = File::options().read(true).write(true).open(&path);
+        file.and_then(|f| f.sync_all())
+            .map_err(|e| TrainError::io(&path, e))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Devices by name.
+
+use burn::tensor::Device;
+
+use crate::error::TrainError;
+
+/// Parses `flex` (the CPU) or `cuda:N`.
+///
+/// # Errors
+/// An unknown name, or a CUDA device in a build without the feature `cuda`.
+pub fn parse(name: &str) -> Result<Device, TrainError> {
+    if name == "flex" {
+        return Ok(Device::flex());
+    }
+    if let Some(index) = name
+        .strip_prefix("cuda:")
+        .and_then(|n| n.parse::<usize>().ok())
+    {
+        return cuda(index);
+    }
+    Err(TrainError::config("device", name, "flex or cuda:N"))
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<Device, TrainError> {
+    Ok(Device::cuda(index))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(index: usize) -> Result<Device, TrainError> {
+    let found = format!("cuda:{index}");
+    let expected =
+        "flex: this program was built without the feature `cuda` (cargo ... --features cuda)";
+    Err(TrainError::config("device", found, expected))
+}

@@ -1,0 +1,150 @@
+//! What can go wrong: one error that names the file, the line or key, what was found and what was expected.
+
+use std::path::{Path, PathBuf};
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A configuration key has a value that makes no sense.
+    #[error("config key `{key}` is {found}, expected {expected}")]
+    Config {
+        /// The key with its section.
+        key: String,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{}: {problem}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Found and expected.
+        problem: String,
+    },
+    /// The tokenizer has no end-of-sequence token.
+    #[error("the tokenizer names no eos token; responses could not end")]
+    NoEos,
+    /// Chat prompts without a template.
+    #[error(
+        "the model has no chat template; set `prompt.template = \"raw\"` or use an instruct model"
+    )]
+    NoChatTemplate,
+    /// A data set without comparisons.
+    #[error("no comparison left {after}")]
+    Empty {
+        /// After what.
+        after: String,
+    },
+    /// A prompt and its responses exceed the model's context.
+    #[error(
+        "a row of {found} tokens exceeds the model's context of {limit}; lower prompt.max_prompt_length or prompt.max_response_length"
+    )]
+    Context {
+        /// Tokens of the row.
+        found: usize,
+        /// The model's limit.
+        limit: usize,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "the loss became {loss} at step {step}; lower the learning rate (the last checkpoint is intact)"
+    )]
+    Diverged {
+        /// The step.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
+    /// The run was asked to stop.
+    #[error("stopped at step {step}; the checkpoint is in {}; go on with --resume", path.display())]
+    Interrupted {
+        /// The last finished step.
+        step: usize,
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// A model that is nowhere to be found.
+    #[error(
+        "no model at `{source_name}`: {problem}; give a Hugging Face directory, a GGUF file or a hub id"
+    )]
+    NoModel {
+        /// As asked for.
+        source_name: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A folder that holds another run.
+    #[error("{} already holds files; go on with --resume, replace them with --force, or choose another folder", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// From `pref-data`.
+    #[error(transparent)]
+    Data(#[from] pref_data::DataError),
+    /// From `llm-backbone`: weights.
+    #[error(transparent)]
+    Weights(#[from] llm_backbone::weights::WeightError),
+    /// From `llm-backbone`: tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] llm_backbone::tokenizer::TokenizerError),
+    /// From `llm-backbone`: adapters.
+    #[error(transparent)]
+    Lora(#[from] llm_backbone::LoraError),
+    /// From `llm-backbone`: chat template.
+    #[error(transparent)]
+    Chat(#[from] llm_backbone::chat::ChatError),
+    /// From `llm-backbone`: sampling settings.
+    #[error(transparent)]
+    Sampling(#[from] llm_backbone::sampling::SamplingError),
+    /// From `llm-backbone`: generation.
+    #[error(transparent)]
+    Generate(#[from] llm_backbone::generate::GenerateError),
+    /// From `user-model`: configuration.
+    #[error(transparent)]
+    UserConfig(#[from] user_model::ConfigError),
+    /// From `user-model`: the table.
+    #[error(transparent)]
+    UserTable(#[from] user_model::TableError),
+    /// From `user-model`: files.
+    #[error(transparent)]
+    UserFile(#[from] user_model::FileError),
+    /// From `pdpo-loss`.
+    #[error(transparent)]
+    Loss(#[from] pdpo_loss::LossError),
+}
+
+impl TrainError {
+    /// A value out of range.
+    pub fn config(key: &str, found: impl ToString, expected: impl ToString) -> Self {
+        Self::Config {
+            key: key.into(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    /// A file that cannot be read or written.
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        let path = path.into();
+        Self::Io { path, source }
+    }
+
+    /// A file with the wrong content.
+    pub fn format(path: &Path, problem: impl ToString) -> Self {
+        Self::Format {
+            path: path.into(),
+            problem: problem.to_string(),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Evaluation without gradients: implicit rewards of held-out comparisons, and how far the policy is from its reference.
+
+use burn::module::Module;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{DType, Tensor};
+use llm_backbone::Model;
+use pdpo_loss::{Branch, PairLogProbs, PreferenceLoss};
+use user_model::{UserRef, UserTable};
+
+use crate::error::TrainError;
+use crate::pack::{PackedBatch, Row};
+use crate::policy::{Policy, sum_responses};
+use crate::progress::Progress;
+use crate::step::{Example, host};
+
+/// One evaluated comparison.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// Implicit reward of the preferred response.
+    pub reward_chosen: f32,
+    /// Implicit reward of the other.
+    pub reward_rejected: f32,
+    /// The loss.
+    pub loss: f32,
+}
+
+impl Scored {
+    /// True if the preferred response has strictly the higher reward.
+    pub fn correct(&self) -> bool {
+        self.reward_chosen > self.reward_rejected
+    }
+}
+
+/// Scores every example with its own user's soft prompt (the generic one for [`UserRef::Generic`]), in the given order.
+///
+/// # Errors
+/// Users that the table does not know.
+pub fn score(
+    policy: &Policy,
+    table: Option<&UserTable>,
+    objective: &PreferenceLoss,
+    examples: &[Example],
+    micro_rows: usize,
+) -> Result<Vec<Scored>, TrainError> {
+    let policy = policy.valid();
+    let device = policy.model.device();
+    let mut order: Vec<usize> = (0..examples.len()).collect();
+    order.sort_by_key(|&i| examples[i].pair.row_length(0));
+    let mut scored = vec![None; examples.len()];
+    let progress = Progress::new("evaluation", examples.len());
+    for chunk in order.chunks(micro_rows) {
+        let packed = pack(&policy, examples, chunk);
+        let batch = packed.to_device(&device);
+        let rows = match table {
+            Some(table) => {
+                let users: Vec<UserRef> = chunk.iter().map(|&i| examples[i].user.clone()).collect();
+                Some(table.batch(&users, &device)?)
+            }
+            None => None,
+        };
+        let sums = policy.response_log_probs(&packed, &batch, rows.as_ref());
+        let column = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
+        let (chosen_tokens, rejected_tokens) = packed.response_lengths();
+        let references = |f: fn(&Example) -> f32| chunk.iter().map(|&i| f(&examples[i])).collect();
+        let pairs = PairLogProbs {
+            policy_chosen: sums.chosen,
+            policy_rejected: sums.rejected,
+            reference_chosen: column(references(|e| e.reference.chosen)),
+            reference_rejected: column(references(|e| e.reference.rejected)),
+            chosen_tokens: column(chosen_tokens),
+            rejected_tokens: column(rejected_tokens),
+        };
+        let rewards = objective.rewards(&pairs);
+        let losses = host(objective.per_comparison(&pairs));
+        let (chosen, rejected) = (host(rewards.chosen), host(rewards.rejected));
+        for (row, &i) in chunk.iter().enumerate() {
+            scored[i] = Some(Scored {
+                reward_chosen: chosen[row],
+                reward_rejected: rejected[row],
+                loss: losses[row],
+            });
+        }
+        progress.advance(chunk.len());
+    }
+    Ok(scored.into_iter().flatten().collect())
+}
+
+fn pack(policy: &Policy, examples: &[Example], chunk: &[usize]) -> PackedBatch {
+    let rows: Vec<Row<'_>> = chunk
+        .iter()
+        .map(|&i| Row {
+            pair: &examples[i].pair,
+            branch: Branch::User,
+        })
+        .collect();
+    PackedBatch::new(&rows, policy.user_tokens())
+}
+
+/// How a policy treats held-out text.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TextQuality {
+    /// Mean over response tokens of `KL(policy || reference)` of the next-token distribution, in nats.
+    pub kl: f64,
+    /// Mean negative log-likelihood per response token, in nats.
+    pub nll: f64,
+}
+
+/// Measures [`TextQuality`] on both responses of every example.
+///
+/// # Errors
+/// Users that the table does not know.
+pub fn text_quality(
+    policy: &Policy,
+    table: Option<&UserTable>,
+    reference: &Model,
+    examples: &[Example],
+    micro_rows: usize,
+) -> Result<TextQuality, TrainError> {
+    let policy = policy.valid();
+    let reference = Policy::plain(reference.valid());
+    let device = policy.model.device();
+    let indices: Vec<usize> = (0..examples.len()).collect();
+    let (mut kl, mut nll, mut tokens) = (0.0, 0.0, 0.0);
+    for chunk in indices.chunks(micro_rows) {
+        let packed = pack(&policy, examples, chunk);
+        let batch = packed.to_device(&device);
+        let rows = match table {
+            Some(table) => {
+                let users: Vec<UserRef> = chunk.iter().map(|&i| examples[i].user.clone()).collect();
+                Some(table.batch(&users, &device)?)
+            }
+            None => None,
+        };
+        let states = policy.scored_states(&packed, &batch, rows.as_ref());
+        let plain = pack(&reference, examples, chunk);
+        let plain_states = reference.scored_states(&plain, &plain.to_device(&device), None);
+        let [scored, _] = states.dims();
+        for start in (0..scored).step_by(CHUNK) {
+            let len = CHUNK.min(scored - start);
+            let p = log_softmax(policy.model.logits(states.clone().narrow(0, start, len)), 1);
+            let q = log_softmax(
+                reference
+                    .model
+                    .logits(plain_states.clone().narrow(0, start, len)),
+                1,
+            );
+            let each = (p.clone().exp() * (p.clone() - q)).sum();
+            let targets = batch
+                .targets
+                .clone()
+                .narrow(0, start, len)
+                .reshape([len, 1]);
+            kl += f64::from(each.cast(DType::F32).into_scalar::<f32>());
+            nll -= f64::from(p.gather(1, targets).sum().into_scalar::<f32>());
+        }
+        tokens += scored as f64;
+    }
+    Ok(TextQuality {
+        kl: kl / f64::max(tokens, 1.0),
+        nll: nll / f64::max(tokens, 1.0),
+    })
+}
+
+/// Positions whose two distributions are in memory at a time.
+const CHUNK: usize = 128;
+
+/// Mean log-prob per token of both responses, for tests and for the SFT stage.
+pub fn mean_log_prob(
+    policy: &Policy,
+    packed: &PackedBatch,
+    device: &burn::tensor::Device,
+) -> Tensor<1> {
+    let batch = packed.to_device(device);
+    let tokens = policy.token_log_probs(packed, &batch, None);
+    let [count] = tokens.dims();
+    let sums = sum_responses(tokens, &batch);
+    (sums.chosen.sum() + sums.rejected.sum()).div_scalar(count.max(1) as f64)
+}

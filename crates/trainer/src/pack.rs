@@ -1,0 +1,248 @@
+//! Comparisons to packed rows: the shared prefix once, then the chosen response, then the rejected one.
+//!
+//! ```text
+//! ids        BOS  s s s  p p p p  c c c  r r
+//! positions   0   1 2 3  4 5 6 7  8 9 10 8 9      (the rejected response restarts after the prefix)
+//! sees       prefix: prefix so far | chosen: prefix and chosen so far | rejected: prefix and rejected so far
+//! ```
+//!
+//! The last token of a response is predicted but never read, so it is no input.
+
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use pdpo_loss::Branch;
+
+use crate::tokenise::TokenizedPair;
+
+/// One comparison in one branch.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The comparison.
+    pub pair: &'a TokenizedPair,
+    /// Whose soft prompt it gets.
+    pub branch: Branch,
+}
+
+/// Rows of one forward pass on the host. `seq` counts soft tokens, `text` does not.
+#[derive(Clone, Debug)]
+pub struct PackedBatch {
+    /// Rows.
+    pub rows: usize,
+    /// Longest row, soft tokens included.
+    pub seq: usize,
+    /// Soft tokens per row.
+    pub soft: usize,
+    /// `[rows, seq - soft]` token ids, padded with 0.
+    pub ids: Vec<i32>,
+    /// `[rows]`: where the soft tokens go.
+    pub soft_at: Vec<usize>,
+    /// `[rows, seq]` position ids.
+    pub positions: Vec<i32>,
+    /// `[rows, seq, seq]`: may the first look at the second?
+    pub visible: Vec<bool>,
+    /// `[scored]`: index into `rows * seq` of the state that predicts a scored token.
+    pub predictors: Vec<i32>,
+    /// `[scored]`: the scored token.
+    pub targets: Vec<i32>,
+    /// `[scored]`: `2 * row` for a chosen token, `2 * row + 1` for a rejected one.
+    pub segments: Vec<usize>,
+    /// Input tokens without padding.
+    pub tokens: usize,
+}
+
+/// A packed batch on a device.
+#[derive(Debug)]
+pub struct DeviceBatch {
+    /// `[rows, seq - soft]`.
+    pub ids: Tensor<2, Int>,
+    /// `[rows, seq]`.
+    pub positions: Tensor<2, Int>,
+    /// `[rows, 1, seq, seq]`.
+    pub visible: Tensor<4, Bool>,
+    /// `[scored]`.
+    pub predictors: Tensor<1, Int>,
+    /// `[scored]`.
+    pub targets: Tensor<1, Int>,
+    /// `[2 * rows, scored]`, 1 where a scored token belongs to a response.
+    pub membership: Tensor<2>,
+}
+
+impl PackedBatch {
+    /// Packs `rows`, each with `soft` soft tokens.
+    pub fn new(rows: &[Row<'_>], soft: usize) -> Self {
+        let seq = rows
+            .iter()
+            .map(|r| r.pair.row_length(soft))
+            .max()
+            .unwrap_or(0);
+        let mut batch = Self {
+            rows: rows.len(),
+            seq,
+            soft,
+            ids: vec![0; rows.len() * (seq - soft)],
+            soft_at: rows.iter().map(|r| r.pair.prompt.soft_at).collect(),
+            positions: vec![0; rows.len() * seq],
+            visible: vec![false; rows.len() * seq * seq],
+            predictors: Vec::new(),
+            targets: Vec::new(),
+            segments: Vec::new(),
+            tokens: 0,
+        };
+        for (index, row) in rows.iter().enumerate() {
+            batch.fill(index, row.pair);
+        }
+        batch
+    }
+
+    fn fill(&mut self, row: usize, pair: &TokenizedPair) {
+        let (seq, soft) = (self.seq, self.soft);
+        let prefix = soft + pair.prompt.ids.len();
+        let chosen = pair.chosen.len() - 1;
+        let rejected = pair.rejected.len() - 1;
+        let length = prefix + chosen + rejected;
+
+        let texts = [
+            &pair.prompt.ids[..],
+            &pair.chosen[..chosen],
+            &pair.rejected[..rejected],
+        ];
+        let ids = &mut self.ids[row * (seq - soft)..][..length - soft];
+        for (slot, id) in ids.iter_mut().zip(texts.into_iter().flatten()) {
+            *slot = *id as i32;
+        }
+        let positions = &mut self.positions[row * seq..][..length];
+        for (i, slot) in positions.iter_mut().enumerate() {
+            *slot = (if i < prefix + chosen { i } else { i - chosen }) as i32;
+        }
+        let visible = &mut self.visible[row * seq * seq..][..seq * seq];
+        for i in 0..length {
+            let own_start = if i < prefix + chosen {
+                0
+            } else {
+                prefix + chosen
+            };
+            let line = &mut visible[i * seq..][..seq];
+            line[..prefix.min(i + 1)].fill(true);
+            line[own_start..=i].fill(true);
+        }
+        self.tokens += length;
+        self.score(row, prefix, prefix, &pair.chosen, 2 * row);
+        self.score(row, prefix, prefix + chosen, &pair.rejected, 2 * row + 1);
+    }
+
+    /// The first token of a response is predicted by the last one of the prefix, the others by the one before.
+    fn score(&mut self, row: usize, prefix: usize, start: usize, response: &[u32], segment: usize) {
+        for (i, &target) in response.iter().enumerate() {
+            let predictor = if i == 0 { prefix - 1 } else { start + i - 1 };
+            self.predictors.push((row * self.seq + predictor) as i32);
+            self.targets.push(target as i32);
+            self.segments.push(segment);
+        }
+    }
+
+    /// Scored tokens of each response: chosen of all rows, rejected of all rows.
+    pub fn response_lengths(&self) -> (Vec<f32>, Vec<f32>) {
+        let mut counts = vec![0f32; 2 * self.rows];
+        for &segment in &self.segments {
+            counts[segment] += 1.0;
+        }
+        let side = |s: usize| counts.iter().skip(s).step_by(2).copied().collect();
+        (side(0), side(1))
+    }
+
+    /// The share of input tokens that is padding.
+    pub fn padding(&self) -> f64 {
+        1.0 - self.tokens as f64 / (self.rows * self.seq).max(1) as f64
+    }
+
+    /// Moves the batch to a device.
+    pub fn to_device(&self, device: &Device) -> DeviceBatch {
+        let (rows, seq, scored) = (self.rows, self.seq, self.targets.len());
+        let mut membership = vec![0f32; 2 * rows * scored];
+        for (token, &segment) in self.segments.iter().enumerate() {
+            membership[segment * scored + token] = 1.0;
+        }
+        let int = |values: &[i32]| TensorData::new(values.to_vec(), [values.len()]);
+        DeviceBatch {
+            ids: Tensor::from_data(
+                TensorData::new(self.ids.clone(), [rows, seq - self.soft]),
+                device,
+            ),
+            positions: Tensor::from_data(
+                TensorData::new(self.positions.clone(), [rows, seq]),
+                device,
+            ),
+            visible: Tensor::from_data(
+                TensorData::new(self.visible.clone(), [rows, 1, seq, seq]),
+                device,
+            ),
+            predictors: Tensor::from_data(int(&self.predictors), device),
+            targets: Tensor::from_data(int(&self.targets), device),
+            membership: Tensor::from_data(TensorData::new(membership, [2 * rows, scored]), device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenise::TokenizedPrompt;
+
+    fn pair() -> TokenizedPair {
+        TokenizedPair {
+            prompt: TokenizedPrompt {
+                ids: vec![1, 10, 11],
+                soft_at: 1,
+                cut: false,
+            },
+            chosen: vec![20, 21, 2],
+            rejected: vec![30, 2],
+            response_cut: false,
+        }
+    }
+
+    fn packed() -> PackedBatch {
+        let pair = pair();
+        PackedBatch::new(
+            &[Row {
+                pair: &pair,
+                branch: Branch::User,
+            }],
+            2,
+        )
+    }
+
+    #[test]
+    fn a_row_holds_the_prefix_once_and_no_final_tokens() {
+        let batch = packed();
+        assert_eq!(batch.seq, 2 + 3 + 2 + 1);
+        assert_eq!(batch.ids, [1, 10, 11, 20, 21, 30]);
+        assert_eq!(batch.soft_at, [1]);
+    }
+
+    #[test]
+    fn positions_restart_after_the_prefix() {
+        assert_eq!(packed().positions, [0, 1, 2, 3, 4, 5, 6, 5]);
+    }
+
+    #[test]
+    fn the_rejected_response_sees_the_prefix_and_itself_only() {
+        let batch = packed();
+        let line = |i: usize| -> Vec<usize> {
+            let seen = &batch.visible[i * 8..][..8];
+            (0..8).filter(|&j| seen[j]).collect()
+        };
+        assert_eq!(line(0), [0]);
+        assert_eq!(line(4), [0, 1, 2, 3, 4]);
+        assert_eq!(line(6), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(line(7), [0, 1, 2, 3, 4, 7]);
+    }
+
+    #[test]
+    fn every_response_token_and_its_eos_is_scored_by_the_state_before_it() {
+        let batch = packed();
+        assert_eq!(batch.targets, [20, 21, 2, 30, 2]);
+        assert_eq!(batch.predictors, [4, 5, 6, 4, 7]);
+        assert_eq!(batch.segments, [0, 0, 0, 1, 1]);
+        assert_eq!(batch.response_lengths(), (vec![3.0], vec![2.0]));
+    }
+}

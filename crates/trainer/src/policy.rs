@@ -1,0 +1,105 @@
+//! The policy: a language model with adapters and a user model, from packed rows to response log-probs.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use llm_backbone::{Model, ModelInput, soft_prompt};
+use user_model::{RowBatch, UserModel};
+
+use crate::pack::{DeviceBatch, PackedBatch};
+
+/// What a step trains: the adapters of the model and the shared tensors of the user model. The users' own rows live in
+/// their [`UserTable`](user_model::UserTable).
+#[derive(Module, Debug)]
+pub struct Policy {
+    /// The language model.
+    pub model: Model,
+    /// The user model; none for the SFT model and vanilla DPO.
+    pub users: Option<UserModel>,
+}
+
+/// Summed log-probs of both responses of every row, `[rows]` each.
+#[derive(Clone, Debug)]
+pub struct ResponseLogProbs {
+    /// Of the preferred responses.
+    pub chosen: Tensor<1>,
+    /// Of the others.
+    pub rejected: Tensor<1>,
+}
+
+impl Policy {
+    /// A policy without user model.
+    pub fn plain(model: Model) -> Self {
+        Self { model, users: None }
+    }
+
+    /// Soft tokens per sequence.
+    pub fn user_tokens(&self) -> usize {
+        self.users
+            .as_ref()
+            .map_or(0, |users| users.config().user_tokens)
+    }
+
+    /// Token log-probs of all scored tokens of a packed batch, `[scored]`, in the order of its targets.
+    ///
+    /// `users` holds one row per row of the batch where the batch has soft tokens.
+    pub fn token_log_probs(
+        &self,
+        packed: &PackedBatch,
+        batch: &DeviceBatch,
+        users: Option<&RowBatch>,
+    ) -> Tensor<1> {
+        let hidden = self.scored_states(packed, batch, users);
+        self.model.log_probs(hidden, batch.targets.clone())
+    }
+
+    /// The states that predict the scored tokens, `[scored, d]`.
+    pub fn scored_states(
+        &self,
+        packed: &PackedBatch,
+        batch: &DeviceBatch,
+        users: Option<&RowBatch>,
+    ) -> Tensor<2> {
+        let mut embeddings = self.model.embed(batch.ids.clone());
+        if let (Some(model), Some(users)) = (&self.users, users)
+            && packed.soft > 0
+        {
+            embeddings = soft_prompt::insert(embeddings, model.soft_prompt(users), &packed.soft_at);
+        }
+        let hidden = self.model.forward(ModelInput {
+            embeddings,
+            positions: batch.positions.clone(),
+            visible: batch.visible.clone(),
+            cache: None,
+        });
+        let [rows, seq, d] = hidden.dims();
+        hidden
+            .reshape([rows * seq, d])
+            .select(0, batch.predictors.clone())
+    }
+
+    /// Sums of the token log-probs of each response.
+    pub fn response_log_probs(
+        &self,
+        packed: &PackedBatch,
+        batch: &DeviceBatch,
+        users: Option<&RowBatch>,
+    ) -> ResponseLogProbs {
+        sum_responses(self.token_log_probs(packed, batch, users), batch)
+    }
+}
+
+/// Adds token log-probs, `[scored]`, up per response.
+pub fn sum_responses(tokens: Tensor<1>, batch: &DeviceBatch) -> ResponseLogProbs {
+    let [scored] = tokens.dims();
+    let [responses, _] = batch.membership.dims();
+    let sums = batch
+        .membership
+        .clone()
+        .matmul(tokens.reshape([scored, 1]))
+        .reshape([responses / 2, 2]);
+    let side = |s: usize| sums.clone().narrow(1, s, 1).reshape([responses / 2]);
+    ResponseLogProbs {
+        chosen: side(0),
+        rejected: side(1),
+    }
+}

@@ -1,0 +1,327 @@
+//! One optimiser step, from comparisons to updated weights: the page to read first.
+//!
+//! A batch of comparisons becomes rows, one per comparison and branch. Rows of similar length share a forward pass (a
+//! micro-batch); each row's loss carries its share of the whole batch's objective, so gradients simply add up and do
+//! not depend on how rows fall into micro-batches.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use pdpo_loss::{Branch, PairLogProbs, Personalised, PreferenceLoss};
+use user_model::{RowAdamW, RowGradients, UserRef, UserTable};
+
+use crate::config::{Objective, TrainingSection};
+use crate::error::TrainError;
+use crate::pack::{PackedBatch, Row};
+use crate::policy::Policy;
+use crate::reference::ReferenceLogProbs;
+use crate::schedule::Rates;
+use crate::tokenise::TokenizedPair;
+
+/// AdamW's constants, as in `transformers`.
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+const EPSILON: f32 = 1e-8;
+
+/// A training comparison, ready for a step.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Token ids.
+    pub pair: TokenizedPair,
+    /// Whose soft prompt it gets in the user branch.
+    pub user: UserRef,
+    /// Whose comparison it is, known to the table or not.
+    pub owner: Option<String>,
+    /// Log-probs under the reference.
+    pub reference: ReferenceLogProbs,
+}
+
+/// What a step reports, each an average over the rows that carry the user's comparison (the user branch where there is
+/// one, else the generic branch).
+#[derive(Clone, Debug, Default)]
+pub struct StepReport {
+    /// The objective of the batch.
+    pub loss: f64,
+    /// The global norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Per row.
+    pub rows: Vec<RowReport>,
+    /// Input tokens without padding.
+    pub tokens: usize,
+    /// The share of padding among input tokens.
+    pub padding: f64,
+}
+
+/// What one row did.
+#[derive(Clone, Debug)]
+pub struct RowReport {
+    /// The index of the comparison in the batch.
+    pub example: usize,
+    /// The branch.
+    pub branch: Branch,
+    /// Implicit rewards.
+    pub reward_chosen: f32,
+    /// Implicit rewards.
+    pub reward_rejected: f32,
+    /// Summed log-probs of the policy.
+    pub logp_chosen: f32,
+    /// Summed log-probs of the policy.
+    pub logp_rejected: f32,
+    /// The loss before weighting.
+    pub loss: f32,
+}
+
+/// Everything that training changes.
+pub struct Learner {
+    /// Adapters and shared tensors.
+    pub policy: Policy,
+    /// The users' rows.
+    pub table: Option<UserTable>,
+    /// AdamW states of `policy`.
+    pub optimizer: ModuleOptimizer,
+    objective: PreferenceLoss,
+    mix: Personalised,
+    micro_rows: usize,
+    max_grad_norm: f64,
+    weight_decay: f64,
+}
+
+/// Gradients of one batch, summed over its micro-batches, before clipping.
+pub struct BatchGradients {
+    /// Of adapters and shared tensors.
+    pub module: GradientsParams,
+    /// Of the users' rows.
+    pub rows: RowGradients,
+}
+
+impl Learner {
+    /// A learner at step 0.
+    ///
+    /// # Errors
+    /// An objective with numbers out of range.
+    pub fn new(
+        policy: Policy,
+        table: Option<UserTable>,
+        objective: &Objective,
+        training: &TrainingSection,
+    ) -> Result<Self, TrainError> {
+        training.check()?;
+        let optimizer = AdamWConfig::new()
+            .with_beta_1(BETA_1)
+            .with_beta_2(BETA_2)
+            .with_epsilon(EPSILON)
+            .with_weight_decay(training.weight_decay as f32)
+            .init();
+        let mix = objective.mix(policy.users.is_some())?;
+        Ok(Self {
+            policy,
+            table,
+            optimizer,
+            objective: objective.preference_loss()?,
+            mix,
+            micro_rows: training.micro_rows,
+            max_grad_norm: training.max_grad_norm,
+            weight_decay: training.weight_decay,
+        })
+    }
+
+    /// The loss.
+    pub fn objective(&self) -> &PreferenceLoss {
+        &self.objective
+    }
+
+    /// One step: gradients of the batch, clipping by their global norm, AdamW.
+    ///
+    /// # Errors
+    /// Rows that do not fit the user table.
+    pub fn step(&mut self, batch: &[Example], rates: &Rates) -> Result<StepReport, TrainError> {
+        let (mut gradients, mut report) = self.gradients(batch)?;
+        report.grad_norm = gradients.norm(&self.policy);
+        if self.max_grad_norm > 0.0 && report.grad_norm > self.max_grad_norm {
+            gradients.scale(&self.policy, self.max_grad_norm / report.grad_norm);
+        }
+        let module = gradients.module;
+        self.policy = self
+            .optimizer
+            .step(rates.module.clone(), self.policy.clone(), module);
+        if let Some(table) = &mut self.table {
+            let optimizer = RowAdamW {
+                beta_1: BETA_1,
+                beta_2: BETA_2,
+                epsilon: EPSILON,
+                weight_decay: self.weight_decay as f32,
+            };
+            table.step(&gradients.rows, rates.users, &optimizer)?;
+        }
+        Ok(report)
+    }
+
+    /// Gradients of the whole batch's objective.
+    ///
+    /// # Errors
+    /// Rows that do not fit the user table.
+    pub fn gradients(&self, batch: &[Example]) -> Result<(BatchGradients, StepReport), TrainError> {
+        let mut rows: Vec<(usize, Row<'_>)> = batch
+            .iter()
+            .enumerate()
+            .flat_map(|(i, example)| {
+                let pair = &example.pair;
+                let branches = self.mix.branches().iter();
+                branches.map(move |&branch| (i, Row { pair, branch }))
+            })
+            .collect();
+        let soft = self.policy.user_tokens();
+        rows.sort_by_key(|(_, row)| row.pair.row_length(soft));
+
+        let mut report = StepReport::default();
+        let mut module = GradientsAccumulator::new();
+        let mut row_gradients = RowGradients::default();
+        let mut slots = 0;
+        for micro in rows.chunks(self.micro_rows) {
+            let (packed, users, loss) = self.micro_batch(batch, micro, &mut report)?;
+            slots += packed.rows * packed.seq;
+            report.tokens += packed.tokens;
+            report.loss += f64::from(loss.clone().into_scalar::<f32>());
+            let gradients = loss.backward();
+            if let Some(users) = users {
+                row_gradients.add(&users, &gradients)?;
+            }
+            let new = GradientsParams::from_grads(gradients, &self.policy);
+            module.accumulate(&self.policy, new);
+        }
+        report.padding = 1.0 - report.tokens as f64 / slots.max(1) as f64;
+        let gradients = BatchGradients {
+            module: module.grads(),
+            rows: row_gradients,
+        };
+        Ok((gradients, report))
+    }
+
+    /// Forward pass and weighted loss of a few rows.
+    fn micro_batch(
+        &self,
+        batch: &[Example],
+        micro: &[(usize, Row<'_>)],
+        report: &mut StepReport,
+    ) -> Result<(PackedBatch, Option<user_model::RowBatch>, Tensor<1>), TrainError> {
+        let device = self.policy.model.device();
+        let rows: Vec<Row<'_>> = micro.iter().map(|(_, row)| *row).collect();
+        let packed = PackedBatch::new(&rows, self.policy.user_tokens());
+        let on_device = packed.to_device(&device);
+        let users = self.user_rows(batch, micro, &device)?;
+        let policy = self
+            .policy
+            .response_log_probs(&packed, &on_device, users.as_ref());
+        let (chosen_tokens, rejected_tokens) = packed.response_lengths();
+        let column = |f: &dyn Fn(&ReferenceLogProbs) -> f32| {
+            let values: Vec<f32> = micro.iter().map(|(i, _)| f(&batch[*i].reference)).collect();
+            Tensor::<1>::from_floats(values.as_slice(), &device)
+        };
+        let pairs = PairLogProbs {
+            policy_chosen: policy.chosen,
+            policy_rejected: policy.rejected,
+            reference_chosen: column(&|r| r.chosen),
+            reference_rejected: column(&|r| r.rejected),
+            chosen_tokens: Tensor::from_floats(chosen_tokens.as_slice(), &device),
+            rejected_tokens: Tensor::from_floats(rejected_tokens.as_slice(), &device),
+        };
+        let losses = self.objective.per_comparison(&pairs);
+        self.report_rows(micro, &pairs, &losses, report)?;
+        let branches: Vec<Branch> = rows.iter().map(|row| row.branch).collect();
+        let loss = self.mix.combine(losses, &branches, batch.len())?;
+        Ok((packed, users, loss))
+    }
+
+    fn user_rows(
+        &self,
+        batch: &[Example],
+        micro: &[(usize, Row<'_>)],
+        device: &Device,
+    ) -> Result<Option<user_model::RowBatch>, TrainError> {
+        let Some(table) = &self.table else {
+            return Ok(None);
+        };
+        let users: Vec<UserRef> = micro
+            .iter()
+            .map(|(i, row)| match row.branch {
+                Branch::User => batch[*i].user.clone(),
+                Branch::Generic => UserRef::Generic,
+            })
+            .collect();
+        Ok(Some(table.batch(&users, device)?))
+    }
+
+    fn report_rows(
+        &self,
+        micro: &[(usize, Row<'_>)],
+        pairs: &PairLogProbs,
+        losses: &Tensor<1>,
+        report: &mut StepReport,
+    ) -> Result<(), TrainError> {
+        let rewards = self.objective.rewards(pairs);
+        let table = Tensor::<1>::stack::<2>(
+            vec![
+                rewards.chosen.detach(),
+                rewards.rejected.detach(),
+                pairs.policy_chosen.clone().detach(),
+                pairs.policy_rejected.clone().detach(),
+                losses.clone().detach(),
+            ],
+            1,
+        );
+        let values = host(table);
+        for ((example, row), v) in micro.iter().zip(values.chunks(5)) {
+            report.rows.push(RowReport {
+                example: *example,
+                branch: row.branch,
+                reward_chosen: v[0],
+                reward_rejected: v[1],
+                logp_chosen: v[2],
+                logp_rejected: v[3],
+                loss: v[4],
+            });
+        }
+        Ok(())
+    }
+}
+
+impl BatchGradients {
+    /// The norm over all gradients together.
+    pub fn norm(&self, policy: &Policy) -> f64 {
+        struct Squares<'a>(&'a GradientsParams, Vec<Tensor<1>>);
+        impl ModuleVisitor for Squares<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(gradient) = self.0.get::<D>(param.id) {
+                    self.1.push(gradient.square().sum());
+                }
+            }
+        }
+        let mut squares = Squares(&self.module, Vec::new());
+        policy.visit(&mut squares);
+        let module = if squares.1.is_empty() {
+            0.0
+        } else {
+            f64::from(Tensor::cat(squares.1, 0).sum().into_scalar::<f32>())
+        };
+        (module + self.rows.squared_norm()).sqrt()
+    }
+
+    /// Multiplies every gradient.
+    pub fn scale(&mut self, policy: &Policy, factor: f64) {
+        struct Scale<'a>(&'a mut GradientsParams, f64);
+        impl ModuleVisitor for Scale<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(gradient) = self.0.remove::<D>(param.id) {
+                    self.0.register(param.id, gradient.mul_scalar(self.1));
+                }
+            }
+        }
+        policy.visit(&mut Scale(&mut self.module, factor));
+        self.rows.scale(factor as f32);
+    }
+}
+
+/// The values of a tensor on the host, in f32.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().unwrap_or_default() // invariant: every float type converts to f32
+}

@@ -1,0 +1,333 @@
+//! Comparison to token ids: `BOS | (soft tokens) | user text | prompt` and the two responses, each with EOS.
+
+use llm_backbone::chat::ChatTemplate;
+use llm_backbone::tokenizer::Tokenizer;
+use pref_data::{Comparison, Message, Prompt};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+
+/// How a plain-text prompt becomes tokens. Chat prompts always go through the model's chat template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Template {
+    /// As it is, after the BOS that the model's own tokenizer would put there.
+    #[default]
+    Raw,
+    /// As the user's message in the model's chat template.
+    Chat,
+}
+
+/// What tokenisation needs to know beside the text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromptConfig {
+    /// How plain-text prompts are presented.
+    pub template: Template,
+    /// A system message for chat prompts that have none; empty: the template's own default.
+    pub system: String,
+    /// The longest `soft tokens + user text + prompt`, in tokens. Longer prompts are cut from the left at a boundary:
+    /// whole messages first, then words; the final header or cue is never cut.
+    pub max_prompt_length: usize,
+    /// The longest response, EOS included, in tokens; longer ones lose their end.
+    pub max_response_length: usize,
+}
+
+impl Default for PromptConfig {
+    fn default() -> Self {
+        Self {
+            template: Template::Raw,
+            system: String::new(),
+            max_prompt_length: 512,
+            max_response_length: 256,
+        }
+    }
+}
+
+/// Everything before the response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenizedPrompt {
+    /// Token ids without soft tokens.
+    pub ids: Vec<u32>,
+    /// Where the soft tokens go: after a leading BOS, else in front.
+    pub soft_at: usize,
+    /// True if the prompt was longer than allowed.
+    pub cut: bool,
+}
+
+/// One comparison in tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenizedPair {
+    /// The shared prefix.
+    pub prompt: TokenizedPrompt,
+    /// The preferred response with its EOS.
+    pub chosen: Vec<u32>,
+    /// The other response with its EOS.
+    pub rejected: Vec<u32>,
+    /// True if a response was longer than allowed.
+    pub response_cut: bool,
+}
+
+impl TokenizedPair {
+    /// Input tokens of the packed row, soft tokens included: the last token of a response is predicted, never read.
+    pub fn row_length(&self, soft: usize) -> usize {
+        soft + self.prompt.ids.len() + self.chosen.len() + self.rejected.len() - 2
+    }
+}
+
+/// Turns text into ids for one model and one configuration.
+#[derive(Debug)]
+pub struct Formatter {
+    tokenizer: Tokenizer,
+    chat: Option<ChatTemplate>,
+    config: PromptConfig,
+    /// Room kept for soft tokens in every system, so that policy and reference see the same ids.
+    user_tokens: usize,
+    eos: u32,
+}
+
+impl Formatter {
+    /// A formatter that keeps room for `user_tokens` soft tokens.
+    ///
+    /// # Errors
+    /// A tokenizer without EOS, a missing chat template where one is needed, or limits that leave no room.
+    pub fn new(
+        tokenizer: Tokenizer,
+        config: PromptConfig,
+        user_tokens: usize,
+    ) -> Result<Self, TrainError> {
+        let eos = tokenizer.eos().ok_or(TrainError::NoEos)?;
+        let chat = tokenizer.chat()?;
+        if config.template == Template::Chat && chat.is_none() {
+            return Err(TrainError::NoChatTemplate);
+        }
+        if config.max_prompt_length < user_tokens + 8 {
+            return Err(TrainError::config(
+                "prompt.max_prompt_length",
+                config.max_prompt_length,
+                format!("at least {}, the soft tokens and 8 more", user_tokens + 8),
+            ));
+        }
+        if config.max_response_length < 2 {
+            let found = config.max_response_length;
+            return Err(TrainError::config(
+                "prompt.max_response_length",
+                found,
+                "at least 2",
+            ));
+        }
+        Ok(Self {
+            tokenizer,
+            chat,
+            config,
+            user_tokens,
+            eos,
+        })
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The id that ends a response.
+    pub fn eos(&self) -> u32 {
+        self.eos
+    }
+
+    /// The limits.
+    pub fn config(&self) -> &PromptConfig {
+        &self.config
+    }
+
+    /// Tokenises a comparison.
+    ///
+    /// # Errors
+    /// A tokenizer or template that fails on this text.
+    pub fn pair(&self, comparison: &Comparison) -> Result<TokenizedPair, TrainError> {
+        let prompt = self.prompt(&comparison.prompt, comparison.user_text.as_deref())?;
+        let (chosen, chosen_cut) = self.response(&comparison.prompt, &comparison.chosen)?;
+        let (rejected, rejected_cut) = self.response(&comparison.prompt, &comparison.rejected)?;
+        Ok(TokenizedPair {
+            prompt,
+            chosen,
+            rejected,
+            response_cut: chosen_cut || rejected_cut,
+        })
+    }
+
+    /// Tokenises what comes before a response.
+    ///
+    /// # Errors
+    /// A tokenizer or template that fails on this text.
+    pub fn prompt(
+        &self,
+        prompt: &Prompt,
+        user_text: Option<&str>,
+    ) -> Result<TokenizedPrompt, TrainError> {
+        let text = self.encode(user_text.unwrap_or_default())?;
+        let budget = self
+            .config
+            .max_prompt_length
+            .saturating_sub(self.user_tokens + text.len());
+        let (ids, cut) = match self.messages(prompt) {
+            None => self.fit_text(prompt_text(prompt), budget, &|t| self.raw_ids(t))?,
+            Some(messages) => self.fit_messages(messages, budget)?,
+        };
+        let soft_at =
+            usize::from(ids.first().is_some() && ids.first().copied() == self.tokenizer.bos());
+        let mut all = ids[..soft_at].to_vec();
+        all.extend(text);
+        all.extend(&ids[soft_at..]);
+        Ok(TokenizedPrompt {
+            ids: all,
+            soft_at,
+            cut,
+        })
+    }
+
+    /// Tokenises a response; EOS is added unless it ends in it.
+    fn response(&self, prompt: &Prompt, text: &str) -> Result<(Vec<u32>, bool), TrainError> {
+        let raw = matches!(prompt, Prompt::Text(_)) && self.config.template == Template::Raw;
+        let joined;
+        let text = if raw {
+            // The space between cue and response belongs to the response's first token, as in running text.
+            joined = format!(" {}", text.trim_start_matches(' '));
+            if prompt_text(prompt).ends_with([' ', ':']) {
+                joined.as_str()
+            } else {
+                text
+            }
+        } else {
+            text.trim_start_matches(' ')
+        };
+        let mut ids = self.encode(text)?;
+        if ids.last() != Some(&self.eos) {
+            ids.push(self.eos);
+        }
+        let cut = ids.len() > self.config.max_response_length;
+        ids.truncate(self.config.max_response_length);
+        Ok((ids, cut))
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u32>, TrainError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.tokenizer.encode(text, true)?)
+    }
+
+    /// A raw prompt with the BOS that the model's own tokenizer adds, without the space before the response.
+    fn raw_ids(&self, text: &str) -> Result<Vec<u32>, TrainError> {
+        let mut ids = Vec::new();
+        if self.tokenizer.adds_bos() {
+            ids.extend(self.tokenizer.bos());
+        }
+        ids.extend(self.encode(text.trim_end_matches(' '))?);
+        if ids.first() == ids.get(1) && ids.first().copied() == self.tokenizer.bos() {
+            ids.remove(0); // The text brought its own BOS.
+        }
+        Ok(ids)
+    }
+
+    fn messages(&self, prompt: &Prompt) -> Option<Vec<Message>> {
+        let mut messages = match prompt {
+            Prompt::Chat(messages) => messages.clone(),
+            Prompt::Text(text) if self.config.template == Template::Chat => {
+                vec![Message {
+                    role: "user".into(),
+                    content: text.trim_end().into(),
+                }]
+            }
+            Prompt::Text(_) => return None,
+        };
+        let has_system = messages.first().is_some_and(|m| m.role == "system");
+        if !has_system && !self.config.system.is_empty() {
+            let (role, content) = ("system".into(), self.config.system.clone());
+            messages.insert(0, Message { role, content });
+        }
+        Some(messages)
+    }
+
+    fn chat_ids(&self, messages: &[Message]) -> Result<Vec<u32>, TrainError> {
+        let pairs: Vec<(&str, &str)> = messages
+            .iter()
+            .map(|m| (m.role.as_str(), m.content.as_str()))
+            .collect();
+        let chat = self.chat.as_ref().ok_or(TrainError::NoChatTemplate)?;
+        let text = chat.render(&pairs, true)?;
+        self.encode(&text)
+    }
+
+    /// Drops the oldest messages (a system message stays) until the rest fits, then words of the last one.
+    fn fit_messages(
+        &self,
+        mut messages: Vec<Message>,
+        budget: usize,
+    ) -> Result<(Vec<u32>, bool), TrainError> {
+        let mut cut = false;
+        loop {
+            let ids = self.chat_ids(&messages)?;
+            if ids.len() <= budget {
+                return Ok((ids, cut));
+            }
+            cut = true;
+            let first = usize::from(messages.first().is_some_and(|m| m.role == "system"));
+            if messages.len() - first > 1 {
+                messages.remove(first);
+                continue;
+            }
+            let Some(last) = messages.pop() else {
+                return Ok((ids, cut));
+            };
+            let (content, role) = (last.content, last.role);
+            let with = |text: &str| {
+                let mut all = messages.clone();
+                all.push(Message {
+                    role: role.clone(),
+                    content: text.into(),
+                });
+                self.chat_ids(&all)
+            };
+            return self.fit_text(&content, budget, &with);
+        }
+    }
+
+    /// The longest tail of `text` that starts at a word and whose ids fit.
+    fn fit_text(
+        &self,
+        text: &str,
+        budget: usize,
+        ids: &dyn Fn(&str) -> Result<Vec<u32>, TrainError>,
+    ) -> Result<(Vec<u32>, bool), TrainError> {
+        let all = ids(text)?;
+        if all.len() <= budget {
+            return Ok((all, false));
+        }
+        let starts: Vec<usize> = text
+            .char_indices()
+            .zip(text.chars().skip(1))
+            .filter(|((_, a), b)| a.is_whitespace() && !b.is_whitespace())
+            .map(|((i, a), _)| i + a.len_utf8())
+            .collect();
+        // The first start whose tail fits; tails only get shorter.
+        let (mut low, mut high) = (0, starts.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if ids(&text[starts[middle]..])?.len() <= budget {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        let tail = starts.get(low).map_or("", |&start| &text[start..]);
+        Ok((ids(tail)?, true))
+    }
+}
+
+fn prompt_text(prompt: &Prompt) -> &str {
+    match prompt {
+        Prompt::Text(text) => text,
+        Prompt::Chat(_) => "",
+    }
+}
