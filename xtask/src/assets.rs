@@ -33,9 +33,9 @@ impl Asset {
         cache.join(&self.name).join(&self.file)
     }
 
-    /// The size for people.
+    /// The size for people, rounded.
     pub fn megabytes(&self) -> u64 {
-        self.size.div_ceil(1_000_000)
+        (self.size + 500_000) / 1_000_000
     }
 }
 

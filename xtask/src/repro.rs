@@ -12,12 +12,13 @@ use crate::fetch;
 /// The experiments of the paper.
 #[derive(clap::Subcommand)]
 pub enum Experiment {
-    /// Summaries (TL;DR): users who like long summaries, a minority who likes short ones.
     Tldr(Box<TldrArgs>),
 }
 
-/// Trains the SFT model, vanilla DPO, P-DPO individualised and P-DPO cluster-based, and compares them on held-out
-/// comparisons.
+/// Summaries (TL;DR): most users like long ones, a minority likes short ones.
+///
+/// Trains the SFT model, vanilla DPO, P-DPO individualised and P-DPO cluster-based, and compares them on
+/// held-out comparisons.
 ///
 /// Presets, with times on two CPU cores after the build (the first build takes about a quarter of an hour):
 ///   tiny   a tiny Llama made in the run, mini data, no download; about 3 minutes
