@@ -1,7 +1,6 @@
 use clap::Parser;
 
 use super::*;
-use crate::cargo::root;
 
 #[derive(Parser)]
 struct Line {
@@ -25,11 +24,7 @@ fn refused(line: &str) -> String {
 /// The command line, with the part that every command has cut off.
 fn command(line: &str, fetched: Option<&str>) -> String {
     let command = parse(line).command(fetched.map(PathBuf::from)).to_string();
-    let manifest = root().join("Cargo.toml");
-    let common = format!(
-        "cargo run --release --manifest-path {} --bin bench ",
-        manifest.display()
-    );
+    let common = format!("{} --bin bench ", Cargo::release("run"));
     let rest = command.strip_prefix(&common).map(str::to_owned);
     rest.unwrap_or_else(|| panic!("{command} does not start with {common}"))
 }
