@@ -45,10 +45,10 @@ impl Cargo {
     /// Runs it in the workspace's root and waits; whether it succeeded.
     pub fn succeeds(&self) -> io::Result<bool> {
         eprintln!("$ {self}");
-        Ok(self.command().current_dir(root()).status()?.success())
+        Ok(self.command().status()?.success())
     }
 
-    /// Runs it in the current folder in this program's place, so that Ctrl-C and other signals reach it alone.
+    /// Runs it in the workspace's root in this program's place, so that Ctrl-C and other signals reach it alone.
     #[cfg(unix)]
     pub fn take_over(&self) -> io::Result<ExitCode> {
         use std::os::unix::process::CommandExt;
@@ -56,7 +56,7 @@ impl Cargo {
         Err(self.command().exec())
     }
 
-    /// Runs it in the current folder and waits. Ctrl-C is left to it.
+    /// Runs it in the workspace's root and waits. Ctrl-C is left to it.
     #[cfg(windows)]
     pub fn take_over(&self) -> io::Result<ExitCode> {
         eprintln!("$ {self}");
@@ -69,7 +69,7 @@ impl Cargo {
     fn command(&self) -> Command {
         let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(program);
-        command.args(&self.args);
+        command.args(&self.args).current_dir(root());
         command
     }
 }

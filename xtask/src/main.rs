@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
     match task {
-        Task::Repro(experiment) => repro::run(&experiment),
+        Task::Repro(experiment) => repro::run(experiment),
         Task::Test => suite::run(),
         Task::Fetch(args) => fetch::run(&args),
     }

@@ -2,11 +2,11 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::assets::SMALL_MODEL;
-use crate::cargo::Cargo;
+use crate::cargo::{self, Cargo};
 use crate::fetch;
 
 /// The experiments of the paper.
@@ -46,10 +46,10 @@ pub struct TldrArgs {
     /// Where it computes: `flex` (CPU) or `cuda:N` (NVIDIA GPU number N) [default: flex].
     #[arg(long, value_parser = device)]
     device: Option<String>,
-    /// Moves initialisation, order and sampling.
+    /// Moves initialisation, order and sampling [default: 0].
     #[arg(long)]
     seed: Option<u64>,
-    /// Folder for the report and the adapters [default: under runs/].
+    /// Folder for the report and the adapters [default: runs/tldr-PRESET].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Goes on with the run in --out.
@@ -81,15 +81,19 @@ pub struct TldrArgs {
     clusters: Option<usize>,
     /// Moves who belongs to the minority, apart from --seed.
     #[arg(long, value_name = "N")]
-    population_seed: Option<u64>,
+    population_seed: Option<u32>,
     /// Only these systems, for example `vanilla-dpo,pdpo-individual`.
     #[arg(long, value_name = "A,B,C")]
     systems: Option<String>,
+    /// A configuration file instead of the preset's in configs/.
+    #[arg(long, value_name = "FILE", value_parser = existing)]
+    config: Option<PathBuf>,
 }
 
 /// Builds and runs the experiment in this program's place.
-pub fn run(experiment: &Experiment) -> Result<ExitCode, Box<dyn Error>> {
+pub fn run(experiment: Experiment) -> Result<ExitCode, Box<dyn Error>> {
     let Experiment::Tldr(args) = experiment;
+    let args = args.seen_from_root(&std::env::current_dir()?);
     let fetched = if args.needs_small_model() {
         Some(fetch::by_name(SMALL_MODEL).map_err(|error| {
             format!("{error}\nOr bring a model: --model with a Hugging Face directory, a GGUF file or a hub id.")
@@ -104,6 +108,29 @@ pub fn run(experiment: &Experiment) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 impl TldrArgs {
+    /// `bench` runs in the workspace's root, where its configurations are. Started there, as is usual, paths stay as
+    /// typed; started in another folder, they become absolute.
+    fn seen_from_root(mut self, here: &Path) -> Self {
+        if here == cargo::root() {
+            return self;
+        }
+        for path in self
+            .data
+            .iter_mut()
+            .chain(&mut self.out)
+            .chain(&mut self.config)
+        {
+            *path = here.join(&path);
+        }
+        if let Some(model) = &mut self.model {
+            let path = here.join(&model);
+            if path.exists() {
+                *model = path.into(); // else a hub id
+            }
+        }
+        self
+    }
+
     fn needs_small_model(&self) -> bool {
         self.preset.as_deref() == Some("small") && self.model.is_none() && !self.stats
     }
@@ -140,6 +167,7 @@ impl TldrArgs {
             ("--clusters", text(&self.clusters)),
             ("--population-seed", text(&self.population_seed)),
             ("--systems", text(&self.systems)),
+            ("--config", self.config.clone().map(Into::into)),
         ] {
             flags.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
         }

@@ -38,7 +38,7 @@ fn without_flags_bench_decides() {
 fn every_flag_reaches_bench_unchanged() {
     let all = "--data Cargo.toml --data src --preset small --model m --device flex --seed 7 --out o --policies all \
                --workers 40 --user-tokens 1 --alpha 0.5 --clusters 2 --population-seed 3456 \
-               --systems vanilla-dpo,pdpo-cluster --resume --stats --no-generic";
+               --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --resume --stats --no-generic";
     assert_eq!(command(all, None), format!("-- tldr {all}"));
     assert_eq!(command("--force", None), "-- tldr --force");
 }
@@ -82,4 +82,18 @@ fn what_cannot_work_is_refused_before_the_build() {
     assert!(refused("--device gpu").contains("expected `flex` or `cuda:N`"));
     assert!(refused("--preset large").contains("tiny, small, paper"));
     assert!(refused("--resume --force").contains("cannot be used with"));
+}
+
+#[test]
+fn paths_mean_the_same_from_another_folder() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let line = "--data Cargo.toml --out runs/a --model src";
+    let moved = parse(line).seen_from_root(here);
+    assert_eq!(moved.data, [here.join("Cargo.toml")]);
+    assert_eq!(moved.out, Some(here.join("runs/a")));
+    assert_eq!(moved.model, Some(here.join("src").into()));
+    let hub = parse("--model owner/name").seen_from_root(here);
+    assert_eq!(hub.model, Some("owner/name".into()));
+    let root = parse(line).seen_from_root(&cargo::root());
+    assert_eq!(root.data, [Path::new("Cargo.toml")]);
 }
