@@ -138,7 +138,7 @@ mod tests {
             let rows = rope.rows(Tensor::from_data([[0]], &device));
             rows.quarter_turn(x.clone())
                 .into_data()
-                .to_vec::<f32>()
+                .try_to_vec::<f32>()
                 .unwrap()
         };
         assert_eq!(turned(Pairing::HalfSplit), [-3.0, -4.0, 1.0, 2.0]);
@@ -156,7 +156,7 @@ mod tests {
         );
         let x = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]]]], &device);
         let y = rope.rows(Tensor::from_data([[7, 7]], &device)).rotate(x);
-        let y = y.into_data().to_vec::<f32>().unwrap();
+        let y = y.into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(y[..4], y[4..]);
         // cos 7 - 3 sin 7, by hand.
         let expected = 7f64.cos() - 3.0 * 7f64.sin();

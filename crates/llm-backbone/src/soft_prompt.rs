@@ -46,7 +46,7 @@ mod tests {
         let rows = |at: &[usize]| {
             insert(embeddings.clone(), soft.clone(), at)
                 .into_data()
-                .to_vec::<f32>()
+                .try_to_vec::<f32>()
                 .unwrap()
         };
         assert_eq!(rows(&[1, 1]), [1., 10., 11., 2., 3., 12., 13., 4.]);

@@ -2,32 +2,17 @@
 //! Python for the purpose, expected numbers from the Python package `gguf`.
 #![allow(clippy::print_stderr)]
 
-use std::path::PathBuf;
+mod support;
+
 use std::time::Instant;
 
 use llm_backbone::config::ModelConfig;
 use llm_backbone::tokenizer::{StreamDecoder, Tokenizer};
 use llm_backbone::weights;
 use sha2::{Digest, Sha256};
+use support::smollm2 as model;
 
-const FILE: &str = "smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf";
 const SHA256: &str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
-
-/// The model's path, or `None` with a message.
-fn model() -> Option<PathBuf> {
-    let cache = std::env::var_os("P_RLHF_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"))?;
-            Some(PathBuf::from(home).join(".cache/p-rlhf"))
-        })?;
-    let path = cache.join(FILE);
-    if path.is_file() {
-        return Some(path);
-    }
-    eprintln!("skipped: {} is not there", path.display());
-    None
-}
 
 #[test]
 fn the_file_is_the_one_that_is_meant() {

@@ -2,20 +2,17 @@
 //!
 //! The fixtures are written by `xtask/fixtures/make_fixtures.py`, which names the package versions.
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use llm_backbone::Model;
 use llm_backbone::lora::stable_id;
-use llm_backbone::{KvCache, Model, ModelInput};
 use serde_json::Value;
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
+use support::{fixture, logits, values};
 
 fn expected(name: &str) -> Value {
     let path = fixture(name).join("expected.json");
@@ -36,36 +33,6 @@ fn flatten(value: &Value) -> Vec<f32> {
     }
 }
 
-fn causal(batch: usize, seq: usize, keys: usize, device: &Device) -> Tensor<4, Bool> {
-    let past = keys - seq;
-    let visible: Vec<bool> = (0..batch * seq)
-        .flat_map(|i| (0..keys).map(move |j| j <= past + i % seq))
-        .collect();
-    Tensor::from_data(TensorData::new(visible, [batch, 1, seq, keys]), device)
-}
-
-/// Logits of `ids[:, from..to]` with plain causal attention, `[batch * seq, vocab]`.
-fn logits(
-    model: &Model,
-    ids: Tensor<2, Int>,
-    (from, to): (usize, usize),
-    cache: Option<&mut KvCache>,
-) -> Tensor<2> {
-    let device = model.device();
-    let [batch, _] = ids.dims();
-    let seq = to - from;
-    let positions: Vec<i32> = (0..batch).flat_map(|_| from as i32..to as i32).collect();
-    let keys = if cache.is_some() { to } else { seq };
-    let hidden = model.forward(ModelInput {
-        embeddings: model.embed(ids.narrow(1, from, seq)),
-        positions: Tensor::from_data(TensorData::new(positions, [batch, seq]), &device),
-        visible: causal(batch, seq, keys, &device),
-        cache,
-    });
-    let [_, _, d] = hidden.dims();
-    model.logits(hidden.reshape([batch * seq, d]))
-}
-
 fn assert_close(found: &[f32], expected: &[f32], relative: f32) {
     assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
@@ -75,10 +42,6 @@ fn assert_close(found: &[f32], expected: &[f32], relative: f32) {
             "entry {i}: found {f}, expected {e}"
         );
     }
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().unwrap()
 }
 
 fn assert_logits(name: &str, path: &Path) {
