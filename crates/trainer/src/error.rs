@@ -73,6 +73,14 @@ pub enum TrainError {
         /// The run folder.
         path: PathBuf,
     },
+    /// The run was killed from the dashboard.
+    #[error(
+        "killed; steps since the last checkpoint in {} are lost; go on with --resume", path.display()
+    )]
+    Killed {
+        /// The run folder.
+        path: PathBuf,
+    },
     /// A model that is nowhere to be found.
     #[error(
         "no model at `{source_name}`: {problem}; give a Hugging Face directory, a GGUF file or a hub id"

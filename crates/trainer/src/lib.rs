@@ -23,6 +23,7 @@ pub mod session;
 pub mod sft;
 pub mod source;
 pub mod step;
+pub mod strategy;
 pub mod tokenise;
 
 pub use error::TrainError;

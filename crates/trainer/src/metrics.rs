@@ -1,5 +1,6 @@
 //! Metrics as JSON Lines: one object per optimiser step and per validation.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -109,8 +110,8 @@ impl Means {
 }
 
 /// The line of a training step. Rewards are those of the user branch, of the generic one where there is no other.
-pub fn train_line(
-    batch: &[Example],
+pub fn train_line<E: Borrow<Example>>(
+    batch: &[E],
     report: &StepReport,
     rates: &Rates,
     (step, epoch, seconds): (usize, f64, f64),
@@ -122,7 +123,8 @@ pub fn train_line(
     let mut means = Means::default();
     let (mut chosen, mut rejected) = (0.0, 0.0);
     for row in report.rows.iter().filter(|r| r.branch == shown) {
-        means.add(&batch[row.example], row.reward_chosen, row.reward_rejected);
+        let example = batch[row.example].borrow();
+        means.add(example, row.reward_chosen, row.reward_rejected);
         chosen += f64::from(row.logp_chosen);
         rejected += f64::from(row.logp_rejected);
     }

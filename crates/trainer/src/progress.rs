@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::logging;
+
 /// Seconds between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -21,7 +23,8 @@ pub struct Progress {
 impl Progress {
     /// Starts at zero of `total`.
     pub fn new(what: &str, total: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let free = std::io::stderr().is_terminal() && !logging::is_held();
+        let bar = free.then(|| {
             let style = ProgressStyle::with_template("{msg:24} {bar:30} {pos}/{len} ETA {eta}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(total as u64)

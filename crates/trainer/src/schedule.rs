@@ -68,6 +68,7 @@ impl Schedule {
     }
 
     /// The rates of the next step.
+    #[allow(clippy::should_implement_trait)] // There is always a next one.
     pub fn next(&mut self) -> Rates {
         let module = self.scheduler.step();
         let any = ParamId::from(0);

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use burn::train::Interrupter;
+use burn::train::renderer::MetricsRenderer;
 use llm_backbone::LoraConfig;
 use sha2::{Digest, Sha256};
 use user_model::UserTable;
@@ -14,8 +17,9 @@ use crate::error::TrainError;
 use crate::metrics::{Line, MetricsFile, train_line, validation_line};
 use crate::policy::Policy;
 use crate::reference::hex;
-use crate::schedule::Schedule;
+use crate::schedule::{Rates, Schedule};
 use crate::step::{Example, Learner};
+use crate::strategy::{self, Display};
 use crate::{adapters, eval, order};
 
 /// What a run is made of.
@@ -52,13 +56,16 @@ impl Monitor for Unwatched {
 }
 
 /// A run in progress.
-pub struct Session<'a> {
+pub struct Session {
     config: SessionConfig,
     /// What is trained.
     pub learner: Learner,
-    train: &'a [Example],
-    validation: &'a [Example],
+    train: Arc<[Example]>,
+    validation: Arc<[Example]>,
     state: State,
+    /// The epoch under way, counted from 0, and its batches.
+    order: Option<(usize, Vec<Vec<usize>>)>,
+    pub(crate) display: Display,
 }
 
 /// What a finished run gives.
@@ -71,7 +78,7 @@ pub struct Outcome {
     pub state: State,
 }
 
-impl<'a> Session<'a> {
+impl Session {
     /// Starts in `config.dir`, or goes on from its checkpoint where `resume` is set and there is one.
     ///
     /// # Errors
@@ -80,7 +87,7 @@ impl<'a> Session<'a> {
         config: SessionConfig,
         policy: Policy,
         table: Option<UserTable>,
-        (train, validation): (&'a [Example], &'a [Example]),
+        (train, validation): (&[Example], &[Example]),
         resume: bool,
     ) -> Result<Self, TrainError> {
         if train.is_empty() {
@@ -103,20 +110,48 @@ impl<'a> Session<'a> {
         Ok(Self {
             config,
             learner,
-            train,
-            validation,
+            train: train.into(),
+            validation: validation.into(),
             state,
+            order: None,
+            display: Display::default(),
         })
+    }
+
+    /// Shows burn-train's dashboard while the run lasts, if standard output is a terminal. Default: no.
+    ///
+    /// The dashboard holds the terminal: log lines wait until it is gone, and `q`, not Ctrl-C, stops the run.
+    #[must_use]
+    pub fn with_dashboard(mut self, dashboard: bool) -> Self {
+        self.display.dashboard = dashboard;
+        self
+    }
+
+    /// Shows the run through a burn-train renderer, instead of the dashboard or nothing.
+    #[must_use]
+    pub fn with_renderer(mut self, renderer: Box<dyn MetricsRenderer>) -> Self {
+        self.display.renderer = Some(renderer);
+        self
+    }
+
+    /// Stops the run from another thread, as a [`Monitor`] does: after the step under way, with a checkpoint.
+    pub fn interrupter(&self) -> Interrupter {
+        self.display.interrupter.clone()
     }
 
     /// Optimiser steps of the whole run.
     pub fn total_steps(&self) -> usize {
         let training = &self.config.training;
-        let all = training.epochs * self.train.len().div_ceil(training.batch);
+        let all = training.epochs * self.steps_per_epoch();
         match training.max_steps {
             0 => all,
             limit => limit.min(all),
         }
+    }
+
+    /// Optimiser steps of one pass over the data.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.train.len().div_ceil(self.config.training.batch)
     }
 
     /// Where the run stands.
@@ -124,82 +159,99 @@ impl<'a> Session<'a> {
         &self.state
     }
 
-    /// Trains to the end.
-    ///
-    /// # Errors
-    /// [`TrainError::Interrupted`] if the monitor said stop (the checkpoint is written), [`TrainError::Diverged`] if
-    /// the loss is no number, or a file that cannot be written.
-    pub fn run(mut self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
-        let total = self.total_steps();
-        let mut metrics = MetricsFile::open(
-            &self.config.dir.join("metrics.jsonl"),
-            self.state.metrics_bytes,
-        )?;
-        let mut schedule = Schedule::new(&self.config.training, total, self.state.step)?;
-        while !self.state.finished && self.state.step < total {
-            let batch = self.next_batch();
-            let rates = schedule.next();
-            let start = Instant::now();
-            let report = self.learner.step(&batch, &rates)?;
-            let seconds = start.elapsed().as_secs_f64();
-            if !report.loss.is_finite() || !report.grad_norm.is_finite() {
-                let (step, loss) = (self.state.step + 1, report.loss);
-                return Err(TrainError::Diverged { step, loss });
-            }
-            self.state.step += 1;
-            self.state.train_seconds += seconds;
-            let at = (self.state.step, self.epoch(), seconds);
-            let line = train_line(&batch, &report, &rates, at);
-            metrics.write(&line)?;
-            monitor.line(&line, total);
-            self.validate_if_due(total, &mut metrics, monitor)?;
-            self.state.metrics_bytes = metrics.bytes();
-            let save_every = self.config.training.save_every;
-            let due = save_every > 0 && self.state.step.is_multiple_of(save_every);
-            let stopped = monitor.should_stop() && self.state.step < total && !self.state.finished;
-            if due || stopped {
-                self.save()?;
-            }
-            if stopped {
-                let (step, path) = (self.state.step, self.config.dir.clone());
-                return Err(TrainError::Interrupted { step, path });
-            }
-        }
-        self.finish()
+    /// The folder of the run.
+    pub fn dir(&self) -> &Path {
+        &self.config.dir
     }
 
-    fn next_batch(&self) -> Vec<Example> {
-        let per_epoch = self.train.len().div_ceil(self.config.training.batch);
+    /// Trains to the end, on burn-train, in a thread of its own; `monitor` is served on this one.
+    ///
+    /// # Errors
+    /// [`TrainError::Interrupted`] if the monitor, the dashboard or the interrupter said stop (the checkpoint is
+    /// written), [`TrainError::Killed`] if the dashboard said stop at once, [`TrainError::Diverged`] if the loss is no
+    /// number, or a file that cannot be written.
+    pub fn run(self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
+        strategy::run(self, monitor)
+    }
+
+    /// True while there are steps to do.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.state.finished && self.state.step < self.total_steps()
+    }
+
+    /// The learning rates from here on.
+    pub(crate) fn schedule(&self) -> Result<Schedule, TrainError> {
+        Schedule::new(&self.config.training, self.total_steps(), self.state.step)
+    }
+
+    /// The metrics file, without lines of steps that will be done again.
+    pub(crate) fn metrics_file(&self) -> Result<MetricsFile, TrainError> {
+        let path = self.config.dir.join("metrics.jsonl");
+        MetricsFile::open(&path, self.state.metrics_bytes)
+    }
+
+    /// Notes how much of the metrics file belongs to the steps done.
+    pub(crate) fn set_metrics_bytes(&mut self, bytes: u64) {
+        self.state.metrics_bytes = bytes;
+    }
+
+    /// One optimiser step.
+    pub(crate) fn step(&mut self, rates: &Rates) -> Result<Line, TrainError> {
+        let train = Arc::clone(&self.train);
+        let batch: Vec<&Example> = self.next_batch().iter().map(|&i| &train[i]).collect();
+        self.seed_dropout();
+        let start = Instant::now();
+        let report = self.learner.step(&batch, rates)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if !report.is_finite() {
+            let (step, loss) = (self.state.step + 1, report.loss);
+            return Err(TrainError::Diverged { step, loss });
+        }
+        self.state.step += 1;
+        self.state.train_seconds += seconds;
+        let at = (self.state.step, self.epoch(), seconds);
+        Ok(train_line(&batch, &report, rates, at))
+    }
+
+    /// Dropout draws from the device's own generator: a pure function of (seed, step), so that a resumed run draws what
+    /// one that was never stopped draws.
+    fn seed_dropout(&self) {
+        if self.config.lora.dropout > 0.0 {
+            let step = self.state.step as u64 + 1;
+            let seed = self.config.seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.learner.policy.model.device().seed(seed);
+        }
+    }
+
+    /// Indices of the next step's comparisons.
+    fn next_batch(&mut self) -> &[usize] {
+        let per_epoch = self.steps_per_epoch();
         let (epoch, index) = (self.state.step / per_epoch, self.state.step % per_epoch);
-        let lengths: Vec<usize> = self.train.iter().map(|e| e.pair.row_length(0)).collect();
-        let batches = order::epoch(
-            &lengths,
-            self.config.training.batch,
-            self.config.seed,
-            epoch,
-        );
-        batches[index]
-            .iter()
-            .map(|&i| self.train[i].clone())
-            .collect()
+        let (batch, seed) = (self.config.training.batch, self.config.seed);
+        let train = &self.train;
+        let ordered = || {
+            let lengths: Vec<usize> = train.iter().map(|e| e.pair.row_length(0)).collect();
+            (epoch, order::epoch(&lengths, batch, seed, epoch))
+        };
+        let (_, batches) = match self.order.take() {
+            Some(order) if order.0 == epoch => self.order.insert(order),
+            _ => self.order.insert(ordered()),
+        };
+        &batches[index]
     }
 
     fn epoch(&self) -> f64 {
         (self.state.step * self.config.training.batch) as f64 / self.train.len() as f64
     }
 
-    fn validate_if_due(
-        &mut self,
-        total: usize,
-        metrics: &mut MetricsFile,
-        monitor: &mut dyn Monitor,
-    ) -> Result<(), TrainError> {
+    /// The validation that is due after this step, if any.
+    pub(crate) fn validate_if_due(&self) -> Result<Option<Line>, TrainError> {
         let training = &self.config.training;
         let every = training.eval_every;
-        let last = self.state.step == total;
+        let last = self.state.step == self.total_steps();
         let due = last || (every > 0 && self.state.step.is_multiple_of(every));
         if !due || self.validation.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let limit = match training.eval_limit {
             0 => self.validation.len(),
@@ -216,9 +268,11 @@ impl<'a> Session<'a> {
             training.micro_rows,
         )?;
         let at = (self.state.step, self.epoch(), start.elapsed().as_secs_f64());
-        let line = validation_line(examples, &scored, at);
-        metrics.write(&line)?;
-        monitor.line(&line, total);
+        Ok(Some(validation_line(examples, &scored, at)))
+    }
+
+    /// Keeps the adapters if this validation is the best, ends the run if the last good one is too long ago.
+    pub(crate) fn judge(&mut self, line: &Line) -> Result<(), TrainError> {
         if self.state.best.is_none_or(|best| line.loss < best.loss) {
             self.state.best = Some(Best {
                 step: self.state.step,
@@ -226,16 +280,28 @@ impl<'a> Session<'a> {
                 accuracy: line.rewards_accuracies,
             });
             self.state.stale = 0;
-            self.save_adapters()?;
-        } else {
-            self.state.stale += 1;
-            let patience = self.config.training.patience;
-            self.state.finished = patience > 0 && self.state.stale >= patience;
+            return self.save_adapters();
         }
+        self.state.stale += 1;
+        let patience = self.config.training.patience;
+        self.state.finished = patience > 0 && self.state.stale >= patience;
         Ok(())
     }
 
-    fn save(&self) -> Result<(), TrainError> {
+    /// True after every so many steps.
+    pub(crate) fn save_is_due(&self) -> bool {
+        let every = self.config.training.save_every;
+        every > 0 && self.state.step.is_multiple_of(every)
+    }
+
+    /// What a run that was asked to stop ends with.
+    pub(crate) fn interrupted(&self) -> TrainError {
+        let (step, path) = (self.state.step, self.config.dir.clone());
+        TrainError::Interrupted { step, path }
+    }
+
+    /// Writes the checkpoint.
+    pub(crate) fn save(&self) -> Result<(), TrainError> {
         checkpoint::save(
             &self.config.dir.join("checkpoint"),
             &self.learner,
@@ -257,7 +323,8 @@ impl<'a> Session<'a> {
         )
     }
 
-    fn finish(mut self) -> Result<Outcome, TrainError> {
+    /// Writes what remains and loads the best adapters.
+    pub(crate) fn finish(mut self) -> Result<Outcome, TrainError> {
         self.state.finished = true;
         self.save()?;
         if self.state.best.is_none() {

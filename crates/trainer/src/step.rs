@@ -4,6 +4,8 @@
 //! micro-batch); each row's loss carries its share of the whole batch's objective, so gradients simply add up and do
 //! not depend on how rows fall into micro-batches.
 
+use std::borrow::Borrow;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
@@ -50,6 +52,13 @@ pub struct StepReport {
     pub tokens: usize,
     /// The share of padding among input tokens.
     pub padding: f64,
+}
+
+impl StepReport {
+    /// False once training has diverged.
+    pub fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.grad_norm.is_finite()
+    }
 }
 
 /// What one row did.
@@ -130,13 +139,21 @@ impl Learner {
         &self.objective
     }
 
-    /// One step: gradients of the batch, clipping by their global norm, AdamW.
+    /// One step: gradients of the batch, clipping by their global norm, AdamW. Where the loss or the norm is no number,
+    /// nothing changes.
     ///
     /// # Errors
     /// Rows that do not fit the user table.
-    pub fn step(&mut self, batch: &[Example], rates: &Rates) -> Result<StepReport, TrainError> {
+    pub fn step<E: Borrow<Example>>(
+        &mut self,
+        batch: &[E],
+        rates: &Rates,
+    ) -> Result<StepReport, TrainError> {
         let (mut gradients, mut report) = self.gradients(batch)?;
         report.grad_norm = gradients.norm(&self.policy);
+        if !report.is_finite() {
+            return Ok(report);
+        }
         if self.max_grad_norm > 0.0 && report.grad_norm > self.max_grad_norm {
             gradients.scale(&self.policy, self.max_grad_norm / report.grad_norm);
         }
@@ -160,7 +177,11 @@ impl Learner {
     ///
     /// # Errors
     /// Rows that do not fit the user table.
-    pub fn gradients(&self, batch: &[Example]) -> Result<(BatchGradients, StepReport), TrainError> {
+    pub fn gradients<E: Borrow<Example>>(
+        &self,
+        batch: &[E],
+    ) -> Result<(BatchGradients, StepReport), TrainError> {
+        let batch: Vec<&Example> = batch.iter().map(Borrow::borrow).collect();
         let mut rows: Vec<(usize, Row<'_>)> = batch
             .iter()
             .enumerate()
@@ -178,7 +199,7 @@ impl Learner {
         let mut row_gradients = RowGradients::default();
         let mut slots = 0;
         for micro in rows.chunks(self.micro_rows) {
-            let (packed, users, loss) = self.micro_batch(batch, micro, &mut report)?;
+            let (packed, users, loss) = self.micro_batch(&batch, micro, &mut report)?;
             slots += packed.rows * packed.seq;
             report.tokens += packed.tokens;
             report.loss += f64::from(loss.clone().into_scalar::<f32>());
@@ -200,7 +221,7 @@ impl Learner {
     /// Forward pass and weighted loss of a few rows.
     fn micro_batch(
         &self,
-        batch: &[Example],
+        batch: &[&Example],
         micro: &[(usize, Row<'_>)],
         report: &mut StepReport,
     ) -> Result<(PackedBatch, Option<user_model::RowBatch>, Tensor<1>), TrainError> {
@@ -234,7 +255,7 @@ impl Learner {
 
     fn user_rows(
         &self,
-        batch: &[Example],
+        batch: &[&Example],
         micro: &[(usize, Row<'_>)],
         device: &Device,
     ) -> Result<Option<user_model::RowBatch>, TrainError> {
