@@ -31,8 +31,7 @@ fn answer(path: &Path, prompt: &str) -> Result<(), Box<dyn Error>> {
     tokenizer.fits(model.config())?;
     let ids = prompt_ids(&tokenizer, prompt)?;
     let processor = LogitsProcessor::new(SamplingConfig {
-        temperature: 0.7,
-        top_p: 0.95,
+        greedy: true,
         stop_ids: tokenizer.stop_ids(),
         ..Default::default()
     })?;

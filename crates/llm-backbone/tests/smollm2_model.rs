@@ -67,4 +67,6 @@ fn plain_english_has_the_loss_of_rightly_ordered_heads() {
     let loss = -log_probs.iter().sum::<f32>() / seq as f32;
     eprintln!("mean negative log-likelihood over {seq} tokens: {loss}");
     assert!((1.5..3.2).contains(&loss), "{loss}");
+    // `transformers` 4.45.2 on the same file and ids: xtask/fixtures/check_adapter.py.
+    assert!((loss * seq as f32 / 1220.957 - 1.0).abs() < 1e-3, "{loss}");
 }

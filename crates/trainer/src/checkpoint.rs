@@ -20,10 +20,12 @@ use burn::tensor::Tensor;
 use llm_backbone::LoraConfig;
 use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use user_model::Moments;
 
 use crate::error::TrainError;
 use crate::policy::Policy;
+use crate::reference::hex;
 use crate::step::Learner;
 
 const VERSION: u32 = 1;
@@ -52,6 +54,8 @@ pub struct State {
     pub finished: bool,
     /// Ids of the trainable parameters: an optimiser state without its parameter would silently start anew.
     parameters: Vec<u64>,
+    /// SHA-256 of the file with the optimiser's states: states of other parameters would be passed over in silence.
+    optimizer: String,
 }
 
 impl State {
@@ -111,14 +115,15 @@ pub fn save(dir: &Path, learner: &Learner, state: &State) -> Result<(), TrainErr
     let state = State {
         version: VERSION,
         parameters: trainable_ids(&learner.policy),
+        optimizer: file_hash(&optimizer)?,
         ..state.clone()
     };
     let path = new.join(STATE);
     let text = serde_json::to_vec_pretty(&state).map_err(|e| TrainError::format(&path, e))?;
     fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
     sync(&new)?;
-    remove(&old)?;
     if dir.exists() {
+        remove(&old)?;
         fs::rename(dir, &old).map_err(|e| TrainError::io(dir, e))?;
     }
     fs::rename(&new, dir).map_err(|e| TrainError::io(dir, e))?;
@@ -185,11 +190,23 @@ pub fn load(
         );
     }
     let path = dir.join(OPTIMIZER);
+    let found = file_hash(&path)?;
+    if found != state.optimizer {
+        let expected = &state.optimizer;
+        let problem =
+            format!("SHA-256 is {found}, {STATE} expects {expected}: not this run's states");
+        return Err(TrainError::format(&path, problem));
+    }
     let fresh: ModuleOptimizer = learner.optimizer.clone();
     learner.optimizer = fresh
         .load(&path)
         .map_err(|e| TrainError::format(&path, format!("{e:?}")))?;
     Ok(Some(state))
+}
+
+fn file_hash(path: &Path) -> Result<String, TrainError> {
+    let bytes = fs::read(path).map_err(|e| TrainError::io(path, e))?;
+    Ok(hex(&Sha256::digest(bytes)))
 }
 
 fn sibling(dir: &Path, suffix: &str) -> PathBuf {

@@ -1,0 +1,311 @@
+//! The objective of a batch: log 2 at step 0, the same gradients however the rows fall into micro-batches, and TRL's
+//! numbers on the same weights.
+#![allow(clippy::print_stderr)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use llm_backbone::lora::stable_id;
+use pdpo_loss::Branch;
+use serde_json::Value;
+use support::{
+    FAMILIES, INDIVIDUAL, examples, fixture, learner, model_fixture, open, pairs, users, values,
+    with_random_adapters,
+};
+use trainer::config::{LossKind, Objective};
+use trainer::step::{Example, Learner, StepReport};
+use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
+use user_model::{RowInit, UserModelKind};
+
+const KINDS: [UserModelKind; 4] = [
+    INDIVIDUAL,
+    UserModelKind::Individual { generic: false },
+    UserModelKind::Cluster { clusters: 3 },
+    UserModelKind::Uniform,
+];
+
+fn objective(alpha: f64) -> Objective {
+    Objective {
+        alpha,
+        ..Default::default()
+    }
+}
+
+fn report(learner: &Learner, batch: &[Example]) -> StepReport {
+    learner.gradients(batch).expect("known users").1
+}
+
+/// Fresh adapters: the policy is the reference.
+fn fresh(name: &str) -> llm_backbone::Model {
+    open(name).with_lora(&support::lora(), 1).expect("targets")
+}
+
+#[test]
+fn at_step_0_the_loss_is_log_2_without_soft_tokens() {
+    for name in FAMILIES {
+        let batch = examples(&open(name), &pairs(1, 8), true);
+        let none = users(INDIVIDUAL, 0, open(name).d_model(), RowInit::Zero);
+        for users in [None, Some(none)] {
+            let batch = match users {
+                Some(_) => batch.clone(),
+                None => examples(&open(name), &pairs(1, 8), false),
+            };
+            let learner = learner(fresh(name), users, &Objective::default(), 3);
+            let error = (report(&learner, &batch).loss - std::f64::consts::LN_2).abs();
+            eprintln!("{name}: step-0 loss is off log 2 by {error:e}");
+            assert!(error <= 1e-5, "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn with_zero_offsets_the_users_loss_is_the_generic_loss() {
+    for name in FAMILIES {
+        let batch = examples(&open(name), &pairs(2, 8), true);
+        let zero = users(INDIVIDUAL, 4, open(name).d_model(), RowInit::Zero);
+        let learner = learner(fresh(name), Some(zero), &objective(0.5), 5);
+        let report = report(&learner, &batch);
+        let of = |branch: Branch| -> BTreeMap<usize, f32> {
+            let rows = report.rows.iter().filter(|row| row.branch == branch);
+            rows.map(|row| (row.example, row.loss)).collect()
+        };
+        let (user, generic) = (of(Branch::User), of(Branch::Generic));
+        assert_eq!((user.len(), generic.len()), (8, 8));
+        for (example, loss) in &user {
+            let difference = (loss - generic[example]).abs();
+            assert!(difference <= 1e-6, "{name}, {example}: {difference}");
+        }
+        assert!(
+            user.values()
+                .any(|loss| (loss - std::f32::consts::LN_2).abs() > 1e-3)
+        );
+    }
+}
+
+/// Every gradient of a batch by name, parameters and users' rows.
+fn gradients(learner: &Learner, batch: &[Example]) -> BTreeMap<String, Vec<f32>> {
+    struct Named<'a> {
+        gradients: &'a burn::optim::GradientsParams,
+        found: BTreeMap<String, Vec<f32>>,
+        trainable: usize,
+    }
+    impl ModuleVisitor for Named<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.trainable += usize::from(param.val().is_require_grad());
+            if let Some(gradient) = self.gradients.get::<D>(param.id) {
+                self.found.insert(param.id.to_string(), values(gradient));
+            }
+        }
+    }
+    let (batch, _) = learner.gradients(batch).expect("known users");
+    let mut named = Named {
+        gradients: &batch.module,
+        found: BTreeMap::new(),
+        trainable: 0,
+    };
+    learner.policy.visit(&mut named);
+    assert_eq!(
+        named.found.len(),
+        named.trainable,
+        "every trainable parameter has a gradient"
+    );
+    let rows = batch.rows.iter();
+    named
+        .found
+        .extend(rows.map(|(user, row)| (user.to_string(), row.to_vec())));
+    named.found
+}
+
+/// The largest difference between two sets of gradients, relative to the largest entry of each tensor.
+fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f32 {
+    assert!(a.keys().eq(b.keys()), "{:?} and {:?}", a.keys(), b.keys());
+    a.iter().fold(0.0, |most, (name, a)| {
+        let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(largest > 0.0, "{name} has a gradient");
+        most.max(support::largest_difference(a, &b[name]) / largest)
+    })
+}
+
+#[test]
+fn gradients_do_not_depend_on_the_micro_batch_size() {
+    for name in FAMILIES {
+        let base = open(name);
+        let batch = examples(&base, &pairs(3, 8), true);
+        for (kind, loss) in [
+            (Some(INDIVIDUAL), LossKind::Dpo),
+            (Some(UserModelKind::Cluster { clusters: 3 }), LossKind::Dpo),
+            (Some(INDIVIDUAL), LossKind::Ipo),
+            (None, LossKind::Dpo),
+        ] {
+            let with = |micro_rows: usize| {
+                let model = with_random_adapters(base.clone(), 8);
+                let normal = RowInit::Normal { std: 0.3 };
+                let users = kind.map(|kind| users(kind, 3, base.d_model(), normal));
+                let objective = Objective {
+                    loss,
+                    alpha: 0.3,
+                    ..Default::default()
+                };
+                let batch: Vec<Example> = match kind {
+                    Some(_) => batch.clone(),
+                    None => examples(&base, &pairs(3, 8), false),
+                };
+                gradients(&learner(model, users, &objective, micro_rows), &batch)
+            };
+            let whole = with(16);
+            let largest = [1, 3]
+                .map(|micro_rows| difference(&whole, &with(micro_rows)))
+                .into_iter()
+                .fold(0f32, f32::max);
+            eprintln!("{name}, {kind:?}, {loss:?}: gradients differ by at most {largest:e}");
+            assert!(largest <= 1e-4, "{name}, {kind:?}: {largest}");
+        }
+    }
+}
+
+#[test]
+fn at_alpha_0_and_1_only_one_branch_is_computed() {
+    let base = open("llama_tied");
+    let batch = examples(&base, &pairs(4, 6), true);
+    for (alpha, only) in [(0.0, Branch::Generic), (1.0, Branch::User)] {
+        for kind in KINDS {
+            let users = users(kind, 2, base.d_model(), RowInit::Normal { std: 0.3 });
+            let learner = learner(fresh("llama_tied"), Some(users), &objective(alpha), 4);
+            let report = report(&learner, &batch);
+            assert_eq!(report.rows.len(), batch.len());
+            assert!(report.rows.iter().all(|row| row.branch == only));
+        }
+    }
+}
+
+#[test]
+fn the_mix_is_linear_in_alpha() {
+    let base = open("llama_tied");
+    let batch = examples(&base, &pairs(5, 6), true);
+    let loss = |alpha| {
+        let users = users(INDIVIDUAL, 2, base.d_model(), RowInit::Normal { std: 0.3 });
+        let model = with_random_adapters(base.clone(), 2);
+        report(&learner(model, Some(users), &objective(alpha), 16), &batch).loss
+    };
+    let (generic, mixed, user) = (loss(0.0), loss(0.25), loss(1.0));
+    assert!((generic - user).abs() > 1e-3);
+    assert!((mixed - (0.75 * generic + 0.25 * user)).abs() < 1e-6);
+}
+
+#[test]
+fn vanilla_dpo_is_p_dpo_without_soft_tokens() {
+    let base = open("llama_tied");
+    let model = || with_random_adapters(base.clone(), 3);
+    let vanilla = learner(model(), None, &objective(0.5), 4);
+    let none = users(INDIVIDUAL, 0, base.d_model(), RowInit::Zero);
+    let personal = learner(model(), Some(none), &objective(0.5), 4);
+    let generic = examples(&base, &pairs(6, 7), false);
+    let known = examples(&base, &pairs(6, 7), true);
+    let (a, b) = (report(&vanilla, &generic), report(&personal, &known));
+    assert_eq!((a.rows.len(), b.rows.len()), (7, 14));
+    assert!((a.loss - b.loss).abs() < 1e-6);
+    let largest = difference(
+        &gradients(&vanilla, &generic),
+        &gradients(&personal, &known),
+    );
+    assert!(largest < 1e-5, "{largest}");
+}
+
+fn numbers(value: &Value) -> Vec<f32> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().expect("a number") as f32],
+    }
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    numbers(value).into_iter().map(|id| id as u32).collect()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32], relative: f32) -> f32 {
+    let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let error = support::largest_difference(found, expected) / largest;
+    assert!(error <= relative, "{what}: {found:?} is not {expected:?}");
+    error
+}
+
+#[test]
+fn one_step_of_dpo_equals_trl_and_peft_in_value_and_gradient() {
+    let dir = fixture("dpo_step");
+    let text = std::fs::read_to_string(dir.join("expected.json")).expect("the fixture");
+    let expected: Value = serde_json::from_str(&text).expect("JSON");
+    let base = open("llama_tied");
+    assert!(model_fixture("llama_tied").ends_with(expected["base"].as_str().expect("a path")));
+    let comparisons = expected["comparisons"].as_array().expect("comparisons");
+    let pairs: Vec<TokenizedPair> = comparisons
+        .iter()
+        .map(|c| TokenizedPair {
+            prompt: TokenizedPrompt {
+                ids: ids(&c["prompt"]),
+                soft_at: 0,
+                cut: false,
+            },
+            chosen: ids(&c["chosen"]),
+            rejected: ids(&c["rejected"]),
+            response_cut: false,
+        })
+        .collect();
+    let batch = examples(&base, &pairs, false);
+    let reference = |f: fn(&Example) -> f32| batch.iter().map(f).collect::<Vec<_>>();
+    let chosen = reference(|e| e.reference.chosen);
+    assert_close(
+        "reference",
+        &chosen,
+        &numbers(&expected["reference_chosen"]),
+        1e-5,
+    );
+    let rejected = reference(|e| e.reference.rejected);
+    assert_close(
+        "reference",
+        &rejected,
+        &numbers(&expected["reference_rejected"]),
+        1e-5,
+    );
+
+    let (model, _) = base.with_adapters(&dir).expect("the adapter");
+    let learner = learner(model, None, &Objective::default(), 1);
+    let (gradients, report) = learner.gradients(&batch).expect("a batch");
+    let column = |f: fn(&trainer::step::RowReport) -> f32| {
+        let mut rows: Vec<_> = report.rows.iter().collect();
+        rows.sort_by_key(|row| row.example);
+        rows.into_iter().map(f).collect::<Vec<_>>()
+    };
+    let columns = [
+        ("policy_chosen", column(|r| r.logp_chosen), 1e-5),
+        ("policy_rejected", column(|r| r.logp_rejected), 1e-5),
+        ("losses", column(|r| r.loss), 1e-5),
+        ("rewards_chosen", column(|r| r.reward_chosen), 1e-4),
+        ("rewards_rejected", column(|r| r.reward_rejected), 1e-4),
+        ("loss", vec![report.loss as f32], 1e-5),
+    ];
+    for (name, found, relative) in columns {
+        let error = assert_close(name, &found, &numbers(&expected[name]), relative);
+        eprintln!("{name}: relative error {error:e}");
+    }
+    let wanted = expected["gradients"].as_object().expect("gradients");
+    assert_eq!(gradients.module.len(), wanted.len());
+    let mut largest = 0f32;
+    for (tensor, wanted) in wanted {
+        let module = tensor
+            .trim_start_matches("base_model.model.")
+            .trim_end_matches(".weight");
+        let found = gradients
+            .module
+            .get::<2>(stable_id(module))
+            .expect("a gradient");
+        let error = assert_close(tensor, &values(found.transpose()), &numbers(wanted), 1e-3);
+        largest = largest.max(error);
+    }
+    eprintln!(
+        "gradients of {} tensors: largest relative error {largest:e}",
+        wanted.len()
+    );
+}

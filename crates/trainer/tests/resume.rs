@@ -1,0 +1,315 @@
+//! A run stopped at any step and resumed is the run that was never stopped, to the bit; a checkpoint is whole or refused.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::run::{STEPS, World, assert_same, metrics, traces};
+use tempfile::TempDir;
+use trainer::TrainError;
+use user_model::UserModelKind;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// What a run that was never stopped leaves behind.
+fn uninterrupted(world: &World) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let dir = folder();
+    let outcome = world.run(dir.path(), false, None).expect("a run");
+    assert_eq!(outcome.state.step, STEPS);
+    traces(dir.path())
+}
+
+fn refusal(world: &World, dir: &Path) -> String {
+    match world.session(dir, true) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("accepted"),
+    }
+}
+
+#[test]
+fn a_run_stopped_at_any_step_and_resumed_is_the_same_to_the_bit() {
+    let world = World::new();
+    let expected = uninterrupted(&world);
+    // Validations are after steps 3, 6 and 8, the first epoch ends after step 4.
+    for stop in 1..STEPS {
+        let dir = folder();
+        world.run_until(dir.path(), false, stop);
+        let outcome = world.run(dir.path(), true, None).expect("the rest");
+        assert_eq!(outcome.state.step, STEPS);
+        assert_same(
+            &traces(dir.path()),
+            &expected,
+            &format!("stopped at step {stop}"),
+        );
+    }
+}
+
+#[test]
+fn stopping_at_every_step_changes_nothing() {
+    for kind in [
+        support::INDIVIDUAL,
+        UserModelKind::Individual { generic: false },
+        UserModelKind::Cluster { clusters: 3 },
+    ] {
+        let mut world = World::new();
+        world.kind = kind;
+        let dir = folder();
+        for stop in 1..STEPS {
+            world.run_until(dir.path(), stop > 1, 1);
+            assert_eq!(metrics(dir.path()).last().expect("a line")["step"], stop);
+        }
+        world.run(dir.path(), true, None).expect("the last step");
+        assert_same(
+            &traces(dir.path()),
+            &uninterrupted(&world),
+            &format!("{kind:?}"),
+        );
+    }
+}
+
+#[test]
+fn resuming_a_finished_run_changes_nothing() {
+    let world = World::new();
+    let dir = folder();
+    world.run(dir.path(), false, None).expect("a run");
+    let before = traces(dir.path());
+    let outcome = world.run(dir.path(), true, None).expect("nothing to do");
+    assert_eq!(outcome.state.step, STEPS);
+    assert_same(&traces(dir.path()), &before, "resumed at the end");
+}
+
+/// The only test here that draws random numbers on the device, whose generator all tests of a process share.
+#[test]
+fn dropout_draws_the_same_numbers_after_a_resume() {
+    let mut world = World::new();
+    world.lora.dropout = 0.3;
+    let expected = uninterrupted(&world);
+    assert_same(&uninterrupted(&world), &expected, "the same run again");
+    let dir = folder();
+    world.run_until(dir.path(), false, 3);
+    world.run(dir.path(), true, None).expect("the rest");
+    assert_same(&traces(dir.path()), &expected, "with dropout");
+    world.lora.dropout = 0.0;
+    assert_ne!(
+        uninterrupted(&world)["metrics.jsonl"],
+        expected["metrics.jsonl"]
+    );
+}
+
+#[test]
+fn steps_after_the_last_checkpoint_of_a_killed_run_are_done_again() {
+    let mut world = World::new();
+    world.training.save_every = 2;
+    let expected = uninterrupted(&world);
+    let (killed, dir) = (folder(), folder());
+    world.run_until(killed.path(), false, 5); // its checkpoint is of step 5 ...
+    world.run_until(dir.path(), false, 4);
+    // ... but the kill came before it was written, and in the middle of a line of metrics.
+    let read =
+        |dir: &TempDir| fs::read_to_string(dir.path().join("metrics.jsonl")).expect("metrics");
+    let (mut lines, later) = (read(&dir), read(&killed));
+    lines += later.lines().last().expect("the line of step 5");
+    lines += "\n{\"split\":\"train\",\"step\":6,\"ep";
+    fs::write(dir.path().join("metrics.jsonl"), lines).expect("a writable file");
+    world.run(dir.path(), true, None).expect("the rest");
+    assert_same(&traces(dir.path()), &expected, "killed after step 5");
+}
+
+fn rename(dir: &Path, from: &str, to: &str) {
+    fs::rename(dir.join(from), dir.join(to)).expect("a folder");
+}
+
+#[test]
+fn a_crash_between_the_renames_loses_nothing() {
+    let world = World::new();
+    let expected = uninterrupted(&world);
+    let leftovers: [(&str, &dyn Fn(&Path)); 4] = [
+        ("only the old one", &|dir| {
+            rename(dir, "checkpoint", "checkpoint.old");
+        }),
+        ("the old one and a whole new one", &|dir| {
+            rename(dir, "checkpoint", "checkpoint.old");
+            half_written(dir);
+        }),
+        ("a half-written new one", &half_written),
+        ("an old one that was not removed", &|dir| {
+            fs::create_dir(dir.join("checkpoint.old")).expect("a folder");
+            fs::write(dir.join("checkpoint.old/state.json"), "{").expect("a file");
+        }),
+    ];
+    for (what, leave) in leftovers {
+        let dir = folder();
+        world.run_until(dir.path(), false, 3);
+        leave(dir.path());
+        world.run_until(dir.path(), true, 2);
+        for gone in ["checkpoint.old", "checkpoint.new"] {
+            assert!(!dir.path().join(gone).exists(), "{what}: {gone} is removed");
+        }
+        world.run(dir.path(), true, None).expect("the rest");
+        assert_same(&traces(dir.path()), &expected, what);
+    }
+}
+
+fn half_written(dir: &Path) {
+    let new = dir.join("checkpoint.new");
+    fs::create_dir(&new).expect("a folder");
+    fs::write(new.join("adapters.safetensors"), [1, 2, 3]).expect("a file");
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let dir = folder();
+    World::new().run_until(dir.path(), false, 2);
+    let changes: [(&str, &dyn Fn(&mut World)); 6] = [
+        ("seed", &|w| w.seed += 1),
+        ("rate", &|w| w.training.learning_rate *= 2.0),
+        ("batch", &|w| w.training.batch = 3),
+        ("LoRA rank", &|w| w.lora.rank = 2),
+        ("user model", &|w| {
+            w.kind = UserModelKind::Cluster { clusters: 2 }
+        }),
+        ("data", &|w| w.train[3].pair.chosen[0] += 1),
+    ];
+    for (what, change) in changes {
+        let mut world = World::new();
+        change(&mut world);
+        let error = refusal(&world, dir.path());
+        assert!(
+            error.contains("state.json") && error.contains("`fingerprint`"),
+            "{what}: {error}"
+        );
+    }
+    assert!(World::new().session(dir.path(), true).is_ok());
+}
+
+#[test]
+fn optimiser_states_without_their_parameters_are_an_error() {
+    let world = World::new();
+    let (dir, other) = (folder(), folder());
+    world.run_until(dir.path(), false, 2);
+    // The states of a run with adapters on fewer modules: burn would load them and start the missing ones anew.
+    let mut fewer = World::new();
+    fewer.lora.targets = llm_backbone::Targets::Names(vec!["q_proj".into()]);
+    fewer.run_until(other.path(), false, 2);
+    let file = "checkpoint/optimizer.bpk";
+    let good = fs::read(dir.path().join(file)).expect("a file");
+    fs::copy(other.path().join(file), dir.path().join(file)).expect("a file");
+    let error = refusal(&world, dir.path());
+    assert!(
+        error.contains("optimizer.bpk") && error.contains("expects"),
+        "{error}"
+    );
+
+    fs::write(dir.path().join(file), &good[..good.len() / 2]).expect("a file");
+    assert!(refusal(&world, dir.path()).contains("optimizer.bpk"));
+    fs::remove_file(dir.path().join(file)).expect("a file");
+    assert!(refusal(&world, dir.path()).contains("optimizer.bpk"));
+    fs::write(dir.path().join(file), &good).expect("a file");
+
+    let state = dir.path().join("checkpoint/state.json");
+    let text = fs::read_to_string(&state).expect("a file");
+    let mut edited: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    edited["parameters"][0] = 12345.into();
+    fs::write(&state, edited.to_string()).expect("a file");
+    let error = refusal(&world, dir.path());
+    assert!(error.contains("`parameters`"), "{error}");
+}
+
+#[test]
+fn broken_checkpoint_files_are_named() {
+    let world = World::new();
+    let dir = folder();
+    world.run_until(dir.path(), false, 2);
+    for file in [
+        "adapters.safetensors",
+        "user_model.safetensors",
+        "user_model.json",
+        "state.json",
+    ] {
+        let path = dir.path().join("checkpoint").join(file);
+        let good = fs::read(&path).expect("a file");
+        fs::write(&path, &good[..good.len() - 5]).expect("a file");
+        let error = refusal(&world, dir.path());
+        assert!(error.contains(file), "{file}: {error}");
+        fs::write(&path, good).expect("a file");
+    }
+    assert!(world.session(dir.path(), true).is_ok());
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_leaves_the_old_one_whole() {
+    let mut world = World::new();
+    world.training.save_every = 1;
+    let expected = uninterrupted(&world);
+    let dir = folder();
+    world.run_until(dir.path(), false, 3);
+    let before = traces(dir.path());
+    let obstacle = dir.path().join("checkpoint.new"); // a file where the folder should go
+    fs::write(&obstacle, "in the way").expect("a file");
+    match world.run(dir.path(), true, None) {
+        Err(TrainError::Io { path, .. }) => assert_eq!(path, obstacle),
+        other => panic!("{:?}", other.map(|outcome| outcome.state)),
+    }
+    fs::remove_file(&obstacle).expect("a file");
+    let after = traces(dir.path());
+    assert_eq!(
+        after["checkpoint/state.json"],
+        before["checkpoint/state.json"]
+    );
+    world.run(dir.path(), true, None).expect("the rest");
+    assert_same(
+        &traces(dir.path()),
+        &expected,
+        "after the obstacle was removed",
+    );
+}
+
+/// Where the test below sends its child process.
+const CHILD: &str = "P_RLHF_TEST_FULL_DISK";
+
+/// Runs in a process that may write small files only: as on a full disk, a write fails half-way.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_old_checkpoint_whole() {
+    let mut world = World::new();
+    world.training.save_every = 1;
+    if let Some(dir) = std::env::var_os(CHILD) {
+        let error = match world.run(Path::new(&dir), true, None) {
+            Err(error) => error.to_string(),
+            Ok(_) => "none".into(),
+        };
+        fs::write(Path::new(&dir).join("error"), error).expect("a small file");
+        return;
+    }
+    let expected = uninterrupted(&world);
+    let dir = folder();
+    world.run_until(dir.path(), false, 1);
+    let before = traces(dir.path());
+    let name = "a_full_disk_leaves_the_old_checkpoint_whole";
+    let script = format!("trap '' XFSZ; ulimit -f 6; exec \"$0\" --exact {name}");
+    let status = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().expect("this program"))
+        .env(CHILD, dir.path())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .expect("a shell");
+    assert!(status.success());
+    let error = fs::read_to_string(dir.path().join("error")).expect("the child's error");
+    assert!(error.contains("adapters.safetensors"), "{error}");
+    let after = traces(dir.path());
+    for (name, before) in &before {
+        if name.starts_with("checkpoint/") {
+            assert!(after[name] == *before, "{name} is as it was");
+        }
+    }
+    world.run(dir.path(), true, None).expect("the rest");
+    assert_same(
+        &traces(dir.path()),
+        &expected,
+        "after the disk had room again",
+    );
+}

@@ -1,0 +1,205 @@
+//! What the tests of this crate share: tiny models with random adapters, random comparisons, users.
+#![allow(dead_code, clippy::print_stderr)] // each test file uses its own part; skips are told
+
+pub mod run;
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use llm_backbone::{LoraConfig, Model};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use trainer::config::{Objective, TrainingSection};
+use trainer::policy::Policy;
+use trainer::reference::ReferenceCache;
+use trainer::step::{Example, Learner};
+use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
+use user_model::{Init, RowInit, UserModel, UserModelConfig, UserModelKind, UserRef, UserTable};
+
+/// The names of the tiny models of both families.
+pub const FAMILIES: [&str; 3] = ["llama", "llama_tied", "gptj"];
+
+/// The individual model of the paper.
+pub const INDIVIDUAL: UserModelKind = UserModelKind::Individual { generic: true };
+
+/// A fixture of this crate.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// A fixture of `llm-backbone`.
+pub fn model_fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../llm-backbone/tests/fixtures")
+        .join(name)
+}
+
+/// The GGUF file of SmolLM2-135M-Instruct in the cache, or `None` with a message.
+pub fn smollm2() -> Option<PathBuf> {
+    let cache = std::env::var_os("P_RLHF_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| {
+            let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"))?;
+            Some(PathBuf::from(home).join(".cache/p-rlhf"))
+        })?;
+    let path = cache.join("smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+    if path.is_file() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not there", path.display());
+    None
+}
+
+/// The device of every test: the CPU with gradients.
+pub fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// A tiny model.
+pub fn open(name: &str) -> Model {
+    Model::open(&model_fixture(name), &device()).expect("a good fixture")
+}
+
+/// Rank 4 on every linear layer.
+pub fn lora() -> LoraConfig {
+    LoraConfig {
+        rank: 4,
+        alpha: 8.0,
+        ..Default::default()
+    }
+}
+
+/// Attaches adapters with no zero in them, so that every one of their weights has a gradient.
+pub fn with_random_adapters(model: Model, seed: u64) -> Model {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut tensors = model
+        .clone()
+        .with_lora(&lora(), seed)
+        .expect("a good configuration")
+        .adapter_tensors();
+    for (_, _, values) in &mut tensors {
+        values.fill_with(|| rng.random_range(-0.2..0.2));
+    }
+    model
+        .with_adapter_tensors(&lora(), "random", tensors)
+        .expect("its own tensors")
+}
+
+/// A comparison of random tokens with the given lengths; every other one leads with BOS.
+pub fn pair(rng: &mut ChaCha8Rng, prompt: usize, chosen: usize, rejected: usize) -> TokenizedPair {
+    let mut ids =
+        |count: usize| -> Vec<u32> { (0..count).map(|_| rng.random_range(3..64)).collect() };
+    let (mut prompt, chosen, rejected) = (ids(prompt), ids(chosen), ids(rejected));
+    let soft_at = usize::from(chosen.len() % 2 == 0);
+    if soft_at == 1 {
+        prompt[0] = 1;
+    }
+    TokenizedPair {
+        prompt: TokenizedPrompt {
+            ids: prompt,
+            soft_at,
+            cut: false,
+        },
+        chosen,
+        rejected,
+        response_cut: false,
+    }
+}
+
+/// Comparisons of random tokens and lengths; the shortest response is one token.
+pub fn pairs(seed: u64, count: usize) -> Vec<TokenizedPair> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..count)
+        .map(|_| {
+            let lengths: [usize; 3] = [
+                rng.random_range(1..10),
+                rng.random_range(1..9),
+                rng.random_range(1..12),
+            ];
+            pair(&mut rng, lengths[0], lengths[1], lengths[2])
+        })
+        .collect()
+}
+
+/// Three users, `a`, `b` and `c`.
+pub const USERS: [&str; 3] = ["a", "b", "c"];
+
+/// A user model with random shared tensors, and the table of [`USERS`]; `rows` says where their rows start.
+pub fn users(
+    kind: UserModelKind,
+    user_tokens: usize,
+    d_model: usize,
+    rows: RowInit,
+) -> (UserModel, UserTable) {
+    let config = UserModelConfig::new(kind, user_tokens, d_model)
+        .with_shared_init(Init::Uniform { range: 0.5 })
+        .with_row_init(rows)
+        .with_seed(17);
+    let model = config.init(None, &device()).expect("a good configuration");
+    let mut table = UserTable::new(config).expect("a good configuration");
+    for user in USERS {
+        table.add(user);
+    }
+    (model, table)
+}
+
+/// Examples with the reference log-probs of `base`; users take turns.
+pub fn examples(base: &Model, pairs: &[TokenizedPair], known_users: bool) -> Vec<Example> {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut cache = ReferenceCache::open(dir.path(), "base").expect("a writable folder");
+    let each: Vec<&TokenizedPair> = pairs.iter().collect();
+    let references = cache.log_probs(base, &each, 4).expect("log-probs");
+    pairs
+        .iter()
+        .zip(references)
+        .enumerate()
+        .map(|(i, (pair, reference))| {
+            let user = USERS[i % USERS.len()];
+            Example {
+                pair: pair.clone(),
+                user: match known_users {
+                    true => UserRef::id(user),
+                    false => UserRef::Generic,
+                },
+                owner: Some(user.into()),
+                reference,
+            }
+        })
+        .collect()
+}
+
+/// A learner with the given rows per micro-batch.
+pub fn learner(
+    model: Model,
+    users: Option<(UserModel, UserTable)>,
+    objective: &Objective,
+    micro_rows: usize,
+) -> Learner {
+    let (users, table) = users.unzip();
+    let training = TrainingSection {
+        micro_rows,
+        ..Default::default()
+    };
+    Learner::new(Policy { model, users }, table, objective, &training).expect("good settings")
+}
+
+/// The numbers of a tensor.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().expect("f32")
+}
+
+/// The largest difference between two lists of numbers.
+pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+/// The same module without gradients.
+pub fn frozen(policy: &Policy) -> Policy {
+    policy.valid()
+}

@@ -1,0 +1,205 @@
+//! Short training runs on a tiny model, and what they leave on disk.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::optim::OptimizerRecord;
+use llm_backbone::{LoraConfig, Model};
+use serde_json::Value;
+use trainer::TrainError;
+use trainer::config::{Objective, TrainingSection};
+use trainer::metrics::Line;
+use trainer::policy::Policy;
+use trainer::session::{Monitor, Outcome, Session, SessionConfig};
+use trainer::step::Example;
+use user_model::{RowInit, UserModelKind};
+
+use super::{INDIVIDUAL, examples, lora, open, pairs, users};
+
+/// A model, data and settings of 8 steps in two epochs, with validations at 3, 6 and 8.
+pub struct World {
+    pub base: Model,
+    pub name: &'static str,
+    pub train: Vec<Example>,
+    pub validation: Vec<Example>,
+    pub kind: UserModelKind,
+    pub lora: LoraConfig,
+    pub training: TrainingSection,
+    pub seed: u64,
+}
+
+/// Optimiser steps of a [`World`].
+pub const STEPS: usize = 8;
+
+impl World {
+    /// The tiny Llama with an individual user model.
+    pub fn new() -> Self {
+        Self::of("llama_tied", open("llama_tied"))
+    }
+
+    /// The same with another base model.
+    pub fn of(name: &'static str, base: Model) -> Self {
+        let all = examples(&base, &pairs(21, 20), true);
+        let (train, validation) = all.split_at(14);
+        Self {
+            base,
+            name,
+            train: train.to_vec(),
+            validation: validation.to_vec(),
+            kind: INDIVIDUAL,
+            lora: lora(),
+            training: TrainingSection {
+                epochs: 2,
+                batch: 4,
+                micro_rows: 3,
+                learning_rate: 1e-2,
+                users_learning_rate: 5e-2,
+                warmup_steps: 2,
+                weight_decay: 0.01,
+                eval_every: 3,
+                save_every: 0,
+                ..Default::default()
+            },
+            seed: 7,
+        }
+    }
+
+    /// A session in `dir`.
+    pub fn session(&self, dir: &Path, resume: bool) -> Result<Session, TrainError> {
+        let config = SessionConfig {
+            dir: dir.into(),
+            base: self.name.into(),
+            seed: self.seed,
+            lora: self.lora.clone(),
+            objective: Objective::default(),
+            training: self.training.clone(),
+        };
+        let (users, table) = users(self.kind, 2, self.base.d_model(), RowInit::Zero);
+        let policy = Policy {
+            model: self.base.clone().with_lora(&self.lora, self.seed)?,
+            users: Some(users),
+        };
+        let data = (&self.train[..], &self.validation[..]);
+        Session::new(config, policy, Some(table), data, resume)
+    }
+
+    /// Trains to the end, or until `stop` steps have been done in this call.
+    pub fn run(
+        &self,
+        dir: &Path,
+        resume: bool,
+        stop: Option<usize>,
+    ) -> Result<Outcome, TrainError> {
+        let mut monitor = StopAfter {
+            steps: stop.unwrap_or(usize::MAX),
+            done: 0,
+        };
+        self.session(dir, resume)?.run(&mut monitor)
+    }
+
+    /// Trains until `stop` steps have been done, which is before the end.
+    pub fn run_until(&self, dir: &Path, resume: bool, stop: usize) {
+        match self.run(dir, resume, Some(stop)) {
+            Err(TrainError::Interrupted { .. }) => {}
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("not stopped"),
+        }
+    }
+}
+
+/// Says stop after a number of steps.
+struct StopAfter {
+    steps: usize,
+    done: usize,
+}
+
+impl Monitor for StopAfter {
+    fn line(&mut self, line: &Line, _: usize) {
+        self.done += usize::from(line.split == "train");
+    }
+
+    fn should_stop(&self) -> bool {
+        self.done >= self.steps
+    }
+}
+
+/// What must not depend on interruptions: weights, users, moments, state, best adapters, metrics without times.
+pub fn traces(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut traces = BTreeMap::new();
+    for folder in ["checkpoint", "adapters"] {
+        // There are no adapters before the first validation.
+        let entries = std::fs::read_dir(dir.join(folder));
+        for entry in entries.into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy();
+            let content = match &*name {
+                "optimizer.bpk" => optimizer(&path),
+                "state.json" => state(&path),
+                _ => std::fs::read(&path).expect("a file"),
+            };
+            traces.insert(format!("{folder}/{name}"), content);
+        }
+    }
+    let lines: Vec<String> = metrics(dir).iter().map(Value::to_string).collect();
+    traces.insert("metrics.jsonl".into(), lines.join("\n").into_bytes());
+    traces
+}
+
+/// The optimiser's states in the order of their names: the file's own order is that of a hash map.
+fn optimizer(path: &Path) -> Vec<u8> {
+    let record = OptimizerRecord::load(path).expect("a record");
+    assert!(!record.is_empty());
+    record.into_bytes().expect("bytes").to_vec()
+}
+
+/// The state without what depends on the clock, or on the order inside the optimiser's file.
+fn state(path: &Path) -> Vec<u8> {
+    let text = std::fs::read(path).expect("a file");
+    let mut state: Value = serde_json::from_slice(&text).expect("JSON");
+    let object = state.as_object_mut().expect("an object");
+    for key in ["metrics_bytes", "train_seconds", "optimizer"] {
+        object.remove(key).expect(key);
+    }
+    state.to_string().into_bytes()
+}
+
+/// The lines of `metrics.jsonl` without times.
+pub fn metrics(dir: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(dir.join("metrics.jsonl")).expect("metrics");
+    let line = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).expect("JSON");
+        let object = line.as_object_mut().expect("an object");
+        object.retain(|key, _| !key.ends_with("_per_second"));
+        line
+    };
+    text.lines().map(line).collect()
+}
+
+/// Compares traces file by file.
+pub fn assert_same(
+    found: &BTreeMap<String, Vec<u8>>,
+    expected: &BTreeMap<String, Vec<u8>>,
+    when: &str,
+) {
+    assert!(
+        found.keys().eq(expected.keys()),
+        "{when}: {:?}",
+        found.keys()
+    );
+    for (name, expected) in expected {
+        let found = &found[name];
+        if found != expected {
+            let text = |bytes: &[u8]| {
+                String::from_utf8_lossy(bytes)
+                    .chars()
+                    .take(3000)
+                    .collect::<String>()
+            };
+            panic!(
+                "{when}: {name} differs:\n{}\n---\n{}",
+                text(found),
+                text(expected)
+            );
+        }
+    }
+}
