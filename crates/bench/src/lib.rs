@@ -3,6 +3,5 @@
 pub mod config;
 pub mod measure;
 pub mod report;
-pub mod rss;
 pub mod tiny;
 pub mod tldr;

@@ -48,7 +48,7 @@ pub fn make(
         let dataset = Dataset::new(train, &formatter)?;
         let model = Model::random(&llama, seed, device)?.trainable();
         let (model, loss) = sft::fine_tune(model, &dataset, &config.sft, seed)?;
-        tracing::info!("tiny model: {loss:.3} nats per response token at the end of fine-tuning");
+        tracing::info!("tiny model: {loss:.3} nats per token at the end of fine-tuning");
         write_safetensors(dir.join("model.safetensors"), model.export())?;
         // Last: its presence says that the model is complete.
         let path = dir.join("config.json");

@@ -93,6 +93,18 @@ impl PackedBatch {
         batch
     }
 
+    /// Scores the prompts' tokens too, in the segment of the chosen response: for language modelling, not for
+    /// preferences. Rows must have no soft tokens.
+    pub fn score_prompts(&mut self, rows: &[Row<'_>]) {
+        for (row, prompt) in rows.iter().map(|r| &r.pair.prompt.ids).enumerate() {
+            for (i, &target) in prompt.iter().enumerate().skip(1) {
+                self.predictors.push((row * self.seq + i - 1) as i32);
+                self.targets.push(target as i32);
+                self.segments.push(2 * row);
+            }
+        }
+    }
+
     fn fill(&mut self, row: usize, pair: &TokenizedPair) {
         let (seq, soft) = (self.seq, self.soft);
         let prefix = soft + pair.prompt.ids.len();

@@ -3,16 +3,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bench::config::{ExperimentConfig, Overrides, Policies};
 use bench::report::terminal;
 use bench::tldr::{self, Run, data::TldrSplit};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use trainer::TrainError;
-use trainer::metrics::Line;
-use trainer::session::{Monitor, check_free};
+use trainer::session::check_free;
+use trainer::watch::Watch;
 
 /// Reproductions of the P-RLHF paper.
 #[derive(Parser)]
@@ -186,54 +184,5 @@ fn next_command(preset: &str) -> Option<&'static str> {
             "cargo xtask repro tldr --preset small --data FOLDER --policies all   (official comparison files)",
         ),
         _ => None,
-    }
-}
-
-/// Logs progress and stops at Ctrl-C.
-struct Watch {
-    stop: Arc<AtomicBool>,
-    last: std::time::Instant,
-}
-
-impl Watch {
-    fn new() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = stop.clone();
-        let handler = move || {
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(130); // The second time, at once.
-            }
-            eprintln!("finishing this step, then saving; Ctrl-C again stops at once");
-        };
-        if let Err(error) = ctrlc::set_handler(handler) {
-            tracing::warn!("Ctrl-C will stop without saving: {error}");
-        }
-        Self {
-            stop,
-            last: std::time::Instant::now(),
-        }
-    }
-}
-
-impl Monitor for Watch {
-    fn line(&mut self, line: &Line, total: usize) {
-        let validation = line.split == "validation";
-        if !validation && self.last.elapsed().as_secs() < 5 {
-            return;
-        }
-        self.last = std::time::Instant::now();
-        tracing::info!(
-            "{} {}/{total}: loss {:.3}, accuracy {:.2}, margin {:.2}, {:.2} comparisons/s",
-            line.split,
-            line.step,
-            line.loss,
-            line.rewards_accuracies,
-            line.rewards_margins,
-            line.comparisons_per_second,
-        );
-    }
-
-    fn should_stop(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
     }
 }

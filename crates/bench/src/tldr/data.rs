@@ -3,8 +3,8 @@
 use trainer::TrainError;
 use trainer::pref_data::options::ReadOptions;
 use trainer::pref_data::{
-    Comparison, PolicyFilter, PopulationChoice, PopulationConfig, SplitRatios,
-    TldrData, TldrOptions, TldrStats,
+    Comparison, PolicyFilter, PopulationChoice, PopulationConfig, SplitRatios, TldrData,
+    TldrOptions, TldrStats,
 };
 
 use crate::config::{DataConfig, Policies};
@@ -128,7 +128,8 @@ impl TldrSplit {
         ];
         if let Some(ratio) = &stats.length_ratio {
             notes.push(format!(
-                "Longer over shorter response, in characters: median {:.2}.", ratio.median
+                "Longer over shorter response, in characters: median {:.2}.",
+                ratio.median
             ));
         }
         Data {

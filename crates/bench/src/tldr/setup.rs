@@ -134,6 +134,6 @@ fn base_model(
             seed,
             device,
         ),
-        None => source::open(&config.model.source, config.model.dtype, device),
+        None => source::open_section(&config.model, device),
     }
 }

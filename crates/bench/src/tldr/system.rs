@@ -9,16 +9,17 @@ use trainer::TrainError;
 use trainer::eval::{self, Scored};
 use trainer::generation::{self, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
+use trainer::memory;
 use trainer::metrics::Line;
 use trainer::policy::Policy;
 use trainer::session::{Monitor, Session, SessionConfig};
 use trainer::step::Example;
-use trainer::user_model::{UserRef, UserTable, Vocabulary};
+use trainer::user_model::{UserRef, UserTable};
 
 use super::setup::Prepared;
 use crate::config::{ExperimentConfig, SFT, SystemConfig};
+use crate::measure;
 use crate::report::{CurvePoint, Trainable};
-use crate::{measure, rss};
 
 /// Everything measured of a system on one split; kept beside its adapters, so that a resumed run needs not repeat it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -90,7 +91,7 @@ pub fn run(
     if resume && let Ok(text) = fs::read(&result) {
         return serde_json::from_slice(&text).map_err(|e| TrainError::format(&result, e));
     }
-    rss::reset_peak();
+    memory::reset_peak();
     let start = Instant::now();
     let mut measured = match system.name.as_str() {
         SFT => untrained(config, prepared)?,
@@ -98,7 +99,7 @@ pub fn run(
     };
     measured.name = system.name.clone();
     measured.seconds = start.elapsed().as_secs_f64();
-    measured.peak_rss_bytes = rss::peak_bytes();
+    measured.peak_rss_bytes = memory::peak_bytes();
     fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
     let text = serde_json::to_vec_pretty(&measured).map_err(|e| TrainError::format(&result, e))?;
     let temporary = dir.join("result.json.tmp");
@@ -122,7 +123,13 @@ fn trained(
     resume: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<Measured, TrainError> {
-    let (policy, table) = initial(system, config, prepared)?;
+    let (policy, table) = Policy::start(
+        prepared.model.clone(),
+        &config.lora,
+        system.users.as_ref(),
+        &prepared.train,
+        prepared.seed,
+    )?;
     let trainable = Trainable {
         llm: Some(policy.model.num_adapter_params() as u64),
         users: policy
@@ -174,26 +181,6 @@ fn trained(
         ..measured
     };
     finish(&outcome.policy, table, config, prepared, &test, measured)
-}
-
-/// Adapters and user model at step 0.
-fn initial(
-    system: &SystemConfig,
-    config: &ExperimentConfig,
-    prepared: &Prepared,
-) -> Result<(Policy, Option<UserTable>), TrainError> {
-    let base = prepared.model.clone();
-    let device = base.device();
-    let vocabulary = Vocabulary::new(base.vocabulary());
-    let model = base.with_lora(&config.lora, prepared.seed)?;
-    let Some(users) = &system.users else {
-        return Ok((Policy::plain(model), None));
-    };
-    let settings = users.model_config(model.d_model(), prepared.seed);
-    let mut table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
-    prepared.train.add_users(&mut table);
-    let users = Some(settings.init(Some(&vocabulary), &device)?);
-    Ok((Policy { model, users }, Some(table)))
 }
 
 /// KL, held-out loss and samples.

@@ -8,7 +8,7 @@ use crate::seed::index;
 /// Training comparisons of the 12 workers for 140 posts: uneven, the ranks well apart, the last two unseen.
 pub(super) const TRAIN_QUOTAS: [usize; 12] = [68, 60, 54, 50, 46, 42, 38, 34, 31, 28, 14, 12];
 /// Evaluation comparisons for 60 posts: the two unseen workers have a fair number.
-pub(super) const EVALUATION_QUOTAS: [usize; 12] = [18, 17, 16, 16, 15, 15, 14, 14, 13, 12, 22, 20];
+pub(super) const EVALUATION_QUOTAS: [usize; 12] = [27, 26, 24, 24, 22, 22, 21, 21, 20, 18, 46, 44];
 
 const TRAIN_POSTS: usize = 140;
 const EVALUATION_POSTS: usize = 60;

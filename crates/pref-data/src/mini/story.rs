@@ -132,6 +132,7 @@ impl Facts {
     fn fill(&self, form: &str) -> String {
         let text = form
             .replace("{P}", &self.what)
+            .replace("{B}", self.what.trim_start_matches("my "))
             .replace("{T}", self.time)
             .replace("{A}", &self.attempt)
             .replace("{R}", &self.reaction)

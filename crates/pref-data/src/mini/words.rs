@@ -182,12 +182,12 @@ pub(super) const QUESTIONS: [&str; 5] = [
     "What would you do?",
 ];
 
-// In the forms `{P}` is person and problem (6 to 9 words), `{T}` the time, `{A}` attempt, `{R}` reaction, `{F}` feeling,
+// In the forms `{P}` is person and problem (6 to 9 words), `{B}` the same without "my", `{T}` the time, `{A}` attempt, `{R}` reaction, `{F}` feeling,
 // `{Q}` plan, `{?}` question. The first form of each length fits any story; what a longer class adds to `{P}` always has
 // more characters than what a shorter one adds.
 
-/// Up to 9 words.
-pub(super) const SHORT: [&str; 3] = ["{P}.", "{P}. Need advice.", "{P}. Help!"];
+/// Up to 9 words, in telegram style.
+pub(super) const SHORT: [&str; 3] = ["{B}.", "{B}, need advice.", "help, {B}."];
 
 /// 10 to 14 words.
 pub(super) const MIDDLE: [&str; 5] = [
