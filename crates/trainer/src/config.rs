@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use user_model::{Init, RowInit, UserModelConfig, UserModelKind};
 
 use crate::error::TrainError;
+use crate::sft::SftConfig;
 use crate::tokenise::PromptConfig;
 
 /// A whole run, as `prlhf train --config` reads it.
@@ -31,8 +32,39 @@ pub struct Config {
     pub objective: Objective,
     /// `[training]`
     pub training: TrainingSection,
+    /// `[sft]`: the SFT mode's own steps and rate.
+    pub sft: SftConfig,
     /// `[sampling]`
     pub sampling: SamplingConfig,
+}
+
+impl Config {
+    /// Refuses what no data and no model could make right.
+    ///
+    /// # Errors
+    /// Names the key, what was found and what was expected.
+    pub fn check(&self) -> Result<(), TrainError> {
+        if self.model.source.is_empty() {
+            let expected = "a Hugging Face folder, a GGUF file or a hub id";
+            return Err(TrainError::config("model.source", "empty", expected));
+        }
+        if self.data.train.is_empty() {
+            let expected = "at least one file or folder";
+            return Err(TrainError::config("data.train", "empty", expected));
+        }
+        let share = self.data.validation_share;
+        if !(0.0..1.0).contains(&share) {
+            return Err(TrainError::config(
+                "data.validation_share",
+                share,
+                "0 or more, less than 1",
+            ));
+        }
+        self.training.check()?;
+        self.objective.preference_loss()?;
+        self.objective.mix(self.users.is_some())?;
+        Ok(())
+    }
 }
 
 /// `[model]`: the base model.
@@ -43,6 +75,8 @@ pub struct ModelSection {
     pub source: String,
     /// The type of the frozen weights: `f32` (default), `bf16` or `f16`. Adapters, logits and loss are always f32.
     pub dtype: Dtype,
+    /// A PEFT folder that is merged into the weights first, such as that of an SFT run. Default none.
+    pub adapters: Option<PathBuf>,
 }
 
 impl Default for ModelSection {
@@ -50,6 +84,7 @@ impl Default for ModelSection {
         Self {
             source: String::new(),
             dtype: Dtype::F32,
+            adapters: None,
         }
     }
 }
@@ -328,8 +363,18 @@ impl TrainingSection {
 /// Reads a TOML file.
 ///
 /// # Errors
-/// Names the file and, through the parser, line and key.
+/// Names the file, the line with its text, and the key, in one line.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
     let text = std::fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
-    toml::from_str(&text).map_err(|e| TrainError::format(path, e.to_string().trim_end()))
+    toml::from_str(&text).map_err(|error| TrainError::format(path, one_line(&error, &text)))
+}
+
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return message;
+    };
+    let line = before.matches('\n').count();
+    let quoted = text.lines().nth(line).unwrap_or_default().trim();
+    format!("line {} (`{quoted}`): {message}", line + 1)
 }

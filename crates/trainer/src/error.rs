@@ -97,6 +97,17 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Usage(String),
+    /// Standard output or input failed.
+    #[error("standard {stream}: {source}")]
+    Stream {
+        /// `output` or `input`.
+        stream: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
     /// From `pref-data`.
     #[error(transparent)]
     Data(#[from] pref_data::DataError),

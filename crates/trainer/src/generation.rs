@@ -1,8 +1,10 @@
 //! Text for users: prompts and users in, sampled responses out.
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use llm_backbone::generate::Request;
 use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
+use llm_backbone::tokenizer::StreamDecoder;
 use pref_data::Prompt;
 use user_model::{UserRef, UserTable};
 
@@ -57,13 +59,8 @@ pub fn responses(
                 prompt_key: &jobs[*i].key,
             })
             .collect();
-        let soft = match (&policy.users, table) {
-            (Some(users), Some(table)) if policy.user_tokens() > 0 => {
-                let refs: Vec<UserRef> = chunk.iter().map(|(i, _)| jobs[*i].user.clone()).collect();
-                Some(users.soft_prompt(&table.batch(&refs, &policy.model.device())?))
-            }
-            _ => None,
-        };
+        let users: Vec<UserRef> = chunk.iter().map(|(i, _)| jobs[*i].user.clone()).collect();
+        let soft = soft_prompts(&policy, table, &users)?;
         let outputs = policy
             .model
             .generate(&requests, soft, &processor, |_, _| {})?;
@@ -73,6 +70,69 @@ pub fn responses(
         progress.advance(chunk.len());
     }
     Ok(texts)
+}
+
+/// Writes one response and gives its text piece by piece as it comes; returns the whole.
+///
+/// # Errors
+/// As [`responses`].
+pub fn stream(
+    policy: &Policy,
+    table: Option<&UserTable>,
+    formatter: &Formatter,
+    sampling: &SamplingConfig,
+    job: &Job,
+    mut on_text: impl FnMut(&str),
+) -> Result<String, TrainError> {
+    let processor = processor(formatter, sampling)?;
+    let policy = policy.valid();
+    let prompt = formatter.prompt(&job.prompt, job.user_text.as_deref())?;
+    let soft = soft_prompts(&policy, table, std::slice::from_ref(&job.user))?;
+    let request = Request {
+        prompt: &prompt.ids,
+        soft_at: prompt.soft_at,
+        user: &name(&job.user),
+        prompt_key: &job.key,
+    };
+    let mut decoder = StreamDecoder::new(formatter.tokenizer(), true);
+    let (mut text, mut failed) = (String::new(), None);
+    let mut take = |piece: &str| {
+        // The space that some tokenizers put before the first word is none of the response's.
+        let piece = match text.is_empty() {
+            true => piece.trim_start(),
+            false => piece,
+        };
+        text.push_str(piece);
+        on_text(piece);
+    };
+    policy
+        .model
+        .generate(&[request], soft, &processor, |_, id| {
+            match decoder.push(id) {
+                Ok(piece) => take(&piece),
+                Err(error) => failed = Some(error),
+            }
+        })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    take(&decoder.finish()?);
+    Ok(text.trim_end().to_string())
+}
+
+/// One soft prompt per user, `[users, T_u, d]`; none for a policy without users.
+fn soft_prompts(
+    policy: &Policy,
+    table: Option<&UserTable>,
+    users: &[UserRef],
+) -> Result<Option<Tensor<3>>, TrainError> {
+    match (&policy.users, table) {
+        (Some(model), Some(table)) if policy.user_tokens() > 0 => {
+            let rows = table.batch(users, &policy.model.device())?;
+            Ok(Some(model.soft_prompt(&rows)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Sampling settings with the model's own stop ids.

@@ -5,6 +5,7 @@
 
 pub mod adapters;
 pub mod checkpoint;
+pub mod cli;
 pub mod config;
 pub mod dataset;
 pub mod device;
@@ -12,6 +13,7 @@ pub mod error;
 pub mod eval;
 pub mod generation;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod order;
 pub mod pack;
@@ -25,6 +27,7 @@ pub mod source;
 pub mod step;
 pub mod strategy;
 pub mod tokenise;
+pub mod watch;
 
 pub use error::TrainError;
 

@@ -2,9 +2,12 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use llm_backbone::{Model, ModelInput, soft_prompt};
-use user_model::{RowBatch, UserModel};
+use llm_backbone::{LoraConfig, Model, ModelInput, soft_prompt};
+use user_model::{RowBatch, UserModel, UserTable, Vocabulary};
 
+use crate::config::UsersSection;
+use crate::dataset::Dataset;
+use crate::error::TrainError;
 use crate::pack::{DeviceBatch, PackedBatch};
 
 /// What a step trains: the adapters of the model and the shared tensors of the user model. The users' own rows live in
@@ -30,6 +33,31 @@ impl Policy {
     /// A policy without user model.
     pub fn plain(model: Model) -> Self {
         Self { model, users: None }
+    }
+
+    /// A policy at step 0: fresh adapters on `base` and, where `users` says so, a user model with a table that knows
+    /// every user of `train`.
+    ///
+    /// # Errors
+    /// Settings out of range, or LoRA targets that the model does not have.
+    pub fn start(
+        base: Model,
+        lora: &LoraConfig,
+        users: Option<&UsersSection>,
+        train: &Dataset,
+        seed: u64,
+    ) -> Result<(Self, Option<UserTable>), TrainError> {
+        let device = base.device();
+        let vocabulary = Vocabulary::new(base.vocabulary());
+        let model = base.with_lora(lora, seed)?;
+        let Some(users) = users else {
+            return Ok((Self::plain(model), None));
+        };
+        let settings = users.model_config(model.d_model(), seed);
+        let mut table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
+        train.add_users(&mut table);
+        let users = Some(settings.init(Some(&vocabulary), &device)?);
+        Ok((Self { model, users }, Some(table)))
     }
 
     /// Soft tokens per sequence.

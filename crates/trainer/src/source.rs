@@ -10,7 +10,7 @@ use llm_backbone::tokenizer::Tokenizer;
 use llm_backbone::weights;
 use sha2::{Digest, Sha256};
 
-use crate::config::Dtype;
+use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
 use crate::reference::hex;
 
@@ -52,6 +52,20 @@ pub fn open(source: &str, dtype: Dtype, device: &Device) -> Result<BaseModel, Tr
         source: source.into(),
         key: format!("{}-{dtype:?}", weights_hash(&path)?),
     })
+}
+
+/// Opens the model of a `[model]` section, its adapters merged into the weights.
+///
+/// # Errors
+/// As [`open`], or adapters that do not fit.
+pub fn open_section(section: &ModelSection, device: &Device) -> Result<BaseModel, TrainError> {
+    let mut base = open(&section.source, section.dtype, device)?;
+    if let Some(adapters) = &section.adapters {
+        base.model = base.model.with_adapters(adapters)?.0.merged();
+        base.source = format!("{} with {} merged", base.source, adapters.display());
+        base.key += &format!("+{}", weights_hash(adapters)?);
+    }
+    Ok(base)
 }
 
 /// The local path of a source; hub repositories are downloaded into the hub's own cache.

@@ -1,0 +1,146 @@
+//! The program `prlhf`: train, check, evaluate and use personalised language models.
+#![allow(clippy::print_stderr)] // A program speaks to its user.
+
+use std::io::{self, ErrorKind, IsTerminal};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use trainer::TrainError;
+use trainer::cli::{Output, chat, check, eval, generate, inspect, train, users};
+use trainer::watch::{INTERRUPTED, Watch};
+
+/// Language models that learn who prefers what, from comparisons that carry a user id.
+#[derive(Parser)]
+#[command(version, after_help = TOUR)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const TOUR: &str = "\
+A first tour, with a configuration of your own (configs/example.toml documents every key):
+  prlhf check --config run.toml                      what is in the data, does it fit, how long will it take
+  prlhf train --config run.toml --out runs/mine      train; Ctrl-C saves, --resume goes on
+  prlhf eval --run runs/mine --data test.jsonl       accuracy overall and per user
+  prlhf generate --run runs/mine --user anna --prompt 'How do I boil an egg?'
+  prlhf chat --run runs/mine --user anna
+
+Results go to standard output, logs to standard error (RUST_LOG sets their level). Exit codes: 0 done, 1 error,
+2 wrong arguments, 130 stopped by Ctrl-C after saving.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train adapters and user model on comparisons.
+    #[command(after_help = TRAIN)]
+    Train(train::TrainArgs),
+    /// Look at data and model before training.
+    #[command(after_help = CHECK)]
+    Check(check::CheckArgs),
+    /// Measure accuracy on held-out comparisons, overall and per user.
+    #[command(after_help = EVAL)]
+    Eval(eval::EvalArgs),
+    /// Write responses for users.
+    #[command(after_help = GENERATE)]
+    Generate(generate::GenerateArgs),
+    /// Talk to the model as one of its users.
+    #[command(after_help = CHAT)]
+    Chat(chat::ChatArgs),
+    /// List, add, remove, export and import users.
+    #[command(after_help = USERS)]
+    Users(users::UsersArgs),
+    /// Describe a model, adapters, a checkpoint, a run, a configuration, or comparisons.
+    #[command(after_help = INSPECT)]
+    Inspect(inspect::InspectArgs),
+}
+
+const TRAIN: &str = "\
+The folder of a run holds config.toml (as used), metrics.jsonl (one line a step), adapters/ (PEFT's layout and the user
+model; the best validation's), checkpoint/ and reference/ (log-probs, computed once).
+
+Examples:
+  prlhf train --config run.toml                      into runs/run
+  prlhf train --config run.toml --out runs/a --seed 1
+  prlhf train --config run.toml --out runs/a --resume
+  prlhf train --config run.toml --out runs/sft --mode sft";
+
+const CHECK: &str = "\
+Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons.
+
+Example:
+  prlhf check --config run.toml";
+
+const EVAL: &str = "\
+A comparison is ranked right if the implicit reward, beta * (log-prob under the policy - under the base model), is higher
+for the preferred response. Users whom the model does not know are ranked as the generic user.
+
+Examples:
+  prlhf eval --run runs/a --data test.jsonl
+  prlhf eval --adapters runs/a/adapters --model path/to/model --data test.jsonl more/ --json result.json";
+
+const GENERATE: &str = "\
+Examples:
+  prlhf generate --run runs/a --user anna --user ben --generic --prompt 'How do I boil an egg?'
+  prlhf generate --run runs/a --user anna --prompts prompts.jsonl --json > responses.jsonl
+  prlhf generate --adapters runs/a/adapters --model path/to/model --greedy --prompt 'Hello'";
+
+const CHAT: &str = "\
+Commands inside: /user ID, /user (the generic user), /reset, /quit.
+
+Examples:
+  prlhf chat --run runs/a --user anna
+  echo 'How do I boil an egg?' | prlhf chat --run runs/a --user anna";
+
+const USERS: &str = "\
+Examples:
+  prlhf users --run runs/a list
+  prlhf users --run runs/a export anna anna.json
+  prlhf users --run runs/a remove anna
+  prlhf users --run runs/a import anna.json";
+
+const INSPECT: &str = "\
+Examples:
+  prlhf inspect path/to/model.gguf
+  prlhf inspect runs/a
+  prlhf inspect data.jsonl
+  prlhf inspect run.toml                             the configuration with every default";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    trainer::logging::init();
+    match run(&cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough.
+        Err(TrainError::Stream { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(stopped @ TrainError::Interrupted { .. }) => {
+            eprintln!("{stopped}");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            eprintln!("error: {}", lines.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), TrainError> {
+    let mut stdout = io::stdout().lock();
+    let out = &mut Output(&mut stdout);
+    match command {
+        Command::Train(args) => train::run(args, &mut Watch::new(), out),
+        Command::Check(args) => check::run(args, out),
+        Command::Eval(args) => eval::run(args, out),
+        Command::Generate(args) => generate::run(args, out),
+        Command::Chat(args) => {
+            let mut stdin = io::stdin().lock();
+            let prompted = stdin.is_terminal();
+            let input = (&mut stdin as &mut dyn io::BufRead, prompted);
+            chat::run(args, input, &mut Output(&mut io::stderr()), out)
+        }
+        Command::Users(args) => users::run(args, out),
+        Command::Inspect(args) => inspect::run(args, out),
+    }
+}

@@ -1,0 +1,100 @@
+//! Comparisons from files of either layout.
+
+use std::path::Path;
+
+use pref_data::{
+    Comparison, DataError, Layout, ReadOptions, Skipped, SplitRatios, general, split_by_source,
+    tldr,
+};
+
+use crate::config::DataSection;
+use crate::error::TrainError;
+
+/// The split does not move with the seed of a run, so that runs can be compared.
+const SPLIT_SEED: u64 = 0;
+
+/// Comparisons and what was left out.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// In the order of the files.
+    pub comparisons: Vec<Comparison>,
+    /// Records left out, by reason.
+    pub skipped: Skipped,
+}
+
+/// Training and validation.
+#[derive(Debug, Default)]
+pub struct Sides {
+    /// Trained on.
+    pub train: Vec<Comparison>,
+    /// For all choices; may be empty.
+    pub validation: Vec<Comparison>,
+    /// Records left out, by reason.
+    pub skipped: Skipped,
+}
+
+/// Reads files and folders in the general layout or, where their first record is one, official TL;DR records with the
+/// annotators' own choices.
+///
+/// # Errors
+/// A broken record unless `lenient`, naming file, line and field, or no comparison at all.
+pub fn load<P: AsRef<Path>>(paths: &[P], lenient: bool) -> Result<Loaded, TrainError> {
+    let options = ReadOptions { lenient };
+    let (comparisons, skipped) = match Layout::detect(paths)? {
+        Layout::General => general::read(paths, options)?.read_all()?,
+        Layout::Tldr => stated(tldr::read(paths, options)?.read_all()?),
+    };
+    if comparisons.is_empty() {
+        let names = paths.iter().map(|p| p.as_ref().display().to_string());
+        return Err(TrainError::Data(DataError::Empty {
+            paths: names.collect::<Vec<_>>().join(", "),
+            found: skipped.to_string(),
+        }));
+    }
+    Ok(Loaded {
+        comparisons,
+        skipped,
+    })
+}
+
+fn stated((records, mut skipped): (Vec<tldr::TldrRecord>, Skipped)) -> (Vec<Comparison>, Skipped) {
+    let mut comparisons = Vec::with_capacity(records.len());
+    for record in records {
+        match record.stated() {
+            Some(comparison) => comparisons.push(comparison),
+            None => skipped.add(general::EQUAL_RESPONSES, record.post_key()),
+        }
+    }
+    (comparisons, skipped)
+}
+
+/// Loads a `[data]` section; where no validation files are given, a share of the prompts is held out.
+///
+/// # Errors
+/// As [`load`], or too few prompts to hold any out.
+pub fn sides(section: &DataSection) -> Result<Sides, TrainError> {
+    let Loaded {
+        comparisons,
+        mut skipped,
+    } = load(&section.train, section.lenient)?;
+    if !section.validation.is_empty() {
+        let validation = load(&section.validation, section.lenient)?;
+        skipped.merge(&validation.skipped);
+        return Ok(Sides {
+            train: comparisons,
+            validation: validation.comparisons,
+            skipped,
+        });
+    }
+    let ratios = SplitRatios {
+        train: 1.0 - section.validation_share,
+        validation: section.validation_share,
+        test: 0.0,
+    };
+    let split = split_by_source(comparisons, &ratios, SPLIT_SEED).map_err(DataError::Split)?;
+    Ok(Sides {
+        train: split.train,
+        validation: split.validation,
+        skipped,
+    })
+}

@@ -1,0 +1,68 @@
+//! The monitor of the programs: logs progress, stops at Ctrl-C.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::metrics::Line;
+use crate::session::Monitor;
+
+/// The least time between two lines of training.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// The exit code of a program that Ctrl-C ended, as shells expect it.
+pub const INTERRUPTED: u8 = 130;
+
+/// Logs a line now and then. At the first Ctrl-C the run finishes its step and saves; the second ends the program.
+pub struct Watch {
+    stop: Arc<AtomicBool>,
+    last: Instant,
+}
+
+impl Watch {
+    /// Takes over Ctrl-C; a program may have one of these.
+    pub fn new() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = stop.clone();
+        let handler = move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(INTERRUPTED.into());
+            }
+            tracing::warn!("finishing this step, then saving; Ctrl-C again stops at once");
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
+            tracing::warn!("Ctrl-C will stop without saving: {error}");
+        }
+        let last = Instant::now();
+        Self { stop, last }
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Monitor for Watch {
+    fn line(&mut self, line: &Line, total: usize) {
+        let validation = line.split == "validation";
+        if !validation && self.last.elapsed() < LINE_EVERY {
+            return;
+        }
+        self.last = Instant::now();
+        tracing::info!(
+            "{} {}/{total}: loss {:.3}, accuracy {:.2}, margin {:.2}, {:.2} comparisons/s",
+            line.split,
+            line.step,
+            line.loss,
+            line.rewards_accuracies,
+            line.rewards_margins,
+            line.comparisons_per_second,
+        );
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+}
