@@ -81,7 +81,10 @@ fn interval(estimate: &Estimate) -> Option<stats::Interval> {
     })
 }
 
-fn by_ratio(bands: &[f64], pooled: &dyn Fn(&dyn Fn(&Case) -> bool) -> Estimate) -> Vec<RatioBand> {
+/// The share of correct rows among the cases that a condition keeps.
+type Pooled<'a> = &'a dyn Fn(&dyn Fn(&Case) -> bool) -> Estimate;
+
+fn by_ratio(bands: &[f64], pooled: Pooled<'_>) -> Vec<RatioBand> {
     let ends = bands.iter().skip(1).map(|b| Some(*b)).chain([None]);
     bands
         .iter()

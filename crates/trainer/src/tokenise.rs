@@ -174,16 +174,22 @@ impl Formatter {
             None => self.fit_text(prompt_text(prompt), budget, &|t| self.raw_ids(t))?,
             Some(messages) => self.fit_messages(messages, budget)?,
         };
-        let soft_at =
-            usize::from(ids.first().is_some() && ids.first().copied() == self.tokenizer.bos());
+        let soft_at = usize::from(!ids.is_empty() && ids.first().copied() == self.tokenizer.bos());
         let mut all = ids[..soft_at].to_vec();
         all.extend(text);
         all.extend(&ids[soft_at..]);
-        Ok(TokenizedPrompt {
+        let mut prompt = TokenizedPrompt {
             ids: all,
             soft_at,
             cut,
-        })
+        };
+        if prompt.ids.is_empty() {
+            // Something must stand before the first token of a response.
+            let bos = self.tokenizer.bos();
+            prompt.ids.push(bos.unwrap_or(self.eos));
+            prompt.soft_at = usize::from(bos.is_some());
+        }
+        Ok(prompt)
     }
 
     /// Tokenises a response; EOS is added unless it ends in it.
@@ -259,7 +265,8 @@ impl Formatter {
         self.encode(&text)
     }
 
-    /// Drops the oldest messages (a system message stays) until the rest fits, then words of the last one.
+    /// Drops the oldest messages (a system message stays, what is left begins with the user where it can) until the
+    /// rest fits, then words of the last one.
     fn fit_messages(
         &self,
         mut messages: Vec<Message>,
@@ -275,6 +282,10 @@ impl Formatter {
             let first = usize::from(messages.first().is_some_and(|m| m.role == "system"));
             if messages.len() - first > 1 {
                 messages.remove(first);
+                // Many templates refuse a chat that begins with an answer.
+                while messages.len() - first > 1 && messages[first].role != "user" {
+                    messages.remove(first);
+                }
                 continue;
             }
             let Some(last) = messages.pop() else {
@@ -293,7 +304,8 @@ impl Formatter {
         }
     }
 
-    /// The longest tail of `text` that starts at a word and whose ids fit.
+    /// The longest tail of `text` that starts at a word, or inside the last one if that alone is too long, and whose
+    /// ids fit.
     fn fit_text(
         &self,
         text: &str,
@@ -304,25 +316,38 @@ impl Formatter {
         if all.len() <= budget {
             return Ok((all, false));
         }
-        let starts: Vec<usize> = text
+        let words: Vec<usize> = text
             .char_indices()
             .zip(text.chars().skip(1))
             .filter(|((_, a), b)| a.is_whitespace() && !b.is_whitespace())
             .map(|((i, a), _)| i + a.len_utf8())
             .collect();
-        // The first start whose tail fits; tails only get shorter.
-        let (mut low, mut high) = (0, starts.len());
-        while low < high {
-            let middle = (low + high) / 2;
-            if ids(&text[starts[middle]..])?.len() <= budget {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        let tail = starts.get(low).map_or("", |&start| &text[start..]);
-        Ok((ids(tail)?, true))
+        let characters = || text.char_indices().map(|(i, _)| i).collect::<Vec<_>>();
+        let start = match first_fit(text, &words, budget, ids)? {
+            Some(start) => start,
+            None => first_fit(text, &characters(), budget, ids)?.unwrap_or(text.len()),
+        };
+        Ok((ids(&text[start..])?, true))
     }
+}
+
+/// The first of `starts` at which the tail of `text` fits; tails only get shorter.
+fn first_fit(
+    text: &str,
+    starts: &[usize],
+    budget: usize,
+    ids: &dyn Fn(&str) -> Result<Vec<u32>, TrainError>,
+) -> Result<Option<usize>, TrainError> {
+    let (mut low, mut high) = (0, starts.len());
+    while low < high {
+        let middle = (low + high) / 2;
+        if ids(&text[starts[middle]..])?.len() <= budget {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(starts.get(low).copied())
 }
 
 fn prompt_text(prompt: &Prompt) -> &str {

@@ -126,7 +126,8 @@ fn rename(dir: &Path, from: &str, to: &str) {
 fn a_crash_between_the_renames_loses_nothing() {
     let world = World::new();
     let expected = uninterrupted(&world);
-    let leftovers: [(&str, &dyn Fn(&Path)); 4] = [
+    type Leave<'a> = &'a dyn Fn(&Path);
+    let leftovers: [(&str, Leave<'_>); 4] = [
         ("only the old one", &|dir| {
             rename(dir, "checkpoint", "checkpoint.old");
         }),
@@ -163,7 +164,8 @@ fn half_written(dir: &Path) {
 fn a_checkpoint_of_another_run_is_refused() {
     let dir = folder();
     World::new().run_until(dir.path(), false, 2);
-    let changes: [(&str, &dyn Fn(&mut World)); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut World);
+    let changes: [(&str, Change<'_>); 6] = [
         ("seed", &|w| w.seed += 1),
         ("rate", &|w| w.training.learning_rate *= 2.0),
         ("batch", &|w| w.training.batch = 3),

@@ -103,18 +103,23 @@ fn main() -> ExitCode {
 }
 
 fn tldr(args: &Tldr) -> Result<(), TrainError> {
-    let path = args
-        .config
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("configs/tldr/{}.toml", args.preset)));
+    let path = args.config.clone().unwrap_or_else(|| preset_file(args));
     let config: ExperimentConfig = trainer::config::read_toml(&path)?;
     let config = config
         .with(&overrides(args))
         .map_err(|problem| TrainError::format(&path, problem))?;
+    if config.data.paths.is_empty() {
+        let expected = "at least one file or folder: give --data";
+        return Err(TrainError::config("data.paths", "empty", expected));
+    }
     if args.stats {
         let seed = config.data.split_seeds.first().copied().unwrap_or(0);
         println!("{}", TldrSplit::load(&config.data, seed)?.full_stats());
         return Ok(());
+    }
+    if config.tiny.is_none() && config.model.source.is_empty() {
+        let expected = "a Hugging Face directory, a GGUF file or a hub id: give --model";
+        return Err(TrainError::config("model.source", "empty", expected));
     }
     let out = args
         .out
@@ -122,6 +127,13 @@ fn tldr(args: &Tldr) -> Result<(), TrainError> {
         .unwrap_or_else(|| PathBuf::from(format!("runs/tldr-{}", args.preset)));
     check_free(&out, args.resume, args.force)?;
     if args.force && !args.resume && out.exists() {
+        // Only what is a run of ours is ever removed.
+        if !out.join("config.toml").exists()
+            && std::fs::read_dir(&out).is_ok_and(|mut d| d.next().is_some())
+        {
+            let problem = "holds no run (no config.toml); --force replaces runs only";
+            return Err(TrainError::format(&out, problem));
+        }
         std::fs::remove_dir_all(&out).map_err(|e| TrainError::io(&out, e))?;
     }
     std::fs::create_dir_all(&out).map_err(|e| TrainError::io(&out, e))?;
@@ -155,6 +167,15 @@ fn tldr(args: &Tldr) -> Result<(), TrainError> {
         println!("Next: {next}");
     }
     Ok(())
+}
+
+/// The preset's file; some presets have another one for data given with `--data`.
+fn preset_file(args: &Tldr) -> PathBuf {
+    let given = PathBuf::from(format!("configs/tldr/{}-data.toml", args.preset));
+    if !args.data.is_empty() && given.exists() {
+        return given;
+    }
+    PathBuf::from(format!("configs/tldr/{}.toml", args.preset))
 }
 
 fn overrides(args: &Tldr) -> Overrides {

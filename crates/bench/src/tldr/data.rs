@@ -59,9 +59,7 @@ impl TldrSplit {
             (&mut data.split.train, config.train_limit),
             (&mut data.split.test, config.test_limit),
         ] {
-            if limit > 0 {
-                side.truncate(limit);
-            }
+            thin(side, limit);
         }
         data.split
             .check_disjoint()
@@ -200,6 +198,23 @@ impl TldrSplit {
     }
 }
 
+/// Keeps `limit` comparisons, evenly spaced, so that every post and worker has its share; 0 keeps all.
+fn thin(side: &mut Vec<Comparison>, limit: usize) {
+    if limit == 0 || side.len() <= limit {
+        return;
+    }
+    let all = std::mem::take(side);
+    let count = all.len();
+    let mut taken = 0;
+    for (i, comparison) in all.into_iter().enumerate() {
+        // The next one is due as soon as its place, taken * count / limit, is reached.
+        if i * limit >= taken * count {
+            side.push(comparison);
+            taken += 1;
+        }
+    }
+}
+
 fn seen_users(data: &TldrData) -> Users {
     let users = data.users().into_iter();
     users
@@ -208,4 +223,29 @@ fn seen_users(data: &TldrData) -> Users {
             Some((id.to_string(), kind.as_str().to_string()))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trainer::pref_data::Prompt;
+
+    #[test]
+    fn thinning_keeps_exactly_as_many_evenly_spaced() {
+        let numbered = |i: usize| Comparison {
+            user: None,
+            user_text: None,
+            prompt: Prompt::Text(i.to_string()),
+            chosen: "a".into(),
+            rejected: "b".into(),
+            source: i.to_string(),
+            group: None,
+        };
+        let mut side: Vec<Comparison> = (0..10).map(numbered).collect();
+        thin(&mut side, 4);
+        let kept: Vec<&str> = side.iter().map(|c| c.source.as_str()).collect();
+        assert_eq!(kept, ["0", "3", "5", "8"]);
+        thin(&mut side, 0);
+        assert_eq!(side.len(), 4);
+    }
 }

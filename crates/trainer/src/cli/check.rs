@@ -79,7 +79,8 @@ fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 fn lengths(prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let kinds: [(&str, fn(&Item) -> usize); 4] = [
+    type Length = fn(&Item) -> usize;
+    let kinds: [(&str, Length); 4] = [
         ("prompt", |i| i.pair.prompt.ids.len()),
         ("chosen", |i| i.pair.chosen.len()),
         ("rejected", |i| i.pair.rejected.len()),
