@@ -1,0 +1,200 @@
+//! What happens to texts that are too long, and what is left of them.
+
+use llm_backbone::tokenizer::Tokenizer;
+use pdpo_loss::Branch;
+use trainer::dataset::Dataset;
+use trainer::pack::{PackedBatch, Row};
+use trainer::tokenise::{Formatter, PromptConfig, Template, TokenizedPair};
+
+use super::{
+    RESERVE, TEMPLATE, chat, comparison, formatter, gpt_j_like, llama_like, pair, prompt, support,
+    text,
+};
+
+fn limited(max_prompt_length: usize) -> PromptConfig {
+    PromptConfig {
+        max_prompt_length,
+        ..Default::default()
+    }
+}
+
+/// A long post with a cue at its end.
+fn long_post() -> String {
+    let words = ["the", "cat", "sat", "on", "a", "mat"];
+    let post: Vec<&str> = (0..80).map(|i| words[i % words.len()]).collect();
+    format!("post: {} summary:", post.join(" "))
+}
+
+#[test]
+fn a_long_response_loses_its_end_and_that_is_told() {
+    let config = PromptConfig {
+        max_response_length: 4,
+        ..Default::default()
+    };
+    let formatter = formatter(gpt_j_like(), config);
+    let long = "the cat sat on the mat and the dog sat on the cat";
+    let found = pair(&formatter, "one:", long, "two");
+    assert_eq!(found.chosen.len(), 4);
+    assert!(found.response_cut);
+    assert!(long.starts_with(text(&formatter, &found.chosen).trim_start()));
+    assert!(!pair(&formatter, "one:", "on", "at").response_cut);
+}
+
+#[test]
+fn a_long_text_is_cut_from_the_left_at_a_word_and_that_is_told() {
+    for tokenizer in [llama_like(), gpt_j_like()] {
+        let adds_bos = tokenizer.adds_bos();
+        let formatter = formatter(tokenizer, limited(20));
+        let post = long_post();
+        let found = prompt(&formatter, &post, None);
+        assert!(found.cut);
+        let length = found.ids.len() + RESERVE;
+        assert!((15..=20).contains(&length), "no more is cut than must be");
+        let kept = text(&formatter, &found.ids[found.soft_at..]);
+        assert!(
+            post.ends_with(&kept) && kept.ends_with(" summary:"),
+            "{kept}"
+        );
+        assert!(post[..post.len() - kept.len()].ends_with(' '), "{kept}");
+        assert_eq!(found.soft_at, usize::from(adds_bos));
+        let exact = prompt(&formatter, &kept, None);
+        assert!(!exact.cut && exact.ids == found.ids);
+    }
+}
+
+#[test]
+fn a_long_text_without_words_is_cut_at_a_character() {
+    let formatter = formatter(llama_like(), limited(20));
+    let post = "\u{732b}\u{5750}\u{57ab}".repeat(30) + ":";
+    let found = prompt(&formatter, &post, None);
+    let kept = text(&formatter, &found.ids[1..]);
+    assert!(found.cut && found.ids.len() + RESERVE <= 20);
+    assert!(kept.chars().count() >= 4 && post.ends_with(&kept), "{kept}");
+}
+
+#[test]
+fn user_text_takes_its_room_from_the_prompt() {
+    let formatter = formatter(llama_like(), limited(24));
+    let found = prompt(&formatter, &long_post(), Some("one two three"));
+    assert!(found.cut && found.ids.len() + RESERVE <= 24);
+    let kept = text(&formatter, &found.ids);
+    assert!(kept.starts_with("<s>one two three"), "{kept}");
+    assert!(kept.ends_with(" summary:"), "{kept}");
+}
+
+#[test]
+fn a_long_chat_loses_its_oldest_messages_first_but_never_system_message_and_final_header() {
+    let open = |limit| formatter(llama_like().with_chat_template(TEMPLATE), limited(limit));
+    let messages = [
+        ("system", "one"),
+        ("user", "the cat sat on the mat and the dog sat on the cat"),
+        ("assistant", "the dog"),
+        ("user", "the cat"),
+        ("assistant", "the mat"),
+        ("user", "two three"),
+    ];
+    let kept = [&messages[..1], &messages[3..]].concat();
+    let expected = chat(&open(512), &kept);
+    let limit = expected.ids.len() + RESERVE;
+    for limit in [limit, limit + 5] {
+        // There may be room for the first answer, but a chat does not begin with one.
+        let found = chat(&open(limit), &messages);
+        assert_eq!((&found.ids, found.cut), (&expected.ids, true));
+    }
+}
+
+#[test]
+fn the_last_message_of_a_chat_loses_its_first_words() {
+    let formatter = formatter(llama_like().with_chat_template(TEMPLATE), limited(26));
+    let post = long_post();
+    let messages = [("system", "one"), ("user", "two"), ("user", &post)];
+    let found = chat(&formatter, &messages);
+    assert!(found.cut && found.ids.len() + RESERVE <= 26);
+    let kept = text(&formatter, &found.ids);
+    assert!(kept.starts_with("<s><system>one</s><user>"), "{kept}");
+    assert!(kept.ends_with(" summary:</s><assistant>"), "{kept}");
+}
+
+#[test]
+fn a_long_chat_of_smollm2_keeps_its_final_header() {
+    let Some(path) = support::smollm2() else {
+        return;
+    };
+    let tokenizer = Tokenizer::open(&path).expect("a good file");
+    let formatter = formatter(tokenizer, limited(60));
+    let found = chat(&formatter, &[("user", &long_post())]);
+    assert!(found.cut && found.ids.len() + RESERVE <= 60);
+    let kept = text(&formatter, &found.ids);
+    let end = " summary:<|im_end|>\n<|im_start|>assistant\n";
+    assert!(kept.ends_with(end), "{kept}");
+    assert_eq!(found.ids.iter().filter(|&&id| id == 1).count(), 3);
+}
+
+#[test]
+fn cuts_are_counted() {
+    let config = PromptConfig {
+        max_prompt_length: 20,
+        max_response_length: 4,
+        ..Default::default()
+    };
+    let formatter = formatter(llama_like(), config);
+    let data = [
+        comparison(&long_post(), "on", "at"),
+        comparison("one:", "on", &long_post()),
+        comparison("one:", "on", "at"),
+    ];
+    let dataset = Dataset::new(&data, &formatter).expect("ids");
+    assert_eq!((dataset.cut_prompts, dataset.cut_responses), (1, 1));
+    assert_eq!(dataset.items.len(), 3);
+}
+
+/// Policy and reference, and every system of a comparison, see the same ids: the reserve alone decides where to cut.
+#[test]
+fn the_reserve_fixes_the_ids_whatever_the_number_of_soft_tokens() {
+    let data = [
+        comparison(&long_post(), "two", "one"),
+        comparison("one:", "two", "three"),
+    ];
+    let with = |reserve: usize| -> Vec<TokenizedPair> {
+        let formatter = Formatter::new(llama_like(), limited(24), reserve).expect("room");
+        let ids = |c| formatter.pair(c).expect("ids");
+        data.iter().map(ids).collect()
+    };
+    let pairs = with(10);
+    assert!(pairs[0].prompt.cut && pairs[0].prompt.ids.len() + 10 <= 24);
+    assert_eq!(with(10), pairs);
+    let row = |pair| Row {
+        pair,
+        branch: Branch::Generic,
+    };
+    let rows: Vec<Row<'_>> = pairs.iter().map(row).collect();
+    let plain = PackedBatch::new(&rows, 0);
+    for soft in [1, 10] {
+        let packed = PackedBatch::new(&rows, soft);
+        assert_eq!(packed.ids, plain.ids, "T_u {soft}");
+        assert_eq!(packed.targets, plain.targets);
+    }
+    assert!(with(0)[0].prompt.ids.len() > pairs[0].prompt.ids.len());
+}
+
+#[test]
+fn limits_that_leave_no_room_are_refused() {
+    let refusal = |config, reserve| match Formatter::new(llama_like(), config, reserve) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("accepted"),
+    };
+    let error = refusal(limited(10), 10);
+    assert!(error.contains("prompt.max_prompt_length"), "{error}");
+    let config = PromptConfig {
+        max_response_length: 1,
+        ..Default::default()
+    };
+    let error = refusal(config, 0);
+    assert!(error.contains("prompt.max_response_length"), "{error}");
+    let config = PromptConfig {
+        template: Template::Chat,
+        ..Default::default()
+    };
+    let error = refusal(config, 0);
+    assert!(error.contains("chat template"), "{error}");
+}
