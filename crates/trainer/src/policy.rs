@@ -11,7 +11,7 @@ use crate::error::TrainError;
 use crate::pack::{DeviceBatch, PackedBatch};
 
 /// What a step trains: the adapters of the model and the shared tensors of the user model. The users' own rows live in
-/// their [`UserTable`](user_model::UserTable).
+/// their [`UserTable`].
 #[derive(Module, Debug)]
 pub struct Policy {
     /// The language model.

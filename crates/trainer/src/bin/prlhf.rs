@@ -114,7 +114,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(stopped @ TrainError::Interrupted { .. }) => {
-            eprintln!("{stopped}");
+            eprintln!("{stopped}:\n  prlhf {}", resuming(std::env::args().skip(1)));
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
@@ -124,6 +124,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments that go on with a run, as one types them.
+fn resuming(arguments: impl Iterator<Item = String>) -> String {
+    let kept = arguments.filter(|a| a != "--resume" && a != "--force");
+    let quoted = kept.map(|a| match a.contains(char::is_whitespace) {
+        true => format!("'{a}'"),
+        false => a,
+    });
+    quoted
+        .chain(["--resume".into()])
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn run(command: &Command) -> Result<(), TrainError> {

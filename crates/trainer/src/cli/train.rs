@@ -48,7 +48,7 @@ pub struct TrainArgs {
 /// What to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Adapters and user model on preferences (without [users]: plain DPO).
+    /// Adapters and user model on preferences (without a section `users`: plain DPO).
     Pdpo,
     /// Adapters on the preferred responses; then set model.adapters to the result. Not resumable.
     Sft,
