@@ -1,8 +1,8 @@
 //! Training on burn-train, through a strategy of our own.
 //!
 //! burn-train brings the dashboard, the metrics behind it and the interrupter; its default loop would checkpoint the
-//! frozen base at epoch ends and validate once an epoch. [`SessionStrategy`] therefore owns the whole
-//! [`Session`](crate::session::Session) and only reports to burn-train what it did.
+//! frozen base at epoch ends and validate once an epoch. `SessionStrategy` therefore owns the whole
+//! [`Session`] and only reports to burn-train what it did.
 //!
 //! ```text
 //! Session::run ── monitor's thread: serves the Monitor

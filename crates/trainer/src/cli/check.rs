@@ -79,7 +79,6 @@ fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// The length of a part, in tokens.
-type Length = fn(&Item) -> usize;
 
 fn lengths(prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
     type Length = fn(&Item) -> usize;
