@@ -79,9 +79,9 @@ fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// The length of a part, in tokens.
+type Length = fn(&Item) -> usize;
 
 fn lengths(prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
-    type Length = fn(&Item) -> usize;
     let kinds: [(&str, Length); 4] = [
         ("prompt", |i| i.pair.prompt.ids.len()),
         ("chosen", |i| i.pair.chosen.len()),
