@@ -27,7 +27,10 @@ const EXAMPLES: &[Example] = &[
     // user-model
     example("two_users", &[]),
     // llm-backbone
+    example("generate", &[]),
     example("inspect_model", &[]),
+    // trainer
+    example("train_two_users", &[]),
     // bench
     example("report_demo", &["target/examples-out/report"]),
 ];
