@@ -10,7 +10,7 @@ const MAJORITY: &str = "#56B4E9";
 const MINORITY: &str = "#D55E00";
 const OTHER: &str = "#8A8F98";
 const RIGHT: f64 = WIDTH - 12.0;
-const LABEL_CHARS: usize = 15;
+const LABEL_CHARS: usize = 13;
 /// The systems whose answer to everyone is drawn beneath the users' bars.
 const REFERENCES: [&str; 2] = [VANILLA, "sft"];
 const VANILLA: &str = "vanilla-dpo";
