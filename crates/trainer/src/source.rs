@@ -120,8 +120,11 @@ fn download(id: &str) -> Result<PathBuf, hf_hub::api::sync::ApiError> {
     Ok(folder)
 }
 
-/// SHA-256 over the weight files of a model, by name.
-fn weights_hash(path: &Path) -> Result<String, TrainError> {
+/// SHA-256 over the weight files of a model or of an adapter folder, by name.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
     let mut files = vec![path.to_path_buf()];
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| TrainError::io(path, e))?;

@@ -83,7 +83,7 @@ impl Prepared {
                 adapted.save_adapters(&adapters, &config.lora, &source)?;
             }
             model = model.with_adapters(&adapters)?.0.merged();
-            key += &format!("+sft-{seed}-{}-{}", sft.steps, train.items.len());
+            key += &format!("+{}", source::weights_hash(&adapters)?);
             sft_note = format!("LoRA fine-tuning for {} steps, merged", sft.steps);
         }
         let posts = split.test_posts(config.evaluation.prompts);
