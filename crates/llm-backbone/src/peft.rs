@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lora::{AllLinear, LoraConfig, LoraError, Targets};
 use crate::model::Model;
-use crate::weights::{SafetensorsFile, WeightSource, write_safetensors};
+use crate::weights::{SafetensorsFile, WeightError, WeightSource, replace_file, write_safetensors};
 
 /// The fields of `adapter_config.json` that matter here; others are ignored when reading.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,9 +80,11 @@ impl Model {
             serde_json::to_string_pretty(&peft).map_err(|e| format(&dir.join(CONFIG), &e))?;
         let tensors = dir.join(TENSORS);
         write_safetensors(&tensors, self.adapter_tensors()).map_err(|e| format(&tensors, &e))?;
-        let temporary = dir.join(format!("{CONFIG}.tmp"));
-        fs::write(&temporary, text).map_err(|source| io(&temporary, source))?;
-        fs::rename(&temporary, dir.join(CONFIG)).map_err(|source| io(&temporary, source))
+        let path = dir.join(CONFIG);
+        replace_file(&path, |temporary| {
+            fs::write(temporary, text).map_err(|source| WeightError::io(&path, source))
+        })
+        .map_err(|e| format(&path, &e))
     }
 
     /// Attaches the adapters of a PEFT directory, written by this crate or by `peft`.

@@ -2,10 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use llm_backbone::Model;
 use pdpo_loss::{Branch, PairLogProbs, PreferenceLoss};
-use user_model::{UserRef, UserTable};
+use user_model::{RowBatch, UserRef, UserTable};
 
 use crate::error::TrainError;
 use crate::pack::{PackedBatch, Row};
@@ -51,13 +51,7 @@ pub fn score(
     for chunk in order.chunks(micro_rows) {
         let packed = pack(&policy, examples, chunk);
         let batch = packed.to_device(&device);
-        let rows = match table {
-            Some(table) => {
-                let users: Vec<UserRef> = chunk.iter().map(|&i| examples[i].user.clone()).collect();
-                Some(table.batch(&users, &device)?)
-            }
-            None => None,
-        };
+        let rows = own_rows(table, examples, chunk, &device)?;
         let sums = policy.response_log_probs(&packed, &batch, rows.as_ref());
         let column = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
         let (chosen_tokens, rejected_tokens) = packed.response_lengths();
@@ -83,6 +77,20 @@ pub fn score(
         progress.advance(chunk.len());
     }
     Ok(scored.into_iter().flatten().collect())
+}
+
+/// The rows of the examples' own users; none where there is no user model.
+fn own_rows(
+    table: Option<&UserTable>,
+    examples: &[Example],
+    chunk: &[usize],
+    device: &Device,
+) -> Result<Option<RowBatch>, TrainError> {
+    let Some(table) = table else {
+        return Ok(None);
+    };
+    let users: Vec<UserRef> = chunk.iter().map(|&i| examples[i].user.clone()).collect();
+    Ok(Some(table.batch(&users, device)?))
 }
 
 fn pack(policy: &Policy, examples: &[Example], chunk: &[usize]) -> PackedBatch {
@@ -124,13 +132,7 @@ pub fn text_quality(
     for chunk in indices.chunks(micro_rows) {
         let packed = pack(&policy, examples, chunk);
         let batch = packed.to_device(&device);
-        let rows = match table {
-            Some(table) => {
-                let users: Vec<UserRef> = chunk.iter().map(|&i| examples[i].user.clone()).collect();
-                Some(table.batch(&users, &device)?)
-            }
-            None => None,
-        };
+        let rows = own_rows(table, examples, chunk, &device)?;
         let states = policy.scored_states(&packed, &batch, rows.as_ref());
         let plain = pack(&reference, examples, chunk);
         let plain_states = reference.scored_states(&plain, &plain.to_device(&device), None);
@@ -165,11 +167,7 @@ pub fn text_quality(
 const CHUNK: usize = 128;
 
 /// Mean log-prob per token of both responses, for tests and for the SFT stage.
-pub fn mean_log_prob(
-    policy: &Policy,
-    packed: &PackedBatch,
-    device: &burn::tensor::Device,
-) -> Tensor<1> {
+pub fn mean_log_prob(policy: &Policy, packed: &PackedBatch, device: &Device) -> Tensor<1> {
     let batch = packed.to_device(device);
     let tokens = policy.token_log_probs(packed, &batch, None);
     let [count] = tokens.dims();

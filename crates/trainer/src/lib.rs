@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod device;
 pub mod error;
 pub mod eval;
+pub mod files;
 pub mod generation;
 pub mod logging;
 pub mod memory;

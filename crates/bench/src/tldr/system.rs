@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use trainer::TrainError;
 use trainer::eval::{self, Scored};
 use trainer::generation::{self, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
@@ -15,6 +14,7 @@ use trainer::policy::Policy;
 use trainer::session::{Monitor, Session, SessionConfig};
 use trainer::step::Example;
 use trainer::user_model::{UserRef, UserTable};
+use trainer::{TrainError, files};
 
 use super::setup::Prepared;
 use crate::config::{ExperimentConfig, SFT, SystemConfig};
@@ -102,9 +102,7 @@ pub fn run(
     measured.peak_rss_bytes = memory::peak_bytes();
     fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
     let text = serde_json::to_vec_pretty(&measured).map_err(|e| TrainError::format(&result, e))?;
-    let temporary = dir.join("result.json.tmp");
-    fs::write(&temporary, text).map_err(|e| TrainError::io(&temporary, e))?;
-    fs::rename(&temporary, &result).map_err(|e| TrainError::io(&result, e))?;
+    files::replace_file(&result, text)?;
     Ok(measured)
 }
 

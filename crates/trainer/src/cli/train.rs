@@ -293,7 +293,5 @@ pub(super) fn unreferenced(side: &Dataset) -> Vec<Example> {
 fn write_config(config: &Config, dir: &Path) -> Result<(), TrainError> {
     let path = dir.join("config.toml");
     let text = toml::to_string_pretty(config).map_err(|e| TrainError::format(&path, e))?;
-    let temporary = dir.join("config.toml.tmp");
-    fs::write(&temporary, text).map_err(|e| TrainError::io(&temporary, e))?;
-    fs::rename(&temporary, &path).map_err(|e| TrainError::io(&path, e))
+    crate::files::replace_file(&path, text)
 }
