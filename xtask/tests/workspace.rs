@@ -10,6 +10,7 @@ fn cargo(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(args)
         .args(["--manifest-path", manifest])
+        .args(["--color", "never"])
         .output()
         .expect("cargo");
     let errors = String::from_utf8_lossy(&output.stderr);
