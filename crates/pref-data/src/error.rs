@@ -157,6 +157,33 @@ pub enum SplitError {
         /// Parts that must not be empty.
         expected: usize,
     },
+    /// A share that is none.
+    #[error("{name}: found {found}, expected a share from 0 to 1")]
+    Share {
+        /// Which one.
+        name: &'static str,
+        /// The number given.
+        found: f64,
+    },
+    /// A dialogue that two users are said to have had.
+    #[error("dialogue `{dialogue}`: found the users `{first}` and `{second}`, expected one")]
+    TwoUsers {
+        /// The dialogue.
+        dialogue: String,
+        /// One user.
+        first: UserId,
+        /// The other.
+        second: UserId,
+    },
+    /// No user to train on.
+    #[error(
+        "cannot split by user: found {users} users and none to be seen, expected a seen share of them \
+         with two dialogues or more"
+    )]
+    NoSeenUser {
+        /// How many users there are.
+        users: usize,
+    },
     /// The same source or pair on two sides.
     #[error("split leaks: {what} `{name}` is in {first} and in {second}")]
     Leak {

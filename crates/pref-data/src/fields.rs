@@ -99,6 +99,50 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An integer, also where it is written as `3.0`, or nothing.
+    pub fn optional_whole(&self, name: &str) -> Result<Option<i64>, DataError> {
+        const EXACT: f64 = (1u64 << 53) as f64;
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let from_float = |number: f64| {
+            (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
+        };
+        let whole = value.as_i64().or_else(|| value.as_f64().and_then(from_float));
+        match whole {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.wrong(name, "an integer or null")),
+        }
+    }
+
+    /// An integer, also where it is written as `3.0`.
+    pub fn whole(&self, name: &str) -> Result<i64, DataError> {
+        match self.optional_whole(name) {
+            Ok(Some(number)) => Ok(number),
+            _ => Err(self.wrong(name, "an integer")),
+        }
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Result<f64, DataError> {
+        self.get(name)
+            .and_then(Value::as_f64)
+            .ok_or_else(|| self.wrong(name, "a number"))
+    }
+
+    /// True or false.
+    pub fn flag(&self, name: &str) -> Result<bool, DataError> {
+        self.get(name)
+            .and_then(Value::as_bool)
+            .ok_or_else(|| self.wrong(name, "true or false"))
+    }
+
+    /// A name, written as text or as an integer.
+    pub fn name(&self, name: &str) -> Result<String, DataError> {
+        self.optional_name(name)?
+            .ok_or_else(|| self.wrong(name, "text that is not empty, or an integer"))
+    }
+
     /// A list.
     pub fn list(&self, name: &str) -> Result<&'a [Value], DataError> {
         self.get(name)

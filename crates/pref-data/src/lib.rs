@@ -1,11 +1,12 @@
 //! Comparisons with a user id: streaming loaders, simulated annotators, splits, statistics.
 //!
 //! A [`Comparison`] is one human judgement: for a prompt, a chosen and a rejected response, and who judged.
-//! Two layouts are read, one record in memory at a time:
+//! These layouts are read, one record in memory at a time:
 //!
 //! - [`general`]: JSON Lines, CSV or Parquet with `prompt`, `chosen`, `rejected` and `user`.
 //! - [`tldr`]: the official files of OpenAI's "summarize from feedback" comparisons, with the steps of the TL;DR
 //!   experiment: policy filter, ranking of the [`workers`], simulated [`population`], [`split`], [`stats`].
+//! - [`prism`]: the official PRISM files: user text from the survey, comparisons per turn, seen and unseen users.
 //!
 //! Nothing is dropped silently: what is left out is counted, with its reason, in [`Skipped`].
 //! All randomness follows from explicit seeds (see [`seed`] and [`numpy`]).
@@ -18,6 +19,7 @@ pub mod mini;
 pub mod numpy;
 pub mod options;
 pub mod population;
+pub mod prism;
 pub mod reader;
 pub mod seed;
 pub mod simulate;
@@ -42,6 +44,7 @@ pub use error::{DataError, PopulationError, RecordError, SplitError};
 pub use files::{Format, Layout};
 pub use options::{ReadOptions, Skipped};
 pub use population::{Population, PopulationChoice, PopulationConfig};
+pub use prism::{PrismData, PrismOptions};
 pub use quantiles::Quantiles;
 pub use reader::Reader;
 pub use simulate::{Kind, simulate};

@@ -69,6 +69,8 @@ pub enum SplitOrigin {
     Official,
     /// All three by source.
     BySource,
+    /// Users seen or not, then dialogues of seen users (PRISM).
+    ByDialogue,
 }
 
 impl fmt::Display for SplitOrigin {
@@ -78,6 +80,7 @@ impl fmt::Display for SplitOrigin {
             Self::BySource => {
                 "by post (the files do not hold both training and validation records)"
             }
+            Self::ByDialogue => "by user, then by dialogue",
         })
     }
 }
@@ -156,7 +159,7 @@ pub fn split_official(
 }
 
 impl Split {
-    fn empty(origin: SplitOrigin) -> Self {
+    pub(crate) fn empty(origin: SplitOrigin) -> Self {
         Self {
             train: Vec::new(),
             validation: Vec::new(),
@@ -166,7 +169,7 @@ impl Split {
         }
     }
 
-    fn side(&mut self, part: Part) -> &mut Vec<Comparison> {
+    pub(crate) fn side(&mut self, part: Part) -> &mut Vec<Comparison> {
         match part {
             Part::Train => &mut self.train,
             Part::Validation => &mut self.validation,

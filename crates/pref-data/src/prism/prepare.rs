@@ -1,0 +1,275 @@
+//! From official files to data that can be trained on.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
+
+use crate::error::DataError;
+use crate::files;
+use crate::options::{ReadOptions, Skipped};
+use crate::prism::comparisons::{ComparisonOptions, comparisons};
+use crate::prism::decode::{read_conversations, read_survey, read_utterances};
+use crate::prism::dialogue::{Dialogue, Gatherer};
+use crate::prism::profile::{Feedback, TopPreferences, UserProfile};
+use crate::prism::sources::Sources;
+use crate::prism::stats::PrismStats;
+use crate::prism::users::{DialogueSplit, UserSplit, split_dialogues};
+use crate::split::{Part, Split, SplitOrigin};
+use crate::types::{Comparison, UserId};
+use crate::units::pair_key;
+
+/// A survey row is left out: its user finished no conversation.
+pub const NO_CONVERSATION: &str = "user without a finished conversation";
+/// A survey row is left out: another one is of the same user.
+pub const SECOND_SURVEY: &str = "second survey of a user";
+/// A dialogue is left out: the survey does not hold its user.
+pub const NO_SURVEY: &str = "dialogue of a user without a survey";
+/// A dialogue is left out: the survey says that its user finished none.
+pub const UNFINISHED: &str = "dialogue of a user without a finished conversation";
+/// A dialogue is left out: another one has the same id.
+pub const SECOND_DIALOGUE: &str = "second dialogue with the same id";
+/// A dialogue is left out: no turn gives a comparison.
+pub const NO_COMPARISON: &str = "dialogue without a comparison";
+/// A comparison is left out: the same prompt and responses are on a side that counts more.
+pub const ON_TWO_SIDES: &str = "comparison whose pair is in training, or in test";
+
+/// The choices of the experiment; the default is the paper's text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PrismOptions {
+    /// How to treat broken records.
+    pub read: ReadOptions,
+    /// How a user's three preferences are found.
+    pub preferences: TopPreferences,
+    /// How turns become comparisons.
+    pub comparisons: ComparisonOptions,
+    /// Users and dialogues: seed and shares.
+    pub split: UserSplit,
+}
+
+/// What the experiment trains and evaluates on.
+#[derive(Clone, Debug)]
+pub struct PrismData {
+    /// Training and validation comparisons of seen users; test comparisons of seen users' test dialogues, and all of unseen
+    /// users, who keep their ids.
+    pub split: Split,
+    /// Users with training dialogues.
+    pub seen: BTreeSet<UserId>,
+    /// Users without.
+    pub unseen: BTreeSet<UserId>,
+    /// Dialogues read.
+    pub dialogues: usize,
+    /// What was left out, by reason.
+    pub skipped: Skipped,
+    profiles: BTreeMap<UserId, UserProfile>,
+    feedback: BTreeMap<String, Feedback>,
+    parts: BTreeMap<String, Part>,
+}
+
+impl PrismData {
+    /// Reads and prepares. The files are told apart by what they hold. Conversations are read one at a time; where there are
+    /// none, the dialogues are gathered from utterances. Without a survey no user has a text.
+    ///
+    /// # Errors
+    /// [`DataError`]: no file of dialogues, unreadable or broken input, no comparison left, nobody seen.
+    pub fn load<P: AsRef<Path>>(paths: &[P], options: &PrismOptions) -> Result<Self, DataError> {
+        let sources = Sources::find(paths)?;
+        let mut gathering = Gathering::new(options);
+        if !sources.survey.is_empty() {
+            gathering.read_survey(&sources)?;
+        }
+        if sources.conversations.is_empty() {
+            gathering.read_utterances(&sources)?;
+        } else {
+            gathering.read_conversations(&sources)?;
+        }
+        gathering.finish(|| files::names(paths))
+    }
+
+    /// What a user says about herself; `None` without a survey.
+    pub fn profile(&self, user: &UserId) -> Option<&UserProfile> {
+        self.profiles.get(user)
+    }
+
+    /// Profiles of the users who finished a conversation, by id.
+    pub fn profiles(&self) -> impl Iterator<Item = &UserProfile> {
+        self.profiles.values()
+    }
+
+    /// What was said at the end of a conversation (a comparison's `source`); utterances do not hold it.
+    pub fn feedback(&self, conversation: &str) -> Option<&Feedback> {
+        self.feedback.get(conversation)
+    }
+
+    /// The part of every dialogue that gives comparisons.
+    pub fn parts(&self) -> &BTreeMap<String, Part> {
+        &self.parts
+    }
+
+    /// Seen users by id, the users of a model.
+    pub fn users(&self) -> Vec<UserId> {
+        self.seen.iter().cloned().collect()
+    }
+
+    /// Sets the group of every comparison to its user's label, for evaluation only.
+    pub fn label(&mut self, label: impl Fn(&UserId) -> Option<String>) {
+        let Split {
+            train,
+            validation,
+            test,
+            ..
+        } = &mut self.split;
+        for comparison in train.iter_mut().chain(validation).chain(test) {
+            comparison.group = comparison.user.as_ref().and_then(&label);
+        }
+    }
+
+    /// Users, dialogues and comparisons by part.
+    pub fn stats(&self) -> PrismStats {
+        PrismStats::of(self)
+    }
+}
+
+/// What is known while reading.
+struct Gathering<'a> {
+    options: &'a PrismOptions,
+    /// `None` for users who finished no conversation; nothing at all without a survey.
+    surveyed: Option<BTreeMap<UserId, Option<UserProfile>>>,
+    ids: HashSet<String>,
+    owners: Vec<(UserId, String)>,
+    feedback: BTreeMap<String, Feedback>,
+    comparisons: Vec<Comparison>,
+    skipped: Skipped,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(options: &'a PrismOptions) -> Self {
+        Self {
+            options,
+            surveyed: None,
+            ids: HashSet::new(),
+            owners: Vec::new(),
+            feedback: BTreeMap::new(),
+            comparisons: Vec::new(),
+            skipped: Skipped::default(),
+        }
+    }
+
+    fn read_survey(&mut self, sources: &Sources) -> Result<(), DataError> {
+        let mut surveyed = BTreeMap::new();
+        let mut reader = read_survey(&sources.survey, self.options.read)?;
+        for survey in reader.by_ref() {
+            let survey = survey?;
+            let user = survey.user_id.clone();
+            if surveyed.contains_key(&user) {
+                self.skipped.add(SECOND_SURVEY, &user);
+                continue;
+            }
+            let finished = survey.has_conversations();
+            if !finished {
+                self.skipped.add(NO_CONVERSATION, &user);
+            }
+            let profile = finished.then(|| UserProfile::of(&survey, self.options.preferences));
+            surveyed.insert(user, profile);
+        }
+        self.skipped.merge(reader.skipped());
+        self.surveyed = Some(surveyed);
+        Ok(())
+    }
+
+    fn read_conversations(&mut self, sources: &Sources) -> Result<(), DataError> {
+        let mut reader = read_conversations(&sources.conversations, self.options.read)?;
+        for conversation in reader.by_ref() {
+            self.add(conversation?.into());
+        }
+        self.skipped.merge(reader.skipped());
+        Ok(())
+    }
+
+    fn read_utterances(&mut self, sources: &Sources) -> Result<(), DataError> {
+        let mut reader = read_utterances(&sources.utterances, self.options.read)?;
+        let mut gatherer = Gatherer::default();
+        for utterance in reader.by_ref() {
+            gatherer.add(utterance?);
+        }
+        self.skipped.merge(reader.skipped());
+        for dialogue in gatherer.finish() {
+            self.add(dialogue);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, dialogue: Dialogue) {
+        if !self.ids.insert(dialogue.id.clone()) {
+            self.skipped.add(SECOND_DIALOGUE, &dialogue.id);
+            return;
+        }
+        let text = match &self.surveyed {
+            None => None,
+            Some(surveyed) => match surveyed.get(&dialogue.user) {
+                Some(Some(profile)) => Some(profile.text()),
+                Some(None) => return self.skipped.add(UNFINISHED, &dialogue.id),
+                None => return self.skipped.add(NO_SURVEY, &dialogue.id),
+            },
+        };
+        let options = self.options.comparisons;
+        let made = comparisons(&dialogue, text.as_deref(), options, &mut self.skipped);
+        if made.is_empty() {
+            return self.skipped.add(NO_COMPARISON, &dialogue.id);
+        }
+        self.comparisons.extend(made);
+        if let Some(feedback) = dialogue.feedback {
+            self.feedback.insert(dialogue.id.clone(), feedback);
+        }
+        self.owners.push((dialogue.user, dialogue.id));
+    }
+
+    fn finish(self, names: impl Fn() -> String) -> Result<PrismData, DataError> {
+        let mut skipped = self.skipped;
+        if self.comparisons.is_empty() {
+            return Err(DataError::Empty {
+                paths: names(),
+                found: format!("{} dialogues ({skipped})", self.ids.len()),
+            });
+        }
+        let pairs = self.owners.iter().map(|(user, id)| (user, id.as_str()));
+        let DialogueSplit {
+            seen,
+            unseen,
+            parts,
+        } = split_dialogues(pairs, &self.options.split)?;
+        let mut split = Split::empty(SplitOrigin::ByDialogue);
+        for comparison in self.comparisons {
+            // invariant: `split_dialogues` gives every dialogue a part.
+            let part = parts.get(&comparison.source).copied();
+            split.side(part.unwrap_or(Part::Test)).push(comparison);
+        }
+        keep_apart(&mut split, &mut skipped);
+        let profiles = self.surveyed.into_iter().flatten();
+        Ok(PrismData {
+            split,
+            seen,
+            unseen,
+            dialogues: self.ids.len(),
+            skipped,
+            profiles: profiles
+                .filter_map(|(user, profile)| Some((user, profile?)))
+                .collect(),
+            feedback: self.feedback,
+            parts,
+        })
+    }
+}
+
+/// Two users may have said the same and got the same responses. Such a pair stays in training; failing that, in test.
+fn keep_apart(split: &mut Split, skipped: &mut Skipped) {
+    let mut taken: HashSet<u128> = split.train.iter().map(pair_key).collect();
+    for side in [&mut split.test, &mut split.validation] {
+        side.retain(|comparison| {
+            let free = !taken.contains(&pair_key(comparison));
+            if !free {
+                skipped.add(ON_TWO_SIDES, &comparison.source);
+            }
+            free
+        });
+        taken.extend(side.iter().map(pair_key));
+    }
+}
