@@ -40,6 +40,12 @@ pub enum DataError {
         /// The endings that can be read.
         expected: &'static str,
     },
+    /// A packed archive where its contents are wanted.
+    #[error("{}: found a packed archive, expected the folder that it unpacks to: unpack it first", path.display())]
+    Packed {
+        /// The archive.
+        path: PathBuf,
+    },
     /// Files without a single usable record.
     #[error("no comparison left in {paths}: {found}")]
     Empty {
@@ -146,6 +152,12 @@ pub enum SplitError {
         validation: f64,
         /// Share of test.
         test: f64,
+    },
+    /// A seed that numpy's generator does not take.
+    #[error("seed of a split by row: found {found}, expected a number below 2^32")]
+    Seed {
+        /// The seed given.
+        found: u64,
     },
     /// Fewer separable sources than parts.
     #[error(

@@ -6,6 +6,7 @@
 //! - [`general`]: JSON Lines, CSV or Parquet with `prompt`, `chosen`, `rejected` and `user`.
 //! - [`tldr`]: the official files of OpenAI's "summarize from feedback" comparisons, with the steps of the TL;DR
 //!   experiment: policy filter, ranking of the [`workers`], simulated [`population`], [`split`], [`stats`].
+//! - [`psoups`]: the official profile files of "Personalized Soups"; [`prompts`] reads prompts to evaluate on.
 //! - [`prism`]: the official PRISM files: user text from the survey, comparisons per turn, seen and unseen users.
 //!
 //! Nothing is dropped silently: what is left out is counted, with its reason, in [`Skipped`].
@@ -20,6 +21,8 @@ pub mod numpy;
 pub mod options;
 pub mod population;
 pub mod prism;
+pub mod prompts;
+pub mod psoups;
 pub mod reader;
 pub mod seed;
 pub mod simulate;
@@ -45,6 +48,7 @@ pub use files::{Format, Layout};
 pub use options::{ReadOptions, Skipped};
 pub use population::{Population, PopulationChoice, PopulationConfig};
 pub use prism::{PrismData, PrismOptions};
+pub use psoups::{PsoupsData, PsoupsOptions, PsoupsStats};
 pub use quantiles::Quantiles;
 pub use reader::Reader;
 pub use simulate::{Kind, simulate};

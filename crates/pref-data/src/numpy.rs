@@ -1,4 +1,5 @@
-//! The one piece of numpy that the paper's simulated workers need: `RandomState(seed).choice([0, 1], p=..)`.
+//! The pieces of numpy that the paper's code draws with: `RandomState(seed).choice([0, 1], p=..)` for the simulated
+//! workers, `RandomState(seed).permutation(n)` for splits by row.
 
 use rand_mt::Mt;
 
@@ -29,6 +30,27 @@ impl RandomState {
         let bound = first / (first + share);
         self.random_sample() >= bound
     }
+
+    /// `permutation(n)`: Fisher-Yates from the end over `0..n`. It takes below 2^32 items.
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        for last in (1..n).rev() {
+            order.swap(last, self.interval(last));
+        }
+        order
+    }
+
+    /// A number in `0..=last`: numpy masks a draw to as many bits as `last` has, until the number fits.
+    fn interval(&mut self, last: usize) -> usize {
+        let last = u32::try_from(last).unwrap_or(u32::MAX);
+        let mask = u32::MAX.checked_shr(last.leading_zeros()).unwrap_or(0);
+        loop {
+            let number = self.generator.next_u32() & mask;
+            if number <= last {
+                return number as usize;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +67,21 @@ mod tests {
         let mut answer = RandomState::new(42);
         assert_eq!(answer.random_sample(), 0.374_540_118_847_362_5);
         assert_eq!(answer.random_sample(), 0.950_714_306_409_916_2);
+    }
+
+    #[test]
+    fn permutations_equal_numpy() {
+        // numpy.random.RandomState(0).permutation(10) and RandomState(42).permutation(10).
+        assert_eq!(
+            RandomState::new(0).permutation(10),
+            [2, 8, 4, 9, 1, 6, 7, 3, 0, 5]
+        );
+        assert_eq!(
+            RandomState::new(42).permutation(10),
+            [8, 1, 5, 0, 7, 2, 9, 4, 3, 6]
+        );
+        assert_eq!(RandomState::new(1).permutation(1), [0]);
+        assert!(RandomState::new(1).permutation(0).is_empty());
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Default for SplitRatios {
 }
 
 impl SplitRatios {
-    fn check(&self) -> Result<(), SplitError> {
+    pub(crate) fn check(&self) -> Result<(), SplitError> {
         let parts = [self.train, self.validation, self.test];
         let valid = parts.iter().all(|part| (0.0..=1.0).contains(part));
         if valid && (parts.iter().sum::<f64>() - 1.0).abs() < 1e-6 {
@@ -69,6 +69,10 @@ pub enum SplitOrigin {
     Official,
     /// All three by source.
     BySource,
+    /// All three by instruction, across users.
+    ByInstruction,
+    /// Rows at random: what they share may be on both sides.
+    ByRow,
     /// Users seen or not, then dialogues of seen users (PRISM).
     ByDialogue,
 }
@@ -80,6 +84,8 @@ impl fmt::Display for SplitOrigin {
             Self::BySource => {
                 "by post (the files do not hold both training and validation records)"
             }
+            Self::ByInstruction => "by instruction, across all users",
+            Self::ByRow => "by row: the same instruction may be on two sides",
             Self::ByDialogue => "by user, then by dialogue",
         })
     }

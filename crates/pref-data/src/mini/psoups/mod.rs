@@ -1,0 +1,202 @@
+//! The project's own small P-SOUPS data set, in the official layout: 90 questions, six profiles, written by hand and
+//! by seeded templates.
+//!
+//! For every question there is a pair of answers a dimension: simple or expert words (P1), 9 to 13 words or 31 to 44
+//! (P2), warm or cold (P3). The A and the B profile of a dimension see the same pairs, swapped. Simple, expert, warm and
+//! cold answers all have 12 to 25 words, so that length says something on P2 only. Every file also holds a few odd rows:
+//! equal answers, repeated rows, and one whose preference text is spelled in another way than in the other rows.
+
+mod body;
+mod home;
+mod nature;
+mod world;
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::psoups::{ProfileId, PsoupsRow};
+use crate::seed::{index, rng, shuffle};
+
+/// Seed of the files that the project ships.
+pub const SEED: u64 = 1;
+/// Questions, each of which every profile answers once.
+pub const QUESTIONS: usize = 90;
+/// Odd rows of every profile whose two answers are equal.
+pub const EQUAL_ROWS: usize = 2;
+/// Odd rows of every profile that repeat another one.
+pub const REPEATED_ROWS: usize = 3;
+/// Odd rows of every profile that spell the preference text in another way.
+pub const LEAKING_ROWS: usize = 1;
+
+/// One question and what its answers are made of.
+struct Question {
+    /// The instruction.
+    ask: &'static str,
+    /// The answer in everyday words, 9 to 11 of them.
+    plain: &'static str,
+    /// The answer in short words that a pupil knows, 10 to 14 of them.
+    simple: &'static str,
+    /// The answer in terms of the field, 10 to 14 words.
+    expert: &'static str,
+}
+
+const fn question(
+    ask: &'static str,
+    plain: &'static str,
+    simple: &'static str,
+    expert: &'static str,
+) -> Question {
+    Question {
+        ask,
+        plain,
+        simple,
+        expert,
+    }
+}
+
+const SIMPLE: [&str; 3] = [
+    "In easy words:",
+    "It goes like this:",
+    "You can say it like this:",
+];
+const EXPERT: [&str; 3] = [
+    "Technically speaking:",
+    "In specialist terminology:",
+    "Stated with professional precision:",
+];
+const SHORT: [&str; 3] = ["", "In short:", "Briefly:"];
+/// Forms of a full answer: `{P}` plain, `{S}` simple, `{E}` expert.
+const FULL: [&str; 3] = [
+    "In detail: {P} {S} More precisely: {E}",
+    "Fully explained: {P} {E} In other words: {S}",
+    "{P} {S} To be exact: {E}",
+];
+const WARM: [&str; 4] = [
+    "What a lovely question, my friend!",
+    "I am so glad you asked me this!",
+    "Thank you for asking, dear friend!",
+    "How nice that you want to know!",
+];
+const WARM_END: [&str; 4] = [
+    "I hope it helps you!",
+    "You are doing great!",
+    "Enjoy your day!",
+    "You will love it!",
+];
+const COLD: [&str; 4] = ["Obviously.", "Fine.", "Whatever.", "Listen."];
+const COLD_END: [&str; 4] = [
+    "Look it up next time.",
+    "Do not ask again.",
+    "Now leave me alone.",
+    "That is all.",
+];
+
+/// The text that follows the instruction in every row of a profile.
+fn preference(profile: ProfileId) -> &'static str {
+    match profile {
+        ProfileId::P1A => "Use words that a young pupil already knows.",
+        ProfileId::P1B => "The reader is a specialist and expects the terms of the field.",
+        ProfileId::P2A => "Keep the reply brief and to the point.",
+        ProfileId::P2B => "The reader wants every useful detail, so leave nothing out.",
+        ProfileId::P3A => "Sound warm and kind, as a good friend would.",
+        ProfileId::P3B => "The reader expects a cold and unfriendly tone.",
+    }
+}
+
+/// Two answers to one question for each dimension; the first one suits the A profile.
+struct Answers {
+    ask: &'static str,
+    pairs: [[String; 2]; 3],
+}
+
+/// The rows of the six files, in the order of the profiles; a pure function of the seed.
+pub fn rows(seed: u64) -> Vec<(ProfileId, Vec<PsoupsRow>)> {
+    let mut random = rng("mini psoups answers", seed);
+    let groups: [&[Question]; 4] = [
+        &nature::QUESTIONS,
+        &body::QUESTIONS,
+        &home::QUESTIONS,
+        &world::QUESTIONS,
+    ];
+    let answers: Vec<Answers> = groups
+        .into_iter()
+        .flatten()
+        .map(|question| question.answers(&mut random))
+        .collect();
+    ProfileId::ALL
+        .into_iter()
+        .map(|profile| (profile, of_profile(profile, &answers, seed)))
+        .collect()
+}
+
+/// The rows of one file as a JSON array, one row a line.
+pub fn json_array(rows: &[PsoupsRow]) -> String {
+    let lines: Vec<String> = rows.iter().map(|row| row.to_json().to_string()).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+fn of_profile(profile: ProfileId, answers: &[Answers], seed: u64) -> Vec<PsoupsRow> {
+    let mut random = rng(&format!("mini psoups rows {}", profile.name()), seed);
+    let mut rows: Vec<PsoupsRow> = answers.iter().map(|answer| answer.row(profile)).collect();
+    let mut odd: Vec<PsoupsRow> = rows.clone();
+    shuffle(&mut random, &mut odd);
+    odd.truncate(EQUAL_ROWS + REPEATED_ROWS + LEAKING_ROWS);
+    for row in odd.iter_mut().take(EQUAL_ROWS) {
+        row.completion_b.clone_from(&row.completion_a);
+    }
+    for row in odd.iter_mut().rev().take(LEAKING_ROWS) {
+        row.user_input = spelled_in_another_way(&row.user_input);
+    }
+    rows.extend(odd);
+    shuffle(&mut random, &mut rows);
+    rows
+}
+
+/// Lower case, and an exclamation mark at the end: an exact replacement of the preference text misses it.
+fn spelled_in_another_way(input: &str) -> String {
+    format!("{}!", input.trim_end_matches('.').to_lowercase())
+}
+
+impl Question {
+    fn answers(&self, random: &mut ChaCha8Rng) -> Answers {
+        let mut one = |forms: &[&'static str]| forms[index(random, forms.len())];
+        let Question {
+            ask,
+            plain,
+            simple,
+            expert,
+        } = *self;
+        let simply = joined([one(&SIMPLE), simple, ""]);
+        let expertly = joined([one(&EXPERT), expert, ""]);
+        let shortly = joined([one(&SHORT), plain, ""]);
+        let fully = one(&FULL)
+            .replace("{P}", plain)
+            .replace("{S}", simple)
+            .replace("{E}", expert);
+        let warmly = joined([one(&WARM), plain, one(&WARM_END)]);
+        let coldly = joined([one(&COLD), plain, one(&COLD_END)]);
+        Answers {
+            ask,
+            pairs: [[simply, expertly], [shortly, fully], [warmly, coldly]],
+        }
+    }
+}
+
+impl Answers {
+    fn row(&self, profile: ProfileId) -> PsoupsRow {
+        let [for_a, for_b] = self.pairs[profile.dimension() - 1].clone();
+        let (completion_a, completion_b) = if profile.is_a() {
+            (for_a, for_b)
+        } else {
+            (for_b, for_a)
+        };
+        PsoupsRow {
+            user_input: joined([self.ask, preference(profile), ""]),
+            completion_a,
+            completion_b,
+        }
+    }
+}
+
+fn joined(parts: [&str; 3]) -> String {
+    parts.join(" ").trim().to_owned()
+}
