@@ -21,6 +21,7 @@ const fn example(name: &'static str, args: &'static [&'static str]) -> Example {
 const EXAMPLES: &[Example] = &[
     // pref-data
     example("load", &["datasets/mini/tldr.jsonl"]),
+    example("make_mini_prism", &["target/examples-out/prism"]),
     example("make_mini_psoups", &["target/examples-out/psoups"]),
     example("make_mini_tldr", &["target/examples-out/tldr.jsonl"]),
     // pdpo-loss

@@ -1,11 +1,12 @@
 //! The project's own small data sets: written by hand and by seeded templates, free of real people. [`psoups`] is one of
-//! them; here is the one in the official TL;DR layout.
+//! them, [`prism`] another; here is the one in the official TL;DR layout.
 //!
 //! Simple English with a small vocabulary, so that a tiny model learns it in minutes. Every post tells one story (see
 //! [`story`]); its summaries are made of the post's own phrases: short ones of 5 to 9 words, long ones of 16 to 28,
 //! and some of 10 to 14 between them. Four of five comparisons are short against long. Of two summaries the one with more
 //! words always has more characters. Twelve workers with uneven counts: ten are seen, two appear mostly in evaluation.
 
+pub mod prism;
 pub mod psoups;
 pub mod story;
 

@@ -1,0 +1,478 @@
+//! PRISM: reading, odd records, comparisons, user text.
+
+use std::fs;
+use std::path::PathBuf;
+
+use pref_data::mini::prism::{MiniPrism, SEED, generate, json_lines};
+use pref_data::prism::comparisons::{
+    EMPTY_CHOSEN, EMPTY_REJECTED, EQUAL_TEXTS, NO_CHOSEN, NO_MESSAGE, NO_REJECTED, SECOND_CHOSEN,
+    TOO_LONG, comparisons,
+};
+use pref_data::prism::prepare::{
+    NO_COMPARISON, NO_CONVERSATION, NO_SURVEY, ON_TWO_SIDES, SECOND_DIALOGUE, SECOND_SURVEY,
+    UNFINISHED,
+};
+use pref_data::prism::{
+    ComparisonOptions, Conversation, ConversationType, Dialogue, Preference, Rejected, Response,
+    Survey, TopPreferences, Turn, UserProfile, read_conversations, read_survey,
+};
+use pref_data::{
+    Comparison, DataError, PrismData, PrismOptions, Prompt, ReadOptions, Skipped, SplitError,
+    UserId,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn survey() -> Survey {
+    generate(SEED).survey.remove(0)
+}
+
+fn turn(message: &str, responses: &[(&str, bool)]) -> Turn {
+    let responses = responses.iter().map(|&(text, chosen)| Response {
+        text: text.into(),
+        model: "m".into(),
+        score: 50,
+        chosen,
+    });
+    Turn {
+        message: Some(message.into()),
+        responses: responses.collect(),
+    }
+}
+
+fn dialogue(turns: Vec<Turn>) -> Dialogue {
+    Dialogue {
+        id: "c1".into(),
+        user: UserId::new("user1"),
+        kind: ConversationType::Unguided,
+        turns,
+        feedback: None,
+    }
+}
+
+fn made(turns: Vec<Turn>, options: ComparisonOptions) -> (Vec<Comparison>, Skipped) {
+    let mut skipped = Skipped::default();
+    let made = comparisons(&dialogue(turns), Some("text"), options, &mut skipped);
+    (made, skipped)
+}
+
+fn pairs(comparisons: &[Comparison]) -> Vec<(&str, &str)> {
+    comparisons
+        .iter()
+        .map(|one| (one.chosen.as_str(), one.rejected.as_str()))
+        .collect()
+}
+
+/// The messages as `role: content`.
+fn messages(prompt: &Prompt) -> Vec<String> {
+    match prompt {
+        Prompt::Text(text) => vec![text.clone()],
+        Prompt::Chat(messages) => messages
+            .iter()
+            .map(|message| format!("{}: {}", message.role, message.content))
+            .collect(),
+    }
+}
+
+#[test]
+fn every_rejected_response_gives_a_pair_with_the_history_before_it() {
+    let turns = vec![
+        turn("q1", &[("a", false), ("b", true), ("c", false)]),
+        turn("q2", &[("d", true), ("e", false)]),
+    ];
+    let (all, skipped) = made(turns.clone(), ComparisonOptions::default());
+    assert_eq!(pairs(&all), [("b", "a"), ("b", "c"), ("d", "e")]);
+    assert_eq!(messages(&all[1].prompt), ["user: q1"]);
+    assert_eq!(
+        messages(&all[2].prompt),
+        ["user: q1", "assistant: b", "user: q2"]
+    );
+    assert_eq!(all[0].user, Some(UserId::new("user1")));
+    assert_eq!(all[0].user_text.as_deref(), Some("text"));
+    assert_eq!((all[0].source.as_str(), &all[0].group), ("c1", &None));
+    assert!(skipped.is_empty());
+    let options = ComparisonOptions {
+        rejected: Rejected::First,
+        ..ComparisonOptions::default()
+    };
+    assert_eq!(pairs(&made(turns, options).0), [("b", "a"), ("d", "e")]);
+}
+
+#[test]
+fn odd_turns_are_counted_and_give_no_comparison() {
+    let good = turn("q", &[("y", true), ("n", false)]);
+    let nothing = Turn {
+        message: None,
+        ..good.clone()
+    };
+    // The odd turn, its pairs, the reasons, and whether it is part of the history.
+    let cases = [
+        (nothing, vec![], vec![NO_MESSAGE], false),
+        (
+            turn("EMPTY STRING", &[("a", true), ("b", false)]),
+            vec![],
+            vec![NO_MESSAGE],
+            false,
+        ),
+        (
+            turn("o", &[("a", false), ("b", false)]),
+            vec![],
+            vec![NO_CHOSEN],
+            false,
+        ),
+        (turn("o", &[]), vec![], vec![NO_CHOSEN], false),
+        (
+            turn("o", &[("EMPTY STRING", true), ("b", false)]),
+            vec![],
+            vec![EMPTY_CHOSEN],
+            false,
+        ),
+        (turn("o", &[("a", true)]), vec![], vec![NO_REJECTED], true),
+        (
+            turn("o", &[("a", true), ("EMPTY STRING", false), ("b", false)]),
+            vec![("a", "b")],
+            vec![EMPTY_REJECTED],
+            true,
+        ),
+        (
+            turn("o", &[("a", true), ("a", true)]),
+            vec![],
+            vec![NO_REJECTED, SECOND_CHOSEN],
+            true,
+        ),
+        (
+            turn("o", &[("a", true), ("b", true), ("c", false), ("b", false)]),
+            vec![("a", "c")],
+            vec![EQUAL_TEXTS, SECOND_CHOSEN],
+            true,
+        ),
+        (
+            turn("o", &[("a", false), ("a", true), ("b", false)]),
+            vec![("a", "b")],
+            vec![EQUAL_TEXTS],
+            true,
+        ),
+    ];
+    for (odd, expected, reasons, in_history) in cases {
+        let (all, skipped) = made(vec![odd, good.clone()], ComparisonOptions::default());
+        let (last, before) = all.split_last().unwrap();
+        assert_eq!(pairs(before), expected);
+        let counted: Vec<&str> = skipped.iter().map(|(reason, _)| reason).collect();
+        let mut reasons = reasons.clone();
+        reasons.sort_unstable();
+        assert_eq!(counted, reasons);
+        let history: &[&str] = if in_history {
+            &["user: o", "assistant: a", "user: q"]
+        } else {
+            &["user: q"]
+        };
+        assert_eq!(messages(&last.prompt), history);
+    }
+}
+
+#[test]
+fn released_limits_cut_old_exchanges_and_leave_long_pairs_out() {
+    let long = |n: usize| "x".repeat(n);
+    let first = turn("q1", &[(&long(700), true), ("b", false)]);
+    let second = turn("q2", &[(&long(690), true), ("e", false)]);
+    let third = turn("q3", &[("f", true), ("g", false), (&long(1800), false)]);
+    let released = ComparisonOptions {
+        released_limits: true,
+        ..ComparisonOptions::default()
+    };
+    let turns = vec![first, second, third];
+    // The history of turn 3 is 702 + 692 characters; with the four of the user's text 1398 of 1400.
+    let (all, skipped) = made(turns.clone(), released);
+    assert_eq!(all.len(), 3);
+    assert_eq!(messages(&all[2].prompt).len(), 5);
+    assert_eq!(skipped.count(TOO_LONG), 1);
+    let mut longer = turns.clone();
+    longer[0].message = Some("q1 and".into());
+    let (all, _) = made(longer, released);
+    assert_eq!(
+        messages(&all[2].prompt),
+        [
+            "user: q2".to_owned(),
+            format!("assistant: {}", long(690)),
+            "user: q3".to_owned()
+        ]
+    );
+    let (all, skipped) = made(turns, ComparisonOptions::default());
+    assert_eq!((all.len(), skipped.total()), (4, 0));
+    let hopeless = turn("q", &[("f", true), (&long(2300), false)]);
+    let (all, skipped) = made(vec![hopeless], released);
+    assert_eq!((all.len(), skipped.count(TOO_LONG)), (0, 1));
+}
+
+#[test]
+fn preferences_are_the_highest_scores_and_ties_go_by_name() {
+    let mut survey = survey();
+    let scores = [
+        ("values", 10),
+        ("creativity", 80),
+        ("fluency", 90),
+        ("factuality", 80),
+        ("diversity", 80),
+        ("safety", 0),
+        ("personalisation", 5),
+        ("helpfulness", 7),
+        ("other", 100),
+    ];
+    for (preference, (name, score)) in Preference::ALL.into_iter().zip(scores) {
+        assert_eq!(preference.name(), name);
+        survey.stated_prefs.scores.0[preference as usize] = score;
+    }
+    survey.order_stated_prefs.0 = [3, 8, 7, 6, 5, 1, 4, 2, 9];
+    let names = |top: TopPreferences| top.of(&survey).map(Preference::name);
+    assert_eq!(
+        names(TopPreferences::ByScore),
+        ["fluency", "creativity", "diversity"]
+    );
+    assert_eq!(
+        names(TopPreferences::DisplayOrder),
+        ["safety", "helpfulness", "values"]
+    );
+}
+
+#[test]
+fn user_text_says_description_preferences_and_demographics_in_order() {
+    let mut survey = survey();
+    survey.self_description = " I like tea. ".into();
+    survey.age = "65+ years old".into();
+    survey.gender = "Prefer not to say".into();
+    survey.education = "Vocational".into();
+    survey.employment_status = "Retired".into();
+    survey.marital_status = "Married".into();
+    survey.english_proficiency = "Fluent".into();
+    survey.system_string = "Be brief.".into();
+    survey.stated_prefs.scores.0 = [9, 8, 7, 0, 0, 0, 0, 0, 0];
+    let profile = UserProfile::of(&survey, TopPreferences::ByScore);
+    assert_eq!(
+        profile.text(),
+        "self_description: I like tea.; preference: values, creativity, fluency; age: 65+ years old; \
+         education: Vocational; employment: Retired; marital: Married; english_proficiency: Fluent;"
+    );
+    assert_eq!(profile.system_string.as_deref(), Some("Be brief."));
+    survey.self_description = "EMPTY STRING".into();
+    let profile = UserProfile::of(&survey, TopPreferences::ByScore);
+    assert!(profile.text().starts_with("preference: values,"));
+}
+
+/// A folder with the two files.
+fn folder(mini: &MiniPrism) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let put = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    put("survey.jsonl", json_lines(&mini.survey).unwrap());
+    put(
+        "conversations.jsonl",
+        json_lines(&mini.conversations).unwrap(),
+    );
+    folder
+}
+
+fn load(folder: &TempDir) -> Result<PrismData, DataError> {
+    PrismData::load(&[folder.path()], &PrismOptions::default())
+}
+
+#[test]
+fn records_survive_writing_and_reading() {
+    let mini = generate(SEED);
+    let folder = folder(&mini);
+    let path = |name: &str| vec![folder.path().join(name)];
+    let strict = ReadOptions::default();
+    let survey = read_survey(&path("survey.jsonl"), strict).unwrap();
+    assert_eq!(survey.read_all().unwrap().0, mini.survey);
+    let conversations = read_conversations(&path("conversations.jsonl"), strict).unwrap();
+    assert_eq!(conversations.read_all().unwrap().0, mini.conversations);
+}
+
+/// The rows of `utterances.jsonl` that say the same.
+fn utterances(conversations: &[Conversation]) -> String {
+    let mut text = String::new();
+    for conversation in conversations {
+        let record = serde_json::to_value(conversation).unwrap();
+        let history = record["conversation_history"].as_array().unwrap();
+        let mut prompt = Value::Null;
+        for item in history {
+            if item["role"] == "user" {
+                prompt = item["content"].clone();
+                continue;
+            }
+            let row = json!({
+                "utterance_id": format!("ut{}", text.len()),
+                "interaction_id": format!("int{}", item["turn"]),
+                "conversation_id": record["conversation_id"],
+                "user_id": record["user_id"],
+                "turn": item["turn"],
+                "within_turn_id": item["within_turn_id"],
+                "conversation_type": record["conversation_type"],
+                "user_prompt": prompt,
+                "model_response": item["content"],
+                "model_name": item["model_name"],
+                "model_provider": item["model_provider"],
+                "score": item["score"],
+                "if_chosen": item["if_chosen"],
+                "included_in_balanced_subset": true,
+            });
+            text.push_str(&format!("{row}\n"));
+        }
+    }
+    text
+}
+
+#[test]
+fn utterances_give_the_same_comparisons_in_any_order_of_rows() {
+    let mini = generate(SEED);
+    let folder = folder(&mini);
+    let expected = load(&folder).unwrap();
+    fs::remove_file(folder.path().join("conversations.jsonl")).unwrap();
+    let rows = utterances(&mini.conversations);
+    fs::write(folder.path().join("utterances.jsonl"), &rows).unwrap();
+    // Files beside them are left alone.
+    fs::write(folder.path().join("models.jsonl"), "{\"long_name\": 1}\n").unwrap();
+    fs::write(
+        folder.path().join("metadata.jsonl"),
+        "{\"column_id\": 1, \"utterance_id\": null}\n",
+    )
+    .unwrap();
+    let data = load(&folder).unwrap();
+    assert_eq!(data.split, expected.split);
+    assert_eq!(data.skipped, expected.skipped);
+    assert!(expected.feedback("c90000").is_some());
+    assert!(data.feedback("c90000").is_none());
+    let mut backwards: Vec<&str> = rows.lines().collect();
+    backwards.reverse();
+    fs::write(folder.path().join("utterances.jsonl"), backwards.join("\n")).unwrap();
+    let data = load(&folder).unwrap();
+    assert_eq!(data.split.train.len(), expected.split.train.len());
+    assert_eq!(data.parts(), expected.parts());
+}
+
+#[test]
+fn users_without_survey_or_conversation_are_left_out_and_counted() {
+    let mut mini = generate(SEED);
+    let second = mini.survey[0].clone();
+    mini.survey.push(second);
+    let twice = mini.conversations[0].clone();
+    mini.conversations.push(twice);
+    let mut unfinished = mini.conversations[1].clone();
+    unfinished.conversation_id = "c1".into();
+    unfinished.user_id = UserId::new("user9048");
+    mini.conversations.push(unfinished);
+    let data = load(&folder(&mini)).unwrap();
+    for (reason, count) in [
+        (NO_CONVERSATION, 2),
+        (NO_SURVEY, 2),
+        (SECOND_SURVEY, 1),
+        (SECOND_DIALOGUE, 1),
+        (UNFINISHED, 1),
+    ] {
+        assert_eq!(data.skipped.count(reason), count, "{reason}");
+    }
+    assert!(data.skipped.count(NO_COMPARISON) > 0);
+    assert!(data.profile(&UserId::new("user9048")).is_none());
+    assert!(data.profile(&UserId::new("user9000")).is_some());
+}
+
+#[test]
+fn without_a_survey_users_have_no_text() {
+    let folder = folder(&generate(SEED));
+    let path = folder.path().join("conversations.jsonl");
+    let data = PrismData::load(&[path], &PrismOptions::default()).unwrap();
+    assert!(data.split.train.iter().all(|one| one.user_text.is_none()));
+    assert_eq!(data.skipped.count(NO_SURVEY), 0);
+}
+
+#[test]
+fn the_same_pair_of_two_users_is_on_one_side_only() {
+    let mini = generate(SEED);
+    let conversations = mini.conversations.iter().take(60).flat_map(|conversation| {
+        let mut twin = conversation.clone();
+        twin.conversation_id = format!("{}-twin", conversation.conversation_id);
+        twin.user_id = UserId::new(format!("{}-twin", conversation.user_id));
+        [conversation.clone(), twin]
+    });
+    let conversations: Vec<Conversation> = conversations.collect();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.jsonl");
+    fs::write(&path, json_lines(&conversations).unwrap()).unwrap();
+    let data = PrismData::load(&[path], &PrismOptions::default()).unwrap();
+    data.split.check_disjoint().unwrap();
+    assert!(data.skipped.count(ON_TWO_SIDES) > 0);
+}
+
+#[test]
+fn numbers_written_as_floats_and_absent_objects_are_understood() {
+    let survey = survey();
+    let mut record = serde_json::to_value(&survey).unwrap();
+    record["num_completed_conversations"] = json!(5.0);
+    record["lm_usecases"] = Value::Null;
+    record["order_lm_usecases"] = Value::Null;
+    record["location"]
+        .as_object_mut()
+        .unwrap()
+        .remove("birth_region");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("survey.jsonl");
+    fs::write(&path, record.to_string()).unwrap();
+    let (read, _) = read_survey(&[&path], ReadOptions::default())
+        .unwrap()
+        .read_all()
+        .unwrap();
+    assert_eq!(read[0].num_completed_conversations, 5);
+    assert_eq!(read[0].lm_usecases.cases.0, [None; 19]);
+    assert_eq!(read[0].location.birth_region, None);
+}
+
+#[test]
+fn a_broken_record_is_named_by_file_line_and_field_or_counted() {
+    let mini = generate(SEED);
+    let folder = folder(&mini);
+    let path: PathBuf = folder.path().join("conversations.jsonl");
+    let mut records: Vec<Value> = mini
+        .conversations
+        .iter()
+        .map(|one| serde_json::to_value(one).unwrap())
+        .collect();
+    records[2]["conversation_history"][1]["score"] = json!("high");
+    records[4]["conversation_history"][0]["role"] = json!("judge");
+    records[6]["conversation_type"] = json!("free");
+    fs::write(&path, json_lines(&records).unwrap()).unwrap();
+    let error = load(&folder).unwrap_err().to_string();
+    assert!(
+        error.ends_with(
+            "conversations.jsonl:3: field `conversation_history[1].score`: expected an integer, found \
+             the text \"high\""
+        ),
+        "{error}"
+    );
+    let lenient = PrismOptions {
+        read: ReadOptions { lenient: true },
+        ..PrismOptions::default()
+    };
+    let data = PrismData::load(&[folder.path()], &lenient).unwrap();
+    assert_eq!(data.dialogues, mini.conversations.len() - 3);
+    let reason = "broken record, field `conversation_type`: expected `unguided`, `values guided` or \
+                  `controversy guided`";
+    assert_eq!(data.skipped.count(reason), 1);
+}
+
+#[test]
+fn missing_files_and_hopeless_data_are_errors() {
+    let folder = TempDir::new().unwrap();
+    let survey = folder.path().join("survey.jsonl");
+    fs::write(&survey, json_lines(&[self::survey()]).unwrap()).unwrap();
+    let error = PrismData::load(&[&survey], &PrismOptions::default());
+    assert!(matches!(error, Err(DataError::NoFiles { .. })));
+    let mut one = generate(SEED).conversations;
+    one.truncate(1);
+    let path = folder.path().join("conversations.jsonl");
+    fs::write(&path, json_lines(&one).unwrap()).unwrap();
+    let error = PrismData::load(&[&path], &PrismOptions::default());
+    let expected = SplitError::NoSeenUser { users: 1 };
+    assert!(matches!(error, Err(DataError::Split(found)) if found == expected));
+    one[0].conversation_history.clear();
+    fs::write(&path, json_lines(&one).unwrap()).unwrap();
+    let error = PrismData::load(&[&path], &PrismOptions::default());
+    assert!(matches!(error, Err(DataError::Empty { .. })));
+}
