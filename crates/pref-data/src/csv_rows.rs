@@ -70,7 +70,11 @@ impl CsvRows {
         let map: Map<String, Value> = cells
             .map(|(name, cell)| (name.to_owned(), value(name, cell)))
             .collect();
-        RawRecord { line, map }
+        RawRecord {
+            line,
+            item: None,
+            map,
+        }
     }
 }
 

@@ -64,12 +64,14 @@ pub enum DataError {
 
 /// One record that does not follow the layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}:{line}: field `{field}`: expected {expected}, found {found}", path.display())]
+#[error("{}:{line}: {}field `{field}`: expected {expected}, found {found}", path.display(), item_words(*item))]
 pub struct RecordError {
     /// The file.
     pub path: PathBuf,
     /// The line, from 1; in Parquet files the row, from 1.
     pub line: u64,
+    /// The place in a JSON array, from 1: an array often stands on one line.
+    pub item: Option<u64>,
     /// The field, nested ones with dots; `(whole record)` if none.
     pub field: String,
     /// What stands there.
@@ -228,9 +230,26 @@ impl DataError {
         Self::Record(Box::new(RecordError {
             path: path.to_path_buf(),
             line,
+            item: None,
             field: field.into(),
             found: found.into(),
             expected: expected.into(),
         }))
     }
+
+    /// The same error, with the place in an array.
+    pub(crate) fn in_item(self, item: Option<u64>) -> Self {
+        match self {
+            Self::Record(mut record) => {
+                record.item = item;
+                Self::Record(record)
+            }
+            other => other,
+        }
+    }
+}
+
+/// `item 3, ` for the third item of an array, nothing elsewhere.
+fn item_words(item: Option<u64>) -> String {
+    item.map_or_else(String::new, |item| format!("item {item}, "))
 }

@@ -10,6 +10,8 @@ use crate::error::DataError;
 pub(crate) struct RawRecord {
     /// Line, or row in Parquet, from 1.
     pub line: u64,
+    /// Place in a JSON array, from 1.
+    pub item: Option<u64>,
     pub map: Map<String, Value>,
 }
 
@@ -40,6 +42,7 @@ pub(crate) type RawRecords = Box<dyn Iterator<Item = Result<RawRecord, RawError>
 pub(crate) struct Fields<'a> {
     path: &'a Path,
     line: u64,
+    item: Option<u64>,
     prefix: String,
     map: &'a Map<String, Value>,
 }
@@ -49,6 +52,7 @@ impl<'a> Fields<'a> {
         Self {
             path,
             line: record.line,
+            item: record.item,
             prefix: String::new(),
             map: &record.map,
         }
@@ -105,10 +109,11 @@ impl<'a> Fields<'a> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        let from_float = |number: f64| {
-            (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
-        };
-        let whole = value.as_i64().or_else(|| value.as_f64().and_then(from_float));
+        let from_float =
+            |number: f64| (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64);
+        let whole = value
+            .as_i64()
+            .or_else(|| value.as_f64().and_then(from_float));
         match whole {
             Some(number) => Ok(Some(number)),
             None => Err(self.wrong(name, "an integer or null")),
@@ -190,13 +195,14 @@ impl<'a> Fields<'a> {
     /// The error for a field, with the finding in words.
     pub fn error(&self, name: &str, found: String, expected: &str) -> DataError {
         let field = format!("{}{name}", self.prefix);
-        DataError::record(self.path, self.line, field, found, expected)
+        DataError::record(self.path, self.line, field, found, expected).in_item(self.item)
     }
 
     fn inner(&self, name: &str, map: &'a Map<String, Value>) -> Fields<'a> {
         Fields {
             path: self.path,
             line: self.line,
+            item: self.item,
             prefix: format!("{}{name}.", self.prefix),
             map,
         }

@@ -38,9 +38,8 @@ pub(crate) fn open(path: &Path) -> Result<RawRecords, RawError> {
     Ok(if is_array {
         Box::new(JsonArray {
             source,
-            input: input.bytes(),
-            pending: None,
-            started: false,
+            input,
+            items: 0,
         })
     } else {
         Box::new(JsonLines { source, input })
@@ -56,7 +55,11 @@ struct Source {
 impl Source {
     fn parse(&self, line: u64, bytes: &[u8]) -> Result<RawRecord, RawError> {
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(map)) => Ok(RawRecord { line, map }),
+            Ok(Value::Object(map)) => Ok(RawRecord {
+                line,
+                item: None,
+                map,
+            }),
             Ok(other) => Err(self.broken(line, describe(Some(&other)))),
             Err(error) => Err(self.broken(line, format!("invalid JSON ({error})"))),
         }
@@ -122,94 +125,92 @@ fn too_long(source: &mut Source) -> RawError {
 }
 
 /// Cuts an array into its items by counting brackets outside strings.
-struct JsonArray<R: Read> {
+struct JsonArray<R> {
     source: Source,
-    input: io::Bytes<R>,
-    /// A byte that was read but belongs to what follows.
-    pending: Option<u8>,
-    started: bool,
+    input: R,
+    /// Items begun so far.
+    items: u64,
 }
 
-impl<R: Read> JsonArray<R> {
-    fn byte(&mut self) -> Result<Option<u8>, RawError> {
-        if let Some(byte) = self.pending.take() {
-            return Ok(Some(byte));
-        }
-        match self.input.next() {
-            None => Ok(None),
-            Some(Err(error)) => Err(self.source.io(error)),
-            Some(Ok(byte)) => {
-                self.source.line += u64::from(byte == b'\n');
-                Ok(Some(byte))
-            }
-        }
-    }
-
-    /// The next byte that is not white space, with the line it stands on.
+impl<R: BufRead> JsonArray<R> {
+    /// The next byte that is not white space; it stays in the input.
     fn visible_byte(&mut self) -> Result<Option<u8>, RawError> {
         loop {
-            match self.byte()? {
-                Some(byte) if byte.is_ascii_whitespace() => {}
-                other => return Ok(other),
+            let bytes = match self.input.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) => return Err(self.source.io(error)),
+            };
+            let blank = bytes.iter().take_while(|byte| byte.is_ascii_whitespace());
+            let blank = blank.count();
+            let found = bytes.get(blank).copied();
+            let at_end = bytes.is_empty();
+            self.source.line += line_ends(&bytes[..blank]);
+            self.input.consume(blank);
+            if at_end || found.is_some() {
+                return Ok(found);
             }
         }
     }
 
     fn item(&mut self) -> Result<Option<RawRecord>, RawError> {
-        let opening = if self.started { b',' } else { b'[' };
+        let opening = if self.items > 0 { b',' } else { b'[' };
         match self.visible_byte()? {
-            Some(byte) if byte == opening => {}
-            Some(b']') if self.started => return self.after_end(),
+            Some(byte) if byte == opening => self.input.consume(1),
+            Some(b']') if self.items > 0 => return self.after_end(),
             Some(_) => {
-                return Err(self
-                    .source
-                    .end("something else", "a comma or `]` after an item"));
+                let expected = "a comma or `]` after an item";
+                return Err(self.source.end("something else", expected));
             }
             None => {
-                return Err(self
-                    .source
-                    .end("the end of the file", "`]` at the end of the array"));
+                let expected = "`]` at the end of the array";
+                return Err(self.source.end("the end of the file", expected));
             }
         }
-        let first = self.visible_byte()?;
-        if first == Some(b']') && !self.started {
+        if self.visible_byte()? == Some(b']') && self.items == 0 {
             return self.after_end();
         }
-        self.started = true;
-        self.pending = first;
-        let line = self.source.line;
-        let bytes = self.item_bytes()?;
-        self.source.parse(line, &bytes).map(Some)
+        self.items += 1;
+        let (line, item) = (self.source.line, Some(self.items));
+        let parsed = self
+            .item_bytes()
+            .and_then(|bytes| self.source.parse(line, &bytes));
+        match parsed {
+            Ok(record) => Ok(Some(RawRecord { item, ..record })),
+            Err(RawError { error, fatal }) => Err(RawError {
+                error: error.in_item(item),
+                fatal,
+            }),
+        }
     }
 
-    /// Bytes up to the comma or bracket that ends the item, which stays pending.
+    /// Bytes up to the comma or bracket that ends the item, which stays in the input.
     fn item_bytes(&mut self) -> Result<Vec<u8>, RawError> {
-        let (mut bytes, mut depth, mut in_string, mut escaped) = (Vec::new(), 0usize, false, false);
+        let (mut item, mut cutter) = (Vec::new(), Cutter::default());
         loop {
-            let Some(byte) = self.byte()? else {
-                return Err(self.source.end("the end of the file", "the end of an item"));
+            let bytes = match self.input.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) => return Err(self.source.io(error)),
             };
-            if bytes.len() >= MAX_RECORD_BYTES {
+            if bytes.is_empty() {
+                return Err(self.source.end("the end of the file", "the end of an item"));
+            }
+            let end = cutter.end(bytes);
+            let inside = &bytes[..end.unwrap_or(bytes.len())];
+            let read = inside.len();
+            item.extend_from_slice(inside);
+            self.source.line += line_ends(inside);
+            self.input.consume(read);
+            if item.len() > MAX_RECORD_BYTES {
                 return Err(too_long(&mut self.source));
             }
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if in_string => escaped = true,
-                b'"' => in_string = !in_string,
-                _ if in_string => {}
-                b',' | b']' | b'}' if depth == 0 => {
-                    self.pending = Some(byte);
-                    return Ok(bytes);
-                }
-                b'[' | b'{' => depth += 1,
-                b']' | b'}' => depth -= 1,
-                _ => {}
+            if end.is_some() {
+                return Ok(item);
             }
-            bytes.push(byte);
         }
     }
 
     fn after_end(&mut self) -> Result<Option<RawRecord>, RawError> {
+        self.input.consume(1);
         match self.visible_byte()? {
             None => {
                 self.source.done = true;
@@ -222,7 +223,46 @@ impl<R: Read> JsonArray<R> {
     }
 }
 
-impl<R: Read> Iterator for JsonArray<R> {
+fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
+/// Where in an item the bytes so far have led.
+#[derive(Default)]
+struct Cutter {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Cutter {
+    /// Where in these bytes the item ends, if it does.
+    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut place = 0;
+        while let Some(&byte) = bytes.get(place) {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {
+                    // Most bytes are the inside of a string: go to its next mark at once.
+                    let rest = &bytes[place..];
+                    let mark = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+                    place += mark.unwrap_or(rest.len());
+                    continue;
+                }
+                b',' | b']' | b'}' if self.depth == 0 => return Some(place),
+                b'[' | b'{' => self.depth += 1,
+                b']' | b'}' => self.depth -= 1,
+                _ => {}
+            }
+            place += 1;
+        }
+        None
+    }
+}
+
+impl<R: BufRead> Iterator for JsonArray<R> {
     type Item = Result<RawRecord, RawError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -115,6 +115,7 @@ impl ParquetRows {
         }
         Ok(RawRecord {
             line: self.row,
+            item: None,
             map,
         })
     }

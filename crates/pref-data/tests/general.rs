@@ -197,7 +197,7 @@ fn json_arrays_stream_with_line_numbers() {
     );
     let error = reader.next().unwrap().unwrap_err().to_string();
     assert!(
-        error.ends_with("a.json:4: field `rejected`: expected text, found null"),
+        error.ends_with("a.json:4: item 2, field `rejected`: expected text, found null"),
         "{error}"
     );
     assert!(reader.next().is_none());

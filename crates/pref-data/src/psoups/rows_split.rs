@@ -15,7 +15,8 @@ pub(super) fn split_by_row(
     ratios.check()?;
     let small = u32::try_from(seed).map_err(|_| SplitError::Seed { found: seed })?;
     let mut rows = rows;
-    for _shuffle_then_deal in 0..2 {
+    // Once to shuffle, once to deal.
+    for _ in 0..2 {
         let order = RandomState::new(small).permutation(rows.len());
         rows = reordered(rows, &order);
     }
