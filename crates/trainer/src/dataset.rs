@@ -16,6 +16,8 @@ pub struct Dataset {
     pub items: Vec<Item>,
     /// Prompts that were longer than allowed and lost their beginning.
     pub cut_prompts: usize,
+    /// Users' own texts that left the prompt no room and lost their end.
+    pub cut_user_texts: usize,
     /// Comparisons with a response that lost its end.
     pub cut_responses: usize,
 }
@@ -43,6 +45,7 @@ impl Dataset {
         for comparison in comparisons {
             let pair = formatter.pair(comparison)?;
             dataset.cut_prompts += usize::from(pair.prompt.cut);
+            dataset.cut_user_texts += usize::from(pair.prompt.user_text_cut);
             dataset.cut_responses += usize::from(pair.response_cut);
             let count = |text: &str| text.chars().count();
             dataset.items.push(Item {

@@ -205,6 +205,7 @@ mod tests {
                 ids: vec![1, 10, 11],
                 soft_at: 1,
                 cut: false,
+                user_text_cut: false,
             },
             chosen: vec![20, 21, 2],
             rejected: vec![30, 2],

@@ -27,7 +27,8 @@ pub struct PromptConfig {
     /// A system message for chat prompts that have none; empty: the template's own default.
     pub system: String,
     /// The longest `soft tokens + user text + prompt`, in tokens. Longer prompts are cut from the left at a boundary:
-    /// whole messages first, then words; the final header or cue is never cut.
+    /// whole messages first, then words; the final header or cue is never cut. A user text that leaves the prompt less
+    /// than half of the room beside the soft tokens, and less than it needs, loses its end at a token.
     pub max_prompt_length: usize,
     /// The longest response, EOS included, in tokens; longer ones lose their end.
     pub max_response_length: usize,
@@ -51,8 +52,10 @@ pub struct TokenizedPrompt {
     pub ids: Vec<u32>,
     /// Where the soft tokens go: after a leading BOS, else in front.
     pub soft_at: usize,
-    /// True if the prompt was longer than allowed.
+    /// True if the prompt was longer than allowed and lost its beginning.
     pub cut: bool,
+    /// True if the user text was longer than allowed and lost its end.
+    pub user_text_cut: bool,
 }
 
 /// One comparison in tokens.
@@ -165,15 +168,16 @@ impl Formatter {
         prompt: &Prompt,
         user_text: Option<&str>,
     ) -> Result<TokenizedPrompt, TrainError> {
-        let text = self.encode(user_text.unwrap_or_default())?;
-        let budget = self
-            .config
-            .max_prompt_length
-            .saturating_sub(self.user_tokens + text.len());
+        let mut text = self.encode(user_text.unwrap_or_default())?;
+        let room = self.config.max_prompt_length - self.user_tokens; // invariant: checked by `new`
+        let budget = room - text.len().min(room / 2);
         let (ids, cut) = match self.messages(prompt) {
             None => self.fit_text(prompt_text(prompt), budget, &|t| self.raw_ids(t))?,
             Some(messages) => self.fit_messages(messages, budget)?,
         };
+        let left = room.saturating_sub(ids.len());
+        let user_text_cut = text.len() > left;
+        text.truncate(left);
         let soft_at = usize::from(!ids.is_empty() && ids.first().copied() == self.tokenizer.bos());
         let mut all = ids[..soft_at].to_vec();
         all.extend(text);
@@ -182,6 +186,7 @@ impl Formatter {
             ids: all,
             soft_at,
             cut,
+            user_text_cut,
         };
         if prompt.ids.is_empty() {
             // Something must stand before the first token of a response.

@@ -247,6 +247,7 @@ fn one_step_of_dpo_equals_trl_and_peft_in_value_and_gradient() {
                 ids: ids(&c["prompt"]),
                 soft_at: 0,
                 cut: false,
+                user_text_cut: false,
             },
             chosen: ids(&c["chosen"]),
             rejected: ids(&c["rejected"]),

@@ -33,6 +33,7 @@ fn examples() -> Vec<Example> {
                 ids: (0..4 + i % 3).map(|t| (t * 5 + i) % 14 + 2).collect(),
                 soft_at: 0,
                 cut: false,
+                user_text_cut: false,
             },
             chosen: vec![(i * 3) % 14 + 2, (i * 7) % 14 + 2, 1],
             rejected: vec![(i * 11) % 14 + 2, 1],

@@ -172,7 +172,7 @@ fn warnings(config: &Config, prepared: &Prepared) -> Vec<String> {
     }
     let cut: usize = prepared
         .datasets()
-        .map(|d| d.cut_prompts + d.cut_responses)
+        .map(|d| d.cut_prompts + d.cut_user_texts + d.cut_responses)
         .sum();
     if 10 * cut > prepared.comparisons() {
         found.push(

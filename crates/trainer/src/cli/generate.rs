@@ -77,7 +77,7 @@ pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> 
     if cut > 0 {
         let limit = trained.formatter.config().max_prompt_length;
         let all = lines.len();
-        tracing::warn!("{cut} of {all} prompts above {limit} tokens lost their beginning");
+        tracing::warn!("{cut} of {all} prompts above {limit} tokens were cut");
     }
     let jobs: Vec<Job> = lines
         .iter()

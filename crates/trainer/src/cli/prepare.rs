@@ -101,14 +101,19 @@ impl Prepared {
 
 /// What was cut in some data, as a sentence.
 pub fn cuts<'a>(datasets: impl Iterator<Item = &'a Dataset>, limits: &PromptConfig) -> String {
-    let (mut prompts, mut responses, mut all) = (0, 0, 0);
+    let (mut prompts, mut user_texts, mut responses, mut all) = (0, 0, 0, 0);
     for dataset in datasets {
         prompts += dataset.cut_prompts;
+        user_texts += dataset.cut_user_texts;
         responses += dataset.cut_responses;
         all += dataset.items.len();
     }
+    let user_texts = match user_texts {
+        0 => String::new(),
+        some => format!(", {some} user texts their end"),
+    };
     format!(
-        "{prompts} of {all} prompts above {} tokens lost their beginning, {responses} comparisons with a response above {} its end",
+        "{prompts} of {all} prompts above {} tokens lost their beginning{user_texts}, {responses} comparisons with a response above {} its end",
         limits.max_prompt_length, limits.max_response_length
     )
 }

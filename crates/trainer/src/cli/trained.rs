@@ -168,7 +168,7 @@ impl Trained {
         }
     }
 
-    /// How many prompts of a list are longer than allowed.
+    /// How many prompts of a list are, with the user's text, longer than allowed.
     ///
     /// # Errors
     /// A prompt that the tokenizer fails on.
@@ -178,7 +178,8 @@ impl Trained {
     ) -> Result<usize, TrainError> {
         let mut cut = 0;
         for (prompt, user_text) in prompts {
-            cut += usize::from(self.formatter.prompt(prompt, user_text)?.cut);
+            let found = self.formatter.prompt(prompt, user_text)?;
+            cut += usize::from(found.cut || found.user_text_cut);
         }
         Ok(cut)
     }

@@ -102,6 +102,7 @@ pub fn pair(rng: &mut ChaCha8Rng, prompt: usize, chosen: usize, rejected: usize)
             ids: prompt,
             soft_at,
             cut: false,
+            user_text_cut: false,
         },
         chosen,
         rejected,

@@ -2,6 +2,7 @@
 
 use llm_backbone::tokenizer::Tokenizer;
 use pdpo_loss::Branch;
+use pref_data::Comparison;
 use trainer::dataset::Dataset;
 use trainer::pack::{PackedBatch, Row};
 use trainer::tokenise::{Formatter, PromptConfig, Template, TokenizedPair};
@@ -82,6 +83,106 @@ fn user_text_takes_its_room_from_the_prompt() {
     assert!(kept.ends_with(" summary:"), "{kept}");
 }
 
+/// A long text about oneself.
+fn long_user_text() -> String {
+    "one two three four five six ".repeat(40)
+}
+
+#[test]
+fn a_long_user_text_keeps_its_beginning_and_leaves_the_prompt_whole() {
+    let formatter = formatter(llama_like(), limited(40));
+    let whole = prompt(&formatter, "the cat sat on the mat:", None);
+    assert!(2 * whole.ids.len() < 40 - RESERVE);
+    let about = long_user_text();
+    let found = prompt(&formatter, "the cat sat on the mat:", Some(&about));
+    assert!(found.user_text_cut && !found.cut);
+    assert_eq!(found.ids.len() + RESERVE, 40, "no more is cut than must be");
+    let kept = text(&formatter, &found.ids);
+    assert!(kept.starts_with("<s>one two three"), "{kept}");
+    assert!(kept.ends_with("the cat sat on the mat:"), "{kept}");
+    // At a token: what is left are the first ids of the whole text.
+    let all = prompt(
+        &Formatter::new(llama_like(), limited(4000), 0).expect("room"),
+        "",
+        Some(&about),
+    );
+    let about_kept = 40 - RESERVE - whole.ids.len();
+    assert_eq!(found.ids[..=about_kept], all.ids[..=about_kept]);
+}
+
+#[test]
+fn a_long_user_text_and_a_long_prompt_share_the_room() {
+    for tokenizer in [llama_like(), gpt_j_like()] {
+        let formatter = formatter(tokenizer, limited(43));
+        let found = prompt(&formatter, &long_post(), Some(&long_user_text()));
+        assert!(found.user_text_cut && found.cut);
+        assert_eq!(found.ids.len() + RESERVE, 43);
+        let alone = prompt(&formatter, &long_post(), None);
+        let of_prompt = (1..=found.ids.len())
+            .take_while(|n| alone.ids[alone.ids.len() - n..] == found.ids[found.ids.len() - n..])
+            .count();
+        // Room for 40 tokens, half of it for the prompt, less what its cut at a word leaves.
+        assert!((14..=20).contains(&of_prompt), "{of_prompt}");
+        let kept = text(&formatter, &found.ids);
+        assert!(
+            kept.contains("one two three") && kept.ends_with(" summary:"),
+            "{kept}"
+        );
+    }
+}
+
+#[test]
+fn a_user_text_of_half_the_room_is_never_cut() {
+    let formatter = formatter(llama_like(), limited(43));
+    let about = "one two three four five six";
+    let found = prompt(&formatter, &long_post(), Some(about));
+    assert!(found.cut && !found.user_text_cut);
+    assert!(text(&formatter, &found.ids).starts_with("<s>one two three four five six"));
+}
+
+/// A chat's headers and its system message are never cut; here they take more than half of the room.
+#[test]
+fn what_is_never_cut_takes_its_room_from_a_long_user_text() {
+    let open = |limit| formatter(llama_like().with_chat_template(TEMPLATE), limited(limit));
+    let messages = [("system", "the cat sat on the mat"), ("user", "")];
+    let header = chat(&open(512), &messages).ids;
+    let limit = header.len() + 2 + RESERVE;
+    let found = super::chat_with(&open(limit), &messages, Some(&long_user_text()));
+    assert!(found.user_text_cut);
+    assert_eq!(found.ids.len() + RESERVE, limit);
+    assert_eq!(found.ids[3..], header[1..]);
+}
+
+#[test]
+fn a_dialogue_of_800_tokens_keeps_system_message_and_latest_turns_beside_a_user_text() {
+    let formatter = formatter(llama_like().with_chat_template(TEMPLATE), limited(800));
+    let turns: Vec<String> = (0..40)
+        .map(|i| format!("{} {}", "the cat sat on the mat ".repeat(1 + i % 5), i))
+        .collect();
+    let mut messages = vec![("system", "one two")];
+    for (i, turn) in turns.iter().enumerate() {
+        messages.push((["user", "assistant"][i % 2], turn));
+    }
+    messages.push(("user", "three four"));
+    let about = "one two three ".repeat(20);
+    let found = super::chat_with(&formatter, &messages, Some(&about));
+    assert!(found.cut && !found.user_text_cut);
+    assert!(found.ids.len() + RESERVE <= 800);
+    // The first turn from which on everything fits.
+    let kept = |from: usize| {
+        let kept = [&messages[..1], &messages[from..]].concat();
+        let wide = Formatter::new(
+            llama_like().with_chat_template(TEMPLATE),
+            limited(100_000),
+            RESERVE,
+        );
+        super::chat_with(&wide.expect("room"), &kept, Some(&about))
+    };
+    let starts = (1..messages.len()).filter(|&i| messages[i].0 == "user");
+    let fitting = starts.map(kept).find(|p| p.ids.len() + RESERVE <= 800);
+    assert_eq!(Some(found.ids), fitting.map(|p| p.ids));
+}
+
 #[test]
 fn a_long_chat_loses_its_oldest_messages_first_but_never_system_message_and_final_header() {
     let open = |limit| formatter(llama_like().with_chat_template(TEMPLATE), limited(limit));
@@ -142,10 +243,15 @@ fn cuts_are_counted() {
         comparison(&long_post(), "on", "at"),
         comparison("one:", "on", &long_post()),
         comparison("one:", "on", "at"),
+        Comparison {
+            user_text: Some(long_user_text()),
+            ..comparison("one:", "on", "at")
+        },
     ];
     let dataset = Dataset::new(&data, &formatter).expect("ids");
     assert_eq!((dataset.cut_prompts, dataset.cut_responses), (1, 1));
-    assert_eq!(dataset.items.len(), 3);
+    assert_eq!(dataset.cut_user_texts, 1);
+    assert_eq!(dataset.items.len(), 4);
 }
 
 /// Policy and reference, and every system of a comparison, see the same ids: the reserve alone decides where to cut.

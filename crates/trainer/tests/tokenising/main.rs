@@ -58,12 +58,20 @@ fn prompt(formatter: &Formatter, prompt: &str, user_text: Option<&str>) -> Token
 }
 
 fn chat(formatter: &Formatter, messages: &[(&str, &str)]) -> TokenizedPrompt {
+    chat_with(formatter, messages, None)
+}
+
+fn chat_with(
+    formatter: &Formatter,
+    messages: &[(&str, &str)],
+    user_text: Option<&str>,
+) -> TokenizedPrompt {
     let message = |(role, content): &(&str, &str)| Message {
         role: (*role).into(),
         content: (*content).into(),
     };
     let prompt = Prompt::Chat(messages.iter().map(message).collect());
-    formatter.prompt(&prompt, None).expect("ids")
+    formatter.prompt(&prompt, user_text).expect("ids")
 }
 
 fn comparison(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
