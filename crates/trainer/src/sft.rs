@@ -85,12 +85,13 @@ pub fn fine_tune_chosen(
     train(model, &pairs, config, seed, mean_log_prob_chosen)
 }
 
+/// Prompt tokens, where they are scored, stand in the segment of the chosen response: in the sum and in the count alike.
 fn mean_log_prob_chosen(policy: &Policy, packed: &PackedBatch, device: &Device) -> Tensor<1> {
     let batch = packed.to_device(device);
     let tokens = policy.token_log_probs(packed, &batch, None);
-    let count: f32 = packed.response_lengths().0.iter().sum();
+    let scored = packed.segments.iter().filter(|s| s.is_multiple_of(2));
     let chosen = sum_responses(tokens, &batch).chosen.sum();
-    chosen.div_scalar(f64::from(count.max(1.0)))
+    chosen.div_scalar(scored.count().max(1) as f64)
 }
 
 fn train(

@@ -1,0 +1,127 @@
+//! What supervised fine-tuning minimises: the mean over exactly the tokens it scores, computed here without packing.
+
+mod support;
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use llm_backbone::{Model, ModelInput};
+use trainer::dataset::{Dataset, Item};
+use trainer::sft::{SftConfig, fine_tune, fine_tune_chosen};
+use trainer::tokenise::TokenizedPair;
+
+/// Log-probs of all tokens of a sequence but its first.
+fn log_probs(model: &Model, ids: &[u32]) -> Vec<f64> {
+    let (device, n) = (model.device(), ids.len());
+    let ints = |values: Vec<i32>| {
+        let data = TensorData::new(values, [1, n]);
+        Tensor::<2, Int>::from_data(data, &device)
+    };
+    let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+    let causal: Vec<bool> = (0..n * n).map(|i| i % n <= i / n).collect();
+    let hidden = model.forward(ModelInput {
+        embeddings: model.embed(ints(ids.clone())),
+        positions: ints((0..n as i32).collect()),
+        visible: Tensor::<4, Bool>::from_data(TensorData::new(causal, [1, 1, n, n]), &device),
+        cache: None,
+    });
+    let [_, _, d] = hidden.dims();
+    let logits = log_softmax(model.logits(hidden.reshape([n, d])), 1);
+    let vocabulary = logits.dims()[1];
+    let all: Vec<f32> = support::values(logits);
+    let next = |i: usize| all[i * vocabulary + ids[i + 1] as usize];
+    (0..n - 1).map(|i| f64::from(next(i))).collect()
+}
+
+/// The sum of what is left of a prompt and one response, from the token `from` on, and how many tokens that is.
+fn sum(model: &Model, prompt: &[u32], response: &[u32], from: usize) -> (f64, usize) {
+    let all = log_probs(model, &[prompt, response].concat());
+    let scored = &all[from - 1..];
+    (scored.iter().sum(), scored.len())
+}
+
+fn dataset(pairs: &[TokenizedPair]) -> Dataset {
+    let item = |pair: &TokenizedPair| Item {
+        pair: pair.clone(),
+        user: None,
+        group: None,
+        characters: [1, 1],
+    };
+    Dataset {
+        items: pairs.iter().map(item).collect(),
+        ..Default::default()
+    }
+}
+
+/// One step over all comparisons at once: its loss is that of the model as it was.
+fn config(prompts_too: bool) -> SftConfig {
+    SftConfig {
+        steps: 1,
+        batch: 6,
+        learning_rate: 1e-5,
+        warmup_steps: 0,
+        prompts_too,
+    }
+}
+
+fn model() -> Model {
+    support::with_random_adapters(support::open("llama"), 3)
+}
+
+fn close(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
+}
+
+#[test]
+fn the_preferred_responses_are_scored_per_token_of_theirs() {
+    let (model, pairs) = (model(), support::pairs(1, 6));
+    for prompts_too in [false, true] {
+        let (mut total, mut tokens) = (0.0, 0);
+        for pair in &pairs {
+            let prompt = &pair.prompt.ids;
+            let from = if prompts_too { 1 } else { prompt.len() };
+            let (log_prob, scored) = sum(&model, prompt, &pair.chosen, from);
+            total += log_prob;
+            tokens += scored;
+        }
+        let config = config(prompts_too);
+        let (_, loss) = fine_tune_chosen(model.clone(), &dataset(&pairs), &config, 0).unwrap();
+        close(loss, -total / tokens as f64);
+    }
+}
+
+#[test]
+fn the_rejected_responses_do_not_matter_to_it() {
+    let (model, pairs) = (model(), support::pairs(1, 6));
+    let mut others = pairs.clone();
+    for pair in &mut others {
+        pair.rejected = vec![5; 3];
+    }
+    for prompts_too in [false, true] {
+        let loss = |pairs: &[TokenizedPair]| {
+            let config = config(prompts_too);
+            fine_tune_chosen(model.clone(), &dataset(pairs), &config, 0)
+                .unwrap()
+                .1
+        };
+        assert_eq!(loss(&pairs), loss(&others));
+    }
+}
+
+#[test]
+fn both_responses_are_scored_and_a_prompt_once() {
+    let (model, pairs) = (model(), support::pairs(1, 6));
+    for prompts_too in [false, true] {
+        let (mut total, mut tokens) = (0.0, 0);
+        for pair in &pairs {
+            let prompt = &pair.prompt.ids;
+            let from = if prompts_too { 1 } else { prompt.len() };
+            let chosen = sum(&model, prompt, &pair.chosen, from);
+            let rejected = sum(&model, prompt, &pair.rejected, prompt.len());
+            total += chosen.0 + rejected.0;
+            tokens += chosen.1 + rejected.1;
+        }
+        let config = config(prompts_too);
+        let (_, loss) = fine_tune(model.clone(), &dataset(&pairs), &config, 0).unwrap();
+        close(loss, -total / tokens as f64);
+    }
+}
