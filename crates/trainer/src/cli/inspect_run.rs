@@ -73,16 +73,7 @@ pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
         false => "training can go on with --resume",
     };
     out.fact("step", format_args!("{}, {ended}", state.step))?;
-    match state.best {
-        Some(best) => out.fact(
-            "best",
-            format_args!(
-                "step {}: validation loss {:.4}, accuracy {:.3}",
-                best.step, best.loss, best.accuracy
-            ),
-        )?,
-        None => out.fact("best", "not validated yet")?,
-    }
+    out.best(state.best.as_ref(), "not validated yet")?;
     match dir.join(MANIFEST_FILE).is_file() {
         true => users(dir, out),
         false => Ok(()),

@@ -210,16 +210,10 @@ fn summary(
             state.step
         ),
     )?;
-    match state.best {
-        Some(best) => out.fact(
-            "best",
-            format_args!(
-                "step {}: validation loss {:.4}, accuracy {:.3}",
-                best.step, best.loss, best.accuracy
-            ),
-        )?,
-        None => out.fact("best", "unknown: no validation data; the last step is kept")?,
-    }
+    out.best(
+        state.best.as_ref(),
+        "unknown: no validation data; the last step is kept",
+    )?;
     let dir = dir.display();
     out.fact("adapters", format_args!("{dir}/adapters"))?;
     out.fact(
