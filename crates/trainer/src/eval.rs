@@ -1,4 +1,13 @@
 //! Evaluation without gradients: implicit rewards of held-out comparisons, and how far the policy is from its reference.
+//!
+//! [`score`] gives rewards, [`rows`] joins them with what is known of a comparison, [`accuracy`], [`calibration`] and
+//! [`compare`] count.
+
+pub mod accuracy;
+pub mod calibration;
+pub mod compare;
+pub mod report;
+pub mod rows;
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;

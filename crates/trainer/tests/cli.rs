@@ -1,5 +1,7 @@
 //! The program `prlhf` as its users see it, on a tiny model made here.
 
+#[path = "cli/eval.rs"]
+mod eval;
 #[path = "cli/fixture.rs"]
 mod fixture;
 
@@ -114,25 +116,6 @@ fn check_warns_of_a_single_user() {
     ])
     .ok();
     assert!(report.contains("warning: one user only"), "{report}");
-}
-
-#[test]
-fn eval_counts_seen_and_unseen_users() {
-    let text = fixture::comparisons(&["short", "long", "stranger"]);
-    let data = fixture().file("test.jsonl", &text);
-    let json = fixture().fresh("eval.json");
-    let run = fixture().run.to_str().unwrap();
-    let data = data.to_str().unwrap();
-    let table = prlhf(&["eval", "--run", run, "--data", data, "--json", json.str()]).ok();
-    assert!(table.contains("1 unseen users (as generic)"), "{table}");
-    let report: serde_json::Value =
-        serde_json::from_slice(&fs::read(json.path()).unwrap()).unwrap();
-    assert_eq!(report["all"]["comparisons"], 24);
-    assert_eq!(report["seen"]["comparisons"], 16);
-    assert_eq!(report["unseen"]["comparisons"], 8);
-    assert_eq!(report["users"]["stranger"]["seen"], false);
-    assert_eq!(report["users"]["long"]["seen"], true);
-    assert!(report["kl"].as_f64().unwrap() > -1e-4);
 }
 
 #[test]

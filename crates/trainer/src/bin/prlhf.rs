@@ -21,7 +21,7 @@ const TOUR: &str = "\
 A first tour, with a configuration of your own (configs/example.toml documents every key):
   prlhf check --config run.toml                      what is in the data, does it fit, how long will it take
   prlhf train --config run.toml --out runs/mine      train; Ctrl-C saves, --resume goes on
-  prlhf eval --run runs/mine --data test.jsonl       accuracy overall and per user
+  prlhf eval --run runs/mine --data test.jsonl       accuracy by users and prompts, calibration
   prlhf generate --run runs/mine --user anna --prompt 'How do I boil an egg?'
   prlhf chat --run runs/mine --user anna
 
@@ -36,7 +36,7 @@ enum Command {
     /// Look at data and model before training.
     #[command(after_help = CHECK)]
     Check(check::CheckArgs),
-    /// Measure accuracy on held-out comparisons, overall and per user.
+    /// Measure accuracy and calibration on comparisons, by users and prompts, or compare two runs.
     #[command(after_help = EVAL)]
     Eval(eval::EvalArgs),
     /// Write responses for users.
@@ -71,11 +71,15 @@ Example:
 
 const EVAL: &str = "\
 A comparison is ranked right if the implicit reward, beta * (log-prob under the policy - under the base model), is higher
-for the preferred response. Users whom the model does not know are ranked as the generic user.
+for the preferred response. Users whom the model does not know are ranked as the generic user. A prompt is seen if it was
+trained on. Calibration asks how often the preferred response was the one that the policy gives a probability of so much,
+sigmoid(difference of rewards).
 
 Examples:
   prlhf eval --run runs/a --data test.jsonl
-  prlhf eval --adapters runs/a/adapters --model path/to/model --data test.jsonl more/ --json result.json";
+  prlhf eval --adapters runs/a/adapters --model path/to/model --data test.jsonl more/ --json a.json
+  prlhf eval --compare runs/a runs/b --data test.jsonl
+  prlhf eval --compare a.json b.json                 no model is needed";
 
 const GENERATE: &str = "\
 Examples:

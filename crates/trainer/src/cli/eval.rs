@@ -1,261 +1,187 @@
-//! `prlhf eval`: how often the policy ranks held-out comparisons as their users did.
+//! `prlhf eval`: how often the policy ranks comparisons as their users did, and how far its probabilities can be trusted.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 
-use super::data;
+use super::data::{self, Loaded};
+use super::eval_data::TrainedOn;
 use super::output::Output;
 use super::prepare::cuts;
 use super::trained::{Trained, TrainedArgs};
+use super::{eval_compare, eval_tables};
 use crate::dataset::Dataset;
 use crate::error::TrainError;
-use crate::eval::{self, Scored};
+use crate::eval::accuracy::Accuracy;
+use crate::eval::calibration::Calibration;
+use crate::eval::report::{EvalReport, VERSION};
+use crate::eval::rows::{EvalRow, comparisons_hash};
+use crate::eval::{self, Scored, TextQuality};
+use crate::files::replace_file;
 use crate::reference::ReferenceCache;
 use crate::step::Example;
 
-/// Users with a line of their own on the terminal.
-const SHOWN: usize = 40;
-
 /// Arguments of `prlhf eval`.
 #[derive(Args, Debug)]
+#[command(mut_arg("run", |arg| arg.required_unless_present_any(["adapters", "compare"])))]
 pub struct EvalArgs {
     /// What to evaluate.
     #[command(flatten)]
     pub trained: TrainedArgs,
-    /// Comparisons that were not trained on: files or folders, as for training.
-    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
+    /// Two runs, folders of adapters, or earlier --json files, side by side; B is measured against A.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["run", "adapters"])]
+    pub compare: Vec<PathBuf>,
+    /// Comparisons to evaluate: files or folders, as for training. Not needed where --compare names two files.
+    #[arg(long, value_name = "PATH", required_unless_present = "compare", num_args = 1..)]
     pub data: Vec<PathBuf>,
+    /// What was trained on, to tell seen prompts from others. Default: what the configuration names, less its validation
+    /// share.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub training_data: Vec<PathBuf>,
     /// Leave broken records out and count them.
     #[arg(long)]
     pub lenient: bool,
     /// Comparisons for KL and held-out loss; 0: all.
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub quality: usize,
-    /// Also write everything as JSON, every user included.
+    /// The seed of the bootstrap of --compare.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Also write everything as JSON: every user and every comparison.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
 
-/// What was found.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// The base model.
-    pub model: String,
-    /// All comparisons.
-    pub all: Tally,
-    /// Those of users that the user model knows.
-    pub seen: Tally,
-    /// Those of others, ranked with the generic user's soft prompt.
-    pub unseen: Tally,
-    /// Those without a user, likewise.
-    pub without_user: Tally,
-    /// Users that the user model knows.
-    pub users_seen: usize,
-    /// Others.
-    pub users_unseen: usize,
-    /// By user.
-    pub users: BTreeMap<String, UserTally>,
-    /// Mean preference loss.
-    pub loss: f64,
-    /// Mean KL to the reference per response token, in nats.
-    pub kl: f64,
-    /// Mean negative log-likelihood per response token, in nats.
-    pub nll: f64,
-    /// The same of the reference.
-    pub nll_reference: f64,
-}
-
-/// Some comparisons.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Tally {
-    /// How many.
-    pub comparisons: usize,
-    /// Ranked as the user did.
-    pub correct: usize,
-    /// `correct / comparisons`; none for no comparisons.
-    pub accuracy: Option<f64>,
-    /// Mean implicit reward of the preferred response minus that of the other.
-    pub margin: Option<f64>,
-    #[serde(skip)]
-    margins: f64,
-}
-
-/// One user.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct UserTally {
-    /// Whether the user model knows the user.
-    pub seen: bool,
-    /// Their comparisons.
-    #[serde(flatten)]
-    pub tally: Tally,
-}
-
-impl Tally {
-    fn add(&mut self, scored: &Scored) {
-        self.comparisons += 1;
-        self.correct += usize::from(scored.correct());
-        self.margins += f64::from(scored.reward_chosen - scored.reward_rejected);
-        self.accuracy = Some(self.correct as f64 / self.comparisons as f64);
-        self.margin = Some(self.margins / self.comparisons as f64);
-    }
-
-    fn row(&self, name: &str, seen: &str) -> Vec<String> {
-        let show = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.3}"));
-        vec![
-            name.into(),
-            seen.into(),
-            self.comparisons.to_string(),
-            show(self.accuracy),
-            show(self.margin),
-        ]
-    }
-}
-
-/// Evaluates and prints a table.
+/// Evaluates and prints tables.
 ///
 /// # Errors
-/// Broken data, or adapters that cannot be opened.
+/// Broken data, adapters that cannot be opened, or a comparison of what cannot be compared.
 pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    if let [a, b] = args.compare.as_slice() {
+        return eval_compare::run(args, [a, b], out);
+    }
     let loaded = data::load(&args.data, args.lenient)?;
-    let trained = args.trained.open(|config| {
-        let room = config.prompt.max_response_length;
-        (room, "prompt.max_response_length")
-    })?;
-    let dataset = Dataset::new(&loaded.comparisons, &trained.formatter)?;
-    let positions = trained.base.config().max_positions();
-    dataset.check_context(trained.policy.user_tokens(), positions)?;
-    let examples = examples(&trained, &dataset, args.trained.run.as_deref())?;
-    let report = report(&trained, &examples, args.quality)?;
+    let cache = Cache::new()?;
+    let report = evaluate(args, &args.trained, &loaded, &cache, out)?;
     if let Some(path) = &args.json {
         write_json(path, &report)?;
     }
+    eval_tables::print(&report, out)
+}
+
+/// Where reference log-probs go that belong to no run, for as long as the program runs.
+pub(super) struct Cache(tempfile::TempDir);
+
+impl Cache {
+    /// An empty folder.
+    pub fn new() -> Result<Self, TrainError> {
+        let folder = tempfile::tempdir();
+        Ok(Self(
+            folder.map_err(|e| TrainError::io(&std::env::temp_dir(), e))?,
+        ))
+    }
+}
+
+/// Evaluates one run or one folder of adapters.
+pub(super) fn evaluate(
+    args: &EvalArgs,
+    of: &TrainedArgs,
+    loaded: &Loaded,
+    cache: &Cache,
+    out: &mut Output<'_>,
+) -> Result<EvalReport, TrainError> {
+    let adapters = of.adapters_dir()?;
+    let trained = of.open(|config| {
+        let room = config.prompt.max_response_length;
+        (room, "prompt.max_response_length")
+    })?;
+    let training = TrainedOn::read(&args.training_data, args.lenient, &trained.config.data)?;
+    let dataset = Dataset::new(&loaded.comparisons, &trained.formatter)?;
+    let positions = trained.base.config().max_positions();
+    dataset.check_context(trained.policy.user_tokens(), positions)?;
     out.fact("skipped", &loaded.skipped)?;
     let cut = cuts(std::iter::once(&dataset), trained.formatter.config());
     out.fact("cut", cut)?;
-    print(&report, out)
-}
-
-/// Reference log-probs come from the run's cache where there is a run.
-fn examples(
-    trained: &Trained,
-    dataset: &Dataset,
-    run: Option<&Path>,
-) -> Result<Vec<Example>, TrainError> {
-    let temporary = tempfile::tempdir().map_err(|e| TrainError::io(&std::env::temp_dir(), e))?;
-    let dir = run.map_or_else(|| temporary.path().into(), |run| run.join("reference"));
-    let mut cache = ReferenceCache::open(&dir, &trained.key)?;
-    let rows = trained.config.training.micro_rows.max(1);
-    dataset.examples(trained.table.as_ref(), &trained.base, &mut cache, rows)
-}
-
-fn report(trained: &Trained, examples: &[Example], quality: usize) -> Result<Report, TrainError> {
-    let Trained {
-        base,
-        policy,
-        table,
-        ..
-    } = trained;
-    let table = table.as_ref();
-    let rows = trained.config.training.micro_rows.max(1);
-    let objective = trained.config.objective.preference_loss()?;
-    let scored = eval::score(policy, table, &objective, examples, rows)?;
-    let some = match quality {
-        0 => examples,
-        limit => &examples[..limit.min(examples.len())],
-    };
-    let quality = eval::text_quality(policy, table, base, some, rows)?;
-    let plain = crate::policy::Policy::plain(base.clone());
-    let reference = eval::text_quality(&plain, None, base, some, rows)?;
+    let dir = of
+        .run
+        .as_ref()
+        .map_or_else(|| cache.0.path().into(), |run| run.join("reference"));
+    let examples = examples(&trained, &dataset, &dir)?;
+    let scored = score(&trained, &examples)?;
+    let rows = rows(&trained, loaded, &scored, &training)?;
+    let [quality, reference] = quality(&trained, &examples, args.quality)?;
     let losses: f64 = scored.iter().map(|s| f64::from(s.loss)).sum();
-    let mut report = Report {
+    Ok(EvalReport {
+        version: VERSION,
         model: trained.source.clone(),
-        all: Tally::default(),
-        seen: Tally::default(),
-        unseen: Tally::default(),
-        without_user: Tally::default(),
-        users_seen: 0,
-        users_unseen: 0,
-        users: BTreeMap::new(),
+        adapters: adapters.display().to_string(),
+        user_model: trained.table.is_some(),
+        comparisons_hash: comparisons_hash(&rows),
+        training_data: training.summary(),
+        accuracy: Accuracy::of(&rows),
+        calibration: Calibration::of(&rows),
         loss: losses / scored.len().max(1) as f64,
         kl: quality.kl,
         nll: quality.nll,
         nll_reference: reference.nll,
+        rows,
+    })
+}
+
+fn examples(trained: &Trained, dataset: &Dataset, dir: &Path) -> Result<Vec<Example>, TrainError> {
+    let mut cache = ReferenceCache::open(dir, &trained.key)?;
+    let rows = trained.config.training.micro_rows.max(1);
+    dataset.examples(trained.table.as_ref(), &trained.base, &mut cache, rows)
+}
+
+fn score(trained: &Trained, examples: &[Example]) -> Result<Vec<Scored>, TrainError> {
+    let rows = trained.config.training.micro_rows.max(1);
+    let objective = trained.config.objective.preference_loss()?;
+    let table = trained.table.as_ref();
+    eval::score(&trained.policy, table, &objective, examples, rows)
+}
+
+/// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.
+fn rows(
+    trained: &Trained,
+    loaded: &Loaded,
+    scored: &[Scored],
+    training: &TrainedOn,
+) -> Result<Vec<EvalRow>, TrainError> {
+    let knows = |id: &str| match &trained.table {
+        Some(table) => table.contains(id),
+        None => training.names(id),
     };
-    for (example, row) in examples.iter().zip(&scored) {
-        report.add(example, row, |id| table.is_some_and(|t| t.contains(id)));
-    }
-    report.users_seen = report.users.values().filter(|user| user.seen).count();
-    report.users_unseen = report.users.len() - report.users_seen;
-    Ok(report)
+    let rows = loaded.comparisons.iter().zip(scored).enumerate();
+    rows.map(|(index, (comparison, scored))| {
+        let user = comparison.user.as_ref().map(|user| knows(user.as_str()));
+        let prompt = training.contains(&comparison.prompt);
+        EvalRow::new(index, comparison, scored, (user, prompt))
+    })
+    .collect()
 }
 
-impl Report {
-    fn add(&mut self, example: &Example, scored: &Scored, knows: impl Fn(&str) -> bool) {
-        self.all.add(scored);
-        let Some(owner) = &example.owner else {
-            self.without_user.add(scored);
-            return;
-        };
-        let seen = knows(owner);
-        match seen {
-            true => self.seen.add(scored),
-            false => self.unseen.add(scored),
-        }
-        let user = self.users.entry(owner.clone()).or_default();
-        user.seen = seen;
-        user.tally.add(scored);
-    }
+/// Of the policy and of the reference, on the first `limit` examples.
+fn quality(
+    trained: &Trained,
+    examples: &[Example],
+    limit: usize,
+) -> Result<[TextQuality; 2], TrainError> {
+    let rows = trained.config.training.micro_rows.max(1);
+    let some = match limit {
+        0 => examples,
+        limit => &examples[..limit.min(examples.len())],
+    };
+    let plain = crate::policy::Policy::plain(trained.base.clone());
+    let table = trained.table.as_ref();
+    Ok([
+        eval::text_quality(&trained.policy, table, &trained.base, some, rows)?,
+        eval::text_quality(&plain, None, &trained.base, some, rows)?,
+    ])
 }
 
-fn print(report: &Report, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let mut rows = vec![report.all.row("all", "")];
-    let seen = format!("{} seen users", report.users_seen);
-    let unseen = format!("{} unseen users (as generic)", report.users_unseen);
-    for (tally, name) in [
-        (&report.seen, seen.as_str()),
-        (&report.unseen, &unseen),
-        (&report.without_user, "without user (as generic)"),
-    ] {
-        if tally.comparisons > 0 {
-            rows.push(tally.row(name, ""));
-        }
-    }
-    for (id, user) in report.users.iter().take(SHOWN) {
-        let seen = if user.seen { "yes" } else { "no" };
-        rows.push(user.tally.row(&format!("  {id}"), seen));
-    }
-    out.table(
-        &["users", "seen", "comparisons", "accuracy", "margin"],
-        &rows,
-    )?;
-    if report.users.len() > SHOWN {
-        let more = report.users.len() - SHOWN;
-        out.line(format_args!("  and {more} more users; --json lists all"))?;
-    }
-    out.fact("loss", format_args!("{:.4}", report.loss))?;
-    out.fact(
-        "kl",
-        format_args!("{:.4} nats per response token to the reference", report.kl),
-    )?;
-    out.fact(
-        "held out",
-        format_args!(
-            "{:.3} nats per response token, {:.3} under the reference",
-            report.nll, report.nll_reference
-        ),
-    )
-}
-
-fn write_json(path: &Path, report: &Report) -> Result<(), TrainError> {
+/// Writes a file that is whole or not there.
+pub(super) fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<(), TrainError> {
     let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::format(path, e))?;
-    llm_backbone::weights::replace_file(path, |temporary| {
-        std::fs::write(temporary, text).map_err(|source| llm_backbone::weights::WeightError::Io {
-            file: path.to_owned(),
-            source,
-        })
-    })?;
-    Ok(())
+    replace_file(path, text)
 }

@@ -1,0 +1,110 @@
+//! Everything that an evaluation found, as `prlhf eval --json` writes it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::accuracy::Accuracy;
+use super::calibration::Calibration;
+use super::rows::{EvalRow, comparisons_hash};
+use crate::error::TrainError;
+
+/// The version of the layout.
+pub const VERSION: u32 = 1;
+
+/// An evaluation. The keys of [`Accuracy`] stand beside the others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvalReport {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The base model.
+    pub model: String,
+    /// The folder of adapters.
+    pub adapters: String,
+    /// Whether there is a user model.
+    pub user_model: bool,
+    /// A name for the set of comparisons: [`comparisons_hash`].
+    pub comparisons_hash: String,
+    /// What is known of the training data.
+    pub training_data: TrainingData,
+    /// Accuracy: `all`, `seen`, `unseen`, `without_user`, `grid`, `over_users`, `users`.
+    #[serde(flatten)]
+    pub accuracy: Accuracy,
+    /// Calibration of the preference probability.
+    pub calibration: Calibration,
+    /// Mean preference loss.
+    pub loss: f64,
+    /// Mean KL to the reference per response token, in nats.
+    pub kl: f64,
+    /// Mean negative log-likelihood per response token, in nats.
+    pub nll: f64,
+    /// The same of the reference.
+    pub nll_reference: f64,
+    /// Every comparison, in the order of the data.
+    pub rows: Vec<EvalRow>,
+}
+
+/// What is known of the training data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainingData {
+    /// It was read.
+    Known {
+        /// Comparisons trained on.
+        comparisons: usize,
+        /// Their different prompts.
+        prompts: usize,
+    },
+    /// It could not be read, for this reason: seen and unseen prompts are not told apart.
+    Unknown(String),
+}
+
+/// What a comparison of two evaluations needs of each.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct SavedEval {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The base model.
+    pub model: String,
+    /// The folder of adapters.
+    pub adapters: String,
+    /// A name for the set of comparisons.
+    pub comparisons_hash: String,
+    /// Every comparison.
+    pub rows: Vec<EvalRow>,
+}
+
+impl SavedEval {
+    /// Reads what `prlhf eval --json` wrote.
+    ///
+    /// # Errors
+    /// Another file, another version, or rows that were changed by hand.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let text = std::fs::read(path).map_err(|e| TrainError::io(path, e))?;
+        let saved: Self = serde_json::from_slice(&text).map_err(|e| {
+            let expected = "expected a file that `prlhf eval --json` wrote";
+            TrainError::format(path, format!("{expected}: {e}"))
+        })?;
+        if saved.version != VERSION {
+            let problem = format!("version {}, expected {VERSION}", saved.version);
+            return Err(TrainError::format(path, problem));
+        }
+        if comparisons_hash(&saved.rows) != saved.comparisons_hash {
+            let problem = "`comparisons_hash` is not that of `rows`: the file was changed";
+            return Err(TrainError::format(path, problem));
+        }
+        Ok(saved)
+    }
+}
+
+impl From<EvalReport> for SavedEval {
+    fn from(report: EvalReport) -> Self {
+        Self {
+            version: report.version,
+            model: report.model,
+            adapters: report.adapters,
+            comparisons_hash: report.comparisons_hash,
+            rows: report.rows,
+        }
+    }
+}
