@@ -33,6 +33,8 @@ const EXAMPLES: &[Example] = &[
     example("inspect_model", &[]),
     // trainer
     example("train_two_users", &[]),
+    // judge
+    example("judge_two_texts", &[]),
     // bench
     example("report_demo", &["target/examples-out/report"]),
 ];

@@ -1,0 +1,37 @@
+//! Win rates with a language model as judge.
+//!
+//! A judge is any OpenAI-compatible chat endpoint: a hosted model, a local server, our own. Three steps:
+//!
+//! 1. [`JudgeClient`] asks it: a limit on concurrent calls, retries with back-off, a budget, a cache on disk.
+//! 2. [`judge_all`] puts [`Item`]s into a [`PromptFile`]'s words, shows the two outputs in a seeded order or in both
+//!    ([`Position`]), and reads the [`Verdict`]s. What could not be read or asked is listed, never dropped.
+//! 3. [`WinRates`] counts them: per sample, per user, and by the two conventions of the P-RLHF paper.
+//!
+//! Nothing here knows of models, tensors or data sets.
+
+pub mod backoff;
+pub mod bootstrap;
+pub mod cache;
+pub mod client;
+pub mod config;
+pub mod error;
+pub mod evaluate;
+pub mod outcome;
+pub mod prompt;
+pub mod verdict;
+pub mod win_rates;
+
+mod chat;
+mod counts;
+mod http;
+
+pub use chat::Message;
+pub use client::{Answer, JudgeClient};
+pub use config::{JudgeConfig, TokensKey};
+pub use error::JudgeError;
+pub use evaluate::judge_all;
+pub use minijinja::Value;
+pub use outcome::{Item, Outcome, Places, Unjudged, Unparsable};
+pub use prompt::PromptFile;
+pub use verdict::{Choice, Labels, Position, Verdict};
+pub use win_rates::{Counts, Estimate, UserRates, WinRates};

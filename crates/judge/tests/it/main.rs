@@ -1,0 +1,7 @@
+//! The judge against a local server with scripted answers.
+
+mod answers;
+mod evaluation;
+mod prompts;
+mod settings;
+mod stub;
