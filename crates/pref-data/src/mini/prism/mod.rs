@@ -25,8 +25,9 @@ use crate::types::UserId;
 
 pub use odd::Oddity;
 
-/// Seed of the files that the project ships.
-pub const SEED: u64 = 1;
+/// Seed of the files that the project ships: one under which both tones and both manners are about equally frequent on every
+/// side of the default split, so that no figure hangs on a few users.
+pub const SEED: u64 = 74;
 /// Users with a survey and with conversations.
 pub const USERS: usize = 48;
 /// Users with a survey only.

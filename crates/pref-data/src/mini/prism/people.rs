@@ -78,7 +78,7 @@ impl Person {
             [&AGES[..], &GENDERS, &EMPLOYMENT, &EDUCATION, &MARITAL].map(&mut say);
         let english_proficiency = say(&ENGLISH);
         let uses = unit(random) < 0.85;
-        let minutes = 5.0 + index(random, 200) as f64 / 10.0;
+        let minutes = 5.0 + index(random, 40) as f64 / 2.0;
         let descriptions = self.manner.descriptions();
         let system_strings = self.manner.system_strings();
         let country = index(random, COUNTRIES.len());

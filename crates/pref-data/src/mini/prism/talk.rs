@@ -139,7 +139,7 @@ fn written(
     opening_prompt: String,
     turns: Vec<Draft>,
 ) -> Conversation {
-    let minutes = 2.0 + index(random, 100) as f64 / 10.0;
+    let minutes = 2.0 + index(random, 20) as f64 / 2.0;
     Conversation {
         conversation_id: format!("c{}", FIRST_ID + number),
         user_id: person.id.clone(),
