@@ -375,6 +375,16 @@ fn users_without_survey_or_conversation_are_left_out_and_counted() {
 }
 
 #[test]
+fn released_behaviour_shows_preferences_by_display_order_and_validates_on_nothing() {
+    let folder = folder(&generate(SEED));
+    let data = PrismData::load(&[folder.path()], &PrismOptions::released()).unwrap();
+    assert!(data.split.validation.is_empty());
+    let survey = survey();
+    let shown = UserProfile::of(&survey, TopPreferences::DisplayOrder);
+    assert_eq!(data.profile(&survey.user_id), Some(&shown));
+}
+
+#[test]
 fn without_a_survey_users_have_no_text() {
     let folder = folder(&generate(SEED));
     let path = folder.path().join("conversations.jsonl");

@@ -45,6 +45,26 @@ pub struct PrismOptions {
     pub split: UserSplit,
 }
 
+impl PrismOptions {
+    /// What the released code does: preferences by display order, its limits in characters, no validation.
+    pub fn released() -> Self {
+        let comparisons = ComparisonOptions {
+            released_limits: true,
+            ..ComparisonOptions::default()
+        };
+        let split = UserSplit {
+            validation_share: 0.0,
+            ..UserSplit::default()
+        };
+        Self {
+            preferences: TopPreferences::DisplayOrder,
+            comparisons,
+            split,
+            ..Self::default()
+        }
+    }
+}
+
 /// What the experiment trains and evaluates on.
 #[derive(Clone, Debug)]
 pub struct PrismData {
