@@ -21,9 +21,13 @@ pub(super) fn run(
     sides: [&Path; 2],
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
+    let folders = sides.iter().any(|path| !path.is_file());
+    if !folders && !args.data.is_empty() {
+        tracing::warn!("--data is not read: both sides are evaluated already");
+    }
     let loaded = match args.data.as_slice() {
-        [] => None,
-        paths => Some(data::load(paths, args.lenient)?),
+        paths if folders && !paths.is_empty() => Some(data::load(paths, args.lenient)?),
+        _ => None,
     };
     let cache = Cache::new()?;
     let [a, b] = sides;

@@ -149,7 +149,7 @@ mod tests {
     /// The definition: 20 bins over `[0, 1]`, every comparison in both orders; a bin below the middle ends with its upper
     /// edge, one above begins with its lower edge.
     fn both_orders(rows: &[EvalRow]) -> (f64, f64) {
-        let mut bins = vec![(0.0, 0.0); 2 * BINS];
+        let mut bins = [(0.0, 0.0); 2 * BINS];
         let mut brier = 0.0;
         for row in rows {
             let p = preference_probability(row);
