@@ -1,4 +1,4 @@
-"""Checks the output folder of `cargo xtask repro tldr`: files, the keys of report.json, and the bars of the run.
+"""Checks the output folder of `cargo xtask repro`: files, the keys of report.json, and the bars of the run.
 
 Usage: python3 .ci/check_report.py DIR
 """
@@ -7,8 +7,7 @@ import json
 import pathlib
 import sys
 
-FILES = ["report.md", "report.html", "report.json", "metrics.jsonl", "config.toml"]
-SYSTEMS = ["sft", "vanilla-dpo", "pdpo-individual", "pdpo-cluster"]
+FILES = ["report.md", "report.html", "report.json", "gallery.html", "metrics.jsonl", "config.toml"]
 GROUPS = dict.fromkeys(["majority", "minority", "generic", "per_user"])
 MEAN = {"mean": None, "se": None}
 # Keys that tools rely on; the value is what must stand inside.
@@ -20,11 +19,11 @@ REPORT = {
     "model": dict.fromkeys(["source", "parameters"]),
     "systems": None,
     "yardsticks": None,
-    "verdicts": dict.fromkeys(["e1", "e2"]),
+    "verdicts": None,
 }
 SYSTEM = {
     "name": None,
-    "accuracy": {"top": None, "generic": None, "majority": MEAN, "minority": MEAN},
+    "accuracy": {"top": None, "generic": None, "majority": MEAN, "minority": MEAN, "per_user": None},
     "words": GROUPS,
     "empty_share": GROUPS,
     "trainable": dict.fromkeys(["llm", "users"]),
@@ -43,12 +42,17 @@ def missing(value, keys, path):
             yield from missing(value[key], inside, here)
 
 
-def bars(report):
+def at_most(value, bar):
+    return value is not None and value <= bar
+
+
+def at_least(value, bar):
+    return value is not None and value >= bar
+
+
+def tldr_bars(accuracy):
     """What the run must reach: (sentence, whether it does)."""
-    accuracy = {system["name"]: system["accuracy"] for system in report["systems"]}
     vanilla = accuracy["vanilla-dpo"]
-    at_most = lambda value, bar: value is not None and value <= bar
-    at_least = lambda value, bar: value is not None and value >= bar
     yield (f"vanilla DPO: minority {vanilla['minority']['mean']} at most 0.15",
            at_most(vanilla["minority"]["mean"], 0.15))
     for name in ["pdpo-individual", "pdpo-cluster"]:
@@ -60,8 +64,37 @@ def bars(report):
         generic = [ours["generic"], vanilla["generic"]]
         yield (f"{name}: generic {generic[0]} within 0.05 of vanilla DPO's {generic[1]}",
                None not in generic and abs(generic[0] - generic[1]) <= 0.05 + 1e-9)
-    for key, verdict in report["verdicts"].items():
-        yield f"{key}: {verdict['text']}", verdict["holds"] is True
+
+
+def psoups_bars(accuracy):
+    users = {name: list(of["per_user"].values()) for name, of in accuracy.items()}
+    mean = lambda values: sum(values) / len(values) if values and None not in values else None
+    for name in ["vanilla-dpo", "pdpo-individual", "oracle"]:
+        yield f"{name}: {len(users[name])} users, expected 6", len(users[name]) == 6
+    ours, vanilla = mean(users["pdpo-individual"]), mean(users["vanilla-dpo"])
+    yield f"pdpo-individual: mean user {ours} at least 0.85", at_least(ours, 0.85)
+    worst = min(users["pdpo-individual"], default=None)
+    yield f"pdpo-individual: worst user {worst} at least 0.70", at_least(worst, 0.70)
+    yield f"vanilla-dpo: mean user {vanilla} at most 0.60", at_most(vanilla, 0.60)
+
+
+def prism_bars(accuracy):
+    ours, vanilla = accuracy["pdpo-cluster"], accuracy["vanilla-dpo"]
+    yield (f"pdpo-cluster: seen users {ours['top']} at least 0.10 above vanilla DPO's {vanilla['top']}",
+           None not in [ours["top"], vanilla["top"]] and ours["top"] >= vanilla["top"] + 0.10 - 1e-9)
+    yield (f"pdpo-cluster: unseen users {ours['generic']} at most 0.03 below vanilla DPO's {vanilla['generic']}",
+           None not in [ours["generic"], vanilla["generic"]]
+           and ours["generic"] >= vanilla["generic"] - 0.03 - 1e-9)
+
+
+# By experiment: systems, verdicts, bars.
+EXPERIMENTS = {
+    "tldr": (["sft", "vanilla-dpo", "pdpo-individual", "pdpo-cluster"], ["e1", "e2"], tldr_bars),
+    "psoups": (["sft", "oracle", "vanilla-dpo", "pdpo-individual"],
+               ["e3", "wording", "length", "tone"], psoups_bars),
+    "prism": (["vanilla-dpo", "pdpo-individual", "pdpo-cluster", "pdpo-cluster-no-text"],
+              ["seen", "unseen"], prism_bars),
+}
 
 
 def main(folder):
@@ -70,10 +103,14 @@ def main(folder):
         sys.exit(f"{folder} lacks {', '.join(lacking)}")
     report = json.loads((folder / "report.json").read_text("utf-8"))
     lacking = list(missing(report, REPORT, "report"))
+    if report.get("experiment") not in EXPERIMENTS:
+        sys.exit(f"report.json: experiment is {report.get('experiment')!r}, expected one of {', '.join(EXPERIMENTS)}")
+    systems, verdicts, bars = EXPERIMENTS[report["experiment"]]
     for number, system in enumerate(report.get("systems", [])):
         lacking += missing(system, SYSTEM, f"report.systems[{number}]")
     names = [system.get("name") for system in report.get("systems", [])]
-    lacking += [f"system {name}" for name in SYSTEMS if name not in names]
+    lacking += [f"system {name}" for name in systems if name not in names]
+    lacking += [f"verdict {key}" for key in verdicts if key not in report.get("verdicts", {})]
     if lacking:
         sys.exit("report.json lacks " + ", ".join(lacking))
     lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
@@ -81,7 +118,10 @@ def main(folder):
         sys.exit("metrics.jsonl does not hold one object a line")
 
     failed = 0
-    for sentence, holds in bars(report):
+    accuracy = {system["name"]: system["accuracy"] for system in report["systems"]}
+    found = list(bars(accuracy))
+    found += [(f"{key}: {verdict['text']}", verdict["holds"] is True) for key, verdict in report["verdicts"].items()]
+    for sentence, holds in found:
         print("ok    " if holds else "FAILED", sentence)
         failed += not holds
     if failed:

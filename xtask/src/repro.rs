@@ -1,5 +1,7 @@
 //! `cargo xtask repro`: the `bench` program in release mode, with the same flags.
 
+mod common;
+
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,11 +10,14 @@ use std::process::ExitCode;
 use crate::assets::SMALL_MODEL;
 use crate::cargo::{self, Cargo};
 use crate::fetch;
+use common::{Common, existing, text};
 
 /// The experiments of the paper.
 #[derive(clap::Subcommand)]
 pub enum Experiment {
     Tldr(Box<TldrArgs>),
+    Psoups(Box<PsoupsArgs>),
+    Prism(Box<PrismArgs>),
 }
 
 /// Summaries (TL;DR): most users like long ones, a minority likes short ones.
@@ -34,67 +39,158 @@ pub enum Experiment {
 #[derive(clap::Args, Default)]
 #[command(verbatim_doc_comment)]
 pub struct TldrArgs {
-    /// Size of the run, see above [default: tiny].
-    #[arg(long, value_parser = ["tiny", "small", "paper"])]
-    preset: Option<String>,
-    /// Comparison files in the official layout, or folders of them [default: datasets/mini/tldr.jsonl].
-    #[arg(long, value_name = "PATH", num_args = 1.., value_parser = existing)]
-    data: Vec<PathBuf>,
-    /// A Hugging Face directory, a GGUF file or a hub id, instead of the preset's model.
-    #[arg(long, value_name = "SOURCE")]
-    model: Option<OsString>,
-    /// Where it computes: `flex` (CPU) or `cuda:N` (NVIDIA GPU number N) [default: flex].
-    #[arg(long, value_parser = device)]
-    device: Option<String>,
-    /// Moves initialisation, order and sampling [default: 0].
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Folder for the report and the adapters [default: runs/tldr-PRESET].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Goes on with the run in --out.
-    #[arg(long, conflicts_with = "force")]
-    resume: bool,
-    /// Replaces the run in --out.
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    common: Common,
     /// Keep comparisons of supervised policies only, as the paper does, or all [default: sft].
     #[arg(long, value_parser = ["sft", "all"])]
     policies: Option<String>,
-    /// Shows the statistics of the data (Table 3) and stops; needs no model.
-    #[arg(long)]
-    stats: bool,
     /// Number of seen workers; the paper has 10 and 40.
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// Soft tokens per user, T_u.
-    #[arg(long, value_name = "N")]
-    user_tokens: Option<usize>,
-    /// Weight of the user's own loss against the generic user's, 0 to 1.
-    #[arg(long, value_name = "X")]
-    alpha: Option<f64>,
-    /// Leaves out the shared e_0: a user's soft tokens are its own row alone.
-    #[arg(long)]
-    no_generic: bool,
-    /// Clusters of the cluster-based user model.
-    #[arg(long, value_name = "K")]
-    clusters: Option<usize>,
     /// Moves who belongs to the minority, apart from --seed.
     #[arg(long, value_name = "N")]
     population_seed: Option<u32>,
-    /// Only these systems, for example `vanilla-dpo,pdpo-individual`.
-    #[arg(long, value_name = "A,B,C")]
-    systems: Option<String>,
-    /// A configuration file instead of the preset's in configs/.
+}
+
+/// Instructions (P-SOUPS): six users who want opposite things of the same answers.
+///
+/// Simple or expert wording, short or full, friendly or cold. Trains vanilla DPO and P-DPO individualised, and
+/// compares them with the SFT model, with and without the user's preference in the prompt, on held-out
+/// instructions: accuracy per user, measures of the sampled texts, and win rates where a judge is given.
+///
+/// Presets, with times on two CPU cores after the build:
+///   tiny   a tiny Llama made in the run, mini data, no download; about 3 minutes
+///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data; about 30 minutes
+///   paper  the authors' settings for Tulu 7B; needs --model, --data and a GPU
+///
+/// Next steps:
+///   cargo xtask repro psoups                        see it work
+///   cargo xtask repro psoups --data DIR --stats     what is in the official files (rm_training/P1A.json ..)
+///   cargo xtask repro psoups --prompts koala_eval_50.json --judge-url URL --judge-model NAME
+#[derive(clap::Args, Default)]
+#[command(verbatim_doc_comment)]
+pub struct PsoupsArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Evaluation instructions, for example the official koala_eval_50.json [default: held-out instructions].
     #[arg(long, value_name = "FILE", value_parser = existing)]
-    config: Option<PathBuf>,
+    prompts: Option<PathBuf>,
+    #[command(flatten)]
+    judge: Judge,
+}
+
+/// Conversations (PRISM): many users, each with a survey and a few conversations.
+///
+/// Trains vanilla DPO with the users' texts, P-DPO individualised, P-DPO cluster-based, and the same without
+/// texts, and compares them on held-out conversations of seen users and on unseen users.
+///
+/// Presets, with times on two CPU cores after the build:
+///   tiny   a tiny Llama made in the run, mini data, no download; about 3 minutes
+///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data; about 30 minutes
+///   paper  the authors' settings for Llama 3 8B; needs --model, --data and a GPU
+///
+/// Next steps:
+///   cargo xtask repro prism                         see it work
+///   cargo xtask repro prism --data DIR --stats      what is in survey.jsonl and conversations.jsonl
+#[derive(clap::Args, Default)]
+#[command(verbatim_doc_comment)]
+pub struct PrismArgs {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    judge: Judge,
+}
+
+/// A judge for win rates; its key, if it needs one, comes from the environment variable JUDGE_API_KEY.
+#[derive(clap::Args, Default)]
+struct Judge {
+    /// An OpenAI-compatible endpoint that judges pairs of responses.
+    #[arg(long, value_name = "URL", requires = "judge_model")]
+    judge_url: Option<String>,
+    /// The model that judges.
+    #[arg(long, value_name = "NAME", requires = "judge_url")]
+    judge_model: Option<String>,
+    /// At most so many calls of the judge.
+    #[arg(long, value_name = "N", requires = "judge_url")]
+    judge_calls: Option<usize>,
+}
+
+impl Judge {
+    fn flags(&self) -> Vec<Flag> {
+        vec![
+            ("--judge-url", text(&self.judge_url)),
+            ("--judge-model", text(&self.judge_model)),
+            ("--judge-calls", text(&self.judge_calls)),
+        ]
+    }
+}
+
+/// A flag with its value; `None`: not given.
+type Flag = (&'static str, Option<OsString>);
+
+impl Experiment {
+    /// As `bench` calls it, with the flags that all have.
+    fn parts(&mut self) -> (&'static str, &mut Common) {
+        match self {
+            Self::Tldr(args) => ("tldr", &mut args.common),
+            Self::Psoups(args) => ("psoups", &mut args.common),
+            Self::Prism(args) => ("prism", &mut args.common),
+        }
+    }
+
+    /// The flags of this experiment alone.
+    fn own_flags(&self) -> Vec<Flag> {
+        match self {
+            Self::Tldr(args) => vec![
+                ("--policies", text(&args.policies)),
+                ("--workers", text(&args.workers)),
+                ("--population-seed", text(&args.population_seed)),
+            ],
+            Self::Psoups(args) => {
+                let mut flags = vec![("--prompts", args.prompts.clone().map(Into::into))];
+                flags.extend(args.judge.flags());
+                flags
+            }
+            Self::Prism(args) => args.judge.flags(),
+        }
+    }
+
+    /// `bench` runs in the workspace's root, where its configurations are. Started there, as is usual, paths stay as
+    /// typed; started in another folder, they become absolute.
+    fn seen_from_root(mut self, here: &Path) -> Self {
+        if here == cargo::root() {
+            return self;
+        }
+        self.parts().1.move_paths(here);
+        if let Self::Psoups(args) = &mut self
+            && let Some(prompts) = &mut args.prompts
+        {
+            *prompts = here.join(&prompts);
+        }
+        self
+    }
+
+    fn command(&mut self, fetched: Option<PathBuf>) -> Cargo {
+        let own = self.own_flags();
+        let (name, common) = self.parts();
+        let mut cargo = Cargo::release("run").args(["--bin", "bench"]);
+        if common.on_gpu() {
+            cargo = cargo.args(["--features", "bench/cuda"]);
+        }
+        let own = own.into_iter();
+        let own =
+            own.flat_map(|(flag, value)| value.into_iter().flat_map(move |v| [flag.into(), v]));
+        cargo
+            .args(["--", name])
+            .args(common.flags(fetched))
+            .args(own.collect::<Vec<OsString>>())
+    }
 }
 
 /// Builds and runs the experiment in this program's place.
 pub fn run(experiment: Experiment) -> Result<ExitCode, Box<dyn Error>> {
-    let Experiment::Tldr(args) = experiment;
-    let args = args.seen_from_root(&std::env::current_dir()?);
-    let fetched = if args.needs_small_model() {
+    let mut experiment = experiment.seen_from_root(&std::env::current_dir()?);
+    let fetched = if experiment.parts().1.needs_small_model() {
         Some(fetch::by_name(SMALL_MODEL).map_err(|error| {
             format!("{error}\nOr bring a model: --model with a Hugging Face directory, a GGUF file or a hub id.")
         })?)
@@ -104,102 +200,7 @@ pub fn run(experiment: Experiment) -> Result<ExitCode, Box<dyn Error>> {
     eprintln!(
         "Building in release mode (about a quarter of an hour the first time, then seconds)."
     );
-    Ok(args.command(fetched).take_over()?)
-}
-
-impl TldrArgs {
-    /// `bench` runs in the workspace's root, where its configurations are. Started there, as is usual, paths stay as
-    /// typed; started in another folder, they become absolute.
-    fn seen_from_root(mut self, here: &Path) -> Self {
-        if here == cargo::root() {
-            return self;
-        }
-        for path in self
-            .data
-            .iter_mut()
-            .chain(&mut self.out)
-            .chain(&mut self.config)
-        {
-            *path = here.join(&path);
-        }
-        if let Some(model) = &mut self.model {
-            let path = here.join(&model);
-            if path.exists() {
-                *model = path.into(); // else a hub id
-            }
-        }
-        self
-    }
-
-    fn needs_small_model(&self) -> bool {
-        self.preset.as_deref() == Some("small") && self.model.is_none() && !self.stats
-    }
-
-    fn command(&self, fetched: Option<PathBuf>) -> Cargo {
-        let mut cargo = Cargo::release("run").args(["--bin", "bench"]);
-        let on_gpu = |device: &String| device.starts_with("cuda");
-        if self.device.as_ref().is_some_and(on_gpu) {
-            cargo = cargo.args(["--features", "bench/cuda"]);
-        }
-        cargo.args(["--", "tldr"]).args(self.flags(fetched))
-    }
-
-    /// What `bench tldr` is given: the flags as they came, and the fetched model.
-    fn flags(&self, fetched: Option<PathBuf>) -> Vec<OsString> {
-        fn text<T: ToString>(value: &Option<T>) -> Option<OsString> {
-            value.as_ref().map(|value| value.to_string().into())
-        }
-        let model = self.model.clone().or(fetched.map(Into::into));
-        let mut flags = Vec::new();
-        for path in &self.data {
-            flags.extend(["--data".into(), path.into()]);
-        }
-        for (flag, value) in [
-            ("--preset", text(&self.preset)),
-            ("--model", model),
-            ("--device", text(&self.device)),
-            ("--seed", text(&self.seed)),
-            ("--out", self.out.clone().map(Into::into)),
-            ("--policies", text(&self.policies)),
-            ("--workers", text(&self.workers)),
-            ("--user-tokens", text(&self.user_tokens)),
-            ("--alpha", text(&self.alpha)),
-            ("--clusters", text(&self.clusters)),
-            ("--population-seed", text(&self.population_seed)),
-            ("--systems", text(&self.systems)),
-            ("--config", self.config.clone().map(Into::into)),
-        ] {
-            flags.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
-        }
-        for (flag, set) in [
-            ("--resume", self.resume),
-            ("--force", self.force),
-            ("--stats", self.stats),
-            ("--no-generic", self.no_generic),
-        ] {
-            flags.extend(set.then(|| flag.into()));
-        }
-        flags
-    }
-}
-
-/// Checked here, since the build comes before `bench` can check it.
-fn existing(path: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(path);
-    if path.exists() {
-        Ok(path)
-    } else {
-        Err("there is no such file or folder".into())
-    }
-}
-
-fn device(text: &str) -> Result<String, String> {
-    let number = text.strip_prefix("cuda:").map(str::parse::<u32>);
-    if text == "flex" || matches!(number, Some(Ok(_))) {
-        Ok(text.into())
-    } else {
-        Err("expected `flex` or `cuda:N`".into())
-    }
+    Ok(experiment.command(fetched).take_over()?)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn crates_know_each_other_as_the_architecture_says() {
             "trainer",
             &["pref-data", "user-model", "pdpo-loss", "llm-backbone"],
         ),
-        ("bench", &["trainer"]),
+        ("bench", &["trainer", "judge"]),
         ("xtask", &[]),
     ];
     let allowed: BTreeMap<_, BTreeSet<_>> = allowed

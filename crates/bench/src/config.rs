@@ -1,5 +1,6 @@
 //! `configs/<experiment>/<preset>.toml`: every number of an experiment, none in code.
 
+use judge::JudgeConfig;
 use serde::{Deserialize, Serialize};
 use trainer::config::{Kind, ModelSection, Objective, TrainingSection, UsersSection};
 use trainer::llm_backbone::LoraConfig;
@@ -9,14 +10,14 @@ use trainer::tokenise::PromptConfig;
 
 use crate::report::Difference;
 
-/// A preset of the TL;DR experiment.
+/// A preset of an experiment, whose own part is the `[data]` section `D`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ExperimentConfig {
+pub struct ExperimentConfig<D> {
     /// What a reader may expect, in minutes on two cores; said before starting.
     pub expected_minutes: f64,
     /// `[data]`
-    pub data: DataConfig,
+    pub data: D,
     /// `[model]`; its source may be given on the command line.
     #[serde(default)]
     pub model: ModelSection,
@@ -44,60 +45,15 @@ pub struct ExperimentConfig {
     /// `[evaluation]`
     #[serde(default)]
     pub evaluation: EvaluationConfig,
+    /// `[judge]`: win rates are measured where it has a url and a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeConfig>,
     /// `[[differences]]`: where and why the settings are not the paper's.
     #[serde(default)]
     pub differences: Vec<Difference>,
-}
-
-/// `[data]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DataConfig {
-    /// The comparisons used where `--data` names none.
-    pub paths: Vec<String>,
-    /// The workers that are trained on: the most active ones.
-    pub workers: usize,
-    /// `sft`: pairs of two SFT policies only, as in the paper; `all`.
-    pub policies: Policies,
-    /// The seed of the simulated population.
-    pub population_seed: u32,
-    /// The population is the first draw from the seed upward whose minority holds a share of the seen comparisons
-    /// within these bounds; absent: the draw of the seed itself.
-    pub minority_share: Option<[f64; 2]>,
-    /// Shares of posts for train, validation and test.
-    pub split: [f64; 3],
-    /// Seeds of the split by post; with more than one, results are pooled over all of them.
-    pub split_seeds: Vec<u64>,
-    /// At most so many training comparisons; 0: all.
-    pub train_limit: usize,
-    /// At most so many test comparisons; 0: all.
-    pub test_limit: usize,
-}
-
-impl Default for DataConfig {
-    fn default() -> Self {
-        Self {
-            paths: vec!["datasets/mini/tldr.jsonl".into()],
-            workers: 10,
-            policies: Policies::Sft,
-            population_seed: 3456,
-            minority_share: None,
-            split: [0.7, 0.1, 0.2],
-            split_seeds: vec![0],
-            train_limit: 0,
-            test_limit: 0,
-        }
-    }
-}
-
-/// Which policies' summaries are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policies {
-    /// Supervised ones only.
-    Sft,
-    /// All.
-    All,
+    /// Room for soft tokens that `--systems` must not change.
+    #[serde(skip)]
+    room: usize,
 }
 
 /// `[tiny]`: a Llama made from scratch.
@@ -126,9 +82,12 @@ pub struct TinyConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SystemConfig {
-    /// `sft`, `vanilla-dpo`, `pdpo-individual`, `pdpo-cluster`, or a name of one's own.
+    /// `sft`, `oracle`, `vanilla-dpo`, `pdpo-individual`, `pdpo-cluster`, or a name of one's own.
     pub name: String,
-    /// Absent for `sft` and vanilla DPO.
+    /// What the prompt says of the user; default: the user's own text, where the data have one.
+    #[serde(default, skip_serializing_if = "UserText::is_own")]
+    pub text: UserText,
+    /// Absent for `sft`, `oracle` and vanilla DPO.
     pub users: Option<UsersSection>,
     /// Overrides `objective.alpha`.
     pub alpha: Option<f64>,
@@ -140,10 +99,37 @@ pub struct SystemConfig {
     pub users_learning_rate: Option<f64>,
 }
 
-/// The name of the system that is not trained.
+/// What the prompt says of the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserText {
+    /// The user's own text, where the data have one.
+    #[default]
+    Own,
+    /// Nothing.
+    None,
+    /// The user's true preference, in words.
+    Preference,
+}
+
+impl UserText {
+    /// Whether it is the default.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
+
+/// The SFT model as it is.
 pub const SFT: &str = "sft";
+/// The SFT model that is told the user's true preference.
+pub const ORACLE: &str = "oracle";
 
 impl SystemConfig {
+    /// Whether this system is trained on comparisons.
+    pub fn is_trained(&self) -> bool {
+        ![SFT, ORACLE].contains(&self.name.as_str())
+    }
+
     /// The objective of this system.
     pub fn objective(&self, base: &Objective) -> Objective {
         Objective {
@@ -167,7 +153,7 @@ impl SystemConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {
-    /// Test posts that responses are sampled for; every worker and the generic user gets one for each.
+    /// Test prompts that responses are sampled for.
     pub prompts: usize,
     /// Sequences sampled at a time.
     pub batch: usize,
@@ -175,7 +161,7 @@ pub struct EvaluationConfig {
     pub quality_comparisons: usize,
     /// Bounds of the bands of the ratio of the two lengths in characters; empty: no break-down.
     pub ratio_bands: Vec<f64>,
-    /// Prompts shown in the report.
+    /// Prompts shown in the report; the gallery shows all.
     pub shown: usize,
 }
 
@@ -191,19 +177,11 @@ impl Default for EvaluationConfig {
     }
 }
 
-/// Changes asked for on the command line.
+/// Changes to any experiment, asked for on the command line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
-    /// `--data`
-    pub data: Vec<String>,
     /// `--model`
     pub model: Option<String>,
-    /// `--policies`
-    pub policies: Option<Policies>,
-    /// `--workers`
-    pub workers: Option<usize>,
-    /// `--population-seed`
-    pub population_seed: Option<u32>,
     /// `--user-tokens`
     pub user_tokens: Option<usize>,
     /// `--alpha`
@@ -214,36 +192,26 @@ pub struct Overrides {
     pub clusters: Option<usize>,
     /// `--systems`
     pub systems: Vec<String>,
+    /// `--judge-url`
+    pub judge_url: Option<String>,
+    /// `--judge-model`
+    pub judge_model: Option<String>,
+    /// `--judge-calls`
+    pub judge_calls: Option<u64>,
 }
 
-impl ExperimentConfig {
+/// The environment variable with the judge's key, if it needs one.
+const JUDGE_KEY: &str = "JUDGE_API_KEY";
+
+impl<D> ExperimentConfig<D> {
     /// Applies command-line changes.
     ///
     /// # Errors
     /// A system that the preset does not have.
     pub fn with(mut self, overrides: &Overrides) -> Result<Self, String> {
-        if !overrides.data.is_empty() {
-            self.data.paths = overrides.data.clone();
-        }
         if let Some(model) = &overrides.model {
             self.model.source = model.clone();
             self.tiny = None;
-        }
-        self.data.policies = overrides.policies.unwrap_or(self.data.policies);
-        self.data.workers = overrides.workers.unwrap_or(self.data.workers);
-        if let Some(seed) = overrides.population_seed {
-            self.data.population_seed = seed;
-            self.data.minority_share = None;
-        }
-        if !overrides.systems.is_empty() {
-            let have: Vec<String> = self.systems.iter().map(|s| s.name.clone()).collect();
-            if let Some(unknown) = overrides.systems.iter().find(|name| !have.contains(name)) {
-                return Err(format!(
-                    "unknown system `{unknown}`; this preset has {}",
-                    have.join(", ")
-                ));
-            }
-            self.systems.retain(|s| overrides.systems.contains(&s.name));
         }
         for system in &mut self.systems {
             let Some(users) = &mut system.users else {
@@ -256,12 +224,37 @@ impl ExperimentConfig {
             }
             system.alpha = overrides.alpha.or(system.alpha);
         }
+        self.room = self.user_tokens();
+        if overrides.judge_url.is_some() || self.judge.is_some() {
+            let judge = self.judge.get_or_insert_default();
+            judge.url = overrides
+                .judge_url
+                .clone()
+                .unwrap_or_else(|| judge.url.clone());
+            judge.model = overrides
+                .judge_model
+                .clone()
+                .unwrap_or_else(|| judge.model.clone());
+            judge.budget = overrides.judge_calls.or(judge.budget);
+            judge.key_env.get_or_insert_with(|| JUDGE_KEY.into());
+        }
+        if !overrides.systems.is_empty() {
+            let have: Vec<String> = self.systems.iter().map(|s| s.name.clone()).collect();
+            if let Some(unknown) = overrides.systems.iter().find(|name| !have.contains(name)) {
+                return Err(format!(
+                    "unknown system `{unknown}`; this preset has {}",
+                    have.join(", ")
+                ));
+            }
+            self.systems.retain(|s| overrides.systems.contains(&s.name));
+        }
         Ok(self)
     }
 
-    /// The most soft tokens of any system: room for them is kept in every one.
+    /// The most soft tokens of any system of the preset: room for them is kept in every one, so that a system's figures
+    /// do not depend on which others are run.
     pub fn user_tokens(&self) -> usize {
         let users = self.systems.iter().filter_map(|s| s.users.as_ref());
-        users.map(|u| u.user_tokens).max().unwrap_or(0)
+        users.map(|u| u.user_tokens).fold(self.room, usize::max)
     }
 }

@@ -15,14 +15,15 @@ use trainer::llm_backbone::weights::write_safetensors;
 use trainer::pref_data::{Comparison, Prompt};
 use trainer::source::{self, BaseModel};
 use trainer::tokenise::{Formatter, PromptConfig};
-use trainer::{TrainError, sft};
+use trainer::{TrainError, files, sft};
 
 use crate::config::TinyConfig;
+use crate::experiment::stage;
 
 const BOS: &str = "<|startoftext|>";
 const EOS: &str = "<|endoftext|>";
 
-/// Makes the model in `dir` unless it is there, and opens it.
+/// Makes the model in `dir` unless it is there, made with the same settings from the same data, and opens it.
 ///
 /// # Errors
 /// A folder that cannot be written, or training that diverges.
@@ -31,12 +32,15 @@ pub fn make(
     config: &TinyConfig,
     prompt: &PromptConfig,
     user_tokens: usize,
-    train: &[Comparison],
+    (train, data_key): (&[Comparison], &str),
     seed: u64,
     device: &Device,
 ) -> Result<BaseModel, TrainError> {
     let name = dir.display().to_string();
-    if !dir.join("config.json").exists() {
+    let settings = serde_json::json!({
+        "tiny": config, "prompt": prompt, "user_tokens": user_tokens, "data": data_key, "seed": seed,
+    });
+    if !stage::is_done(dir, &settings) {
         std::fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
         let tokenizer = Tokenizer::train_bpe(texts(train), config.vocab_size, &[BOS, EOS])?
             .with_bos(BOS)?
@@ -50,11 +54,11 @@ pub fn make(
         let (model, loss) = sft::fine_tune(model, &dataset, &config.sft, seed)?;
         tracing::info!("tiny model: {loss:.3} nats per token at the end of fine-tuning");
         write_safetensors(dir.join("model.safetensors"), model.export())?;
-        // Last: its presence says that the model is complete.
         let path = dir.join("config.json");
         let text = serde_json::to_string_pretty(&llama.to_hf_json())
             .map_err(|e| TrainError::format(&path, e))?;
-        std::fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
+        files::replace_file(&path, text)?;
+        stage::mark_done(dir, &settings)?;
     }
     source::open(&name, Dtype::F32, device)
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use bench::report::{
-    self, Accuracy, ByGroup, CurvePoint, Data, Estimate, MeanSe, Model, RatioBand, Report,
-    Response, Sample, System, Trainable, UserInfo, Verdict, Yardstick, html, markdown, svg,
-    terminal,
+    self, Accuracy, ByGroup, CurvePoint, Data, Duel, Estimate, MeanSe, MeasuredText, Model,
+    RatioBand, Report, Response, Sample, System, TextMeasure, Trainable, UserInfo, Verdict,
+    Yardstick, gallery, html, markdown, svg, terminal,
 };
+use judge::{Verdict as Judged, WinRates};
 use serde_json::Value;
 
 fn user(id: &str, group: &str) -> UserInfo {
@@ -277,6 +278,94 @@ fn html_loads_nothing_from_elsewhere() {
     for word in ["http:", "https:", "src=", "href=", "@import", "<script"] {
         assert!(!page.contains(word), "{word}");
     }
+}
+
+#[test]
+fn the_gallery_shows_the_answers_for_several_users_in_one_row_and_is_linked() {
+    let mut report = small();
+    let answer = |system: &str, user: Option<&str>, text: &str| Response {
+        system: system.into(),
+        user: user.map(String::from),
+        text: text.into(),
+    };
+    let sample = |prompt: &str| Sample {
+        prompt: prompt.into(),
+        responses: vec![
+            answer("sft", None, "for everyone"),
+            answer("pdpo-individual", Some("1"), "for <one>"),
+            answer("pdpo-individual", Some("10"), ""),
+        ],
+    };
+    report.gallery = vec![sample("first"), sample("second")];
+    let page = gallery::render(&report);
+    balanced(&page);
+    assert_eq!(page.matches("class=\"cards\"").count(), 4);
+    for text in [
+        "The same for everyone",
+        "for &lt;one&gt;",
+        "<em>(empty)</em>",
+        "user 10",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(html::render(&report, &[]).contains("href=\"gallery.html\""));
+    let dir = tempfile::tempdir().unwrap();
+    report::write(dir.path(), &report).unwrap();
+    assert!(dir.path().join("gallery.html").exists());
+    assert!(report::read(dir.path()).unwrap().gallery.is_empty());
+}
+
+#[test]
+fn measured_texts_have_a_plot_each_with_a_row_per_user() {
+    let mut report = small();
+    let of = |user: Option<&str>, value: f64| MeasuredText {
+        system: if user.is_some() {
+            "pdpo-individual"
+        } else {
+            "sft"
+        }
+        .into(),
+        user: user.map(String::from),
+        estimate: estimate([value, value - 1.0, value + 1.0], 8),
+    };
+    report.text_measures = vec![TextMeasure {
+        key: "long_words".into(),
+        title: "long words".into(),
+        values: vec![of(None, 5.0), of(Some("1"), 2.0), of(Some("10"), 9.0)],
+    }];
+    let plots = svg::plots(&report);
+    let names: Vec<&str> = plots.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["accuracies", "texts-long-words", "training"]);
+    balanced(&plots[1].svg);
+    assert!(
+        plots[1]
+            .svg
+            .contains("P-DPO individual, 10, minority: 9.0 [8.0, 10.0]"),
+        "{}",
+        plots[1].svg
+    );
+    let text = terminal::render(&report);
+    assert!(text.contains("user 10, minority"), "{text}");
+}
+
+#[test]
+fn win_rates_are_shown_where_there_was_a_judge() {
+    let mut report = small();
+    let verdicts = [("1", Judged::Win), ("1", Judged::Win), ("10", Judged::Tie)];
+    report.duels = vec![Duel {
+        system: "pdpo-individual".into(),
+        opponent: "sft".into(),
+        judge: "m".into(),
+        rates: WinRates::of(&verdicts),
+        unparsable: 1,
+        unjudged: 0,
+    }];
+    let page = page(&report);
+    balanced(&page);
+    assert!(page.contains("2, 1, 0"));
+    assert!(page.contains("0.83"));
+    let back: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(back.duels, report.duels);
 }
 
 #[test]

@@ -4,21 +4,21 @@ use super::*;
 
 #[derive(Parser)]
 struct Line {
-    #[command(flatten)]
-    args: TldrArgs,
+    #[command(subcommand)]
+    experiment: Experiment,
 }
 
-fn parse(line: &str) -> TldrArgs {
-    let words = std::iter::once("tldr").chain(line.split_whitespace());
-    Line::try_parse_from(words).unwrap().args
+fn try_parse(line: &str) -> Result<Experiment, clap::Error> {
+    let words = std::iter::once("repro").chain(line.split_whitespace());
+    Ok(Line::try_parse_from(words)?.experiment)
+}
+
+fn parse(line: &str) -> Experiment {
+    try_parse(line).unwrap()
 }
 
 fn refused(line: &str) -> String {
-    let words = std::iter::once("tldr").chain(line.split_whitespace());
-    Line::try_parse_from(words)
-        .err()
-        .expect("a refusal")
-        .to_string()
+    try_parse(line).err().expect("a refusal").to_string()
 }
 
 /// The command line, with the part that every command has cut off.
@@ -31,22 +31,35 @@ fn command(line: &str, fetched: Option<&str>) -> String {
 
 #[test]
 fn without_flags_bench_decides() {
-    assert_eq!(command("", None), "-- tldr");
+    for experiment in ["tldr", "psoups", "prism"] {
+        assert_eq!(command(experiment, None), format!("-- {experiment}"));
+    }
 }
 
 #[test]
 fn every_flag_reaches_bench_unchanged() {
-    let all = "--data Cargo.toml --data src --preset small --model m --device flex --seed 7 --out o --policies all \
-               --workers 40 --user-tokens 1 --alpha 0.5 --clusters 2 --population-seed 3456 \
-               --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --resume --stats --no-generic";
-    assert_eq!(command(all, None), format!("-- tldr {all}"));
-    assert_eq!(command("--force", None), "-- tldr --force");
+    let common = "--data Cargo.toml --data src --preset small --model m --device flex --seed 7 --out o --user-tokens 1 \
+                  --alpha 0.5 --clusters 2 --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --resume --stats \
+                  --no-generic";
+    let judge = "--judge-url http://localhost:1/v1 --judge-model m --judge-calls 9";
+    for (experiment, own) in [
+        (
+            "tldr",
+            "--policies all --workers 40 --population-seed 3456".to_string(),
+        ),
+        ("psoups", format!("--prompts Cargo.toml {judge}")),
+        ("prism", judge.to_string()),
+    ] {
+        let line = format!("{experiment} {common} {own}");
+        assert_eq!(command(&line, None), format!("-- {line}"));
+    }
+    assert_eq!(command("tldr --force", None), "-- tldr --force");
 }
 
 #[test]
 fn several_paths_may_follow_one_data_flag() {
     assert_eq!(
-        command("--data Cargo.toml src --seed 1", None),
+        command("tldr --data Cargo.toml src --seed 1", None),
         "-- tldr --data Cargo.toml --data src --seed 1"
     );
 }
@@ -54,46 +67,60 @@ fn several_paths_may_follow_one_data_flag() {
 #[test]
 fn a_gpu_turns_the_feature_on() {
     assert_eq!(
-        command("--device cuda:1", None),
-        "--features bench/cuda -- tldr --device cuda:1"
+        command("prism --device cuda:1", None),
+        "--features bench/cuda -- prism --device cuda:1"
     );
 }
 
 #[test]
 fn only_small_without_a_model_needs_the_download() {
-    assert!(parse("--preset small").needs_small_model());
+    assert!(parse("tldr --preset small").parts().1.needs_small_model());
     for line in [
-        "",
-        "--preset tiny",
-        "--preset small --stats",
-        "--preset small --model x",
+        "tldr",
+        "psoups --preset tiny",
+        "tldr --preset small --stats",
+        "tldr --preset small --model x",
     ] {
-        assert!(!parse(line).needs_small_model(), "{line}");
+        assert!(!parse(line).parts().1.needs_small_model(), "{line}");
     }
     assert_eq!(
-        command("--preset small", Some("cache/m.gguf")),
+        command("tldr --preset small", Some("cache/m.gguf")),
         "-- tldr --preset small --model cache/m.gguf"
     );
 }
 
 #[test]
 fn what_cannot_work_is_refused_before_the_build() {
-    assert!(refused("--data nowhere.json").contains("no such file or folder"));
-    assert!(refused("--device gpu").contains("expected `flex` or `cuda:N`"));
-    assert!(refused("--preset large").contains("tiny, small, paper"));
-    assert!(refused("--resume --force").contains("cannot be used with"));
+    assert!(refused("tldr --data nowhere.json").contains("no such file or folder"));
+    assert!(refused("psoups --prompts nowhere.json").contains("no such file or folder"));
+    assert!(refused("tldr --device gpu").contains("expected `flex` or `cuda:N`"));
+    assert!(refused("tldr --preset large").contains("tiny, small, paper"));
+    assert!(refused("tldr --resume --force").contains("cannot be used with"));
+    assert!(refused("prism --judge-url http://localhost").contains("--judge-model"));
 }
 
 #[test]
 fn paths_mean_the_same_from_another_folder() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let line = "--data Cargo.toml --out runs/a --model src";
-    let moved = parse(line).seen_from_root(here);
-    assert_eq!(moved.data, [here.join("Cargo.toml")]);
-    assert_eq!(moved.out, Some(here.join("runs/a")));
-    assert_eq!(moved.model, Some(here.join("src").into()));
-    let hub = parse("--model owner/name").seen_from_root(here);
-    assert_eq!(hub.model, Some("owner/name".into()));
-    let root = parse(line).seen_from_root(&cargo::root());
-    assert_eq!(root.data, [Path::new("Cargo.toml")]);
+    let line = "psoups --data Cargo.toml --out runs/a --model src --prompts Cargo.toml";
+    let moved = parse(line).seen_from_root(here).command(None).to_string();
+    let there = here.display();
+    for expected in [
+        format!("--data {there}/Cargo.toml"),
+        format!("--out {there}/runs/a"),
+        format!("--model {there}/src"),
+        format!("--prompts {there}/Cargo.toml"),
+    ] {
+        assert!(moved.contains(&expected), "{moved} lacks {expected}");
+    }
+    let hub = parse("tldr --model owner/name")
+        .seen_from_root(here)
+        .command(None)
+        .to_string();
+    assert!(hub.ends_with("--model owner/name"), "{hub}");
+    let root = parse(line)
+        .seen_from_root(&cargo::root())
+        .command(None)
+        .to_string();
+    assert!(root.contains("--data Cargo.toml"), "{root}");
 }

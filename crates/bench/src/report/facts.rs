@@ -8,10 +8,12 @@ use super::tables::Table;
 pub fn splits(report: &Report) -> Option<Table> {
     let mut table = Table::new(
         "Comparisons",
-        "Shares are of the seen and of the unseen users' comparisons.",
+        split_note(report),
         &[
             "side",
             "all",
+            "seen users",
+            "unseen users",
             "seen majority",
             "seen minority",
             "unseen majority",
@@ -19,13 +21,23 @@ pub fn splits(report: &Report) -> Option<Table> {
         ],
     );
     table.rows = report.data.splits.iter().map(split_row).collect();
-    (!table.rows.is_empty()).then_some(table)
+    (!table.rows.is_empty()).then_some(table.without_missing_columns())
+}
+
+fn split_note(report: &Report) -> &'static str {
+    let grouped = |split: &SplitCounts| split.seen_majority.is_some();
+    match report.data.splits.iter().any(grouped) {
+        true => "Shares are of the seen and of the unseen users' comparisons.",
+        false => "",
+    }
 }
 
 fn split_row(split: &SplitCounts) -> Vec<String> {
     vec![
         split.name.clone(),
         format::count(split.total),
+        format::maybe_count(split.seen),
+        format::maybe_count(split.unseen),
         with_share(split.seen_majority, split.seen_minority),
         with_share(split.seen_minority, split.seen_majority),
         with_share(split.unseen_majority, split.unseen_minority),

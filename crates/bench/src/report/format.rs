@@ -37,6 +37,15 @@ pub fn estimate(value: Estimate) -> String {
     }
 }
 
+/// [`estimate`] with one decimal: `12.3 [10.9, 14.0]`.
+pub fn short_estimate(value: Estimate) -> String {
+    match (finite(value.value), finite(value.low), finite(value.high)) {
+        (Some(mean), Some(low), Some(high)) => format!("{mean:.1} [{low:.1}, {high:.1}]"),
+        (Some(mean), ..) => format!("{mean:.1}"),
+        _ => MISSING.into(),
+    }
+}
+
 /// A count with thousands separated: `23,299`.
 pub fn count(value: u64) -> String {
     let digits = value.to_string();

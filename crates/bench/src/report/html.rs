@@ -14,12 +14,16 @@ pub fn render(report: &Report, plots: &[Plot]) -> String {
         "{}: preset {}, seed {}",
         report.experiment, report.preset, report.seed
     );
+    page(&title, &body(report, plots))
+}
+
+/// A page around a body.
+pub(super) fn page(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{}</main>\n</body>\n</html>\n",
-        escape(&title),
-        body(report, plots)
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escape(title),
     )
 }
 
@@ -31,7 +35,12 @@ fn body(report: &Report, plots: &[Plot]) -> String {
         .for_each(|(key, verdict)| out.push_str(&verdict_line(key, verdict)));
     out.push_str(&section(&tables::accuracies(report)));
     out.push_str(&figures(plots));
-    let results = [Some(tables::responses(report)), tables::ratios(report)];
+    let results = [
+        tables::responses(report),
+        tables::ratios(report),
+        tables::win_rates(report),
+        tables::text_measures(report),
+    ];
     results
         .iter()
         .flatten()
@@ -152,7 +161,11 @@ fn samples(report: &Report) -> String {
         .map(|sample| sample_html(report, sample))
         .collect();
     format!(
-        "<section>\n<h2>Samples</h2>\n<p class=\"note\">Responses to the same prompt, side by side.</p>\n{bodies}</section>\n"
+        "<section>\n<h2>Samples</h2>\n<p class=\"note\">Responses to the same prompt, side by side.{}</p>\n{bodies}</section>\n",
+        match report.gallery.len() > report.samples.len() {
+            true => " <a href=\"gallery.html\">More of them</a>",
+            false => "",
+        }
     )
 }
 
@@ -168,17 +181,16 @@ fn sample_html(report: &Report, sample: &Sample) -> String {
     )
 }
 
-fn card(report: &Report, response: &Response) -> String {
+pub(super) fn card(report: &Report, response: &Response) -> String {
     let group = response.user.as_deref().and_then(|user| report.group(user));
     let class = match group {
         Some("majority") => " majority",
         Some("minority") => " minority",
         _ => "",
     };
-    let who = match (&response.user, group) {
-        (Some(user), Some(group)) => format!("user {user}, {group}"),
-        (Some(user), None) => format!("user {user}"),
-        (None, _) => "everyone".to_owned(),
+    let who = match &response.user {
+        Some(user) => report.user_title(user),
+        None => "everyone".to_owned(),
     };
     let count = words(&response.text);
     let text = match count {

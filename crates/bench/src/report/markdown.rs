@@ -35,8 +35,10 @@ pub fn render(report: &Report, plots: &[Plot], folder: &str) -> String {
         ));
     }
     let results = [
-        Some(tables::responses(report)),
+        tables::responses(report),
         tables::ratios(report),
+        tables::win_rates(report),
+        tables::text_measures(report),
         tables::users(report),
     ];
     results

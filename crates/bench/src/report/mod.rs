@@ -5,8 +5,10 @@
 
 pub mod facts;
 mod format;
+pub mod gallery;
 pub mod html;
 pub mod markdown;
+mod measures;
 mod model;
 pub mod stats;
 pub mod svg;
@@ -15,6 +17,7 @@ pub mod tables;
 pub mod terminal;
 mod write;
 
+pub use measures::{Duel, MeasuredText, TextMeasure};
 pub use model::{
     Data, Difference, Environment, Model, Report, Response, Sample, Setting, SplitCounts, UserInfo,
     Verdict, Yardstick,

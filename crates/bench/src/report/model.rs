@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::measures::{Duel, TextMeasure};
 use super::system::{System, system_title};
 use super::tables::Table;
 
@@ -37,6 +38,12 @@ pub struct Report {
     /// Analytic yardsticks by name: `always-longer` and `perfect` in the TL;DR experiment.
     #[serde(default)]
     pub yardsticks: BTreeMap<String, Yardstick>,
+    /// Measures of the sampled texts by system and user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text_measures: Vec<TextMeasure>,
+    /// Win rates, where there was a judge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duels: Vec<Duel>,
     /// Verdicts by key: `e1` and `e2` in the TL;DR experiment.
     #[serde(default)]
     pub verdicts: BTreeMap<String, Verdict>,
@@ -49,6 +56,9 @@ pub struct Report {
     /// Responses to the same prompt, side by side.
     #[serde(default)]
     pub samples: Vec<Sample>,
+    /// The same for every sampled prompt: shown in the gallery, and kept out of `report.json`.
+    #[serde(skip)]
+    pub gallery: Vec<Sample>,
     /// Tables of one experiment only, shown after the common ones.
     #[serde(default)]
     pub tables: Vec<Table>,
@@ -67,6 +77,14 @@ impl Report {
     pub fn title_of<'a>(&'a self, system: &'a str) -> &'a str {
         self.system(system)
             .map_or(system_title(system), System::title)
+    }
+
+    /// What a reader sees of a user: `user 1, P1A`.
+    pub fn user_title(&self, user: &str) -> String {
+        match self.group(user) {
+            Some(group) => format!("user {user}, {group}"),
+            None => format!("user {user}"),
+        }
     }
 
     /// The group of a user, for example `minority`.
@@ -118,6 +136,12 @@ pub struct SplitCounts {
     pub name: String,
     /// All comparisons of this side.
     pub total: u64,
+    /// Comparisons of seen users, where there are no groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+    /// Comparisons of unseen users, where there are no groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<u64>,
     /// Comparisons of seen majority users.
     #[serde(default)]
     pub seen_majority: Option<u64>,

@@ -67,6 +67,8 @@ pub fn system_title(name: &str) -> &str {
         "vanilla-dpo" => "vanilla DPO",
         "pdpo-individual" => "P-DPO individual",
         "pdpo-cluster" => "P-DPO cluster",
+        "pdpo-cluster-no-text" => "P-DPO cluster, no text",
+        "oracle" => "SFT told the preference",
         other => other,
     }
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::{self, MISSING};
+use super::measures::Duel;
 use super::model::{Report, Yardstick};
-use super::system::{RatioBand, System};
+use super::system::{Estimate, RatioBand, System};
 
 /// A table of text cells. Columns that hold only numbers are aligned to the right.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -126,8 +127,11 @@ fn yardstick_row(name: &str, yardstick: &Yardstick, average: bool) -> Vec<String
     row
 }
 
-/// Lengths of sampled responses and the share of empty ones.
-pub fn responses(report: &Report) -> Table {
+/// Lengths of sampled responses and the share of empty ones; `None` where measures of the texts say it all.
+pub fn responses(report: &Report) -> Option<Table> {
+    if !report.text_measures.is_empty() {
+        return None;
+    }
     let mut table = Table::new(
         "Sampled responses",
         "Mean length in words, and the share of empty responses. A system without users answers everyone alike: see \
@@ -143,7 +147,7 @@ pub fn responses(report: &Report) -> Table {
         ],
     );
     table.rows = report.systems.iter().map(response_row).collect();
-    table.without_missing_columns()
+    Some(table.without_missing_columns())
 }
 
 fn response_row(system: &System) -> Vec<String> {
@@ -218,6 +222,99 @@ fn ratio_row(system: &System, band: &RatioBand) -> Vec<String> {
     };
     let mut row = vec![system.title().into(), ratio, format::count(band.n)];
     row.extend([band.top, band.majority, band.minority].map(format::estimate));
+    row
+}
+
+/// Measures of the sampled texts; `None` where there are none.
+pub fn text_measures(report: &Report) -> Option<Table> {
+    let first = report.text_measures.first()?;
+    let mut table = Table::new(
+        "Measures of the sampled texts",
+        "Means over prompts with 95 % bootstrap intervals. A system that answers everyone alike has one row.",
+        &["system", "user"],
+    );
+    let titles = report.text_measures.iter().map(|m| m.title.clone());
+    table.columns.extend(titles);
+    let mut writers: Vec<_> = first
+        .values
+        .iter()
+        .map(|v| (v.system.as_str(), v.user.as_deref()))
+        .collect();
+    let place = |name: &str| report.systems.iter().position(|s| s.name == name);
+    writers.sort_by(|a, b| {
+        (place(a.0), a.1.map(format::natural_key)).cmp(&(place(b.0), b.1.map(format::natural_key)))
+    });
+    for (system, user) in writers {
+        let who = match user {
+            Some(user) => report.user_title(user),
+            None => "everyone".into(),
+        };
+        let mut row = vec![report.title_of(system).to_owned(), who];
+        let measured = report.text_measures.iter().map(|m| m.of(system, user));
+        row.extend(measured.map(|e| format::short_estimate(e.unwrap_or_default())));
+        table.rows.push(row);
+    }
+    Some(table)
+}
+
+/// Win rates; `None` where nobody judged.
+pub fn win_rates(report: &Report) -> Option<Table> {
+    let mut table = Table::new(
+        "Win rates",
+        "Win rate: ties as half, over samples and as mean over users, with 95 % bootstrap intervals over users. P-SOUPS: wins \
+         of all items, mean over users. PRISM: by the paper's conventions, which favour ties. Not counted: answers that could \
+         not be read, and items without an answer.",
+        &[
+            "system",
+            "against",
+            "win rate",
+            "per user",
+            "P-SOUPS",
+            "PRISM",
+            "PRISM per user",
+            "wins, ties, losses",
+            "not counted",
+        ],
+    );
+    table.rows = report
+        .duels
+        .iter()
+        .map(|duel| duel_row(report, duel))
+        .collect();
+    (!table.rows.is_empty()).then_some(table)
+}
+
+fn duel_row(report: &Report, duel: &Duel) -> Vec<String> {
+    let rates = &duel.rates;
+    let rate = |estimate: Option<judge::Estimate>| {
+        let estimate = estimate.map(|e| Estimate {
+            value: Some(e.value),
+            low: e.low,
+            high: e.high,
+            n: 0,
+        });
+        format::estimate(estimate.unwrap_or_default())
+    };
+    let mut row = vec![
+        report.title_of(&duel.system).to_owned(),
+        report.title_of(&duel.opponent).to_owned(),
+    ];
+    row.extend(
+        [
+            rates.per_sample,
+            rates.per_user,
+            rates.psoups,
+            rates.prism_per_sample,
+            rates.prism_per_user,
+        ]
+        .map(rate),
+    );
+    let counts = rates.counts;
+    row.push(format!(
+        "{}, {}, {}",
+        counts.wins, counts.ties, counts.losses
+    ));
+    row.push(format::count(duel.unparsable + duel.unjudged));
     row
 }
 

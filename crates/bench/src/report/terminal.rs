@@ -13,12 +13,12 @@ pub fn render(report: &Report) -> String {
     if let Some(notice) = &report.notice {
         out.push_str(&format!("Note: {notice}\n"));
     }
-    let mut shown = vec![
-        tables::accuracies(report),
-        tables::responses(report),
-        tables::costs(report),
-    ];
+    let mut shown = vec![tables::accuracies(report)];
+    shown.extend(tables::responses(report));
+    shown.push(tables::costs(report));
     shown.extend(tables::ratios(report));
+    shown.extend(brief_measures(report));
+    shown.extend(tables::win_rates(report));
     shown.extend(report.tables.iter().cloned());
     for table in shown {
         out.push_str(&format!("\n{}\n{}", table.title, aligned(&table)));
@@ -33,6 +33,20 @@ pub fn render(report: &Report) -> String {
         ));
     }
     out
+}
+
+/// Measures of the texts without intervals, which would make the lines too long.
+fn brief_measures(report: &Report) -> Option<Table> {
+    let mut table = tables::text_measures(report)?;
+    for cell in table.rows.iter_mut().flat_map(|row| row.iter_mut().skip(2)) {
+        if let Some(at) = cell.find(" [") {
+            cell.truncate(at);
+        }
+    }
+    for (title, measure) in table.columns.iter_mut().skip(2).zip(&report.text_measures) {
+        *title = measure.key.replace('_', " ");
+    }
+    Some(table)
 }
 
 /// The table with padded columns: heads, a rule, rows. Cells longer than 60 characters are cut.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::model::Report;
-use super::{html, markdown, svg};
+use super::{gallery, html, markdown, svg};
 
 /// Folder of the plots within the report's.
 const PLOTS: &str = "plots";
@@ -35,7 +35,7 @@ pub enum ReportError {
     },
 }
 
-/// Writes `report.json`, `report.md`, `report.html` and `plots/*.svg` into `dir`, which is made if missing.
+/// Writes `report.json`, `report.md`, `report.html`, `gallery.html` and `plots/*.svg` into `dir`, which is made if missing.
 ///
 /// All files are written in full under temporary names before the first one gets its name, so a full disk leaves an
 /// earlier report as it was.
@@ -57,6 +57,9 @@ pub fn write(dir: &Path, report: &Report) -> Result<(), ReportError> {
         ),
         (dir.join("report.html"), html::render(report, &plots)),
     ];
+    if !report.gallery.is_empty() {
+        files.push((dir.join("gallery.html"), gallery::render(report)));
+    }
     files.extend(
         plots
             .into_iter()

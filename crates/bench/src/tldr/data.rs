@@ -7,7 +7,9 @@ use trainer::pref_data::{
     TldrOptions, TldrStats,
 };
 
-use crate::config::{DataConfig, Policies};
+use super::{Policies, TldrConfig};
+use crate::config::EvaluationConfig;
+use crate::experiment::{ExperimentData, Task, thin};
 use crate::measure::{Case, Users};
 use crate::report::{Data, SplitCounts, UserInfo, Yardstick};
 
@@ -15,9 +17,9 @@ use crate::report::{Data, SplitCounts, UserInfo, Yardstick};
 pub struct TldrSplit {
     data: TldrData,
     /// Of the test comparisons, which every reported figure is on.
-    pub stats: TldrStats,
+    stats: TldrStats,
     /// Seen workers and their groups.
-    pub users: Users,
+    users: Users,
 }
 
 impl TldrSplit {
@@ -25,7 +27,7 @@ impl TldrSplit {
     ///
     /// # Errors
     /// Broken input, nothing left, or a population without both groups.
-    pub fn load(config: &DataConfig, split_seed: u64) -> Result<Self, TrainError> {
+    pub fn load(config: &TldrConfig, split_seed: u64) -> Result<Self, TrainError> {
         let draw = PopulationConfig {
             seed: config.population_seed,
             ..PopulationConfig::default()
@@ -70,29 +72,25 @@ impl TldrSplit {
         Ok(Self { data, stats, users })
     }
 
-    /// Training comparisons, of seen workers only.
-    pub fn train(&self) -> &[Comparison] {
-        &self.data.split.train
-    }
-
-    /// Comparisons for every choice.
-    pub fn validation(&self) -> &[Comparison] {
-        &self.data.split.validation
-    }
-
-    /// Comparisons for every reported figure.
-    pub fn test(&self) -> &[Comparison] {
-        &self.data.split.test
-    }
-
     /// The whole account, as `--stats` prints it.
     pub fn full_stats(&self) -> TldrStats {
         self.data.stats()
     }
 
-    /// What is known of every test comparison.
-    pub fn cases(&self) -> Vec<Case> {
-        self.test().iter().map(|c| self.case(c)).collect()
+    /// For the runner.
+    pub fn into_data(self, config: &TldrConfig, evaluation: &EvaluationConfig) -> ExperimentData {
+        ExperimentData {
+            cases: self.data.split.test.iter().map(|c| self.case(c)).collect(),
+            tasks: self.tasks(evaluation.prompts),
+            facts: self.report(config),
+            yardsticks: self.yardsticks().into(),
+            population_seed: self.data.population.seed().map(u64::from),
+            train: self.data.split.train,
+            validation: self.data.split.validation,
+            test: self.data.split.test,
+            users: self.users,
+            ..ExperimentData::default()
+        }
     }
 
     fn case(&self, comparison: &Comparison) -> Case {
@@ -107,15 +105,26 @@ impl TldrSplit {
         }
     }
 
-    /// Distinct prompts of the test posts, in order of appearance.
-    pub fn test_posts(&self, count: usize) -> Vec<&Comparison> {
+    /// Every seen worker and the generic user get a response to each of the first distinct test posts.
+    fn tasks(&self, count: usize) -> Vec<Task> {
         let mut seen = std::collections::HashSet::new();
-        let posts = self.test().iter().filter(|c| seen.insert(&c.source));
-        posts.take(count).collect()
+        let posts = self.data.split.test.iter();
+        let posts = posts.filter(|c| seen.insert(&c.source)).take(count);
+        let users = || std::iter::once(None).chain(self.users.keys().map(Some));
+        posts
+            .flat_map(|post| {
+                users().map(|user| Task {
+                    key: post.source.clone(),
+                    prompt: post.prompt.clone(),
+                    user: user.cloned(),
+                    user_text: post.user_text.clone(),
+                })
+            })
+            .collect()
     }
 
     /// The report's account of the data.
-    pub fn report(&self, config: &DataConfig) -> Data {
+    fn report(&self, config: &TldrConfig) -> Data {
         let stats = &self.stats;
         let mut notes = vec![
             format!("Split: {}.", self.data.split.origin),
@@ -132,16 +141,16 @@ impl TldrSplit {
         }
         Data {
             source: config.paths.join(", "),
-            train: self.train().len() as u64,
-            validation: Some(self.validation().len() as u64),
-            eval: self.test().len() as u64,
+            train: self.data.split.train.len() as u64,
+            validation: Some(self.data.split.validation.len() as u64),
+            eval: self.data.split.test.len() as u64,
             workers: self.users.len() as u64,
             split_by: Some("post".into()),
             pooled_splits: None,
             splits: vec![
-                self.counts("train", self.train()),
-                self.counts("validation", self.validation()),
-                self.counts("eval", self.test()),
+                self.counts("train", &self.data.split.train),
+                self.counts("validation", &self.data.split.validation),
+                self.counts("eval", &self.data.split.test),
             ],
             users: stats
                 .per_worker
@@ -174,16 +183,12 @@ impl TldrSplit {
             seen_minority: count(true, "minority"),
             unseen_majority: count(false, "majority"),
             unseen_minority: count(false, "minority"),
+            ..SplitCounts::default()
         }
     }
 
-    /// The seed of the population that was drawn.
-    pub fn population_seed(&self) -> Option<u64> {
-        self.data.population.seed().map(u64::from)
-    }
-
     /// Analytic accuracies on the test comparisons.
-    pub fn yardsticks(&self) -> [(String, Yardstick); 2] {
+    fn yardsticks(&self) -> [(String, Yardstick); 2] {
         let of = |a: &trainer::pref_data::yardsticks::Accuracies| Yardstick {
             top: a.top,
             generic: a.generic,
@@ -198,23 +203,6 @@ impl TldrSplit {
     }
 }
 
-/// Keeps `limit` comparisons, evenly spaced, so that every post and worker has its share; 0 keeps all.
-fn thin(side: &mut Vec<Comparison>, limit: usize) {
-    if limit == 0 || side.len() <= limit {
-        return;
-    }
-    let all = std::mem::take(side);
-    let count = all.len();
-    let mut taken = 0;
-    for (i, comparison) in all.into_iter().enumerate() {
-        // The next one is due as soon as its place, taken * count / limit, is reached.
-        if i * limit >= taken * count {
-            side.push(comparison);
-            taken += 1;
-        }
-    }
-}
-
 fn seen_users(data: &TldrData) -> Users {
     let users = data.users().into_iter();
     users
@@ -223,29 +211,4 @@ fn seen_users(data: &TldrData) -> Users {
             Some((id.to_string(), kind.as_str().to_string()))
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use trainer::pref_data::Prompt;
-
-    #[test]
-    fn thinning_keeps_exactly_as_many_evenly_spaced() {
-        let numbered = |i: usize| Comparison {
-            user: None,
-            user_text: None,
-            prompt: Prompt::Text(i.to_string()),
-            chosen: "a".into(),
-            rejected: "b".into(),
-            source: i.to_string(),
-            group: None,
-        };
-        let mut side: Vec<Comparison> = (0..10).map(numbered).collect();
-        thin(&mut side, 4);
-        let kept: Vec<&str> = side.iter().map(|c| c.source.as_str()).collect();
-        assert_eq!(kept, ["0", "3", "5", "8"]);
-        thin(&mut side, 0);
-        assert_eq!(side.len(), 4);
-    }
 }

@@ -9,6 +9,8 @@ use crate::report::system::{MeanSe, System};
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = WIDTH - 8.0;
 const HEIGHT: f64 = 240.0;
+/// More users than these have no room for bars.
+const MAX_USERS: usize = 12;
 const MARKS: [&str; 3] = ["6 4", "1.5 3", "9 3 2 3"];
 
 /// One block of bars: a value per system, then one per yardstick.
@@ -100,7 +102,7 @@ fn groups(report: &Report, systems: &[&System]) -> Vec<Group> {
     let mut groups: Vec<Group> = picks
         .iter()
         .map(|(label, bar, mark)| Group {
-            label: (*label).into(),
+            label: title(report, label),
             bars: systems.iter().map(|s| bar(s)).collect(),
             marks: report.yardsticks.values().map(mark).collect(),
         })
@@ -109,19 +111,36 @@ fn groups(report: &Report, systems: &[&System]) -> Vec<Group> {
         .iter()
         .all(|s| s.accuracy.majority.mean.is_none() && s.accuracy.minority.mean.is_none());
     if no_groups {
-        groups.extend(user_ids(systems).into_iter().take(12).map(|id| {
+        let ids = user_ids(systems);
+        let shown = if ids.len() > MAX_USERS { &[] } else { &ids[..] };
+        groups.extend(shown.iter().map(|id| {
             Group {
                 bars: systems
                     .iter()
-                    .map(|s| plain(s.accuracy.per_user.get(&id).copied().flatten()))
+                    .map(|s| plain(s.accuracy.per_user.get(id).copied().flatten()))
                     .collect(),
                 marks: Vec::new(),
-                label: id,
+                label: report.group(id).unwrap_or(id).to_owned(),
             }
         }));
     }
     groups.retain(|group| group.bars.iter().any(|bar| finite(bar.mean).is_some()));
     groups
+}
+
+/// Without unseen users, `top` is simply everybody.
+fn title(report: &Report, label: &str) -> String {
+    let unseen = report.systems.iter().any(|s| s.accuracy.generic.is_some());
+    let grouped = report
+        .systems
+        .iter()
+        .any(|s| s.accuracy.majority.mean.is_some());
+    match (label, unseen, grouped) {
+        ("top", true, false) => "seen users".into(),
+        ("top", false, false) => "all".into(),
+        ("generic", _, false) => "unseen users".into(),
+        _ => label.into(),
+    }
 }
 
 fn user_ids(systems: &[&System]) -> Vec<String> {

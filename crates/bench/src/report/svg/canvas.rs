@@ -94,6 +94,15 @@ impl Canvas {
         }
     }
 
+    /// A filled circle with a tooltip.
+    pub fn dot(&mut self, at: (f64, f64), radius: f64, fill: &str, tooltip: &str) {
+        let (x, y) = at;
+        self.push(format_args!(
+            r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" fill="{fill}"><title>{}</title></circle>"#,
+            escape(tooltip)
+        ));
+    }
+
     /// A diagonal hatch over a colour; returns the fill that refers to it. `id` must be unique within a page.
     pub fn hatch(&mut self, id: &str, colour: &str) -> String {
         self.push(format_args!(

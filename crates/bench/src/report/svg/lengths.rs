@@ -24,8 +24,12 @@ struct Row {
     fill: String,
 }
 
-/// One plot per system with lengths per user; all share one scale.
+/// One plot per system with lengths per user; all share one scale. None where measures of the texts say more, or where
+/// there are too many users for bars.
 pub fn plots(report: &Report) -> Vec<Plot> {
+    if !report.text_measures.is_empty() {
+        return Vec::new();
+    }
     let longest = report
         .systems
         .iter()

@@ -9,6 +9,7 @@
 mod accuracies;
 mod canvas;
 mod curves;
+mod dots;
 mod lengths;
 
 use super::model::Report;
@@ -34,10 +35,11 @@ impl Plot {
 }
 
 /// All plots the report has numbers for: accuracies (Figure 4 of the paper), response lengths per user of each
-/// personalised system (Figure 3), accuracy over training (Figure 5).
+/// personalised system (Figure 3) or, where texts were measured, one plot per measure, and accuracy over training (Figure 5).
 pub fn plots(report: &Report) -> Vec<Plot> {
     accuracies::plot(report)
         .into_iter()
+        .chain(dots::plots(report))
         .chain(lengths::plots(report))
         .chain(curves::plot(report))
         .collect()
@@ -53,6 +55,8 @@ fn system_colour(name: &str, index: usize) -> &'static str {
         "vanilla-dpo" => "#E69F00",
         "pdpo-individual" => "#2B7BBA",
         "pdpo-cluster" => "#009E73",
+        "pdpo-cluster-no-text" => "#CC79A7",
+        "oracle" => "#56B4E9",
         _ => OTHERS[index % OTHERS.len()],
     }
 }

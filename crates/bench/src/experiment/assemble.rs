@@ -1,53 +1,56 @@
 //! From what was measured to the report.
 
-use super::{Run, SplitResult, environment, verdicts};
+use trainer::eval::Scored;
+use trainer::pref_data::Prompt;
+
+use super::{Experiment, Measured, Results, Run, SplitResult, collect};
 use crate::config::ExperimentConfig;
 use crate::measure::{self, Case};
 use crate::report::{Report, Response, Sample, Setting, System};
-use trainer::eval::Scored;
 
 /// The report of everything measured so far; several splits are pooled.
-pub fn report(run: &Run, results: &[SplitResult], seconds: f64) -> Report {
+pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64) -> Report {
     let Some(first) = results.first() else {
         return Report::default();
     };
-    let systems: Vec<System> = first
-        .systems
-        .iter()
-        .map(|s| system(&s.name, &run.config, results))
-        .collect();
-    let mut data = first.data.clone();
+    let systems = first.systems.iter();
+    let mut data = first.data.facts.clone();
     if results.len() > 1 {
         data.pooled_splits = Some(results.len() as u64);
-        data.eval = results.iter().map(|r| r.cases.len() as u64).sum();
+        data.eval = results.iter().map(|r| r.data.cases.len() as u64).sum();
         data.notes.push(format!(
-            "Figures are pooled over the test sides of {} splits by post; the counts of train and validation are those of the first.",
-            results.len()
+            "Figures are pooled over the test sides of {} splits by {}; the counts of train and validation are those of the first.",
+            results.len(),
+            data.split_by.as_deref().unwrap_or("source")
         ));
     }
-    Report {
-        experiment: "tldr".into(),
+    let mut report = Report {
+        experiment: E::NAME.into(),
         preset: run.preset.clone(),
         seed: run.seed,
-        population_seed: first.split.population_seed(),
+        population_seed: first.data.population_seed,
         data,
         model: first.model.clone(),
-        yardsticks: first.split.yardsticks().into(),
-        verdicts: [
-            ("e1".to_string(), verdicts::e1(&systems)),
-            ("e2".to_string(), verdicts::e2(&systems)),
-        ]
-        .into(),
-        systems,
+        yardsticks: first.data.yardsticks.clone(),
+        systems: systems
+            .map(|s| system(&s.name, &run.config, results))
+            .collect(),
         settings: settings(&run.config),
         settings_note: run.config.differences.clone(),
-        samples: samples(&run.config, first),
-        environment: environment(run, seconds),
+        samples: samples(first, run.config.evaluation.shown),
+        gallery: samples(first, usize::MAX),
+        environment: collect::environment(run, seconds),
         ..Report::default()
-    }
+    };
+    let results = Results {
+        splits: results,
+        seed: run.seed,
+    };
+    run.config.data.conclude(&results, &mut report);
+    report
 }
 
-fn system(name: &str, config: &ExperimentConfig, results: &[SplitResult]) -> System {
+fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SplitResult]) -> System {
     let mut cases: Vec<Case> = Vec::new();
     let mut scored: Vec<Scored> = Vec::new();
     let mut texts = Vec::new();
@@ -57,24 +60,19 @@ fn system(name: &str, config: &ExperimentConfig, results: &[SplitResult]) -> Sys
             continue;
         };
         if let Some(rows) = measured.scored() {
-            cases.extend(result.cases.iter().cloned());
+            cases.extend(result.data.cases.iter().cloned());
             scored.extend(rows);
         }
-        texts.extend(
-            measured
-                .texts
-                .iter()
-                .map(|t| (t.user.clone(), t.text.clone())),
-        );
+        let of = |t: &super::SampledText| (t.user.clone(), t.text.clone());
+        texts.extend(measured.texts.iter().map(of));
         found.push(measured);
     }
     let Some(first) = found.first() else {
         return System::default();
     };
-    let users = &results[0].users;
-    let mean = |f: &dyn Fn(&super::Measured) -> f64| {
-        found.iter().map(|m| f(m)).sum::<f64>() / found.len() as f64
-    };
+    let users = &results[0].data.users;
+    let mean =
+        |f: &dyn Fn(&Measured) -> f64| found.iter().map(|m| f(m)).sum::<f64>() / found.len() as f64;
     System {
         name: name.into(),
         accuracy: match scored.is_empty() {
@@ -95,25 +93,17 @@ fn system(name: &str, config: &ExperimentConfig, results: &[SplitResult]) -> Sys
     }
 }
 
-/// Responses to the same posts, side by side.
-fn samples(config: &ExperimentConfig, result: &SplitResult) -> Vec<Sample> {
-    let posts = result.split.test_posts(config.evaluation.shown);
-    posts
-        .into_iter()
-        .map(|post| Sample {
-            prompt: match &post.prompt {
-                trainer::pref_data::Prompt::Text(text) => text.clone(),
-                trainer::pref_data::Prompt::Chat(messages) => messages
-                    .iter()
-                    .map(|m| m.content.clone())
-                    .collect::<Vec<_>>()
-                    .join("\n\n"),
-            },
+/// Responses to the same prompts, side by side.
+fn samples(result: &SplitResult, count: usize) -> Vec<Sample> {
+    let prompts = result.data.prompts().into_iter().take(count);
+    prompts
+        .map(|(key, prompt)| Sample {
+            prompt: shown(prompt),
             responses: result
                 .systems
                 .iter()
                 .flat_map(|system| {
-                    let texts = system.texts.iter().filter(|t| t.source == post.source);
+                    let texts = system.texts.iter().filter(|t| t.source == key);
                     texts.map(|t| Response {
                         system: system.name.clone(),
                         user: t.user.clone(),
@@ -125,8 +115,20 @@ fn samples(config: &ExperimentConfig, result: &SplitResult) -> Vec<Sample> {
         .collect()
 }
 
+/// A prompt as people read it.
+fn shown(prompt: &Prompt) -> String {
+    match prompt {
+        Prompt::Text(text) => text.clone(),
+        Prompt::Chat(messages) => messages
+            .iter()
+            .map(|m| m.content.clone())
+            .collect::<Vec<_>>()
+            .join("\n\n"),
+    }
+}
+
 /// The numbers a reader compares runs by.
-fn settings(config: &ExperimentConfig) -> Vec<Setting> {
+fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
     let training = &config.training;
     let objective = &config.objective;
     let setting = |name: &str, value: String| Setting {

@@ -1,0 +1,126 @@
+//! From the command line to a run: the preset, the folder, the report.
+
+use std::path::{Path, PathBuf};
+
+use bench::config::{ExperimentConfig, Overrides};
+use bench::experiment::{self, Experiment, Run};
+use bench::report::terminal;
+use trainer::session::check_free;
+use trainer::watch::Watch;
+use trainer::{TrainError, files};
+
+use super::args::Common;
+
+/// Runs an experiment; `change` applies its own flags to its `[data]`.
+pub fn run<E: Experiment>(
+    args: &Common,
+    overrides: &Overrides,
+    change: impl FnOnce(&mut E),
+) -> Result<(), TrainError> {
+    let mut config = read_config::<E>(args, overrides)?;
+    change(&mut config.data);
+    if config.data.paths().is_empty() {
+        let expected = "at least one file or folder: give --data";
+        return Err(TrainError::config("data.paths", "empty", expected));
+    }
+    if args.stats {
+        println!("{}", config.data.stats()?);
+        return Ok(());
+    }
+    if config.tiny.is_none() && config.model.source.is_empty() {
+        let expected = "a Hugging Face directory, a GGUF file or a hub id: give --model";
+        return Err(TrainError::config("model.source", "empty", expected));
+    }
+    let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.preset));
+    let out = args.out.clone().unwrap_or_else(default);
+    make_folder(&out, args)?;
+    let used = out.join("config.toml");
+    let text = toml::to_string_pretty(&config).map_err(|e| TrainError::format(&used, e))?;
+    files::replace_file(&used, text)?;
+    println!(
+        "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
+        E::TITLE,
+        args.preset,
+        config.systems.len(),
+        config.expected_minutes,
+        out.display()
+    );
+    let run = Run {
+        preset: args.preset.clone(),
+        config,
+        seed: args.seed,
+        out: out.clone(),
+        resume: args.resume,
+        device: (
+            trainer::device::parse(&args.device)?.autodiff(),
+            args.device.clone(),
+        ),
+        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+    };
+    let report = experiment::run(&run, &mut Watch::new())?;
+    println!("\n{}", terminal::render(&report));
+    println!("Report: {}", out.join("report.html").display());
+    if let Some(next) = next_command(E::NAME, &args.preset) {
+        println!("Next: {next}");
+    }
+    Ok(())
+}
+
+fn read_config<E: Experiment>(
+    args: &Common,
+    overrides: &Overrides,
+) -> Result<ExperimentConfig<E>, TrainError> {
+    let path = args
+        .config
+        .clone()
+        .unwrap_or_else(|| preset_file(E::NAME, args));
+    let config: ExperimentConfig<E> = trainer::config::read_toml(&path)?;
+    let mut config = config
+        .with(overrides)
+        .map_err(|problem| TrainError::format(&path, problem))?;
+    if !args.data.is_empty() {
+        *config.data.paths() = args.data.clone();
+    }
+    Ok(config)
+}
+
+/// The preset's file; some presets have another one for data given with `--data`.
+fn preset_file(experiment: &str, args: &Common) -> PathBuf {
+    let file = |end: &str| PathBuf::from(format!("configs/{experiment}/{}{end}", args.preset));
+    let given = file("-data.toml");
+    match !args.data.is_empty() && given.exists() {
+        true => given,
+        false => file(".toml"),
+    }
+}
+
+fn make_folder(out: &Path, args: &Common) -> Result<(), TrainError> {
+    check_free(out, args.resume, args.force)?;
+    if args.force && !args.resume && out.exists() {
+        // Only what is a run of ours is ever removed.
+        if !out.join("config.toml").exists()
+            && std::fs::read_dir(out).is_ok_and(|mut d| d.next().is_some())
+        {
+            let problem = "holds no run (no config.toml); --force replaces runs only";
+            return Err(TrainError::format(out, problem));
+        }
+        std::fs::remove_dir_all(out).map_err(|e| TrainError::io(out, e))?;
+    }
+    std::fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))
+}
+
+fn next_command(experiment: &str, preset: &str) -> Option<String> {
+    match preset {
+        "tiny" => Some(format!(
+            "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about 20 minutes)"
+        )),
+        "small" => Some(match experiment {
+            "tldr" => {
+                "cargo xtask repro tldr --preset small --data FOLDER --policies all   (official comparison files)"
+                    .into()
+            }
+            _ => format!("cargo xtask repro {experiment} --preset small --data FOLDER   (official files)"),
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! What a run writes beside its report, and says while it runs.
+
+use trainer::{TrainError, files};
+
+use super::{Experiment, Run};
+use crate::report::{Environment, Report};
+
+/// One line per finished system.
+pub fn announce(report: &Report, name: &str) {
+    let Some(system) = report.system(name) else {
+        return;
+    };
+    let percent = |v: Option<f64>| v.map(|v| format!("{:.1} %", 100.0 * v));
+    let count = |v: Option<f64>| v.map(|v| format!("{v:.1}"));
+    let (accuracy, words) = (&system.accuracy, &system.words);
+    let parts: Vec<String> = [
+        ("top", percent(accuracy.top)),
+        ("majority", percent(accuracy.majority.mean)),
+        ("minority", percent(accuracy.minority.mean)),
+        ("generic", percent(accuracy.generic)),
+        ("words majority", count(words.majority)),
+        ("words minority", count(words.minority)),
+        ("words generic", count(words.generic)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
+    .collect();
+    let seconds = system.seconds.unwrap_or_default();
+    tracing::info!("{}: {} ({seconds:.0} s)", system.title(), parts.join(", "));
+}
+
+/// All systems' metrics in one file, each line with the name of its system.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn metrics<E: Experiment>(run: &Run<E>) -> Result<(), TrainError> {
+    let mut all = String::new();
+    for &split_seed in run.config.data.split_seeds() {
+        for system in &run.config.systems {
+            let path = run
+                .folder(split_seed)
+                .join(&system.name)
+                .join("metrics.jsonl");
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue; // Not every system is trained.
+            };
+            for line in text.lines() {
+                let name = format!(
+                    "{{\"system\":\"{}\",\"split_seed\":{split_seed},",
+                    system.name
+                );
+                all += &line.replacen('{', &name, 1);
+                all.push('\n');
+            }
+        }
+    }
+    files::replace_file(&run.out.join("metrics.jsonl"), all)
+}
+
+/// Where this runs.
+pub fn environment<E>(run: &Run<E>, seconds: f64) -> Environment {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|l| l.starts_with("model name"))?;
+            Some(line.split(':').nth(1)?.trim().to_string())
+        });
+    Environment {
+        command: Some(run.command.clone()),
+        device: Some(run.device.1.clone()),
+        cpu,
+        threads: std::thread::available_parallelism()
+            .ok()
+            .map(|n| n.get() as u64),
+        os: Some(std::env::consts::OS.into()),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
+        seconds: Some(seconds),
+    }
+}

@@ -1,0 +1,214 @@
+//! What all systems of one split share: the SFT model, tokenised comparisons, reference log-probs.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::dataset::Dataset;
+use trainer::llm_backbone::Model;
+use trainer::reference::ReferenceCache;
+use trainer::sft::{self, SftConfig};
+use trainer::source::{self, BaseModel};
+use trainer::step::Example;
+use trainer::tokenise::Formatter;
+use trainer::user_model::UserTable;
+
+use super::ExperimentData;
+use super::stage;
+use crate::config::{ExperimentConfig, UserText};
+use crate::report;
+use crate::tiny;
+
+/// Shared by the systems of one split.
+pub struct Prepared {
+    /// The SFT model: what every system starts from, and the reference.
+    pub model: Model,
+    /// Its name, for adapters.
+    pub base: String,
+    /// A hash of its weights.
+    pub key: String,
+    /// Text to ids.
+    pub formatter: Formatter,
+    /// The comparisons.
+    pub data: Rc<ExperimentData>,
+    /// A hash of all that is read of the data.
+    pub data_key: String,
+    /// `--seed`
+    pub seed: u64,
+    sft_note: String,
+    /// With the users' own texts.
+    own: Rc<Sides>,
+    micro_rows: usize,
+    cache: RefCell<ReferenceCache>,
+}
+
+/// The comparisons in tokens.
+pub struct Sides {
+    /// Training comparisons.
+    pub train: Dataset,
+    /// Validation comparisons.
+    pub validation: Dataset,
+    /// Test comparisons.
+    pub test: Dataset,
+}
+
+impl Sides {
+    fn new(
+        data: &ExperimentData,
+        text: UserText,
+        formatter: &Formatter,
+    ) -> Result<Self, TrainError> {
+        let side = |side| Dataset::new(&data.told(side, text), formatter);
+        let validation = match data.validation.is_empty() {
+            true => Dataset::default(), // The released row-wise split has none.
+            false => side(&data.validation)?,
+        };
+        Ok(Self {
+            train: side(&data.train)?,
+            validation,
+            test: side(&data.test)?,
+        })
+    }
+}
+
+impl Prepared {
+    /// Loads or makes the model, fine-tunes it where the preset says so, tokenises.
+    ///
+    /// # Errors
+    /// From any of these.
+    pub fn new<D>(
+        config: &ExperimentConfig<D>,
+        data: Rc<ExperimentData>,
+        dir: &Path,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let data_key = data_key(&data);
+        let BaseModel {
+            mut model,
+            tokenizer,
+            source,
+            mut key,
+        } = base_model(config, (&data, &data_key), dir, seed, device)?;
+        let formatter = Formatter::new(tokenizer, config.prompt.clone(), config.user_tokens())?;
+        let own = Sides::new(&data, UserText::Own, &formatter)?;
+        for side in [&own.train, &own.validation, &own.test] {
+            side.check_context(config.user_tokens(), model.config().max_positions())?;
+        }
+        let mut sft_note = match &config.tiny {
+            Some(_) => "made in the run: tokenizer and weights from scratch, fine-tuned on both responses of the training comparisons".into(),
+            None => "skipped: the base model serves as SFT model".to_string(),
+        };
+        if let Some(sft) = &config.sft {
+            let settings = serde_json::json!({
+                "model": key, "data": data_key, "prompt": config.prompt, "lora": config.lora, "sft": sft, "seed": seed,
+            });
+            let adapters = dir.join("sft");
+            if !stage::is_done(&adapters, &settings) {
+                let model = model.clone();
+                fine_tune(model, &own.train, sft, config, &adapters, (&source, seed))?;
+                stage::mark_done(&adapters, &settings)?;
+            }
+            model = model.with_adapters(&adapters)?.0.merged();
+            key += &format!("+{}", source::weights_hash(&adapters)?);
+            sft_note = format!("LoRA fine-tuning for {} steps, merged", sft.steps);
+        }
+        Ok(Self {
+            model: model.frozen(),
+            base: source,
+            sft_note,
+            formatter,
+            data,
+            data_key,
+            seed,
+            own: Rc::new(own),
+            micro_rows: config.training.micro_rows,
+            cache: RefCell::new(ReferenceCache::open(&dir.join("reference"), &key)?),
+            key,
+        })
+    }
+
+    /// The comparisons as a system sees them.
+    ///
+    /// # Errors
+    /// A text that the tokenizer fails on.
+    pub fn sides(&self, text: UserText) -> Result<Rc<Sides>, TrainError> {
+        match text {
+            UserText::Own => Ok(self.own.clone()),
+            _ => Ok(Rc::new(Sides::new(&self.data, text, &self.formatter)?)),
+        }
+    }
+
+    /// A side as examples: reference log-probs from the cache, computed where missing.
+    ///
+    /// # Errors
+    /// A cache that cannot be written.
+    pub fn examples(
+        &self,
+        side: &Dataset,
+        table: Option<&UserTable>,
+    ) -> Result<Vec<Example>, TrainError> {
+        let mut cache = self.cache.borrow_mut();
+        side.examples(table, &self.model, &mut cache, self.micro_rows)
+    }
+
+    /// The report's account of the model.
+    pub fn model_facts(&self) -> report::Model {
+        report::Model {
+            source: self.base.clone(),
+            parameters: self.model.num_base_params() as u64,
+            sft: Some(self.sft_note.clone()),
+        }
+    }
+}
+
+fn fine_tune<D>(
+    model: Model,
+    train: &Dataset,
+    sft: &SftConfig,
+    config: &ExperimentConfig<D>,
+    adapters: &Path,
+    (base, seed): (&str, u64),
+) -> Result<(), TrainError> {
+    let adapted = model.with_lora(&config.lora, seed)?;
+    let (adapted, _) = sft::fine_tune(adapted, train, sft, seed)?;
+    adapted.save_adapters(adapters, &config.lora, base)?;
+    Ok(())
+}
+
+/// Changes with any comparison, any response to sample, and any preference.
+fn data_key(data: &ExperimentData) -> String {
+    let all = (
+        [&data.train, &data.validation, &data.test],
+        &data.preferences,
+        format!("{:?}{:?}", data.raw, data.tasks),
+    );
+    let mut hash = Sha256::new();
+    // invariant: plain data, and a hash that takes every byte.
+    let _ = serde_json::to_writer(&mut hash, &all);
+    format!("{:x}", hash.finalize())
+}
+
+fn base_model<D>(
+    config: &ExperimentConfig<D>,
+    (data, data_key): (&ExperimentData, &str),
+    dir: &Path,
+    seed: u64,
+    device: &Device,
+) -> Result<BaseModel, TrainError> {
+    match &config.tiny {
+        Some(tiny) => tiny::make(
+            &dir.join("model"),
+            tiny,
+            &config.prompt,
+            config.user_tokens(),
+            (&data.told(&data.train, UserText::Own), data_key),
+            seed,
+            device,
+        ),
+        None => source::open_section(&config.model, device),
+    }
+}

@@ -1,0 +1,55 @@
+//! Finished parts of a run, with the settings they were made with: a resumed run takes over those whose settings are
+//! still the same, and makes the others anew.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use trainer::{TrainError, files};
+
+const FILE: &str = "made-with.json";
+
+/// Whether `dir` holds a finished part that was made with these settings.
+pub fn is_done(dir: &Path, settings: &Value) -> bool {
+    fs::read(dir.join(FILE))
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Value>(&text).ok())
+        .is_some_and(|found| found == through_text(settings))
+}
+
+/// Says that everything in `dir` is complete; the last file to be written.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn mark_done(dir: &Path, settings: &Value) -> Result<(), TrainError> {
+    let path = dir.join(FILE);
+    let text = serde_json::to_vec_pretty(settings).map_err(|e| TrainError::format(&path, e))?;
+    files::replace_file(&path, text)
+}
+
+/// Numbers as they read back: some floats change their last bit on the way.
+fn through_text(settings: &Value) -> Value {
+    serde_json::from_str(&settings.to_string()).unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_part_counts_as_done_only_with_the_settings_it_was_made_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = json!({ "steps": 200, "learning_rate": 3e-3 });
+        assert!(!is_done(dir.path(), &made));
+        mark_done(dir.path(), &made).unwrap();
+        assert!(is_done(dir.path(), &made));
+        assert!(!is_done(
+            dir.path(),
+            &json!({ "steps": 201, "learning_rate": 3e-3 })
+        ));
+        assert!(!is_done(dir.path(), &json!({ "steps": 200 })));
+        fs::write(dir.path().join(FILE), "{").unwrap();
+        assert!(!is_done(dir.path(), &made));
+    }
+}

@@ -1,0 +1,233 @@
+//! One system of an experiment on one split: trained, scored, sampled from.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use trainer::eval;
+use trainer::generation::{self, Job};
+use trainer::llm_backbone::sampling::SamplingConfig;
+use trainer::memory;
+use trainer::metrics::Line;
+use trainer::policy::Policy;
+use trainer::session::{Monitor, Session, SessionConfig};
+use trainer::step::Example;
+use trainer::user_model::{UserRef, UserTable};
+use trainer::{TrainError, files};
+
+use super::measured::{Measured, SampledText};
+use super::setup::Prepared;
+use super::stage;
+use crate::config::{ExperimentConfig, ORACLE, SystemConfig};
+use crate::measure;
+use crate::report::Trainable;
+
+/// Trains (or goes on, or reads the result of) one system in `dir`. A result is read only if it was made with the same
+/// settings.
+///
+/// # Errors
+/// From training; [`TrainError::Interrupted`] where the monitor said stop.
+pub fn run<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &Prepared,
+    dir: &Path,
+    resume: bool,
+    monitor: &mut dyn Monitor,
+) -> Result<Measured, TrainError> {
+    let result = dir.join("result.json");
+    let settings = settings(system, config, prepared);
+    if resume && stage::is_done(dir, &settings) {
+        let text = fs::read(&result).map_err(|e| TrainError::io(&result, e))?;
+        return serde_json::from_slice(&text).map_err(|e| TrainError::format(&result, e));
+    }
+    memory::reset_peak();
+    let start = Instant::now();
+    let mut measured = match system.is_trained() {
+        true => trained(system, config, prepared, dir, resume, monitor)?,
+        false => untrained(system, config, prepared)?,
+    };
+    measured.name = system.name.clone();
+    measured.seconds = start.elapsed().as_secs_f64();
+    measured.peak_rss_bytes = memory::peak_bytes();
+    fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
+    let text = serde_json::to_vec_pretty(&measured).map_err(|e| TrainError::format(&result, e))?;
+    files::replace_file(&result, text)?;
+    stage::mark_done(dir, &settings)?;
+    Ok(measured)
+}
+
+/// Everything that a result depends on.
+fn settings<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &Prepared,
+) -> serde_json::Value {
+    serde_json::json!({
+        "model": prepared.key,
+        "data": prepared.data_key,
+        "seed": prepared.seed,
+        "system": system,
+        "prompt": config.prompt,
+        "user_tokens": config.user_tokens(),
+        "lora": config.lora,
+        "objective": config.objective,
+        "training": config.training,
+        "sampling": config.sampling,
+        "evaluation": config.evaluation,
+    })
+}
+
+/// The SFT model as it is, or told the user's preference: then its implicit reward is measured against itself untold.
+fn untrained<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &Prepared,
+) -> Result<Measured, TrainError> {
+    let policy = Policy::plain(prepared.model.clone());
+    let sides = prepared.sides(system.text)?;
+    let test = prepared.examples(&sides.test, None)?;
+    let mut measured = Measured::default();
+    if system.name == ORACLE {
+        let plain = prepared.sides(Default::default())?;
+        let mut told = test.clone();
+        for (told, plain) in told.iter_mut().zip(prepared.examples(&plain.test, None)?) {
+            told.reference = plain.reference;
+        }
+        measured.rewards = Some(rewards(system, config, &policy, None, &told)?);
+    }
+    finish(system, config, prepared, (&policy, None), &test, measured)
+}
+
+fn trained<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &Prepared,
+    dir: &Path,
+    resume: bool,
+    monitor: &mut dyn Monitor,
+) -> Result<Measured, TrainError> {
+    let sides = prepared.sides(system.text)?;
+    let (policy, table) = Policy::start(
+        prepared.model.clone(),
+        &config.lora,
+        system.users.as_ref(),
+        &sides.train,
+        prepared.seed,
+    )?;
+    let trainable = Trainable {
+        llm: Some(policy.model.num_adapter_params() as u64),
+        users: policy
+            .users
+            .as_ref()
+            .zip(table.as_ref())
+            .map(|(users, table)| users.config().parameter_counts(table.len()).total() as u64),
+    };
+    let train = prepared.examples(&sides.train, table.as_ref())?;
+    let validation = prepared.examples(&sides.validation, table.as_ref())?;
+    let test = prepared.examples(&sides.test, table.as_ref())?;
+    let training = system.training(&config.training);
+    let batch = training.batch;
+    let session = SessionConfig {
+        dir: dir.into(),
+        base: prepared.base.clone(),
+        seed: prepared.seed,
+        lora: config.lora.clone(),
+        objective: system.objective(&config.objective),
+        training,
+    };
+    let session = Session::new(session, policy, table, (&train, &validation), resume)?;
+    let outcome = session.run(monitor)?;
+    let lines = read_metrics(&dir.join("metrics.jsonl"))?;
+    let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
+    let table = outcome.table.as_ref();
+    let measured = Measured {
+        rewards: Some(rewards(system, config, &outcome.policy, table, &test)?),
+        trainable,
+        steps,
+        train_seconds,
+        comparisons_per_second: Some((steps * batch) as f64 / train_seconds),
+        curve: measure::curve(&lines, &prepared.data.users),
+        ..Measured::default()
+    };
+    finish(
+        system,
+        config,
+        prepared,
+        (&outcome.policy, table),
+        &test,
+        measured,
+    )
+}
+
+/// Implicit rewards, chosen and rejected.
+fn rewards<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    policy: &Policy,
+    table: Option<&UserTable>,
+    test: &[Example],
+) -> Result<Vec<[f32; 2]>, TrainError> {
+    let objective = system.objective(&config.objective).preference_loss()?;
+    let rows = eval::score(policy, table, &objective, test, config.training.micro_rows)?;
+    Ok(rows
+        .iter()
+        .map(|r| [r.reward_chosen, r.reward_rejected])
+        .collect())
+}
+
+/// KL, held-out loss and samples.
+fn finish<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &Prepared,
+    (policy, table): (&Policy, Option<&UserTable>),
+    test: &[Example],
+    measured: Measured,
+) -> Result<Measured, TrainError> {
+    let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
+    let rows = config.training.micro_rows;
+    let quality = eval::text_quality(policy, table, &prepared.model, some, rows)?;
+    let tasks = prepared.data.tasks_for(system.text, table.is_some());
+    let jobs: Vec<Job> = tasks
+        .iter()
+        .map(|task| Job {
+            user: task.user.as_deref().map_or(UserRef::Generic, |user| {
+                // Without a table the name only tells this draw from another user's.
+                match table.is_none_or(|table| table.contains(user)) {
+                    true => UserRef::id(user),
+                    false => UserRef::Generic,
+                }
+            }),
+            prompt: task.prompt.clone(),
+            user_text: task.user_text.clone(),
+            key: task.key.clone(),
+        })
+        .collect();
+    let sampling = SamplingConfig {
+        seed: prepared.seed,
+        ..config.sampling.clone()
+    };
+    let batch = config.evaluation.batch;
+    let texts = generation::responses(policy, table, &prepared.formatter, &sampling, &jobs, batch)?;
+    let texts = tasks
+        .into_iter()
+        .zip(texts)
+        .map(|(task, text)| SampledText {
+            user: task.user,
+            source: task.key,
+            text,
+        });
+    Ok(Measured {
+        texts: texts.collect(),
+        kl: quality.kl,
+        nll: quality.nll,
+        ..measured
+    })
+}
+
+fn read_metrics(path: &Path) -> Result<Vec<Line>, TrainError> {
+    let text = fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
+    let parse = |line| serde_json::from_str(line).map_err(|e| TrainError::format(path, e));
+    text.lines().map(parse).collect()
+}

@@ -1,0 +1,170 @@
+//! The comparisons of the PRISM experiment, for one split.
+
+use std::collections::HashSet;
+
+use trainer::TrainError;
+use trainer::pref_data::prism::{PrismData, UserProfile};
+use trainer::pref_data::{Comparison, Prompt, UserId};
+use trainer::tokenise::Template;
+
+use super::{PrismConfig, judging};
+use crate::config::EvaluationConfig;
+use crate::experiment::{ExperimentData, JudgeTask, RawForm, Task, thin};
+use crate::measure::Case;
+use crate::report::{Data, SplitCounts, UserInfo};
+
+/// Loads one split.
+///
+/// # Errors
+/// Broken input, or nothing left.
+pub fn load(
+    config: &PrismConfig,
+    split_seed: u64,
+    template: Template,
+    evaluation: &EvaluationConfig,
+) -> Result<ExperimentData, TrainError> {
+    let mut data = PrismData::load(&config.paths, &config.options(split_seed))?;
+    thin(&mut data.split.train, config.train_limit);
+    thin(&mut data.split.test, config.test_limit);
+    let prompts = prompts(&data, evaluation.prompts);
+    Ok(ExperimentData {
+        cases: data.split.test.iter().map(|c| case(&data, c)).collect(),
+        tasks: tasks(&data, &prompts, config.other_users),
+        judged: prompts
+            .iter()
+            .filter_map(|c| judge_task(&data, c))
+            .collect(),
+        raw: match template {
+            Template::Raw => RawForm::Dialogue,
+            Template::Chat => RawForm::AsIs,
+        },
+        facts: facts(config, &data),
+        users: data
+            .seen
+            .iter()
+            .map(|user| (user.to_string(), String::new()))
+            .collect(),
+        train: data.split.train,
+        validation: data.split.validation,
+        test: data.split.test,
+        ..ExperimentData::default()
+    })
+}
+
+fn case(data: &PrismData, comparison: &Comparison) -> Case {
+    let user = comparison.user.as_ref();
+    Case {
+        user: user.map_or("", UserId::as_str).into(),
+        group: comparison.group.clone().unwrap_or_default(),
+        seen: user.is_some_and(|user| data.seen.contains(user)),
+        ratio: comparison.length_ratio(),
+    }
+}
+
+/// One comparison for each of the first distinct test prompts, evenly spaced over seen and over unseen users.
+fn prompts(data: &PrismData, count: usize) -> Vec<Comparison> {
+    let mut known = HashSet::new();
+    let distinct = data.split.test.iter().filter(|c| known.insert(key(c)));
+    let (mut seen, mut unseen): (Vec<_>, Vec<_>) =
+        distinct.cloned().partition(|c| case(data, c).seen);
+    let half = count / 2;
+    thin(&mut seen, (count - half).max(1));
+    thin(&mut unseen, half.max(1));
+    seen.into_iter().chain(unseen).take(count).collect()
+}
+
+/// A turn of a dialogue.
+fn key(comparison: &Comparison) -> String {
+    let turn = match &comparison.prompt {
+        Prompt::Chat(messages) => messages.len() / 2,
+        Prompt::Text(_) => 0,
+    };
+    format!("{} turn {turn}", comparison.source)
+}
+
+/// Each prompt is answered for the user who wrote it and for some others, spread over all seen users.
+fn tasks(data: &PrismData, prompts: &[Comparison], others: usize) -> Vec<Task> {
+    let seen: Vec<&UserId> = data.seen.iter().collect();
+    let mut tasks = Vec::new();
+    for (number, comparison) in prompts.iter().enumerate() {
+        let owner = comparison.user.as_ref();
+        let step = (seen.len() / (others + 1)).max(1);
+        let spread = (0..seen.len()).map(|i| seen[(number + i * step) % seen.len()]);
+        let mut others_left: Vec<&UserId> = Vec::new();
+        for user in spread {
+            if others_left.len() < others && Some(user) != owner && !others_left.contains(&user) {
+                others_left.push(user);
+            }
+        }
+        for user in owner.into_iter().chain(others_left) {
+            tasks.push(Task {
+                key: key(comparison),
+                prompt: comparison.prompt.clone(),
+                user: Some(user.to_string()),
+                user_text: data.profile(user).map(UserProfile::text),
+            });
+        }
+    }
+    tasks
+}
+
+fn judge_task(data: &PrismData, comparison: &Comparison) -> Option<JudgeTask> {
+    let user = comparison.user.as_ref()?;
+    Some(JudgeTask {
+        key: key(comparison),
+        user: user.to_string(),
+        fields: judging::fields(data.profile(user), &comparison.prompt),
+        chosen: Some(comparison.chosen.clone()),
+    })
+}
+
+fn facts(config: &PrismConfig, data: &PrismData) -> Data {
+    let split = &data.split;
+    let count = |side: &[Comparison], user: &UserId| {
+        side.iter()
+            .filter(|c| c.user.as_ref() == Some(user))
+            .count() as u64
+    };
+    let side = |name: &str, side: &[Comparison]| SplitCounts {
+        name: name.into(),
+        total: side.len() as u64,
+        seen: Some(side.iter().filter(|c| case(data, c).seen).count() as u64),
+        unseen: Some(side.iter().filter(|c| !case(data, c).seen).count() as u64),
+        ..SplitCounts::default()
+    };
+    Data {
+        source: config.paths.join(", "),
+        train: split.train.len() as u64,
+        validation: Some(split.validation.len() as u64),
+        eval: split.test.len() as u64,
+        workers: data.seen.len() as u64,
+        split_by: Some("dialogue".into()),
+        splits: vec![
+            side("train", &split.train),
+            side("validation", &split.validation),
+            side("eval", &split.test),
+        ],
+        users: data
+            .seen
+            .iter()
+            .map(|user| UserInfo {
+                id: user.to_string(),
+                group: None,
+                train: count(&split.train, user),
+                eval: count(&split.test, user),
+            })
+            .collect(),
+        notes: vec![
+            format!(
+                "Dialogues read: {}. Left out: {}.",
+                data.dialogues, data.skipped
+            ),
+            format!(
+                "{} seen users, {} unseen ones, whose dialogues are all for evaluation.",
+                data.seen.len(),
+                data.unseen.len()
+            ),
+        ],
+        ..Data::default()
+    }
+}

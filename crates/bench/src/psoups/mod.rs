@@ -1,0 +1,57 @@
+//! The P-SOUPS experiment: six users who want opposite things of the same answers (simple or expert wording, short or
+//! full, friendly or cold), where vanilla DPO can serve only one of each two.
+
+mod config;
+mod data;
+mod directions;
+
+pub use config::PsoupsConfig;
+
+use trainer::TrainError;
+use trainer::pref_data::psoups::PsoupsData;
+use trainer::tokenise::Template;
+
+use crate::config::EvaluationConfig;
+use crate::experiment::{Experiment, ExperimentData, Results};
+use crate::report::Report;
+use crate::text::{MEASURES, by_user};
+use crate::verdicts;
+
+impl Experiment for PsoupsConfig {
+    const NAME: &'static str = "psoups";
+    const TITLE: &'static str = "P-SOUPS";
+
+    fn paths(&mut self) -> &mut Vec<String> {
+        &mut self.paths
+    }
+
+    fn split_seeds(&self) -> &[u64] {
+        &self.split_seeds
+    }
+
+    fn stats(&self) -> Result<String, TrainError> {
+        let seed = self.split_seeds.first().copied().unwrap_or(0);
+        let data = PsoupsData::load(&self.paths, &self.options(seed))?;
+        Ok(data.stats().to_string())
+    }
+
+    fn load(
+        &self,
+        split_seed: u64,
+        template: Template,
+        evaluation: &EvaluationConfig,
+    ) -> Result<ExperimentData, TrainError> {
+        data::load(self, split_seed, template, evaluation)
+    }
+
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) {
+        let texts = by_user::gather(results.splits);
+        report.text_measures = by_user::measures(&texts, &MEASURES, results.seed);
+        report
+            .verdicts
+            .insert("e3".into(), verdicts::per_user(&report.systems));
+        report
+            .verdicts
+            .extend(directions::verdicts(report, &texts, results.seed));
+    }
+}

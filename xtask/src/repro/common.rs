@@ -1,0 +1,137 @@
+//! What every experiment takes.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The flags that all experiments have.
+#[derive(clap::Args, Default)]
+pub struct Common {
+    /// Size of the run, see above [default: tiny].
+    #[arg(long, value_parser = ["tiny", "small", "paper"])]
+    preset: Option<String>,
+    /// Files in the official layout, or folders of them [default: the mini data in datasets/mini].
+    #[arg(long, value_name = "PATH", num_args = 1.., value_parser = existing)]
+    pub data: Vec<PathBuf>,
+    /// A Hugging Face directory, a GGUF file or a hub id, instead of the preset's model.
+    #[arg(long, value_name = "SOURCE")]
+    pub model: Option<OsString>,
+    /// Where it computes: `flex` (CPU) or `cuda:N` (NVIDIA GPU number N) [default: flex].
+    #[arg(long, value_parser = device)]
+    device: Option<String>,
+    /// Moves initialisation, order and sampling [default: 0].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Folder for the report and the adapters [default: runs/EXPERIMENT-PRESET].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Goes on with the run in --out.
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Replaces the run in --out.
+    #[arg(long)]
+    force: bool,
+    /// Shows the statistics of the data and stops; needs no model.
+    #[arg(long)]
+    stats: bool,
+    /// Soft tokens per user, T_u.
+    #[arg(long, value_name = "N")]
+    user_tokens: Option<usize>,
+    /// Weight of the user's own loss against the generic user's, 0 to 1.
+    #[arg(long, value_name = "X")]
+    alpha: Option<f64>,
+    /// Leaves out the shared e_0: a user's soft tokens are its own row alone.
+    #[arg(long)]
+    no_generic: bool,
+    /// Clusters of the cluster-based user model.
+    #[arg(long, value_name = "K")]
+    clusters: Option<usize>,
+    /// Only these systems, for example `vanilla-dpo,pdpo-individual`.
+    #[arg(long, value_name = "A,B,C")]
+    systems: Option<String>,
+    /// A configuration file instead of the preset's in configs/.
+    #[arg(long, value_name = "FILE", value_parser = existing)]
+    config: Option<PathBuf>,
+}
+
+impl Common {
+    /// Makes paths absolute that were typed in the folder `here`.
+    pub fn move_paths(&mut self, here: &Path) {
+        let paths = self.data.iter_mut();
+        for path in paths.chain(&mut self.out).chain(&mut self.config) {
+            *path = here.join(&path);
+        }
+        if let Some(model) = &mut self.model {
+            let path = here.join(&model);
+            if path.exists() {
+                *model = path.into(); // else a hub id
+            }
+        }
+    }
+
+    /// Whether the preset's own model must be fetched.
+    pub fn needs_small_model(&self) -> bool {
+        self.preset.as_deref() == Some("small") && self.model.is_none() && !self.stats
+    }
+
+    /// Whether it computes on an NVIDIA GPU.
+    pub fn on_gpu(&self) -> bool {
+        let on_gpu = |device: &String| device.starts_with("cuda");
+        self.device.as_ref().is_some_and(on_gpu)
+    }
+
+    /// What `bench` is given: the flags as they came, and the fetched model.
+    pub fn flags(&self, fetched: Option<PathBuf>) -> Vec<OsString> {
+        let model = self.model.clone().or(fetched.map(Into::into));
+        let mut flags = Vec::new();
+        for path in &self.data {
+            flags.extend(["--data".into(), path.into()]);
+        }
+        for (flag, value) in [
+            ("--preset", text(&self.preset)),
+            ("--model", model),
+            ("--device", text(&self.device)),
+            ("--seed", text(&self.seed)),
+            ("--out", self.out.clone().map(Into::into)),
+            ("--user-tokens", text(&self.user_tokens)),
+            ("--alpha", text(&self.alpha)),
+            ("--clusters", text(&self.clusters)),
+            ("--systems", text(&self.systems)),
+            ("--config", self.config.clone().map(Into::into)),
+        ] {
+            flags.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
+        }
+        for (flag, set) in [
+            ("--resume", self.resume),
+            ("--force", self.force),
+            ("--stats", self.stats),
+            ("--no-generic", self.no_generic),
+        ] {
+            flags.extend(set.then(|| flag.into()));
+        }
+        flags
+    }
+}
+
+/// A value as it is typed.
+pub fn text<T: ToString>(value: &Option<T>) -> Option<OsString> {
+    value.as_ref().map(|value| value.to_string().into())
+}
+
+/// Checked here, since the build comes before `bench` can check it.
+pub fn existing(path: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(path);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err("there is no such file or folder".into())
+    }
+}
+
+fn device(text: &str) -> Result<String, String> {
+    let number = text.strip_prefix("cuda:").map(str::parse::<u32>);
+    if text == "flex" || matches!(number, Some(Ok(_))) {
+        Ok(text.into())
+    } else {
+        Err("expected `flex` or `cuda:N`".into())
+    }
+}
