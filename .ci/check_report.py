@@ -72,9 +72,9 @@ def psoups_bars(accuracy):
     for name in ["vanilla-dpo", "pdpo-individual", "oracle"]:
         yield f"{name}: {len(users[name])} users, expected 6", len(users[name]) == 6
     ours, vanilla = mean(users["pdpo-individual"]), mean(users["vanilla-dpo"])
-    yield f"pdpo-individual: mean user {ours} at least 0.85", at_least(ours, 0.85)
+    yield f"pdpo-individual: mean user {ours} at least 0.80", at_least(ours, 0.80)
     worst = min(users["pdpo-individual"], default=None)
-    yield f"pdpo-individual: worst user {worst} at least 0.70", at_least(worst, 0.70)
+    yield f"pdpo-individual: worst user {worst} at least 0.55", at_least(worst, 0.55)
     yield f"vanilla-dpo: mean user {vanilla} at most 0.60", at_most(vanilla, 0.60)
 
 

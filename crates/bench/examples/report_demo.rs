@@ -109,6 +109,7 @@ fn data() -> Data {
         seen_minority: Some(counts[2]),
         unseen_majority: Some(counts[3]),
         unseen_minority: Some(counts[4]),
+        ..SplitCounts::default()
     };
     Data {
         source: "made-up comparisons".into(),

@@ -147,7 +147,8 @@ pub fn responses(report: &Report) -> Option<Table> {
         ],
     );
     table.rows = report.systems.iter().map(response_row).collect();
-    Some(table.without_missing_columns())
+    let table = table.without_missing_columns();
+    (table.columns.len() > 1).then_some(table)
 }
 
 fn response_row(system: &System) -> Vec<String> {
@@ -318,6 +319,9 @@ fn duel_row(report: &Report, duel: &Duel) -> Vec<String> {
     row
 }
 
+/// More users than these make a table that nobody reads.
+const MAX_USERS: usize = 60;
+
 /// Accuracy and length per user; `None` without seen users.
 pub fn users(report: &Report) -> Option<Table> {
     if report.data.users.is_empty() {
@@ -334,7 +338,12 @@ pub fn users(report: &Report) -> Option<Table> {
         .extend(shown.iter().map(|system| system.title().to_owned()));
     let mut users: Vec<_> = report.data.users.iter().collect();
     users.sort_by(|a, b| format::natural_key(&a.id).cmp(&format::natural_key(&b.id)));
-    for user in users {
+    let left_out = users.len().saturating_sub(MAX_USERS);
+    if left_out > 0 {
+        let more = format!(" The first {MAX_USERS}; report.json has the other {left_out} as well.");
+        table.note.push_str(&more);
+    }
+    for user in users.into_iter().take(MAX_USERS) {
         let group = user.group.as_deref().unwrap_or(MISSING);
         let mut row = vec![
             user.id.clone(),
@@ -345,7 +354,7 @@ pub fn users(report: &Report) -> Option<Table> {
         row.extend(shown.iter().map(|system| user_cell(system, &user.id)));
         table.rows.push(row);
     }
-    Some(table)
+    Some(table.without_missing_columns())
 }
 
 fn has_users(system: &System) -> bool {

@@ -10,6 +10,8 @@ const MAJORITY: &str = "#56B4E9";
 const MINORITY: &str = "#D55E00";
 const OTHER: &str = "#8A8F98";
 const RIGHT: f64 = WIDTH - 12.0;
+/// More users than these have no room for bars.
+const MAX_USERS: usize = 40;
 const LABEL_CHARS: usize = 13;
 /// The systems whose answer to everyone is drawn beneath the users' bars.
 const REFERENCES: [&str; 2] = [VANILLA, "sft"];
@@ -27,7 +29,8 @@ struct Row {
 /// One plot per system with lengths per user; all share one scale. None where measures of the texts say more, or where
 /// there are too many users for bars.
 pub fn plots(report: &Report) -> Vec<Plot> {
-    if !report.text_measures.is_empty() {
+    let few = |s: &&System| s.words.per_user.len() <= MAX_USERS;
+    if !report.text_measures.is_empty() || !report.systems.iter().all(|s| few(&s)) {
         return Vec::new();
     }
     let longest = report
