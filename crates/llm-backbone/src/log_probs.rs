@@ -1,6 +1,6 @@
 //! Log-probabilities of given tokens without keeping the logits of a whole batch.
 
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 
 use crate::linear::cast_if_needed;
@@ -41,14 +41,19 @@ impl Model {
                 logits = logits + cast_if_needed(bias.clone(), DType::F32).unsqueeze();
             }
             let column = targets.clone().reshape([len, 1]);
+            let top = logits.clone().max_dim(1);
+            let picked_logit = logits.clone().gather(1, column);
+            // One exponential serves the normaliser and the gradient.
+            let powers = (logits - top.clone()).exp();
+            let total = powers.clone().sum_dim(1);
+            values.push((picked_logit - top - total.clone().log()).reshape([len]));
             if tracked {
-                let probs = softmax(logits.clone(), 1);
+                let probs = powers / total;
                 let expected =
                     cast_if_needed(probs, weight.dtype()).matmul(weight.clone().transpose());
                 let picked = weight.clone().transpose().select(0, targets);
                 slopes.push(cast_if_needed(picked - expected, DType::F32));
             }
-            values.push(log_softmax(logits, 1).gather(1, column).reshape([len]));
         }
         let value = Tensor::cat(values, 0);
         if !autodiff {

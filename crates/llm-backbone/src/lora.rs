@@ -354,6 +354,14 @@ impl Model {
         }
     }
 
+    /// Whether a training forward pass draws random numbers.
+    pub fn has_dropout(&self) -> bool {
+        let mut model = self.clone();
+        let slots = model.slots();
+        let mut adapters = slots.iter().filter_map(|slot| slot.lora.as_ref());
+        adapters.any(|lora| lora.dropout.prob > 0.0)
+    }
+
     /// The number of adapter weights.
     pub fn num_adapter_params(&self) -> usize {
         let mut model = self.clone();

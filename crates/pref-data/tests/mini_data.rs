@@ -66,7 +66,7 @@ fn posts_and_summaries_have_the_promised_lengths() {
         assert!(a.text.starts_with(' ') && b.text.starts_with(' '));
     }
     let share = clear as f64 / f64::from(all);
-    assert!((0.75..0.85).contains(&share), "{share}");
+    assert!((0.85..0.95).contains(&share), "{share}");
 }
 
 #[test]
@@ -93,20 +93,20 @@ fn vocabulary_is_small() {
 #[test]
 fn the_experiment_runs_on_it_as_on_the_papers_files() {
     let records = shipped();
-    assert!((600..=800).contains(&records.len()), "{}", records.len());
+    assert!((950..=1100).contains(&records.len()), "{}", records.len());
     let count = records.len();
     let data = TldrData::prepare(records, Skipped::default(), &TldrOptions::default()).unwrap();
     assert_eq!(data.split.origin, SplitOrigin::Official);
     data.split.check_disjoint().unwrap();
     assert_eq!(
         (data.workers.seen().len(), data.workers.unseen().len()),
-        (10, 2)
+        (10, 6)
     );
     assert_eq!(data.population.minority_ranks()[..3], [4, 5, 6]);
     let stats = data.stats();
     let share = stats.train.minority as f64 / stats.train.total() as f64;
     assert!((0.25..0.4).contains(&share), "{share}");
-    assert!(stats.evaluation_unseen.total() >= 30);
+    assert!(stats.evaluation_unseen.total() >= 200);
     assert_eq!(stats.yardsticks.always_longer.majority, Some(1.0));
     assert_eq!(stats.yardsticks.always_longer.minority, Some(0.0));
     assert_eq!(
@@ -116,7 +116,7 @@ fn the_experiment_runs_on_it_as_on_the_papers_files() {
 }
 
 #[test]
-fn two_workers_are_unseen_and_judge_mostly_held_out_posts() {
+fn six_workers_are_unseen_and_judge_mostly_held_out_posts() {
     let records = shipped();
     // Per worker: training and held-out comparisons.
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -140,7 +140,7 @@ fn two_workers_are_unseen_and_judge_mostly_held_out_posts() {
         counts.windows(2).all(|pair| pair[0].0 > pair[1].0),
         "a tie makes the ranking by training comparisons arbitrary: {counts:?}"
     );
-    assert_eq!(counts[10..], [(14, 46), (12, 44)]);
+    assert!(counts[10..].iter().all(|&(train, held)| train <= 14 && held >= 40));
     assert!(counts[..10].iter().all(|&(train, _)| train >= 28));
 }
 

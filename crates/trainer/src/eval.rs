@@ -20,6 +20,7 @@ use crate::error::TrainError;
 use crate::pack::{PackedBatch, Row};
 use crate::policy::{Policy, sum_responses};
 use crate::progress::Progress;
+use crate::replicas;
 use crate::step::{Example, host};
 
 /// One evaluated comparison.
@@ -57,35 +58,57 @@ pub fn score(
     order.sort_by_key(|&i| examples[i].pair.row_length(0));
     let mut scored = vec![None; examples.len()];
     let progress = Progress::new("evaluation", examples.len());
-    for chunk in order.chunks(micro_rows) {
-        let packed = pack(&policy, examples, chunk);
-        let batch = packed.to_device(&device);
-        let rows = own_rows(table, examples, chunk, &device)?;
-        let sums = policy.response_log_probs(&packed, &batch, rows.as_ref());
-        let column = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
-        let (chosen_tokens, rejected_tokens) = packed.response_lengths();
-        let references = |f: fn(&Example) -> f32| chunk.iter().map(|&i| f(&examples[i])).collect();
-        let pairs = PairLogProbs {
-            policy_chosen: sums.chosen,
-            policy_rejected: sums.rejected,
-            reference_chosen: column(references(|e| e.reference.chosen)),
-            reference_rejected: column(references(|e| e.reference.rejected)),
-            chosen_tokens: column(chosen_tokens),
-            rejected_tokens: column(rejected_tokens),
-        };
-        let rewards = objective.rewards(&pairs);
-        let losses = host(objective.per_comparison(&pairs));
-        let (chosen, rejected) = (host(rewards.chosen), host(rewards.rejected));
-        for (row, &i) in chunk.iter().enumerate() {
-            scored[i] = Some(Scored {
-                reward_chosen: chosen[row],
-                reward_rejected: rejected[row],
-                loss: losses[row],
-            });
+    let threads = replicas::on(&device);
+    let of_chunk = |chunk: &&[usize]| score_chunk(&policy, table, objective, examples, chunk);
+    // As many micro-batches at a time as there are threads.
+    for round in order.chunks(micro_rows * threads) {
+        let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
+        let mut places = round.iter();
+        for rows in replicas::map(&chunks, threads, of_chunk) {
+            for (row, &i) in rows?.into_iter().zip(places.by_ref()) {
+                scored[i] = Some(row);
+            }
         }
-        progress.advance(chunk.len());
+        progress.advance(round.len());
     }
     Ok(scored.into_iter().flatten().collect())
+}
+
+/// One forward pass.
+fn score_chunk(
+    policy: &Policy,
+    table: Option<&UserTable>,
+    objective: &PreferenceLoss,
+    examples: &[Example],
+    chunk: &[usize],
+) -> Result<Vec<Scored>, TrainError> {
+    let device = policy.model.device();
+    let packed = pack(policy, examples, chunk);
+    let batch = packed.to_device(&device);
+    let rows = own_rows(table, examples, chunk, &device)?;
+    let sums = policy.response_log_probs(&packed, &batch, rows.as_ref());
+    let column = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
+    let (chosen_tokens, rejected_tokens) = packed.response_lengths();
+    let references = |f: fn(&Example) -> f32| chunk.iter().map(|&i| f(&examples[i])).collect();
+    let pairs = PairLogProbs {
+        policy_chosen: sums.chosen,
+        policy_rejected: sums.rejected,
+        reference_chosen: column(references(|e| e.reference.chosen)),
+        reference_rejected: column(references(|e| e.reference.rejected)),
+        chosen_tokens: column(chosen_tokens),
+        rejected_tokens: column(rejected_tokens),
+    };
+    let rewards = objective.rewards(&pairs);
+    let losses = host(objective.per_comparison(&pairs));
+    let rewards = host(rewards.chosen).into_iter().zip(host(rewards.rejected));
+    Ok(rewards
+        .zip(losses)
+        .map(|((reward_chosen, reward_rejected), loss)| Scored {
+            reward_chosen,
+            reward_rejected,
+            loss,
+        })
+        .collect())
 }
 
 /// The rows of the examples' own users; none where there is no user model.

@@ -31,6 +31,8 @@ pub mod strategy;
 pub mod tokenise;
 pub mod watch;
 
+mod replicas;
+
 pub use error::TrainError;
 
 // What experiments need of the four crates below, so that they depend on this one alone.

@@ -18,6 +18,7 @@ use crate::error::TrainError;
 use crate::pack::{PackedBatch, Row};
 use crate::policy::Policy;
 use crate::progress::Progress;
+use crate::replicas;
 use crate::step::host;
 use crate::tokenise::TokenizedPair;
 
@@ -134,7 +135,8 @@ impl ReferenceCache {
             .open(&self.path)
             .map_err(|e| TrainError::io(&self.path, e))?;
         let progress = Progress::new("reference log-probs", missing.len());
-        for chunk in missing.chunks(micro_rows) {
+        let threads = replicas::on(&device);
+        let sums = |chunk: &&[usize]| {
             let rows: Vec<Row<'_>> = chunk
                 .iter()
                 .map(|&i| Row {
@@ -144,10 +146,15 @@ impl ReferenceCache {
                 .collect();
             let packed = PackedBatch::new(&rows, 0);
             let sums = policy.response_log_probs(&packed, &packed.to_device(&device), None);
-            let (chosen, rejected) = (host(sums.chosen), host(sums.rejected));
+            host(sums.chosen).into_iter().zip(host(sums.rejected))
+        };
+        // As many micro-batches at a time as there are threads; each round goes to the file.
+        for round in missing.chunks(micro_rows * threads) {
+            let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
+            let log_probs = replicas::map(&chunks, threads, sums);
             let mut lines = String::new();
-            for (row, &i) in chunk.iter().enumerate() {
-                for (key, logp) in keys[i].iter().zip([chosen[row], rejected[row]]) {
+            for (&i, (chosen, rejected)) in round.iter().zip(log_probs.into_iter().flatten()) {
+                for (key, logp) in keys[i].iter().zip([chosen, rejected]) {
                     if self.known.insert(key.clone(), logp).is_none() {
                         let (key, bits) = (key.clone(), logp.to_bits());
                         lines += &serde_json::to_string(&Entry { key, bits }).unwrap_or_default(); // invariant: plain data
@@ -157,7 +164,7 @@ impl ReferenceCache {
             }
             file.write_all(lines.as_bytes())
                 .map_err(|e| TrainError::io(&self.path, e))?;
-            progress.advance(chunk.len());
+            progress.advance(round.len());
         }
         Ok(())
     }

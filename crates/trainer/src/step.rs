@@ -17,6 +17,7 @@ use crate::error::TrainError;
 use crate::pack::{PackedBatch, Row};
 use crate::policy::Policy;
 use crate::reference::ReferenceLogProbs;
+use crate::replicas;
 use crate::schedule::Rates;
 use crate::tokenise::TokenizedPair;
 
@@ -91,6 +92,7 @@ pub struct Learner {
     objective: PreferenceLoss,
     mix: Personalised,
     micro_rows: usize,
+    threads: usize,
     max_grad_norm: f64,
     weight_decay: f64,
 }
@@ -102,6 +104,23 @@ pub struct BatchGradients {
     /// Of the users' rows.
     pub rows: RowGradients,
 }
+
+/// What the forward and backward pass of one micro-batch yields.
+struct MicroBatch {
+    gradients: BatchGradients,
+    loss: f64,
+    reports: Vec<RowReport>,
+    tokens: usize,
+    slots: usize,
+}
+
+/// A micro-batch after its forward pass: input, users' rows, weighted loss, and what each row did.
+type Forward = (
+    PackedBatch,
+    Option<user_model::RowBatch>,
+    Tensor<1>,
+    Vec<RowReport>,
+);
 
 impl Learner {
     /// A learner at step 0.
@@ -122,6 +141,10 @@ impl Learner {
             .with_weight_decay(training.weight_decay as f32)
             .init();
         let mix = objective.mix(policy.users.is_some())?;
+        let threads = match policy.model.has_dropout() {
+            true => 1, // The order of the draws is part of the result.
+            false => replicas::on(&policy.model.device()),
+        };
         Ok(Self {
             policy,
             table,
@@ -129,6 +152,7 @@ impl Learner {
             objective: objective.preference_loss()?,
             mix,
             micro_rows: training.micro_rows,
+            threads,
             max_grad_norm: training.max_grad_norm,
             weight_decay: training.weight_decay,
         })
@@ -194,21 +218,22 @@ impl Learner {
         let soft = self.policy.user_tokens();
         rows.sort_by_key(|(_, row)| row.pair.row_length(soft));
 
+        let micros: Vec<&[(usize, Row<'_>)]> = rows.chunks(self.micro_rows).collect();
+        let done = replicas::map(&micros, self.threads, |micro| {
+            self.micro_gradients(&batch, micro)
+        });
         let mut report = StepReport::default();
         let mut module = GradientsAccumulator::new();
         let mut row_gradients = RowGradients::default();
         let mut slots = 0;
-        for micro in rows.chunks(self.micro_rows) {
-            let (packed, users, loss) = self.micro_batch(&batch, micro, &mut report)?;
-            slots += packed.rows * packed.seq;
-            report.tokens += packed.tokens;
-            report.loss += f64::from(loss.clone().into_scalar::<f32>());
-            let gradients = loss.backward();
-            if let Some(users) = users {
-                row_gradients.add(&users, &gradients)?;
-            }
-            let new = GradientsParams::from_grads(gradients, &self.policy);
-            module.accumulate(&self.policy, new);
+        for micro in done {
+            let micro = micro?;
+            slots += micro.slots;
+            report.tokens += micro.tokens;
+            report.loss += micro.loss;
+            report.rows.extend(micro.reports);
+            row_gradients.merge(&micro.gradients.rows)?;
+            module.accumulate(&self.policy, micro.gradients.module);
         }
         report.padding = 1.0 - report.tokens as f64 / slots.max(1) as f64;
         let gradients = BatchGradients {
@@ -218,21 +243,45 @@ impl Learner {
         Ok((gradients, report))
     }
 
-    /// Forward pass and weighted loss of a few rows.
-    fn micro_batch(
+    /// Forward and backward pass of a few rows.
+    fn micro_gradients(
         &self,
         batch: &[&Example],
         micro: &[(usize, Row<'_>)],
-        report: &mut StepReport,
-    ) -> Result<(PackedBatch, Option<user_model::RowBatch>, Tensor<1>), TrainError> {
-        let device = self.policy.model.device();
+    ) -> Result<MicroBatch, TrainError> {
+        let policy = replicas::with_own_leaves(&self.policy);
+        let (packed, users, loss, reports) = self.micro_batch(&policy, batch, micro)?;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let gradients = loss.backward();
+        let mut rows = RowGradients::default();
+        if let Some(users) = users {
+            rows.add(&users, &gradients)?;
+        }
+        Ok(MicroBatch {
+            gradients: BatchGradients {
+                module: GradientsParams::from_grads(gradients, &policy),
+                rows,
+            },
+            loss: value,
+            reports,
+            tokens: packed.tokens,
+            slots: packed.rows * packed.seq,
+        })
+    }
+
+    /// Forward pass and weighted loss of a few rows.
+    fn micro_batch(
+        &self,
+        policy: &Policy,
+        batch: &[&Example],
+        micro: &[(usize, Row<'_>)],
+    ) -> Result<Forward, TrainError> {
+        let device = policy.model.device();
         let rows: Vec<Row<'_>> = micro.iter().map(|(_, row)| *row).collect();
-        let packed = PackedBatch::new(&rows, self.policy.user_tokens());
+        let packed = PackedBatch::new(&rows, policy.user_tokens());
         let on_device = packed.to_device(&device);
         let users = self.user_rows(batch, micro, &device)?;
-        let policy = self
-            .policy
-            .response_log_probs(&packed, &on_device, users.as_ref());
+        let policy = policy.response_log_probs(&packed, &on_device, users.as_ref());
         let (chosen_tokens, rejected_tokens) = packed.response_lengths();
         let column = |f: &dyn Fn(&ReferenceLogProbs) -> f32| {
             let values: Vec<f32> = micro.iter().map(|(i, _)| f(&batch[*i].reference)).collect();
@@ -247,10 +296,10 @@ impl Learner {
             rejected_tokens: Tensor::from_floats(rejected_tokens.as_slice(), &device),
         };
         let losses = self.objective.per_comparison(&pairs);
-        self.report_rows(micro, &pairs, &losses, report)?;
+        let reports = self.report_rows(micro, &pairs, &losses);
         let branches: Vec<Branch> = rows.iter().map(|row| row.branch).collect();
         let loss = self.mix.combine(losses, &branches, batch.len())?;
-        Ok((packed, users, loss))
+        Ok((packed, users, loss, reports))
     }
 
     fn user_rows(
@@ -277,8 +326,7 @@ impl Learner {
         micro: &[(usize, Row<'_>)],
         pairs: &PairLogProbs,
         losses: &Tensor<1>,
-        report: &mut StepReport,
-    ) -> Result<(), TrainError> {
+    ) -> Vec<RowReport> {
         let rewards = self.objective.rewards(pairs);
         let table = Tensor::<1>::stack::<2>(
             vec![
@@ -291,18 +339,17 @@ impl Learner {
             1,
         );
         let values = host(table);
-        for ((example, row), v) in micro.iter().zip(values.chunks(5)) {
-            report.rows.push(RowReport {
-                example: *example,
-                branch: row.branch,
-                reward_chosen: v[0],
-                reward_rejected: v[1],
-                logp_chosen: v[2],
-                logp_rejected: v[3],
-                loss: v[4],
-            });
-        }
-        Ok(())
+        let rows = micro.iter().zip(values.chunks(5));
+        rows.map(|((example, row), v)| RowReport {
+            example: *example,
+            branch: row.branch,
+            reward_chosen: v[0],
+            reward_rejected: v[1],
+            logp_chosen: v[2],
+            logp_rejected: v[3],
+            loss: v[4],
+        })
+        .collect()
     }
 }
 

@@ -46,20 +46,33 @@ impl RowGradients {
         if values.len() != expected {
             return Err(length("the row gradients", values.len(), expected));
         }
-        for (user, values) in batch.users.iter().zip(values.chunks(row_len.max(1))) {
-            let known = self.rows.get(user).map_or(row_len, Vec::len);
-            if known != row_len {
-                let what = format!("the gradient of {user}");
-                return Err(length(&what, row_len, known));
-            }
-            let row = self
-                .rows
-                .entry(user.clone())
-                .or_insert_with(|| vec![0.0; row_len]);
-            row.iter_mut()
-                .zip(values)
-                .for_each(|(sum, value)| *sum += value);
+        let rows = values.chunks(row_len.max(1));
+        let mut rows = batch.users.iter().zip(rows);
+        rows.try_for_each(|(user, values)| self.add_row(user, values))
+    }
+
+    /// Adds the gradients of another micro-batch.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Length`] if the two hold rows of different lengths.
+    pub fn merge(&mut self, other: &Self) -> Result<(), TableError> {
+        let mut rows = other.iter();
+        rows.try_for_each(|(user, values)| self.add_row(user, values))
+    }
+
+    fn add_row(&mut self, user: &UserRef, values: &[f32]) -> Result<(), TableError> {
+        let row = self
+            .rows
+            .entry(user.clone())
+            .or_insert_with(|| vec![0.0; values.len()]);
+        if row.len() != values.len() {
+            let what = format!("the gradient of {user}");
+            return Err(length(&what, values.len(), row.len()));
         }
+        row.iter_mut()
+            .zip(values)
+            .for_each(|(sum, value)| *sum += value);
         Ok(())
     }
 

@@ -5,10 +5,16 @@ use rand_chacha::rand_core::RngCore;
 
 use crate::seed::index;
 
-/// Training comparisons of the 12 workers for 140 posts: uneven, the ranks well apart, the last two unseen.
-pub(super) const TRAIN_QUOTAS: [usize; 12] = [68, 60, 54, 50, 46, 42, 38, 34, 31, 28, 14, 12];
-/// Evaluation comparisons for 60 posts: the two unseen workers have a fair number.
-pub(super) const EVALUATION_QUOTAS: [usize; 12] = [27, 26, 24, 24, 22, 22, 21, 21, 20, 18, 46, 44];
+/// Workers.
+pub(super) const WORKERS: usize = 16;
+/// Training comparisons of the workers for 140 posts: uneven, the ranks well apart, the last six unseen.
+pub(super) const TRAIN_QUOTAS: [usize; WORKERS] = [
+    68, 60, 54, 50, 46, 42, 38, 34, 31, 28, 14, 12, 10, 8, 6, 4,
+];
+/// Evaluation comparisons for 60 posts: the six unseen workers have many, so that the generic user is measured well.
+pub(super) const EVALUATION_QUOTAS: [usize; WORKERS] = [
+    27, 26, 24, 24, 22, 22, 21, 21, 20, 18, 46, 44, 43, 42, 41, 40,
+];
 
 const TRAIN_POSTS: usize = 140;
 const EVALUATION_POSTS: usize = 60;
@@ -16,7 +22,7 @@ const EVALUATION_POSTS: usize = 60;
 /// One part of the posts and the quotas of its workers.
 pub(super) struct Deal<'a> {
     pub posts: &'a [usize],
-    pub quotas: [usize; 12],
+    pub quotas: [usize; WORKERS],
 }
 
 impl Deal<'_> {

@@ -3,8 +3,8 @@
 //!
 //! Simple English with a small vocabulary, so that a tiny model learns it in minutes. Every post tells one story (see
 //! [`story`]); its summaries are made of the post's own phrases: short ones of 5 to 9 words, long ones of 16 to 28,
-//! and some of 10 to 14 between them. Four of five comparisons are short against long. Of two summaries the one with more
-//! words always has more characters. Twelve workers with uneven counts: ten are seen, two appear mostly in evaluation.
+//! and some of 10 to 14 between them. Nine of ten comparisons are short against long. Of two summaries the one with more
+//! words always has more characters. Sixteen workers with uneven counts: ten are seen, six appear mostly in evaluation.
 
 pub mod prism;
 pub mod psoups;
@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::seed::{index, rng, shuffle, unit};
 use crate::tldr::{Body, Summary, TldrRecord};
 use crate::types::UserId;
-use deal::{Deal, EVALUATION_QUOTAS, TRAIN_QUOTAS, deal};
+use deal::{Deal, EVALUATION_QUOTAS, TRAIN_QUOTAS, WORKERS, deal};
 use story::Summaries;
 
 /// Seed of the file that the project ships.
@@ -30,9 +30,9 @@ const TRAIN_SHARE: f64 = 0.7;
 const POLICIES: [&str; 2] = ["sup-mini-a", "sup-mini-b"];
 const WORKER_ID_CHARACTERS: usize = 30;
 
-/// Writes `posts` posts and about three comparisons of each; a pure function of its arguments.
+/// Writes `posts` posts and about five comparisons of each; a pure function of its arguments.
 pub fn tldr(seed: u64, posts: usize) -> Vec<TldrRecord> {
-    let workers = worker_ids(&mut rng("mini workers", seed), TRAIN_QUOTAS.len());
+    let workers = worker_ids(&mut rng("mini workers", seed), WORKERS);
     let stories = story::stories(&mut rng("mini stories", seed), posts);
     let is_train = training_posts(&mut rng("mini split", seed), posts);
     let mut dealt = vec![Vec::new(); posts];
@@ -117,8 +117,8 @@ fn pair(random: &mut ChaCha8Rng, summaries: &Summaries) -> [Summary; 2] {
         [&summaries.short, &summaries.middle, &summaries.long].map(|texts| one(texts));
     let kind = unit(random);
     let (first, second) = match kind {
-        _ if kind < 0.8 => (short, long),
-        _ if kind < 0.9 => (short, middle),
+        _ if kind < 0.9 => (short, long),
+        _ if kind < 0.95 => (short, middle),
         _ => (middle, long),
     };
     let mut texts = [first, second];

@@ -187,7 +187,9 @@ pub(super) const QUESTIONS: [&str; 5] = [
 // more characters than what a shorter one adds.
 
 /// Up to 9 words, in telegram style.
-pub(super) const SHORT: [&str; 3] = ["{B}.", "{B}, need advice.", "help, {B}."];
+///
+/// All open alike: a tiny model tells them from the others at the first token, and samples them as often as it learnt them.
+pub(super) const SHORT: [&str; 3] = ["help, {B}.", "help, {B} again.", "help, {B}, need advice."];
 
 /// 10 to 14 words.
 pub(super) const MIDDLE: [&str; 5] = [

@@ -1,0 +1,87 @@
+//! Several threads of one CPU, each with its own micro-batch.
+//!
+//! burn-flex spreads large matrix products over the cores and runs everything between them on the calling thread, about
+//! 40 % of a training step. Two micro-batches at a time fill those gaps. Results come back in the order of the items, so
+//! sums do not depend on the number of threads.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor};
+
+/// The micro-batches to have in work at a time on `device`: one per core on the CPU, one elsewhere.
+pub(crate) fn on(device: &Device) -> usize {
+    if device.clone().without_autodiff() != Device::flex() {
+        return 1;
+    }
+    thread::available_parallelism().map_or(1, |cores| cores.get())
+}
+
+/// `work` of every item, on up to `threads` threads, in the order of the items.
+pub(crate) fn map<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let threads = threads.min(items.len());
+    if threads <= 1 {
+        return items.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let done: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    let run = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(i) else {
+                return;
+            };
+            let result = work(item);
+            if let Ok(mut slot) = done[i].lock() {
+                *slot = Some(result);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(run);
+        }
+        run();
+    });
+    done.into_iter()
+        .filter_map(|slot| slot.into_inner().ok().flatten())
+        .collect()
+}
+
+/// The same module with leaves of its own in the autodiff graph: backward passes of two modules that share leaves would
+/// wait for each other. Parameter ids stay, so gradients add up.
+pub(crate) fn with_own_leaves<M: Module>(module: &M) -> M {
+    struct OwnLeaves;
+    impl ModuleMapper for OwnLeaves {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, value, mapper) = param.consume();
+            let value = match value.is_require_grad() {
+                true => value.detach().require_grad(),
+                false => value,
+            };
+            Param::from_mapped_value(id, value, mapper)
+        }
+    }
+    module.clone().map(&mut OwnLeaves)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let items: Vec<usize> = (0..100).collect();
+        let squares: Vec<usize> = items.iter().map(|i| i * i).collect();
+        for threads in [1, 2, 7, 200] {
+            assert_eq!(map(&items, threads, |i| i * i), squares);
+        }
+        assert_eq!(map(&[] as &[usize], 4, |i| *i), []);
+    }
+}
