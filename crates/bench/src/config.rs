@@ -97,6 +97,8 @@ pub struct SystemConfig {
     pub learning_rate: Option<f64>,
     /// Overrides `training.users_learning_rate`.
     pub users_learning_rate: Option<f64>,
+    /// Overrides `training.user_rows_learning_rate`.
+    pub user_rows_learning_rate: Option<f64>,
 }
 
 /// What the prompt says of the user.
@@ -144,6 +146,9 @@ impl SystemConfig {
             epochs: self.epochs.unwrap_or(base.epochs),
             learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
             users_learning_rate: self.users_learning_rate.unwrap_or(base.users_learning_rate),
+            user_rows_learning_rate: self
+                .user_rows_learning_rate
+                .unwrap_or(base.user_rows_learning_rate),
             ..base.clone()
         }
     }

@@ -140,7 +140,11 @@ fn six_workers_are_unseen_and_judge_mostly_held_out_posts() {
         counts.windows(2).all(|pair| pair[0].0 > pair[1].0),
         "a tie makes the ranking by training comparisons arbitrary: {counts:?}"
     );
-    assert!(counts[10..].iter().all(|&(train, held)| train <= 14 && held >= 40));
+    assert!(
+        counts[10..]
+            .iter()
+            .all(|&(train, held)| train <= 14 && held >= 40)
+    );
     assert!(counts[..10].iter().all(|&(train, _)| train >= 28));
 }
 

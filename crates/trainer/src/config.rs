@@ -214,6 +214,9 @@ pub struct Objective {
     pub label_smoothing: f64,
     /// The weight of the user-specific term. Default 0.5; without a user model only the generic term exists.
     pub alpha: f64,
+    /// The weight of the mean negative log-likelihood per token of the preferred response, added to the loss of every
+    /// row (`rpo_alpha` of TRL, arXiv 2404.19733): keeps a policy that moves far from garbling its text. Default 0.
+    pub nll_weight: f64,
 }
 
 /// The preference loss.
@@ -233,6 +236,7 @@ impl Default for Objective {
             beta: 0.1,
             label_smoothing: 0.0,
             alpha: 0.5,
+            nll_weight: 0.0,
         }
     }
 }
@@ -251,6 +255,14 @@ impl Objective {
             LossKind::Ipo => PreferenceLoss::Ipo { beta: self.beta },
         };
         loss.validate()?;
+        if !(self.nll_weight >= 0.0 && self.nll_weight.is_finite()) {
+            let expected = "0 or a positive number";
+            return Err(TrainError::config(
+                "objective.nll_weight",
+                self.nll_weight,
+                expected,
+            ));
+        }
         Ok(loss)
     }
 
@@ -279,6 +291,9 @@ pub struct TrainingSection {
     pub learning_rate: f64,
     /// The rate of the user model; 0 (default): the same.
     pub users_learning_rate: f64,
+    /// The rate of the users' own rows; 0 (default): that of the user model. Weights of clusters need a larger one than
+    /// the clusters' tensors: a row moves only in steps that its user is part of.
+    pub user_rows_learning_rate: f64,
     /// Steps of linear warm-up before the cosine. Default 150.
     pub warmup_steps: usize,
     /// AdamW's weight decay. Default 0.
@@ -304,6 +319,7 @@ impl Default for TrainingSection {
             micro_rows: 8,
             learning_rate: 5e-5,
             users_learning_rate: 0.0,
+            user_rows_learning_rate: 0.0,
             warmup_steps: 150,
             weight_decay: 0.0,
             max_grad_norm: 1.0,
@@ -325,6 +341,15 @@ impl TrainingSection {
         }
     }
 
+    /// The rate of the users' own rows.
+    pub fn user_rows_rate(&self) -> f64 {
+        if self.user_rows_learning_rate > 0.0 {
+            self.user_rows_learning_rate
+        } else {
+            self.users_rate()
+        }
+    }
+
     /// Refuses sizes of zero and rates that are no positive numbers.
     ///
     /// # Errors
@@ -342,6 +367,7 @@ impl TrainingSection {
         let rates = [
             ("training.learning_rate", self.learning_rate),
             ("training.users_learning_rate", self.users_rate()),
+            ("training.user_rows_learning_rate", self.user_rows_rate()),
         ];
         for (key, value) in rates {
             if !(value > 0.0 && value <= 1.0) {

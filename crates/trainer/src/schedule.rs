@@ -23,6 +23,8 @@ pub fn users_group() -> ParamGroup {
 /// Rates by step.
 pub struct Schedule {
     scheduler: ModuleLrScheduler,
+    /// The rate of the users' rows over that of the shared tensors.
+    rows: f64,
 }
 
 /// The rates of one step.
@@ -31,8 +33,10 @@ pub struct Rates {
     pub module: ModuleLearningRate,
     /// Of the adapters.
     pub adapters: f64,
-    /// Of the user model and the users' rows.
+    /// Of the shared tensors of the user model.
     pub users: f64,
+    /// Of the users' rows.
+    pub rows: f64,
 }
 
 impl Schedule {
@@ -60,7 +64,8 @@ impl Schedule {
             .with_group(users_group(), build(config.users_rate()))
             .init()
             .map_err(|problem| TrainError::config("training", problem, "a valid schedule"))?;
-        let mut schedule = Self { scheduler };
+        let rows = config.user_rows_rate() / config.users_rate();
+        let mut schedule = Self { scheduler, rows };
         for _ in 0..done {
             schedule.next();
         }
@@ -72,9 +77,11 @@ impl Schedule {
     pub fn next(&mut self) -> Rates {
         let module = self.scheduler.step();
         let any = ParamId::from(0);
+        let users = module.lr_from_param(any, Some(USERS));
         Rates {
             adapters: module.base(),
-            users: module.lr_from_param(any, Some(USERS)),
+            users,
+            rows: users * self.rows,
             module,
         }
     }
@@ -88,6 +95,7 @@ mod tests {
         TrainingSection {
             learning_rate: 1e-3,
             users_learning_rate: 1e-2,
+            user_rows_learning_rate: 1e-1,
             warmup_steps: 4,
             ..Default::default()
         }
@@ -104,7 +112,8 @@ mod tests {
         assert!(
             rates
                 .iter()
-                .all(|r| (r.users / r.adapters - 10.0).abs() < 1e-6)
+                .all(|r| (r.users / r.adapters - 10.0).abs() < 1e-6
+                    && (r.rows / r.users - 10.0).abs() < 1e-6)
         );
     }
 

@@ -90,6 +90,7 @@ pub struct Learner {
     /// AdamW states of `policy`.
     pub optimizer: ModuleOptimizer,
     objective: PreferenceLoss,
+    nll_weight: f64,
     mix: Personalised,
     micro_rows: usize,
     threads: usize,
@@ -150,6 +151,7 @@ impl Learner {
             table,
             optimizer,
             objective: objective.preference_loss()?,
+            nll_weight: objective.nll_weight,
             mix,
             micro_rows: training.micro_rows,
             threads,
@@ -192,7 +194,7 @@ impl Learner {
                 epsilon: EPSILON,
                 weight_decay: self.weight_decay as f32,
             };
-            table.step(&gradients.rows, rates.users, &optimizer)?;
+            table.step(&gradients.rows, rates.rows, &optimizer)?;
         }
         Ok(report)
     }
@@ -295,7 +297,10 @@ impl Learner {
             chosen_tokens: Tensor::from_floats(chosen_tokens.as_slice(), &device),
             rejected_tokens: Tensor::from_floats(rejected_tokens.as_slice(), &device),
         };
-        let losses = self.objective.per_comparison(&pairs);
+        let mut losses = self.objective.per_comparison(&pairs);
+        if self.nll_weight > 0.0 {
+            losses = losses + pairs.chosen_nll().mul_scalar(self.nll_weight);
+        }
         let reports = self.report_rows(micro, &pairs, &losses);
         let branches: Vec<Branch> = rows.iter().map(|row| row.branch).collect();
         let loss = self.mix.combine(losses, &branches, batch.len())?;

@@ -8,9 +8,8 @@ use crate::seed::index;
 /// Workers.
 pub(super) const WORKERS: usize = 16;
 /// Training comparisons of the workers for 140 posts: uneven, the ranks well apart, the last six unseen.
-pub(super) const TRAIN_QUOTAS: [usize; WORKERS] = [
-    68, 60, 54, 50, 46, 42, 38, 34, 31, 28, 14, 12, 10, 8, 6, 4,
-];
+pub(super) const TRAIN_QUOTAS: [usize; WORKERS] =
+    [68, 60, 54, 50, 46, 42, 38, 34, 31, 28, 14, 12, 10, 8, 6, 4];
 /// Evaluation comparisons for 60 posts: the six unseen workers have many, so that the generic user is measured well.
 pub(super) const EVALUATION_QUOTAS: [usize; WORKERS] = [
     27, 26, 24, 24, 22, 22, 21, 21, 20, 18, 46, 44, 43, 42, 41, 40,
