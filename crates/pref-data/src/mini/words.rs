@@ -189,7 +189,7 @@ pub(super) const QUESTIONS: [&str; 5] = [
 /// Up to 9 words, in telegram style.
 ///
 /// All open alike: a tiny model tells them from the others at the first token, and samples them as often as it learnt them.
-pub(super) const SHORT: [&str; 3] = ["help, {B}.", "help, {B} again.", "help, {B}, need advice."];
+pub(super) const SHORT: [&str; 3] = ["help, {B}.", "help, {B} again.", "help, {B}, why?"];
 
 /// 10 to 14 words.
 pub(super) const MIDDLE: [&str; 5] = [
