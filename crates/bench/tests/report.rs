@@ -391,7 +391,9 @@ fn without_majority_and_minority_the_accuracy_plot_shows_users() {
     report.systems[1].accuracy.majority = MeanSe::default();
     report.systems[1].accuracy.minority = MeanSe::default();
     let plots = svg::plots(&report);
-    assert!(plots[0].svg.contains("P-DPO individual, 10: 0.950"));
+    // A group of several users does not name one; a profile of one user does.
+    assert!(plots[0].svg.contains("P-DPO individual, 1: 1.000"));
+    assert!(plots[0].svg.contains("P-DPO individual, minority: 0.950"));
 }
 
 #[test]

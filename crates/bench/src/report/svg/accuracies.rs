@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, Canvas, Swatch, WIDTH, legend, text_width};
 use super::{Plot, system_colour};
 use crate::report::format::{finite, natural_key, shorten};
-use crate::report::model::{Report, Yardstick};
+use crate::report::model::{Report, UserInfo, Yardstick};
 use crate::report::system::{MeanSe, System};
 
 const LEFT: f64 = 44.0;
@@ -120,12 +120,21 @@ fn groups(report: &Report, systems: &[&System]) -> Vec<Group> {
                     .map(|s| plain(s.accuracy.per_user.get(id).copied().flatten()))
                     .collect(),
                 marks: Vec::new(),
-                label: report.group(id).unwrap_or(id).to_owned(),
+                label: user_label(report, id),
             }
         }));
     }
     groups.retain(|group| group.bars.iter().any(|bar| finite(bar.mean).is_some()));
     groups
+}
+
+/// A profile that is one user's alone says more than the user's id.
+fn user_label(report: &Report, id: &str) -> String {
+    let alone = |group: &&str| {
+        let same = |u: &&UserInfo| u.group.as_deref() == Some(*group);
+        report.data.users.iter().filter(same).count() == 1
+    };
+    report.group(id).filter(alone).unwrap_or(id).to_owned()
 }
 
 /// Without unseen users, `top` is simply everybody.
