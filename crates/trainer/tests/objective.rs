@@ -167,6 +167,26 @@ fn gradients_do_not_depend_on_the_micro_batch_size() {
 }
 
 #[test]
+fn nll_weight_adds_the_mean_nll_of_the_preferred_response_to_every_row() {
+    let base = open("llama_tied");
+    let batch = examples(&base, &pairs(4, 6), true);
+    let with = |nll_weight: f64| {
+        let objective = Objective {
+            nll_weight,
+            ..Default::default()
+        };
+        let users = users(INDIVIDUAL, 2, base.d_model(), RowInit::Normal { std: 0.3 });
+        let learner = learner(fresh("llama_tied"), Some(users), &objective, 3);
+        report(&learner, &batch).rows
+    };
+    for (plain, more) in with(0.0).into_iter().zip(with(0.5)) {
+        let tokens = batch[plain.example].pair.chosen.len() as f32;
+        let expected = plain.loss - 0.5 * plain.logp_chosen / tokens;
+        assert!((more.loss - expected).abs() < 1e-4, "{more:?}");
+    }
+}
+
+#[test]
 fn at_alpha_0_and_1_only_one_branch_is_computed() {
     let base = open("llama_tied");
     let batch = examples(&base, &pairs(4, 6), true);
