@@ -60,7 +60,7 @@ impl ProfileId {
 
     /// Whether it is the A end of its dimension.
     pub fn is_a(self) -> bool {
-        self as usize % 2 == 0
+        (self as usize).is_multiple_of(2)
     }
 
     /// The profile that wants the opposite.
