@@ -1,11 +1,15 @@
 //! Mangled input: never a crash; every error names the file and a line.
 
+mod mangling;
+
 use std::fs;
 use std::path::Path;
 
 use pref_data::{DataError, ReadOptions, general, tldr};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+use mangling::{edits, mangle};
 
 const GENERAL: &str = r#"{"prompt":[{"role":"user","content":"hi"}],"chosen":"a","rejected":"b","user":3}
 {"prompt":"p","chosen":"c","rejected":"d","user":"u","user_text":"t","source":"s"}
@@ -17,32 +21,6 @@ const TLDR: &str = r#"{"info":{"id":"t3_a","post":"Post.","title":"T","subreddit
 "#;
 
 const CSV: &str = "prompt,chosen,rejected,user\n\"a \"\"b\"\"\nc\",d,e,1\nf,g,h,\n";
-
-/// Replaces, removes or repeats some bytes.
-fn mangle(text: &str, edits: &[(usize, u8, u8)]) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    for &(place, kind, byte) in edits {
-        if bytes.is_empty() {
-            break;
-        }
-        let place = place % bytes.len();
-        match kind % 4 {
-            0 => bytes[place] = byte,
-            1 => drop(bytes.remove(place)),
-            2 => bytes.insert(place, byte),
-            _ => bytes.truncate(place),
-        }
-    }
-    bytes
-}
-
-fn edits() -> impl Strategy<Value = Vec<(usize, u8, u8)>> {
-    let byte = prop_oneof![
-        any::<u8>(),
-        prop::sample::select(b"\"{}[],:\\\n\r 0n".to_vec())
-    ];
-    prop::collection::vec((any::<usize>(), any::<u8>(), byte), 1..6)
-}
 
 fn check<T>(
     path: &Path,

@@ -1,5 +1,7 @@
 //! Mangled PRISM files: never a crash; every error of a record names the file and a line.
 
+mod mangling;
+
 use std::fs;
 
 use pref_data::mini::prism::{SEED, generate, json_lines};
@@ -9,34 +11,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use mangling::{edits, mangle};
+
 const UTTERANCE: &str = r#"{"utterance_id":"ut0","interaction_id":"int0","conversation_id":"c0","user_id":"user0","turn":0,"within_turn_id":0,"conversation_type":"unguided","user_prompt":"q","model_response":"a","model_name":"m","model_provider":"p","score":7,"if_chosen":true,"included_in_balanced_subset":true}
 "#;
-
-/// Replaces, removes or repeats some bytes.
-fn mangle(text: &str, edits: &[(usize, u8, u8)]) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    for &(place, kind, byte) in edits {
-        if bytes.is_empty() {
-            break;
-        }
-        let place = place % bytes.len();
-        match kind % 4 {
-            0 => bytes[place] = byte,
-            1 => drop(bytes.remove(place)),
-            2 => bytes.insert(place, byte),
-            _ => bytes.truncate(place),
-        }
-    }
-    bytes
-}
-
-fn edits() -> impl Strategy<Value = Vec<(usize, u8, u8)>> {
-    let byte = prop_oneof![
-        any::<u8>(),
-        prop::sample::select(b"\"{}[],:\\\n\r 0n".to_vec())
-    ];
-    prop::collection::vec((any::<usize>(), any::<u8>(), byte), 1..6)
-}
 
 /// A small survey and a few conversations.
 fn small() -> (String, String) {

@@ -1,5 +1,7 @@
 //! Mangled profile files and prompt files: never a crash; every error names the file and a place in it.
 
+mod mangling;
+
 use std::fs;
 use std::path::Path;
 
@@ -7,6 +9,8 @@ use pref_data::prompts::read_prompts;
 use pref_data::{DataError, PsoupsData, PsoupsOptions, ReadOptions, psoups};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+use mangling::{edits, mangle};
 
 const ROWS: &str = r#"{"user_input":"Name \"a\" fruit. Be kind to me.","completion_a":"Apple\n.","completion_b":"Stone"}
 {"user_input":"Sing. Be kind to me.","completion_a":"La","completion_b":"No [1]","more":[1,{"x":2}]}
@@ -16,32 +20,6 @@ const FIELDS: [&str; 3] = ["user_input", "completion_a", "completion_b"];
 
 fn array(lines: &str) -> String {
     format!("[{}]", lines.trim_end().replace('\n', ",\n"))
-}
-
-/// Replaces, removes, inserts or cuts.
-fn mangle(text: &str, edits: &[(usize, u8, u8)]) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    for &(place, kind, byte) in edits {
-        if bytes.is_empty() {
-            break;
-        }
-        let place = place % bytes.len();
-        match kind % 4 {
-            0 => bytes[place] = byte,
-            1 => drop(bytes.remove(place)),
-            2 => bytes.insert(place, byte),
-            _ => bytes.truncate(place),
-        }
-    }
-    bytes
-}
-
-fn edits() -> impl Strategy<Value = Vec<(usize, u8, u8)>> {
-    let byte = prop_oneof![
-        any::<u8>(),
-        prop::sample::select(b"\"{}[],:\\\n\r 0n\xff\xc3".to_vec())
-    ];
-    prop::collection::vec((any::<usize>(), any::<u8>(), byte), 1..6)
 }
 
 /// The message begins with file and line.
