@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod order;
 pub mod pack;
 pub mod policy;
+pub mod profile;
 pub mod progress;
 pub mod reference;
 pub mod schedule;

@@ -4,7 +4,11 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::profile::Profile;
 
 /// Lines kept while the terminal is held; the oldest go first.
 const KEPT: usize = 1000;
@@ -14,13 +18,20 @@ static HELD: Mutex<Option<VecDeque<Vec<u8>>>> = Mutex::new(None);
 
 /// Installs the subscriber; does nothing if there is one.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    init_with(None);
+}
+
+/// The same, with a profile that listens to the spans of the work.
+pub fn init_with(profile: Option<Profile>) {
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt::layer()
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(|| Lines)
-        .try_init();
+        .with_filter(level);
+    let profile = profile.map(|profile| profile.with_filter(filter_fn(Profile::wants)));
+    let subscriber = tracing_subscriber::registry().with(lines).with(profile);
+    let _ = subscriber.try_init();
 }
 
 /// Keeps log lines back until the value returned is dropped: something else draws on the terminal.

@@ -16,6 +16,7 @@ use crate::config::{Objective, TrainingSection};
 use crate::error::TrainError;
 use crate::metrics::{Line, MetricsFile, train_line, validation_line};
 use crate::policy::Policy;
+use crate::profile::TARGET;
 use crate::reference::hex;
 use crate::schedule::{Rates, Schedule};
 use crate::step::{Example, Learner};
@@ -258,6 +259,7 @@ impl Session {
             limit => limit.min(self.validation.len()),
         };
         let examples = &self.validation[..limit];
+        let _span = tracing::trace_span!(target: TARGET, "validation").entered();
         let start = Instant::now();
         let learner = &self.learner;
         let scored = eval::score(

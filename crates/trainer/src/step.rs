@@ -10,12 +10,14 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use pdpo_loss::{Branch, PairLogProbs, Personalised, PreferenceLoss};
+use tracing::trace_span;
 use user_model::{RowAdamW, RowGradients, UserRef, UserTable};
 
 use crate::config::{Objective, TrainingSection};
 use crate::error::TrainError;
 use crate::pack::{PackedBatch, Row};
 use crate::policy::Policy;
+use crate::profile::{TARGET, flops};
 use crate::reference::ReferenceLogProbs;
 use crate::replicas;
 use crate::schedule::Rates;
@@ -176,6 +178,7 @@ impl Learner {
         rates: &Rates,
     ) -> Result<StepReport, TrainError> {
         let (mut gradients, mut report) = self.gradients(batch)?;
+        let _span = trace_span!(target: TARGET, "optimiser").entered();
         report.grad_norm = gradients.norm(&self.policy);
         if !report.is_finite() {
             return Ok(report);
@@ -221,8 +224,10 @@ impl Learner {
         rows.sort_by_key(|(_, row)| row.pair.row_length(soft));
 
         let micros: Vec<&[(usize, Row<'_>)]> = rows.chunks(self.micro_rows).collect();
-        let done = replicas::map(&micros, self.threads, |micro| {
-            self.micro_gradients(&batch, micro)
+        let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
+            replicas::map(&micros, self.threads, |micro| {
+                self.micro_gradients(&batch, micro)
+            })
         });
         let mut report = StepReport::default();
         let mut module = GradientsAccumulator::new();
@@ -254,6 +259,8 @@ impl Learner {
         let policy = replicas::with_own_leaves(&self.policy);
         let (packed, users, loss, reports) = self.micro_batch(&policy, batch, micro)?;
         let value = f64::from(loss.clone().into_scalar::<f32>());
+        let flops = || flops::backward(&policy.model, &packed);
+        let _span = trace_span!(target: TARGET, "backward", flops = flops()).entered();
         let gradients = loss.backward();
         let mut rows = RowGradients::default();
         if let Some(users) = users {
@@ -280,10 +287,15 @@ impl Learner {
     ) -> Result<Forward, TrainError> {
         let device = policy.model.device();
         let rows: Vec<Row<'_>> = micro.iter().map(|(_, row)| *row).collect();
+        let span = trace_span!(target: TARGET, "data").entered();
         let packed = PackedBatch::new(&rows, policy.user_tokens());
         let on_device = packed.to_device(&device);
         let users = self.user_rows(batch, micro, &device)?;
-        let policy = policy.response_log_probs(&packed, &on_device, users.as_ref());
+        span.exit();
+        let flops = || flops::forward(&policy.model, &packed);
+        let policy = trace_span!(target: TARGET, "forward", flops = flops())
+            .in_scope(|| policy.response_log_probs(&packed, &on_device, users.as_ref()));
+        let _span = trace_span!(target: TARGET, "loss").entered();
         let (chosen_tokens, rejected_tokens) = packed.response_lengths();
         let column = |f: &dyn Fn(&ReferenceLogProbs) -> f32| {
             let values: Vec<f32> = micro.iter().map(|(i, _)| f(&batch[*i].reference)).collect();

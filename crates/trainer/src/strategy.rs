@@ -34,6 +34,7 @@ use burn::train::{
 use crate::error::TrainError;
 use crate::logging;
 use crate::metrics::{Line, MetricsFile};
+use crate::profile::TARGET;
 use crate::schedule::{Rates, Schedule};
 use crate::session::{Monitor, Outcome, Session};
 use events::Events;
@@ -240,6 +241,7 @@ struct Reports<'a> {
 
 impl Reports<'_> {
     fn step(&mut self, line: Line, rates: &Rates) -> Result<(), TrainError> {
+        let _span = tracing::trace_span!(target: TARGET, "logging").entered();
         let line = Arc::new(line);
         self.publish(&line)?;
         self.events.step(&line, rates);

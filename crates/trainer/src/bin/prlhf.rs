@@ -3,10 +3,14 @@
 
 use std::io::{self, ErrorKind, IsTerminal};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use trainer::TrainError;
-use trainer::cli::{Output, chat, check, eval, generate, inspect, train, users};
+use trainer::cli::{
+    Output, chat, check, eval, generate, inspect, profile as profile_table, train, users,
+};
+use trainer::profile::Profile;
 use trainer::watch::{INTERRUPTED, Watch};
 
 /// Language models that learn who prefers what, from comparisons that carry a user id.
@@ -61,7 +65,9 @@ Examples:
   prlhf train --config run.toml                      into runs/run
   prlhf train --config run.toml --out runs/a --seed 1
   prlhf train --config run.toml --out runs/a --resume
-  prlhf train --config run.toml --out runs/sft --mode sft";
+  prlhf train --config run.toml --out runs/sft --mode sft
+  prlhf train --config run.toml --plain --profile     where the time goes, beside this machine's matrix products
+  prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
 
 const CHECK: &str = "\
 Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons.
@@ -110,8 +116,12 @@ Examples:
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    trainer::logging::init();
-    match run(&cli.command) {
+    let profile = match &cli.command {
+        Command::Train(args) if args.profile.is_some() => Some(Profile::default()),
+        _ => None,
+    };
+    trainer::logging::init_with(profile.clone());
+    match run(&cli.command, profile.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has seen enough.
         Err(TrainError::Stream { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
@@ -143,11 +153,19 @@ fn resuming(arguments: impl Iterator<Item = String>) -> String {
         .join(" ")
 }
 
-fn run(command: &Command) -> Result<(), TrainError> {
+fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
     let mut stdout = io::stdout().lock();
     let out = &mut Output(&mut stdout);
     match command {
-        Command::Train(args) => train::run(args, &mut Watch::new(), out),
+        Command::Train(args) => {
+            let start = Instant::now();
+            let result = train::run(args, &mut Watch::new(), out);
+            let ran = matches!(result, Ok(()) | Err(TrainError::Interrupted { .. }));
+            if let Some(profile) = profile.filter(|_| ran) {
+                profile_table::print(args, profile, start.elapsed(), out)?;
+            }
+            result
+        }
         Command::Check(args) => check::run(args, out),
         Command::Eval(args) => eval::run(args, out),
         Command::Generate(args) => generate::run(args, out),

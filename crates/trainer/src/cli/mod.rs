@@ -16,6 +16,7 @@ pub mod inspect;
 pub mod inspect_run;
 pub mod output;
 pub mod prepare;
+pub mod profile;
 pub mod sampling;
 pub mod train;
 pub mod trained;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use tracing::trace_span;
 
 use super::output::{Output, duration, grouped};
 use super::prepare::Prepared;
@@ -11,6 +12,7 @@ use crate::config::{Config, read_toml};
 use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::policy::Policy;
+use crate::profile::TARGET;
 use crate::reference::{ReferenceCache, ReferenceLogProbs};
 use crate::session::{Monitor, Outcome, Session, SessionConfig, check_free};
 use crate::step::Example;
@@ -40,6 +42,10 @@ pub struct TrainArgs {
     /// Log lines instead of the dashboard, which shows only on a terminal.
     #[arg(long)]
     pub plain: bool,
+    /// Show at the end where the time went, and the arithmetic beside the rate of plain matrix products: GFLOP/s as
+    /// given, or else measured on the spot.
+    #[arg(long, value_name = "GFLOPS", num_args = 0..=1, require_equals = true)]
+    pub profile: Option<Option<f64>>,
     /// What to train.
     #[arg(long, value_enum, default_value_t = Mode::Pdpo)]
     pub mode: Mode,
@@ -82,7 +88,8 @@ pub fn run(
     }
     check_free(&dir, args.resume, args.force)?;
     let device = device::parse(&args.device)?.autodiff();
-    let prepared = Prepared::new(&config, &device)?;
+    let prepared =
+        trace_span!(target: TARGET, "loading").in_scope(|| Prepared::new(&config, &device))?;
     if args.force {
         clear(&dir)?;
     }
@@ -164,6 +171,7 @@ fn preferences(
     )?;
     let mut cache = ReferenceCache::open(&dir.join("reference"), &prepared.key)?;
     let mut examples = |side: &Dataset| {
+        let _span = trace_span!(target: TARGET, "reference").entered();
         let rows = config.training.micro_rows;
         side.examples(table.as_ref(), &prepared.model, &mut cache, rows)
     };

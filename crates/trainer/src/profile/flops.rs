@@ -1,0 +1,156 @@
+//! The arithmetic of a pass over packed rows, in floating-point operations (a multiplication and an addition are two).
+//!
+//! Matrix products only; they are more than nine tenths of the work of the models this project trains.
+//!
+//! - A frozen weight of a block costs 2 per token forward and 2 backward (the gradient of its input; it has none itself).
+//! - A weight of an adapter costs 2 forward and 4 backward.
+//! - Attention computes `q k^T` and `p v` over whole squares: `4 * seq^2 * heads * head_dim` per row and block forward,
+//!   twice that backward.
+//! - The head runs on scored positions only: 2 per weight for the logits, and in training 2 more at once for their
+//!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass.
+
+use llm_backbone::Model;
+use llm_backbone::config::ModelConfig;
+
+use crate::pack::PackedBatch;
+
+/// The sizes that matter of a forward pass, padding included.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Rows.
+    pub rows: usize,
+    /// Slots of a row.
+    pub seq: usize,
+    /// Positions that the head runs on.
+    pub scored: usize,
+}
+
+impl From<&PackedBatch> for Shape {
+    fn from(packed: &PackedBatch) -> Self {
+        Self {
+            rows: packed.rows,
+            seq: packed.seq,
+            scored: packed.targets.len(),
+        }
+    }
+}
+
+/// A forward pass of training, the gradient of the head included.
+pub fn forward(model: &Model, shape: impl Into<Shape>) -> u64 {
+    let (shape, sizes) = (shape.into(), Sizes::of(model));
+    let head = model.config().vocab_size() * model.d_model();
+    let count = 2 * shape.tokens() * (sizes.weights + sizes.adapters)
+        + sizes.attention(shape)
+        + 4 * shape.scored * head;
+    count as u64
+}
+
+/// The backward pass.
+pub fn backward(model: &Model, shape: impl Into<Shape>) -> u64 {
+    let (shape, sizes) = (shape.into(), Sizes::of(model));
+    let count = shape.tokens() * (2 * sizes.weights + 4 * sizes.adapters);
+    (count + 2 * sizes.attention(shape)) as u64
+}
+
+impl Shape {
+    fn tokens(self) -> usize {
+        self.rows * self.seq
+    }
+}
+
+struct Sizes {
+    /// Of all linear layers of all blocks.
+    weights: usize,
+    adapters: usize,
+    blocks: usize,
+    /// `heads * head_dim`.
+    width: usize,
+}
+
+impl Sizes {
+    fn of(model: &Model) -> Self {
+        let (weights, width) = match model.config() {
+            ModelConfig::Llama(c) => {
+                let (d, width) = (c.hidden_size, c.num_attention_heads * c.head_dim);
+                let keys = c.num_key_value_heads * c.head_dim;
+                (
+                    2 * d * width + 2 * d * keys + 3 * d * c.intermediate_size,
+                    width,
+                )
+            }
+            ModelConfig::GptJ(c) => (4 * c.n_embd * c.n_embd + 2 * c.n_embd * c.n_inner, c.n_embd),
+        };
+        let blocks = model.config().num_layers();
+        Self {
+            weights: weights * blocks,
+            adapters: model.num_adapter_params(),
+            blocks,
+            width,
+        }
+    }
+
+    fn attention(&self, shape: Shape) -> usize {
+        4 * shape.rows * shape.seq * shape.seq * self.width * self.blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use llm_backbone::config::LlamaConfig;
+    use llm_backbone::{LoraConfig, Targets};
+
+    use super::*;
+
+    /// Widths 8, two heads of 4, one of keys, feed-forward 16, vocabulary 32, one block.
+    fn model() -> Model {
+        let config = ModelConfig::Llama(LlamaConfig {
+            vocab_size: 32,
+            hidden_size: 8,
+            intermediate_size: 16,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            num_key_value_heads: 1,
+            head_dim: 4,
+            rms_norm_eps: 1e-5,
+            rope_theta: 1e4,
+            rope_scaling: None,
+            max_position_embeddings: 16,
+            tie_word_embeddings: true,
+            bos_token_id: None,
+            eos_token_ids: vec![],
+        });
+        Model::random(&config, 0, &Device::flex()).expect("a model")
+    }
+
+    const SHAPE: Shape = Shape {
+        rows: 2,
+        seq: 5,
+        scored: 3,
+    };
+
+    #[test]
+    fn a_block_by_hand() {
+        // Weights: q 64, k 32, v 32, o 64, three of 128: 576. Ten tokens at 2: 11520.
+        // Attention: 2 rows * 4 * 25 * 8 = 1600. Head: 3 * 4 * 256 = 3072.
+        assert_eq!(forward(&model(), SHAPE), 11520 + 1600 + 3072);
+        assert_eq!(backward(&model(), SHAPE), 11520 + 3200);
+    }
+
+    #[test]
+    fn adapters_cost_twice_as_much_backward() {
+        let lora = LoraConfig {
+            rank: 2,
+            targets: Targets::Names(vec!["k_proj".into()]),
+            ..LoraConfig::default()
+        };
+        let adapted = model().with_lora(&lora, 0).expect("adapters");
+        // (8 + 4) * 2 = 24 weights, ten tokens.
+        let forward_of = |model| forward(model, SHAPE);
+        assert_eq!(forward_of(&adapted) - forward_of(&model()), 480);
+        assert_eq!(
+            backward(&adapted, SHAPE) - backward(&model(), SHAPE),
+            2 * 480
+        );
+    }
+}
