@@ -1,11 +1,14 @@
-//! Loads comparisons of either layout and prints what is in them:
+//! Loads comparisons of any layout and prints what is in them:
 //! `cargo run --release -p pref-data --example load -- PATH...` (files or folders; the mini data if none is given).
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::path::PathBuf;
 
-use pref_data::{AuditBuilder, Layout, PolicyFilter, ReadOptions, TldrData, TldrOptions, general};
+use pref_data::{
+    AuditBuilder, Layout, PolicyFilter, PrismData, PrismOptions, PsoupsData, PsoupsOptions,
+    ReadOptions, TldrData, TldrOptions, general,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -19,6 +22,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     match Layout::detect(&paths)? {
         Layout::General => general(&paths),
         Layout::Tldr => tldr(&paths),
+        Layout::Psoups => {
+            let data = PsoupsData::load(&paths, &PsoupsOptions::default())?;
+            println!("{}\n\n{}", data.skipped, data.stats());
+            Ok(())
+        }
+        Layout::Prism => {
+            let data = PrismData::load(&paths, &PrismOptions::default())?;
+            println!("{}\n\n{}", data.skipped, data.stats());
+            Ok(())
+        }
     }
 }
 

@@ -3,23 +3,26 @@
 //! The forms are those of TRL on the Hub: an explicit prompt beside `chosen` and `rejected`, or an implicit one, the
 //! messages that both begin with.
 
-use serde_json::Value;
-
 use crate::error::DataError;
 use crate::fields::{Fields, describe};
+use crate::json::Json;
 use crate::types::{Message, Prompt};
 
 /// A text cell of CSV or Parquet; a JSON list of messages in it becomes that list.
-pub(crate) fn from_cell(cell: &str) -> Value {
-    if cell.trim_start().starts_with('[') {
-        let messages: Result<Vec<Message>, _> = serde_json::from_str(cell);
-        if messages.is_ok_and(|messages| !messages.is_empty())
-            && let Ok(list) = serde_json::from_str(cell)
-        {
-            return list;
-        }
+pub(crate) fn from_cell(cell: &str) -> Json<'static> {
+    if cell.trim_start().starts_with('[')
+        && let Ok(messages) = serde_json::from_str::<Vec<Message>>(cell)
+        && !messages.is_empty()
+    {
+        return Json::List(messages.into_iter().map(object).collect());
     }
-    Value::String(cell.to_owned())
+    Json::text(cell.to_owned())
+}
+
+fn object(Message { role, content }: Message) -> Json<'static> {
+    let fields = [("role", role), ("content", content)];
+    let fields = fields.map(|(name, text)| (name.into(), Json::text(text)));
+    Json::Object(fields.into_iter().collect())
 }
 
 /// The messages of a list; at least one.
@@ -75,9 +78,9 @@ fn split_last(fields: &Fields, name: &str) -> Result<(Vec<Message>, String), Dat
 fn join(fields: &Fields, leading: Vec<Message>) -> Result<Prompt, DataError> {
     let mut prompt = match fields.get("prompt") {
         None => Vec::new(),
-        Some(Value::String(text)) if text.is_empty() => Vec::new(),
-        Some(Value::String(text)) => text_prompt(text, &leading),
-        Some(Value::Array(_)) => messages(fields, "prompt")?,
+        Some(Json::Text(text)) if text.is_empty() => Vec::new(),
+        Some(Json::Text(text)) => text_prompt(text, &leading),
+        Some(Json::List(_)) => messages(fields, "prompt")?,
         Some(other) => {
             return Err(fields.error(
                 "prompt",

@@ -1,15 +1,16 @@
 //! CSV files. A cell is text; an empty cell of an optional column is null.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, StringRecordsIntoIter};
-use serde_json::{Map, Value};
 
 use crate::chat;
 use crate::error::{DataError, WHOLE_RECORD};
-use crate::fields::{RawError, RawRecord, RawRecords};
+use crate::fields::{Content, RawError, RawRecord, RawRecords};
 use crate::general::{OPTIONAL_COLUMNS, TEXT_COLUMNS};
+use crate::json::Json;
 
 /// Opens a CSV file whose first line names the columns.
 pub(crate) fn open(path: &Path) -> Result<RawRecords, RawError> {
@@ -67,24 +68,22 @@ impl CsvRows {
     fn record(&self, row: &StringRecord) -> RawRecord {
         let line = row.position().map_or(0, csv::Position::line);
         let cells = self.headers.iter().zip(row.iter());
-        let map: Map<String, Value> = cells
-            .map(|(name, cell)| (name.to_owned(), value(name, cell)))
-            .collect();
+        let fields = cells.map(|(name, cell)| (Cow::Owned(name.to_owned()), value(name, cell)));
         RawRecord {
             line,
             item: None,
-            map,
+            content: Content::Fields(fields.collect()),
         }
     }
 }
 
-fn value(name: &str, cell: &str) -> Value {
+fn value(name: &str, cell: &str) -> Json<'static> {
     if TEXT_COLUMNS.contains(&name) {
         chat::from_cell(cell)
     } else if cell.is_empty() && OPTIONAL_COLUMNS.contains(&name) {
-        Value::Null
+        Json::Null
     } else {
-        Value::String(cell.to_owned())
+        Json::text(cell.to_owned())
     }
 }
 

@@ -1,10 +1,12 @@
 //! One record as named JSON values, with access that says where, what and what instead.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Number;
 
-use crate::error::DataError;
+use crate::error::{DataError, WHOLE_RECORD};
+use crate::json::{Json, Object};
 
 /// One record before it is understood. Every file format is brought to this form.
 pub(crate) struct RawRecord {
@@ -12,7 +14,33 @@ pub(crate) struct RawRecord {
     pub line: u64,
     /// Place in a JSON array, from 1.
     pub item: Option<u64>,
-    pub map: Map<String, Value>,
+    pub content: Content,
+}
+
+/// What a record holds.
+pub(crate) enum Content {
+    /// JSON that nobody has looked at yet.
+    Bytes(Vec<u8>),
+    Fields(Object<'static>),
+}
+
+impl RawRecord {
+    /// The fields by name.
+    ///
+    /// # Errors
+    /// [`DataError`] if the bytes are no JSON, or something else than an object.
+    pub fn object(&self, path: &Path) -> Result<Cow<'_, Object<'_>>, DataError> {
+        let found = match &self.content {
+            Content::Fields(fields) => return Ok(Cow::Borrowed(fields)),
+            Content::Bytes(bytes) => match Json::parse(bytes) {
+                Ok(Json::Object(fields)) => return Ok(Cow::Owned(fields)),
+                Ok(other) => describe(Some(&other)),
+                Err(error) => format!("invalid JSON ({error})"),
+            },
+        };
+        let error = DataError::record(path, self.line, WHOLE_RECORD, found, "one JSON object");
+        Err(error.in_item(self.item))
+    }
 }
 
 /// Why no record could be had.
@@ -43,30 +71,39 @@ pub(crate) struct Fields<'a> {
     path: &'a Path,
     line: u64,
     item: Option<u64>,
-    prefix: String,
-    map: &'a Map<String, Value>,
+    within: Option<Within<'a>>,
+    object: &'a Object<'a>,
+}
+
+/// Where in a record an object stands; put into words only if something is wrong.
+#[derive(Clone, Copy)]
+struct Within<'a> {
+    outer: &'a Fields<'a>,
+    name: &'a str,
+    index: Option<usize>,
 }
 
 impl<'a> Fields<'a> {
-    pub fn of(path: &'a Path, record: &'a RawRecord) -> Self {
+    pub fn of(path: &'a Path, record: &RawRecord, object: &'a Object<'a>) -> Self {
         Self {
             path,
             line: record.line,
             item: record.item,
-            prefix: String::new(),
-            map: &record.map,
+            within: None,
+            object,
         }
     }
 
     /// The value, unless it is absent or null.
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.map.get(name).filter(|value| !value.is_null())
+    pub fn get(&self, name: &str) -> Option<&'a Json<'a>> {
+        let value = self.object.get(name);
+        value.filter(|value| !matches!(value, Json::Null))
     }
 
     /// Text, which may be empty.
     pub fn text(&self, name: &str) -> Result<String, DataError> {
         match self.get(name) {
-            Some(Value::String(text)) => Ok(text.clone()),
+            Some(Json::Text(text)) => Ok(text.to_string()),
             _ => Err(self.wrong(name, "text")),
         }
     }
@@ -75,7 +112,7 @@ impl<'a> Fields<'a> {
     pub fn optional_text(&self, name: &str) -> Result<Option<String>, DataError> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Json::Text(text)) => Ok(Some(text.to_string())),
             Some(_) => Err(self.wrong(name, "text or null")),
         }
     }
@@ -84,40 +121,47 @@ impl<'a> Fields<'a> {
     pub fn optional_name(&self, name: &str) -> Result<Option<String>, DataError> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-            Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Some(Json::Text(text)) if !text.is_empty() => Ok(Some(text.to_string())),
+            Some(Json::Number(number)) if number.is_i64() || number.is_u64() => {
                 Ok(Some(number.to_string()))
             }
             Some(_) => Err(self.wrong(name, "text that is not empty, an integer, or null")),
         }
     }
 
+    fn number_at(&self, name: &str) -> Option<&'a Number> {
+        match self.get(name) {
+            Some(Json::Number(number)) => Some(number),
+            _ => None,
+        }
+    }
+
     /// An integer, or nothing.
     pub fn optional_integer(&self, name: &str) -> Result<Option<i64>, DataError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(value) => value
-                .as_i64()
-                .map(Some)
-                .ok_or_else(|| self.wrong(name, "an integer or null")),
+        if self.get(name).is_none() {
+            return Ok(None);
         }
+        let number = self.number_at(name).and_then(Number::as_i64);
+        number
+            .map(Some)
+            .ok_or_else(|| self.wrong(name, "an integer or null"))
     }
 
     /// An integer, also where it is written as `3.0`, or nothing.
     pub fn optional_whole(&self, name: &str) -> Result<Option<i64>, DataError> {
         const EXACT: f64 = (1u64 << 53) as f64;
-        let Some(value) = self.get(name) else {
+        if self.get(name).is_none() {
             return Ok(None);
-        };
+        }
         let from_float =
             |number: f64| (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64);
-        let whole = value
-            .as_i64()
-            .or_else(|| value.as_f64().and_then(from_float));
-        match whole {
-            Some(number) => Ok(Some(number)),
-            None => Err(self.wrong(name, "an integer or null")),
-        }
+        let whole = self.number_at(name).and_then(|number| {
+            let float = || number.as_f64().and_then(from_float);
+            number.as_i64().or_else(float)
+        });
+        whole
+            .map(Some)
+            .ok_or_else(|| self.wrong(name, "an integer or null"))
     }
 
     /// An integer, also where it is written as `3.0`.
@@ -130,16 +174,17 @@ impl<'a> Fields<'a> {
 
     /// A number.
     pub fn number(&self, name: &str) -> Result<f64, DataError> {
-        self.get(name)
-            .and_then(Value::as_f64)
+        self.number_at(name)
+            .and_then(Number::as_f64)
             .ok_or_else(|| self.wrong(name, "a number"))
     }
 
     /// True or false.
     pub fn flag(&self, name: &str) -> Result<bool, DataError> {
-        self.get(name)
-            .and_then(Value::as_bool)
-            .ok_or_else(|| self.wrong(name, "true or false"))
+        match self.get(name) {
+            Some(Json::Bool(truth)) => Ok(*truth),
+            _ => Err(self.wrong(name, "true or false")),
+        }
     }
 
     /// A name, written as text or as an integer.
@@ -149,76 +194,95 @@ impl<'a> Fields<'a> {
     }
 
     /// A list.
-    pub fn list(&self, name: &str) -> Result<&'a [Value], DataError> {
-        self.get(name)
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .ok_or_else(|| self.wrong(name, "a list"))
+    pub fn list(&self, name: &str) -> Result<&'a [Json<'a>], DataError> {
+        match self.get(name) {
+            Some(Json::List(items)) => Ok(items),
+            _ => Err(self.wrong(name, "a list")),
+        }
     }
 
     /// The fields of an object.
-    pub fn object(&self, name: &str) -> Result<Fields<'a>, DataError> {
+    pub fn object<'s>(&'s self, name: &'s str) -> Result<Fields<'s>, DataError> {
         match self.get(name) {
-            Some(Value::Object(map)) => Ok(self.inner(name, map)),
+            Some(Json::Object(object)) => Ok(self.inner(name, None, object)),
             _ => Err(self.wrong(name, "an object")),
         }
     }
 
     /// The fields of an object, or nothing.
-    pub fn optional_object(&self, name: &str) -> Result<Option<Fields<'a>>, DataError> {
+    pub fn optional_object<'s>(&'s self, name: &'s str) -> Result<Option<Fields<'s>>, DataError> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(self.inner(name, map))),
+            Some(Json::Object(object)) => Ok(Some(self.inner(name, None, object))),
             Some(_) => Err(self.wrong(name, "an object or null")),
         }
     }
 
     /// The fields of one item of a list.
-    pub fn item(
-        &self,
-        name: &str,
+    pub fn item<'s>(
+        &'s self,
+        name: &'s str,
         index: usize,
-        value: &'a Value,
-    ) -> Result<Fields<'a>, DataError> {
-        let name = format!("{name}[{index}]");
+        value: &'s Json<'s>,
+    ) -> Result<Fields<'s>, DataError> {
         match value {
-            Value::Object(map) => Ok(self.inner(&name, map)),
-            other => Err(self.error(&name, describe(Some(other)), "an object")),
+            Json::Object(object) => Ok(self.inner(name, Some(index), object)),
+            other => {
+                let name = format!("{name}[{index}]");
+                Err(self.error(&name, describe(Some(other)), "an object"))
+            }
         }
     }
 
     /// The error for a field that holds something else than expected.
     pub fn wrong(&self, name: &str, expected: &str) -> DataError {
-        self.error(name, describe(self.map.get(name)), expected)
+        self.error(name, describe(self.object.get(name)), expected)
     }
 
     /// The error for a field, with the finding in words.
     pub fn error(&self, name: &str, found: String, expected: &str) -> DataError {
-        let field = format!("{}{name}", self.prefix);
+        let field = format!("{}{name}", self.prefix());
         DataError::record(self.path, self.line, field, found, expected).in_item(self.item)
     }
 
-    fn inner(&self, name: &str, map: &'a Map<String, Value>) -> Fields<'a> {
+    fn prefix(&self) -> String {
+        let Some(Within { outer, name, index }) = self.within else {
+            return String::new();
+        };
+        let index = index.map_or_else(String::new, |index| format!("[{index}]"));
+        format!("{}{name}{index}.", outer.prefix())
+    }
+
+    fn inner<'s>(
+        &'s self,
+        name: &'s str,
+        index: Option<usize>,
+        object: &'s Object<'s>,
+    ) -> Fields<'s> {
         Fields {
             path: self.path,
             line: self.line,
             item: self.item,
-            prefix: format!("{}{name}.", self.prefix),
-            map,
+            within: Some(Within {
+                outer: self,
+                name,
+                index,
+            }),
+            object,
         }
     }
 }
 
 /// A value in a few words.
-pub(crate) fn describe(value: Option<&Value>) -> String {
+pub(crate) fn describe(value: Option<&Json>) -> String {
     match value {
         None => "nothing".into(),
-        Some(Value::Null) => "null".into(),
-        Some(Value::Bool(truth)) => format!("{truth}"),
-        Some(Value::Number(number)) => format!("the number {number}"),
-        Some(Value::String(text)) => format!("the text {:?}", shortened(text)),
-        Some(Value::Array(items)) => format!("a list of {}", items.len()),
-        Some(Value::Object(map)) => format!("an object of {} fields", map.len()),
+        Some(Json::Null) => "null".into(),
+        Some(Json::Bool(truth)) => format!("{truth}"),
+        Some(Json::Number(number)) => format!("the number {number}"),
+        Some(Json::Text(text)) => format!("the text {:?}", shortened(text)),
+        Some(Json::List(items)) => format!("a list of {}", items.len()),
+        Some(Json::Object(object)) => format!("an object of {} fields", object.len()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
 use crate::fields::{RawError, RawRecords};
+use crate::psoups::locate::profile_files;
 use crate::{csv_rows, json_rows, parquet_rows};
 
 /// How a file holds its records.
@@ -33,33 +34,66 @@ impl Format {
     }
 }
 
-/// Which of the two layouts some files follow.
+/// Which layout some files follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// `prompt`, `chosen`, `rejected`, `user`: read with [`crate::general::read`].
     General,
     /// The official TL;DR records: read with [`crate::tldr::read`].
     Tldr,
+    /// The official profile files of P-SOUPS: read with [`crate::PsoupsData::load`].
+    Psoups,
+    /// The official PRISM files: read with [`crate::PrismData::load`].
+    Prism,
 }
 
 impl Layout {
-    /// Looks at the first readable record: one with `summaries` is a TL;DR record.
+    /// Fields by which a record is told from those of other layouts.
+    const MARKS: [(&str, Self); 7] = [
+        ("summaries", Self::Tldr),
+        ("completion_a", Self::Psoups),
+        ("conversation_history", Self::Prism),
+        ("model_response", Self::Prism),
+        ("stated_prefs", Self::Prism),
+        ("chosen", Self::General),
+        ("rejected", Self::General),
+    ];
+
+    /// Looks at the first readable record of each file until one tells. The folder of the unpacked P-SOUPS archive is known
+    /// by the files in its `rm_training`.
     ///
     /// # Errors
-    /// [`DataError`] if there is no file, or the first one cannot be opened.
+    /// [`DataError`] if there is no file, or one cannot be opened; [`DataError::Packed`] for an archive.
     pub fn detect<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
-        for path in list(paths, &[Format::Json, Format::Csv, Format::Parquet])? {
-            for record in open(&path).map_err(|error| error.error)? {
-                match record {
-                    Ok(record) if record.map.contains_key("summaries") => return Ok(Self::Tldr),
-                    Ok(_) => return Ok(Self::General),
-                    Err(error) if error.fatal => return Err(error.error),
-                    Err(_) => {}
-                }
+        let files = match profile_files(paths) {
+            Ok(files) => files.into_values().flatten().collect(),
+            Err(error @ DataError::Packed { .. }) => return Err(error),
+            Err(_) => list(paths, &[Format::Json, Format::Csv, Format::Parquet])?,
+        };
+        for path in files {
+            if let Some(layout) = kind(&path, &Self::MARKS)? {
+                return Ok(layout);
             }
         }
         Ok(Self::General)
     }
+}
+
+/// What a file is, told by the first of these fields that its first readable record has.
+pub(crate) fn kind<K: Copy>(path: &Path, marks: &[(&str, K)]) -> Result<Option<K>, DataError> {
+    for record in open(path).map_err(|error| error.error)? {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) if error.fatal => return Err(error.error),
+            Err(_) => continue,
+        };
+        if let Ok(object) = record.object(path) {
+            let mut marks = marks.iter();
+            let found = marks.find(|(name, _)| object.contains(name));
+            return Ok(found.map(|(_, kind)| *kind));
+        }
+    }
+    Ok(None)
 }
 
 /// The files behind paths, in the order given; a folder stands for its files of the wanted formats in the order of

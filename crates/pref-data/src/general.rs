@@ -14,12 +14,11 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::chat;
 use crate::error::DataError;
 use crate::fields::Fields;
 use crate::files::Format;
+use crate::json::Json;
 use crate::options::ReadOptions;
 use crate::reader::{Decoded, Reader};
 use crate::seed::text_hash;
@@ -67,7 +66,7 @@ fn decode(fields: &Fields) -> Result<Decoded<Comparison>, DataError> {
 }
 
 fn texts(fields: &Fields) -> Result<(Prompt, String, String), DataError> {
-    let is_list = |name| matches!(fields.get(name), Some(Value::Array(_)));
+    let is_list = |name| matches!(fields.get(name), Some(Json::List(_)));
     match (is_list("chosen"), is_list("rejected")) {
         (true, true) => chat::split_prompt(fields),
         (true, false) => Err(fields.wrong("rejected", "a list of messages, as in `chosen`")),
@@ -82,8 +81,8 @@ fn texts(fields: &Fields) -> Result<(Prompt, String, String), DataError> {
 
 fn prompt(fields: &Fields) -> Result<Prompt, DataError> {
     match fields.get("prompt") {
-        Some(Value::String(text)) => Ok(Prompt::Text(text.clone())),
-        Some(Value::Array(_)) => Ok(Prompt::Chat(chat::messages(fields, "prompt")?)),
+        Some(Json::Text(text)) => Ok(Prompt::Text(text.to_string())),
+        Some(Json::List(_)) => Ok(Prompt::Chat(chat::messages(fields, "prompt")?)),
         _ => Err(fields.wrong("prompt", "text or a list of messages")),
     }
 }

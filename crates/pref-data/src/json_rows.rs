@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use memchr::{memchr_iter, memchr2};
 
 use crate::error::{DataError, WHOLE_RECORD};
-use crate::fields::{RawError, RawRecord, RawRecords, describe};
+use crate::fields::{Content, RawError, RawRecord, RawRecords};
 
 /// No honest comparison is longer; a file without line ends must not fill the memory.
 const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -53,23 +53,6 @@ struct Source {
 }
 
 impl Source {
-    fn parse(&self, line: u64, bytes: &[u8]) -> Result<RawRecord, RawError> {
-        match serde_json::from_slice(bytes) {
-            Ok(Value::Object(map)) => Ok(RawRecord {
-                line,
-                item: None,
-                map,
-            }),
-            Ok(other) => Err(self.broken(line, describe(Some(&other)))),
-            Err(error) => Err(self.broken(line, format!("invalid JSON ({error})"))),
-        }
-    }
-
-    fn broken(&self, line: u64, found: String) -> RawError {
-        let error = DataError::record(&self.path, line, WHOLE_RECORD, found, "one JSON object");
-        RawError::broken_record(error)
-    }
-
     /// An error after which nothing more can be read.
     fn end(&mut self, found: &str, expected: &str) -> RawError {
         self.done = true;
@@ -92,9 +75,8 @@ impl<R: BufRead> Iterator for JsonLines<R> {
     type Item = Result<RawRecord, RawError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut bytes = Vec::new();
         while !self.source.done {
-            bytes.clear();
+            let mut bytes = Vec::new();
             let limit = MAX_RECORD_BYTES as u64 + 1;
             let read = self
                 .input
@@ -111,7 +93,11 @@ impl<R: BufRead> Iterator for JsonLines<R> {
                     let line = self.source.line;
                     self.source.line += 1;
                     if !bytes.iter().all(u8::is_ascii_whitespace) {
-                        return Some(self.source.parse(line, &bytes));
+                        return Some(Ok(RawRecord {
+                            line,
+                            item: None,
+                            content: Content::Bytes(bytes),
+                        }));
                     }
                 }
             }
@@ -171,11 +157,12 @@ impl<R: BufRead> JsonArray<R> {
         }
         self.items += 1;
         let (line, item) = (self.source.line, Some(self.items));
-        let parsed = self
-            .item_bytes()
-            .and_then(|bytes| self.source.parse(line, &bytes));
-        match parsed {
-            Ok(record) => Ok(Some(RawRecord { item, ..record })),
+        match self.item_bytes() {
+            Ok(bytes) => Ok(Some(RawRecord {
+                line,
+                item,
+                content: Content::Bytes(bytes),
+            })),
             Err(RawError { error, fatal }) => Err(RawError {
                 error: error.in_item(item),
                 fatal,
@@ -224,7 +211,7 @@ impl<R: BufRead> JsonArray<R> {
 }
 
 fn line_ends(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+    memchr_iter(b'\n', bytes).count() as u64
 }
 
 /// Where in an item the bytes so far have led.
@@ -247,8 +234,7 @@ impl Cutter {
                 _ if self.in_string => {
                     // Most bytes are the inside of a string: go to its next mark at once.
                     let rest = &bytes[place..];
-                    let mark = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
-                    place += mark.unwrap_or(rest.len());
+                    place += memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
                     continue;
                 }
                 b',' | b']' | b'}' if self.depth == 0 => return Some(place),

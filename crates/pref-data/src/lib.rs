@@ -36,6 +36,7 @@ pub mod yardsticks;
 mod chat;
 mod csv_rows;
 mod fields;
+mod json;
 mod json_rows;
 mod parquet_rows;
 mod quantiles;

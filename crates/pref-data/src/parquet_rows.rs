@@ -1,5 +1,6 @@
 //! Parquet files through the record API (no arrow). Only our own columns are read.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,12 +10,13 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
-use serde_json::{Map, Value};
+use serde_json::Number;
 
 use crate::chat;
 use crate::error::{DataError, WHOLE_RECORD};
-use crate::fields::{RawError, RawRecord, RawRecords};
+use crate::fields::{Content, RawError, RawRecord, RawRecords};
 use crate::general::{OPTIONAL_COLUMNS, TEXT_COLUMNS};
+use crate::json::{Json, Object};
 
 const EXPECTED: &str =
     "a readable Parquet file with columns of text, integers or lists of messages";
@@ -93,7 +95,7 @@ impl Iterator for ParquetRows {
 
 impl ParquetRows {
     fn record(&self, row: Row) -> Result<RawRecord, RawError> {
-        let mut map = Map::new();
+        let mut fields = Vec::new();
         for (name, field) in row.into_columns() {
             let value = value(&field).map_err(|found| {
                 let error = DataError::record(
@@ -106,17 +108,15 @@ impl ParquetRows {
                 RawError::broken_record(error)
             })?;
             let value = match value {
-                Value::String(text) if TEXT_COLUMNS.contains(&name.as_str()) => {
-                    chat::from_cell(&text)
-                }
+                Json::Text(text) if TEXT_COLUMNS.contains(&name.as_str()) => chat::from_cell(&text),
                 other => other,
             };
-            map.insert(name, value);
+            fields.push((Cow::Owned(name), value));
         }
         Ok(RawRecord {
             line: self.row,
             item: None,
-            map,
+            content: Content::Fields(fields.into_iter().collect()),
         })
     }
 }
@@ -134,39 +134,43 @@ fn broken(path: &Path, row: u64, found: &str) -> RawError {
     RawError::fatal(DataError::record(path, row, WHOLE_RECORD, found, EXPECTED))
 }
 
-fn value(field: &Field) -> Result<Value, String> {
+fn value(field: &Field) -> Result<Json<'static>, String> {
     Ok(match field {
-        Field::Null => Value::Null,
-        Field::Bool(truth) => Value::Bool(*truth),
-        Field::Byte(number) => (*number).into(),
-        Field::Short(number) => (*number).into(),
-        Field::Int(number) => (*number).into(),
-        Field::Long(number) => (*number).into(),
-        Field::UByte(number) => (*number).into(),
-        Field::UShort(number) => (*number).into(),
-        Field::UInt(number) => (*number).into(),
-        Field::ULong(number) => (*number).into(),
-        Field::Float(number) => (*number).into(),
-        Field::Double(number) => (*number).into(),
-        Field::Str(text) => Value::String(text.clone()),
+        Field::Null => Json::Null,
+        Field::Bool(truth) => Json::Bool(*truth),
+        Field::Byte(number) => Json::Number((*number).into()),
+        Field::Short(number) => Json::Number((*number).into()),
+        Field::Int(number) => Json::Number((*number).into()),
+        Field::Long(number) => Json::Number((*number).into()),
+        Field::UByte(number) => Json::Number((*number).into()),
+        Field::UShort(number) => Json::Number((*number).into()),
+        Field::UInt(number) => Json::Number((*number).into()),
+        Field::ULong(number) => Json::Number((*number).into()),
+        Field::Float(number) => float((*number).into()),
+        Field::Double(number) => float(*number),
+        Field::Str(text) => Json::text(text.clone()),
         Field::Bytes(bytes) => {
             let text = bytes
                 .as_utf8()
                 .map_err(|_| "bytes that are no UTF-8 text")?;
-            Value::String(text.to_owned())
+            Json::text(text.to_owned())
         }
-        Field::Group(row) => Value::Object(object(row)?),
-        Field::ListInternal(list) => list
-            .elements()
-            .iter()
-            .map(value)
-            .collect::<Result<_, _>>()?,
+        Field::Group(row) => Json::Object(object(row)?),
+        Field::ListInternal(list) => {
+            let items = list.elements().iter().map(value);
+            Json::List(items.collect::<Result<_, _>>()?)
+        }
         other => return Err(format!("a value of another kind ({other})")),
     })
 }
 
-fn object(row: &Row) -> Result<Map<String, Value>, String> {
+/// JSON has no number for what is not finite.
+fn float(number: f64) -> Json<'static> {
+    Number::from_f64(number).map_or(Json::Null, Json::Number)
+}
+
+fn object(row: &Row) -> Result<Object<'static>, String> {
     row.get_column_iter()
-        .map(|(name, field)| Ok((name.clone(), value(field)?)))
+        .map(|(name, field)| Ok((Cow::Owned(name.clone()), value(field)?)))
         .collect()
 }

@@ -48,7 +48,8 @@ fn from_json(path: &Path) -> Result<Vec<String>, DataError> {
     let mut prompts = Vec::new();
     for record in json_rows::open(path).map_err(|error| error.error)? {
         let record = record.map_err(|error| error.error)?;
-        let fields = Fields::of(path, &record);
+        let object = record.object(path)?;
+        let fields = Fields::of(path, &record, &object);
         let prompt = fields.text("prompt")?;
         if prompt.trim().is_empty() {
             let found = describe(fields.get("prompt"));

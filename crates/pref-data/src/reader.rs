@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::error::DataError;
 use crate::fields::{Fields, RawError, RawRecord, RawRecords};
@@ -22,7 +23,7 @@ type Decode<T> = fn(&Fields) -> Result<Decoded<T>, DataError>;
 pub struct Reader<T> {
     waiting: VecDeque<PathBuf>,
     all: Vec<PathBuf>,
-    current: Option<(PathBuf, RawRecords)>,
+    current: Option<(Rc<Path>, RawRecords)>,
     decode: Decode<T>,
     options: ReadOptions,
     skipped: Skipped,
@@ -72,15 +73,15 @@ impl<T> Reader<T> {
     }
 
     /// The next record of the current file; opens the next file when one ends.
-    fn next_raw(&mut self) -> Option<(PathBuf, Result<RawRecord, RawError>)> {
+    fn next_raw(&mut self) -> Option<(Rc<Path>, Result<RawRecord, RawError>)> {
         loop {
             if let Some((path, records)) = &mut self.current {
                 if let Some(record) = records.next() {
-                    return Some((path.clone(), record));
+                    return Some((Rc::clone(path), record));
                 }
                 self.current = None;
             }
-            let path = self.waiting.pop_front()?;
+            let path: Rc<Path> = self.waiting.pop_front()?.into();
             match files::open(&path) {
                 Ok(records) => self.current = Some((path, records)),
                 Err(error) => return Some((path, Err(error))),
@@ -95,7 +96,10 @@ impl<T> Reader<T> {
 
     /// `None` if the record was left out.
     fn understand(&mut self, path: &Path, record: &RawRecord) -> Option<Result<T, DataError>> {
-        match (self.decode)(&Fields::of(path, record)) {
+        let decoded = record
+            .object(path)
+            .and_then(|object| (self.decode)(&Fields::of(path, record, &object)));
+        match decoded {
             Ok(Decoded::Keep(item)) => Some(Ok(item)),
             Ok(Decoded::Skip(reason)) => {
                 let place = format!("{}:{}", path.display(), record.line);

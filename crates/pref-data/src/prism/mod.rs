@@ -28,7 +28,7 @@ pub use comparisons::{ComparisonOptions, Rejected};
 pub use conversation::{Attributes, Conversation, ConversationType};
 pub use decode::{read_conversations, read_survey, read_utterances};
 pub use dialogue::{Dialogue, Response, Turn};
-pub use prepare::{PrismData, PrismOptions};
+pub use prepare::{PrismData, PrismOptions, read_comparisons};
 pub use profile::{Feedback, TopPreferences, UserProfile};
 pub use stats::PrismStats;
 pub use survey::{Preference, Survey};

@@ -91,17 +91,7 @@ impl PrismData {
     /// # Errors
     /// [`DataError`]: no file of dialogues, unreadable or broken input, no comparison left, nobody seen.
     pub fn load<P: AsRef<Path>>(paths: &[P], options: &PrismOptions) -> Result<Self, DataError> {
-        let sources = Sources::find(paths)?;
-        let mut gathering = Gathering::new(options);
-        if !sources.survey.is_empty() {
-            gathering.read_survey(&sources)?;
-        }
-        if sources.conversations.is_empty() {
-            gathering.read_utterances(&sources)?;
-        } else {
-            gathering.read_conversations(&sources)?;
-        }
-        gathering.finish(|| files::names(paths))
+        Gathering::of(paths, options)?.finish()
     }
 
     /// What a user says about herself; `None` without a survey.
@@ -148,6 +138,18 @@ impl PrismData {
     }
 }
 
+/// Reads the comparisons as [`PrismData::load`] does and leaves the split to the caller; with what was left out.
+///
+/// # Errors
+/// As [`PrismData::load`], save for what concerns the split.
+pub fn read_comparisons<P: AsRef<Path>>(
+    paths: &[P],
+    options: &PrismOptions,
+) -> Result<(Vec<Comparison>, Skipped), DataError> {
+    let gathering = Gathering::of(paths, options)?;
+    Ok((gathering.comparisons, gathering.skipped))
+}
+
 /// What is known while reading.
 struct Gathering<'a> {
     options: &'a PrismOptions,
@@ -171,6 +173,28 @@ impl<'a> Gathering<'a> {
             comparisons: Vec::new(),
             skipped: Skipped::default(),
         }
+    }
+
+    /// Reads all files; there is at least one comparison.
+    fn of<P: AsRef<Path>>(paths: &[P], options: &'a PrismOptions) -> Result<Self, DataError> {
+        let sources = Sources::find(paths)?;
+        let mut gathering = Self::new(options);
+        if !sources.survey.is_empty() {
+            gathering.read_survey(&sources)?;
+        }
+        if sources.conversations.is_empty() {
+            gathering.read_utterances(&sources)?;
+        } else {
+            gathering.read_conversations(&sources)?;
+        }
+        if gathering.comparisons.is_empty() {
+            let (dialogues, skipped) = (gathering.ids.len(), &gathering.skipped);
+            return Err(DataError::Empty {
+                paths: files::names(paths),
+                found: format!("{dialogues} dialogues ({skipped})"),
+            });
+        }
+        Ok(gathering)
     }
 
     fn read_survey(&mut self, sources: &Sources) -> Result<(), DataError> {
@@ -242,14 +266,8 @@ impl<'a> Gathering<'a> {
         self.owners.push((dialogue.user, dialogue.id));
     }
 
-    fn finish(self, names: impl Fn() -> String) -> Result<PrismData, DataError> {
+    fn finish(self) -> Result<PrismData, DataError> {
         let mut skipped = self.skipped;
-        if self.comparisons.is_empty() {
-            return Err(DataError::Empty {
-                paths: names(),
-                found: format!("{} dialogues ({skipped})", self.ids.len()),
-            });
-        }
         let pairs = self.owners.iter().map(|(user, id)| (user, id.as_str()));
         let DialogueSplit {
             seen,

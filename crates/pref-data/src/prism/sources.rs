@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
-use crate::fields::RawError;
 use crate::files::{self, Format};
 
 /// The files of a data set by what they hold.
@@ -20,7 +19,7 @@ impl Sources {
     pub fn find<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
         let mut sources = Self::default();
         for path in files::list(paths, &[Format::Json])? {
-            match kind(&path)? {
+            match files::kind(&path, &MARKS)? {
                 Some(Kind::Survey) => sources.survey.push(path),
                 Some(Kind::Conversations) => sources.conversations.push(path),
                 Some(Kind::Utterances) => sources.utterances.push(path),
@@ -39,29 +38,15 @@ impl Sources {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Kind {
     Survey,
     Conversations,
     Utterances,
 }
 
-/// What the first readable record is.
-fn kind(path: &Path) -> Result<Option<Kind>, DataError> {
-    let names = [
-        ("conversation_history", Kind::Conversations),
-        ("stated_prefs", Kind::Survey),
-        ("model_response", Kind::Utterances),
-    ];
-    for record in files::open(path).map_err(|error| error.error)? {
-        match record {
-            Ok(record) => {
-                let mut names = names.into_iter();
-                let found = names.find(|(name, _)| record.map.contains_key(*name));
-                return Ok(found.map(|(_, kind)| kind));
-            }
-            Err(RawError { error, fatal: true }) => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(None)
-}
+const MARKS: [(&str, Kind); 3] = [
+    ("conversation_history", Kind::Conversations),
+    ("stated_prefs", Kind::Survey),
+    ("model_response", Kind::Utterances),
+];

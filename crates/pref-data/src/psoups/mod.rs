@@ -22,7 +22,7 @@ pub mod stats;
 
 mod rows_split;
 
-pub use prepare::{PsoupsData, PsoupsOptions, SplitBy};
+pub use prepare::{PsoupsData, PsoupsOptions, SplitBy, read_comparisons};
 pub use profile::{Profile, ProfileId};
 pub use row::{PsoupsRow, read};
 pub use stats::{ProfileCounts, PsoupsStats};

@@ -97,16 +97,7 @@ impl PsoupsData {
     /// # Errors
     /// [`DataError`]: no profile file, unreadable or broken input, nothing left, too few instructions to split.
     pub fn load<P: AsRef<Path>>(paths: &[P], options: &PsoupsOptions) -> Result<Self, DataError> {
-        let mut skipped = Skipped::default();
-        let mut rows = Vec::new();
-        for (profile, files) in profile_files(paths)? {
-            rows.push((profile, rows_of(&files, options.read, &mut skipped)?));
-        }
-        let mut data = Self::prepare(rows, skipped, options);
-        if let Err(DataError::Empty { paths: names, .. }) = &mut data {
-            *names = files::names(paths);
-        }
-        data
+        Cleaned::load(paths, options)?.split(options)
     }
 
     /// As [`PsoupsData::load`], from rows in memory; `skipped` is the account so far.
@@ -115,8 +106,59 @@ impl PsoupsData {
     /// As [`PsoupsData::load`].
     pub fn prepare(
         rows: Vec<(ProfileId, Vec<PsoupsRow>)>,
+        skipped: Skipped,
+        options: &PsoupsOptions,
+    ) -> Result<Self, DataError> {
+        let paths = || "the rows".into();
+        Cleaned::of(rows, skipped, options, paths)?.split(options)
+    }
+
+    /// The profiles whose files were read, in the order of their users.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// The counts of Table 7, to be printed.
+    pub fn stats(&self) -> PsoupsStats {
+        PsoupsStats::of(&self.counts, &self.profiles, &self.split)
+    }
+}
+
+/// Reads the comparisons as [`PsoupsData::load`] does and leaves the split to the caller; with what was left out.
+///
+/// # Errors
+/// As [`PsoupsData::load`], save for what concerns the split.
+pub fn read_comparisons<P: AsRef<Path>>(
+    paths: &[P],
+    options: &PsoupsOptions,
+) -> Result<(Vec<Comparison>, Skipped), DataError> {
+    let cleaned = Cleaned::load(paths, options)?;
+    Ok((cleaned.comparisons, cleaned.skipped))
+}
+
+/// What all profiles give; at least one comparison.
+struct Cleaned {
+    comparisons: Vec<Comparison>,
+    skipped: Skipped,
+    profiles: Vec<Profile>,
+    counts: Vec<ProfileCounts>,
+}
+
+impl Cleaned {
+    fn load<P: AsRef<Path>>(paths: &[P], options: &PsoupsOptions) -> Result<Self, DataError> {
+        let mut skipped = Skipped::default();
+        let mut rows = Vec::new();
+        for (profile, files) in profile_files(paths)? {
+            rows.push((profile, rows_of(&files, options.read, &mut skipped)?));
+        }
+        Self::of(rows, skipped, options, || files::names(paths))
+    }
+
+    fn of(
+        rows: Vec<(ProfileId, Vec<PsoupsRow>)>,
         mut skipped: Skipped,
         options: &PsoupsOptions,
+        paths: impl Fn() -> String,
     ) -> Result<Self, DataError> {
         let (mut profiles, mut counts, mut comparisons) = (Vec::new(), Vec::new(), Vec::new());
         for (profile, rows) in rows {
@@ -129,27 +171,24 @@ impl PsoupsData {
             counts.push(cleaner.clean(rows, &mut comparisons, &mut skipped));
         }
         if comparisons.is_empty() {
-            let found = format!("no row ({skipped})");
-            let paths = "the rows".into();
+            let (paths, found) = (paths(), format!("no row ({skipped})"));
             return Err(DataError::Empty { paths, found });
         }
-        let split = split(comparisons, options)?;
         Ok(Self {
-            split,
+            comparisons,
             skipped,
             profiles,
             counts,
         })
     }
 
-    /// The profiles whose files were read, in the order of their users.
-    pub fn profiles(&self) -> &[Profile] {
-        &self.profiles
-    }
-
-    /// The counts of Table 7, to be printed.
-    pub fn stats(&self) -> PsoupsStats {
-        PsoupsStats::of(&self.counts, &self.profiles, &self.split)
+    fn split(self, options: &PsoupsOptions) -> Result<PsoupsData, DataError> {
+        Ok(PsoupsData {
+            split: split(self.comparisons, options)?,
+            skipped: self.skipped,
+            profiles: self.profiles,
+            counts: self.counts,
+        })
     }
 }
 

@@ -1,10 +1,10 @@
-//! Comparisons from files of either layout.
+//! Comparisons from files of any layout.
 
 use std::path::Path;
 
 use pref_data::{
-    Comparison, DataError, Layout, ReadOptions, Skipped, SplitRatios, general, split_by_source,
-    tldr,
+    Comparison, DataError, Layout, PrismOptions, PsoupsOptions, ReadOptions, Skipped, SplitRatios,
+    general, prism, psoups, split_by_source, tldr,
 };
 
 use crate::config::DataSection;
@@ -33,8 +33,8 @@ pub struct Sides {
     pub skipped: Skipped,
 }
 
-/// Reads files and folders in the general layout or, where their first record is one, official TL;DR records with the
-/// annotators' own choices.
+/// Reads files and folders in the general layout, or official ones: TL;DR records with the annotators' own choices, P-SOUPS
+/// profiles (users `1` to `6`, the preference text removed), PRISM dialogues with the user text of the survey.
 ///
 /// # Errors
 /// A broken record unless `lenient`, naming file, line and field, or no comparison at all.
@@ -43,6 +43,26 @@ pub fn load<P: AsRef<Path>>(paths: &[P], lenient: bool) -> Result<Loaded, TrainE
     let (comparisons, skipped) = match Layout::detect(paths)? {
         Layout::General => general::read(paths, options)?.read_all()?,
         Layout::Tldr => stated(tldr::read(paths, options)?.read_all()?),
+        Layout::Psoups => {
+            let read = options;
+            psoups::read_comparisons(
+                paths,
+                &PsoupsOptions {
+                    read,
+                    ..PsoupsOptions::default()
+                },
+            )?
+        }
+        Layout::Prism => {
+            let read = options;
+            prism::read_comparisons(
+                paths,
+                &PrismOptions {
+                    read,
+                    ..PrismOptions::default()
+                },
+            )?
+        }
     };
     if comparisons.is_empty() {
         let names = paths.iter().map(|p| p.as_ref().display().to_string());
