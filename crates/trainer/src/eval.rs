@@ -18,7 +18,7 @@ use user_model::{RowBatch, UserRef, UserTable};
 
 use crate::error::TrainError;
 use crate::pack::{PackedBatch, Row};
-use crate::policy::{Policy, sum_responses};
+use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::replicas;
 use crate::step::{Example, host};
@@ -160,34 +160,16 @@ pub fn text_quality(
     let reference = Policy::plain(reference.valid());
     let device = policy.model.device();
     let indices: Vec<usize> = (0..examples.len()).collect();
+    let chunks: Vec<&[usize]> = indices.chunks(micro_rows).collect();
+    let done = replicas::map(&chunks, replicas::on(&device), |chunk| {
+        chunk_quality(&policy, table, &reference, examples, chunk)
+    });
     let (mut kl, mut nll, mut tokens) = (0.0, 0.0, 0.0);
-    for chunk in indices.chunks(micro_rows) {
-        let packed = pack(&policy, examples, chunk);
-        let batch = packed.to_device(&device);
-        let rows = own_rows(table, examples, chunk, &device)?;
-        let states = policy.scored_states(&packed, &batch, rows.as_ref());
-        let plain = pack(&reference, examples, chunk);
-        let plain_states = reference.scored_states(&plain, &plain.to_device(&device), None);
-        let [scored, _] = states.dims();
-        for start in (0..scored).step_by(CHUNK) {
-            let len = CHUNK.min(scored - start);
-            let p = log_softmax(policy.model.logits(states.clone().narrow(0, start, len)), 1);
-            let q = log_softmax(
-                reference
-                    .model
-                    .logits(plain_states.clone().narrow(0, start, len)),
-                1,
-            );
-            let each = (p.clone().exp() * (p.clone() - q)).sum();
-            let targets = batch
-                .targets
-                .clone()
-                .narrow(0, start, len)
-                .reshape([len, 1]);
-            kl += f64::from(each.cast(DType::F32).into_scalar::<f32>());
-            nll -= f64::from(p.gather(1, targets).sum().into_scalar::<f32>());
-        }
-        tokens += scored as f64;
+    for sums in done {
+        let (chunk_kl, chunk_nll, scored) = sums?;
+        kl += chunk_kl;
+        nll += chunk_nll;
+        tokens += scored;
     }
     Ok(TextQuality {
         kl: kl / f64::max(tokens, 1.0),
@@ -195,14 +177,41 @@ pub fn text_quality(
     })
 }
 
+/// Sums over the scored tokens of a few rows: KL, negative log-likelihood, tokens.
+fn chunk_quality(
+    policy: &Policy,
+    table: Option<&UserTable>,
+    reference: &Policy,
+    examples: &[Example],
+    chunk: &[usize],
+) -> Result<(f64, f64, f64), TrainError> {
+    let device = policy.model.device();
+    let packed = pack(policy, examples, chunk);
+    let batch = packed.to_device(&device);
+    let rows = own_rows(table, examples, chunk, &device)?;
+    let states = policy.scored_states(&packed, &batch, rows.as_ref());
+    let plain = pack(reference, examples, chunk);
+    let plain_states = reference.scored_states(&plain, &plain.to_device(&device), None);
+    let [scored, _] = states.dims();
+    let (mut kl, mut nll) = (0.0, 0.0);
+    for start in (0..scored).step_by(CHUNK) {
+        let len = CHUNK.min(scored - start);
+        let log_probs = |policy: &Policy, states: &Tensor<2>| {
+            log_softmax(policy.model.logits(states.clone().narrow(0, start, len)), 1)
+        };
+        let p = log_probs(policy, &states);
+        let q = log_probs(reference, &plain_states);
+        let each = (p.clone().exp() * (p.clone() - q)).sum();
+        let targets = batch
+            .targets
+            .clone()
+            .narrow(0, start, len)
+            .reshape([len, 1]);
+        kl += f64::from(each.cast(DType::F32).into_scalar::<f32>());
+        nll -= f64::from(p.gather(1, targets).sum().into_scalar::<f32>());
+    }
+    Ok((kl, nll, scored as f64))
+}
+
 /// Positions whose two distributions are in memory at a time.
 const CHUNK: usize = 128;
-
-/// Mean log-prob per token of both responses, for tests and for the SFT stage.
-pub fn mean_log_prob(policy: &Policy, packed: &PackedBatch, device: &Device) -> Tensor<1> {
-    let batch = packed.to_device(device);
-    let tokens = policy.token_log_probs(packed, &batch, None);
-    let [count] = tokens.dims();
-    let sums = sum_responses(tokens, &batch);
-    (sums.chosen.sum() + sums.rejected.sum()).div_scalar(count.max(1) as f64)
-}

@@ -1,8 +1,8 @@
 //! Several threads of one CPU, each with its own micro-batch.
 //!
 //! burn-flex spreads large matrix products over the cores and runs everything between them on the calling thread, about
-//! 40 % of a training step. Two micro-batches at a time fill those gaps. Results come back in the order of the items, so
-//! sums do not depend on the number of threads.
+//! 40 % of a training step. Here every core has a micro-batch and a thread pool of its own instead. Results come back in
+//! the order of the items, so sums do not depend on the number of threads.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +10,7 @@ use std::thread;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
+use llm_backbone::Model;
 
 /// The micro-batches to have in work at a time on `device`: one per core on the CPU, one elsewhere.
 pub(crate) fn on(device: &Device) -> usize {
@@ -17,6 +18,14 @@ pub(crate) fn on(device: &Device) -> usize {
         return 1;
     }
     thread::available_parallelism().map_or(1, |cores| cores.get())
+}
+
+/// The micro-batches of training to have in work at a time on `model`'s device.
+pub(crate) fn of(model: &Model) -> usize {
+    match model.has_dropout() {
+        true => 1, // The order of the draws is part of the result.
+        false => on(&model.device()),
+    }
 }
 
 /// `work` of every item, on up to `threads` threads, in the order of the items.
@@ -45,13 +54,22 @@ pub(crate) fn map<T: Sync, R: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(run);
+            scope.spawn(|| on_one_core(run));
         }
-        run();
+        on_one_core(run);
     });
     done.into_iter()
         .filter_map(|slot| slot.into_inner().ok().flatten())
         .collect()
+}
+
+/// Runs `work` where burn-flex finds one thread, so that matrix products of several micro-batches do not wait for each
+/// other.
+fn on_one_core(work: impl FnOnce() + Send) {
+    match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
 }
 
 /// The same module with leaves of its own in the autodiff graph: backward passes of two modules that share leaves would

@@ -3,7 +3,7 @@
 //! A comparison is one packed row here too: the prompt once, then both responses, each scored.
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use llm_backbone::Model;
 use pdpo_loss::Branch;
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainingSection;
 use crate::dataset::Dataset;
 use crate::error::TrainError;
-use crate::eval::mean_log_prob;
 use crate::order;
 use crate::pack::{PackedBatch, Row};
-use crate::policy::{Policy, sum_responses};
+use crate::policy::Policy;
 use crate::progress::Progress;
+use crate::replicas;
 use crate::schedule::Schedule;
 use crate::tokenise::TokenizedPair;
 
@@ -48,8 +48,8 @@ impl Default for SftConfig {
     }
 }
 
-/// The mean log-prob per scored token of a packed batch.
-type MeanLogProb = fn(&Policy, &PackedBatch, &Device) -> Tensor<1>;
+/// Which tokens of a packed batch are learnt, by their segment.
+type Learnt = fn(usize) -> bool;
 
 /// Trains whatever is trainable in `model` (its adapters, or all of it) on both responses and returns it with the mean
 /// loss of the last tenth of the steps, in nats per scored token.
@@ -63,7 +63,7 @@ pub fn fine_tune(
     seed: u64,
 ) -> Result<(Model, f64), TrainError> {
     let pairs: Vec<TokenizedPair> = dataset.items.iter().map(|i| i.pair.clone()).collect();
-    train(model, &pairs, config, seed, mean_log_prob)
+    train(model, &pairs, config, seed, |_| true)
 }
 
 /// The same on preferred responses only.
@@ -82,16 +82,27 @@ pub fn fine_tune_chosen(
         ..pair.clone()
     };
     let pairs: Vec<TokenizedPair> = dataset.items.iter().map(|i| alone(&i.pair)).collect();
-    train(model, &pairs, config, seed, mean_log_prob_chosen)
+    // Prompt tokens, where they are scored, stand in the segment of the chosen response.
+    train(model, &pairs, config, seed, |segment| {
+        segment.is_multiple_of(2)
+    })
 }
 
-/// Prompt tokens, where they are scored, stand in the segment of the chosen response: in the sum and in the count alike.
-fn mean_log_prob_chosen(policy: &Policy, packed: &PackedBatch, device: &Device) -> Tensor<1> {
+/// The log-probs of the learnt tokens, summed.
+fn sum_log_probs(
+    policy: &Policy,
+    packed: &PackedBatch,
+    learnt: Learnt,
+    device: &Device,
+) -> Tensor<1> {
     let batch = packed.to_device(device);
     let tokens = policy.token_log_probs(packed, &batch, None);
-    let scored = packed.segments.iter().filter(|s| s.is_multiple_of(2));
-    let chosen = sum_responses(tokens, &batch).chosen.sum();
-    chosen.div_scalar(scored.count().max(1) as f64)
+    let weights: Vec<f32> = packed
+        .segments
+        .iter()
+        .map(|&s| f32::from(u8::from(learnt(s))))
+        .collect();
+    (tokens * Tensor::from_floats(weights.as_slice(), device)).sum()
 }
 
 fn train(
@@ -99,7 +110,7 @@ fn train(
     pairs: &[TokenizedPair],
     config: &SftConfig,
     seed: u64,
-    mean_log_prob: MeanLogProb,
+    learnt: Learnt,
 ) -> Result<(Model, f64), TrainError> {
     let training = TrainingSection {
         batch: config.batch,
@@ -108,7 +119,6 @@ fn train(
         ..Default::default()
     };
     training.check()?;
-    let device = model.device();
     let mut policy = Policy::plain(model);
     let mut optimizer = AdamWConfig::new().with_weight_decay(0.0).init();
     let mut schedule = Schedule::new(&training, config.steps, 0)?;
@@ -117,23 +127,10 @@ fn train(
     let progress = Progress::new("fine-tuning", config.steps);
     let mut tail = Vec::new();
     for (step, batch) in batches.take(config.steps).enumerate() {
-        let rows: Vec<Row<'_>> = batch
-            .iter()
-            .map(|&i| Row {
-                pair: &pairs[i],
-                branch: Branch::Generic,
-            })
-            .collect();
-        let mut packed = PackedBatch::new(&rows, 0);
-        if config.prompts_too {
-            packed.score_prompts(&rows);
-        }
-        let loss = mean_log_prob(&policy, &packed, &device).neg();
-        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let (value, gradients) = gradients(&policy, pairs, &batch, config, learnt);
         if !value.is_finite() {
             return Err(TrainError::Diverged { step, loss: value });
         }
-        let gradients = GradientsParams::from_grads(loss.backward(), &policy);
         policy = optimizer.step(schedule.next().module, policy, gradients);
         if step + 1 + config.steps / 10 >= config.steps {
             tail.push(value);
@@ -142,4 +139,50 @@ fn train(
     }
     let mean = tail.iter().sum::<f64>() / tail.len().max(1) as f64;
     Ok((policy.model.no_grad(), mean))
+}
+
+/// The mean loss per learnt token of a batch and its gradients, in as many micro-batches as can work side by side.
+fn gradients(
+    policy: &Policy,
+    pairs: &[TokenizedPair],
+    batch: &[usize],
+    config: &SftConfig,
+    learnt: Learnt,
+) -> (f64, GradientsParams) {
+    let device = policy.model.device();
+    let threads = replicas::of(&policy.model);
+    let mut batch = batch.to_vec();
+    batch.sort_by_key(|&i| pairs[i].row_length(0));
+    let packs: Vec<PackedBatch> = batch
+        .chunks(batch.len().div_ceil(threads).max(1))
+        .map(|micro| {
+            let rows: Vec<Row<'_>> = micro
+                .iter()
+                .map(|&i| Row {
+                    pair: &pairs[i],
+                    branch: Branch::Generic,
+                })
+                .collect();
+            let mut packed = PackedBatch::new(&rows, 0);
+            if config.prompts_too {
+                packed.score_prompts(&rows);
+            }
+            packed
+        })
+        .collect();
+    let segments = packs.iter().flat_map(|packed| &packed.segments);
+    let tokens = segments.filter(|&&s| learnt(s)).count().max(1) as f64;
+    let done = replicas::map(&packs, threads, |packed| {
+        let policy = replicas::with_own_leaves(policy);
+        let loss = sum_log_probs(&policy, packed, learnt, &device).div_scalar(-tokens);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        (value, GradientsParams::from_grads(loss.backward(), &policy))
+    });
+    let mut sum = GradientsAccumulator::new();
+    let mut loss = 0.0;
+    for (value, gradients) in done {
+        loss += value;
+        sum.accumulate(policy, gradients);
+    }
+    (loss, sum.grads())
 }

@@ -5,6 +5,7 @@
 //! not depend on how rows fall into micro-batches.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
@@ -144,10 +145,7 @@ impl Learner {
             .with_weight_decay(training.weight_decay as f32)
             .init();
         let mix = objective.mix(policy.users.is_some())?;
-        let threads = match policy.model.has_dropout() {
-            true => 1, // The order of the draws is part of the result.
-            false => replicas::on(&policy.model.device()),
-        };
+        let threads = replicas::of(&policy.model);
         Ok(Self {
             policy,
             table,
@@ -221,9 +219,12 @@ impl Learner {
             })
             .collect();
         let soft = self.policy.user_tokens();
-        rows.sort_by_key(|(_, row)| row.pair.row_length(soft));
+        // The longest first, so that threads end together.
+        rows.sort_by_key(|(_, row)| Reverse(row.pair.row_length(soft)));
 
-        let micros: Vec<&[(usize, Row<'_>)]> = rows.chunks(self.micro_rows).collect();
+        // Smaller micro-batches than allowed where a thread would be idle otherwise.
+        let micro_rows = rows.len().div_ceil(self.threads).min(self.micro_rows);
+        let micros: Vec<&[(usize, Row<'_>)]> = rows.chunks(micro_rows.max(1)).collect();
         let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
             replicas::map(&micros, self.threads, |micro| {
                 self.micro_gradients(&batch, micro)
