@@ -166,7 +166,7 @@ fn download(asset: &Asset, target: &Path) -> Result<(), FetchError> {
 }
 
 /// The Python 3 to use.
-fn python() -> Option<&'static str> {
+pub fn python() -> Option<&'static str> {
     let is_3 = "import sys; sys.exit(sys.version_info < (3,))";
     ["python3", "python"]
         .into_iter()

@@ -7,6 +7,7 @@
 )]
 
 mod assets;
+mod bench;
 mod cargo;
 mod fetch;
 mod repro;
@@ -30,6 +31,9 @@ enum Task {
     /// Trains and compares the systems of one of the paper's experiments, and writes a report.
     #[command(subcommand)]
     Repro(repro::Experiment),
+    /// Measures our speed against that of another program.
+    #[command(subcommand)]
+    Bench(bench::Against),
     /// Runs every test and every example, with the small real model where it can be fetched.
     Test,
     /// Downloads a file of `datasets/assets.toml` into the cache and prints its path.
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
     match task {
         Task::Repro(experiment) => repro::run(experiment),
+        Task::Bench(against) => bench::run(&against),
         Task::Test => suite::run(),
         Task::Fetch(args) => fetch::run(&args),
     }

@@ -6,6 +6,7 @@ pub mod measure;
 pub mod prism;
 pub mod psoups;
 pub mod report;
+pub mod speed;
 pub mod text;
 pub mod tiny;
 pub mod tldr;

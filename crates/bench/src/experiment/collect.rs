@@ -57,18 +57,19 @@ pub fn metrics<E: Experiment>(run: &Run<E>) -> Result<(), TrainError> {
     files::replace_file(&run.out.join("metrics.jsonl"), all)
 }
 
+/// The name of the processor; none where the system does not tell.
+pub fn cpu() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("model name"))?;
+    Some(line.split(':').nth(1)?.trim().to_string())
+}
+
 /// Where this runs.
 pub fn environment<E>(run: &Run<E>, seconds: f64) -> Environment {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo")
-        .ok()
-        .and_then(|text| {
-            let line = text.lines().find(|l| l.starts_with("model name"))?;
-            Some(line.split(':').nth(1)?.trim().to_string())
-        });
     Environment {
         command: Some(run.command.clone()),
         device: Some(run.device.1.clone()),
-        cpu,
+        cpu: cpu(),
         threads: std::thread::available_parallelism()
             .ok()
             .map(|n| n.get() as u64),

@@ -25,6 +25,7 @@ use trainer::tokenise::Template;
 use crate::config::{EvaluationConfig, ExperimentConfig};
 use crate::report::{self, Model, Report};
 
+pub use collect::cpu;
 pub use data::{ExperimentData, JudgeTask, RawForm, Task, thin};
 pub use measured::{Measured, SampledText};
 

@@ -7,6 +7,8 @@ use bench::psoups::PsoupsConfig;
 use bench::tldr::{Policies, TldrConfig};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::speed::{SpeedArgs, WorkerArgs};
+
 /// Reproductions of the P-RLHF paper.
 #[derive(Parser)]
 #[command(version)]
@@ -23,6 +25,11 @@ pub enum Command {
     Psoups(PsoupsArgs),
     /// Many users with a survey and a few conversations each.
     Prism(PrismArgs),
+    /// Our speed against that of TRL; `cargo xtask bench trl` calls it.
+    Speed(SpeedArgs),
+    /// One side of `speed`.
+    #[command(hide = true)]
+    SpeedWorker(WorkerArgs),
 }
 
 /// What every experiment takes.

@@ -3,6 +3,7 @@
 
 mod args;
 mod launch;
+mod speed;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
             let overrides = args.judge.add_to(args.common.overrides());
             launch::run(&args.common, &overrides, |_: &mut PrismConfig| ())
         }
+        Command::Speed(args) => speed::run(&args),
+        Command::SpeedWorker(args) => speed::work(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,189 @@
+//! Our side: makes one [`Kind`] of work ready, then does a round of it for every line of input.
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use trainer::burn::module::Module;
+use trainer::burn::tensor::Device;
+use trainer::config::{Dtype, Objective, TrainingSection, UsersSection};
+use trainer::dataset::{Dataset, Item};
+use trainer::llm_backbone::generate::Request;
+use trainer::llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
+use trainer::llm_backbone::{LoraConfig, Model, Targets};
+use trainer::policy::Policy;
+use trainer::profile::roofline;
+use trainer::reference::ReferenceCache;
+use trainer::schedule::Schedule;
+use trainer::step::{Example, Learner};
+use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
+use trainer::{TrainError, memory, source};
+
+use super::workload::{Row, read_rows};
+use super::{DECODE_BATCHES, DECODE_NEW, Kind};
+
+/// How much training a round is.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Comparisons per step.
+    pub batch: usize,
+}
+
+/// Serves rounds of work on the files in `folder` until the end of `input`.
+///
+/// # Errors
+/// Files that [`super::workload::write`] did not write, or a broken stream.
+pub fn run(
+    kind: Kind,
+    folder: &Path,
+    size: Size,
+    input: impl BufRead,
+    out: impl Write,
+) -> Result<(), TrainError> {
+    match kind {
+        Kind::Vanilla => serve(training(folder, size, None)?, input, out),
+        Kind::Pdpo => {
+            let users = UsersSection::default();
+            serve(training(folder, size, Some(users))?, input, out)
+        }
+        Kind::Decode => serve(decoding(folder)?, input, out),
+        Kind::Matmul => {
+            let device = Device::flex();
+            let work = || Ok(json!({"flops": roofline::measure(&device)}));
+            serve(work, input, out)
+        }
+    }
+}
+
+fn serve(
+    mut work: impl FnMut() -> Result<Value, TrainError>,
+    input: impl BufRead,
+    mut out: impl Write,
+) -> Result<(), TrainError> {
+    let failed = |stream| move |source| TrainError::Stream { stream, source };
+    let mut say = |value: &Value| {
+        let written = writeln!(out, "{value}").and_then(|()| out.flush());
+        written.map_err(failed("output"))
+    };
+    say(&json!({"ready": true, "version": env!("CARGO_PKG_VERSION")}))?;
+    memory::reset_peak();
+    for line in input.lines() {
+        line.map_err(failed("input"))?;
+        let mut figures = work()?;
+        figures["peak_bytes"] = json!(memory::peak_bytes());
+        say(&figures)?;
+    }
+    Ok(())
+}
+
+/// Training steps, as `prlhf train` does them, reference log-probs precomputed; the first is done, as a warm-up.
+fn training(
+    folder: &Path,
+    size: Size,
+    users: Option<UsersSection>,
+) -> Result<impl FnMut() -> Result<Value, TrainError>, TrainError> {
+    let rows = read_rows(&folder.join("comparisons.jsonl"))?;
+    let items = rows.into_iter().map(item).collect();
+    let dataset = Dataset {
+        items,
+        ..Dataset::default()
+    };
+    let base = open(folder, &Device::flex().autodiff())?;
+    let lora = LoraConfig {
+        targets: Targets::Names(["q_proj", "k_proj", "v_proj"].map(String::from).to_vec()),
+        ..LoraConfig::default()
+    };
+    let (policy, table) = Policy::start(base.clone(), &lora, users.as_ref(), &dataset, 0)?;
+    let training = TrainingSection {
+        batch: size.batch,
+        warmup_steps: 0,
+        ..TrainingSection::default()
+    };
+    let mut cache = ReferenceCache::open(&folder.join("reference"), "speed")?;
+    let examples = dataset.examples(table.as_ref(), &base, &mut cache, training.micro_rows)?;
+    let mut learner = Learner::new(policy, table, &Objective::default(), &training)?;
+    let rates = Schedule::new(&training, 1_000_000, 0)?.next();
+    let batches: Vec<Vec<Example>> = examples.chunks(size.batch).map(<[_]>::to_vec).collect();
+    let mut at = batches.into_iter().cycle();
+    let mut step = move || match at.next() {
+        Some(batch) => learner.step(&batch, &rates).map(|_| batch.len()),
+        None => Ok(0),
+    };
+    step()?;
+    Ok(move || {
+        let start = Instant::now();
+        let mut comparisons = 0;
+        for _ in 0..size.steps {
+            comparisons += step()?;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(json!({"comparisons": comparisons, "seconds": seconds}))
+    })
+}
+
+/// Greedy tokens per second after the prompts, without the time for the prompts themselves.
+fn decoding(folder: &Path) -> Result<impl FnMut() -> Result<Value, TrainError>, TrainError> {
+    let path = folder.join("prompts.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
+    let prompts: Vec<Vec<u32>> =
+        serde_json::from_str(&text).map_err(|e| TrainError::format(&path, e))?;
+    let model = open(folder, &Device::flex())?.valid();
+    let work = move || {
+        let mut figures = json!({});
+        for batch in DECODE_BATCHES {
+            let seconds = |new| decode(&model, &prompts[..batch], new);
+            let time = seconds(DECODE_NEW + 1)? - seconds(1)?;
+            figures[format!("batch_{batch}")] = json!((batch * DECODE_NEW) as f64 / time);
+        }
+        Ok(figures)
+    };
+    work()?; // Warm-up.
+    Ok(work)
+}
+
+fn decode(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<f64, TrainError> {
+    let processor = LogitsProcessor::new(SamplingConfig {
+        greedy: true,
+        max_new_tokens: new,
+        ..SamplingConfig::default()
+    })?;
+    let requests: Vec<Request<'_>> = prompts
+        .iter()
+        .map(|prompt| Request {
+            prompt,
+            soft_at: 0,
+            user: "",
+            prompt_key: "",
+        })
+        .collect();
+    let start = Instant::now();
+    model.generate(&requests, None, &processor, |_, _| {})?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn open(folder: &Path, device: &Device) -> Result<Model, TrainError> {
+    let model = folder.join("model").display().to_string();
+    Ok(source::open(&model, Dtype::F32, device)?.model.frozen())
+}
+
+fn item(row: Row) -> Item {
+    Item {
+        pair: TokenizedPair {
+            prompt: TokenizedPrompt {
+                ids: row.prompt_ids,
+                soft_at: 0,
+                cut: false,
+                user_text_cut: false,
+            },
+            chosen: row.chosen_ids,
+            rejected: row.rejected_ids,
+            response_cut: false,
+        },
+        user: Some(row.user),
+        group: None,
+        characters: [0, 0],
+    }
+}

@@ -1,0 +1,185 @@
+//! `cargo xtask bench`: our speed against that of other programs, which are installed for it into the cache.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::assets::{self, SMALL_MODEL};
+use crate::cargo::{self, Cargo};
+use crate::fetch;
+
+/// What to measure ours against.
+#[derive(clap::Subcommand)]
+pub enum Against {
+    Trl(Box<TrlArgs>),
+}
+
+/// TRL's DPO trainer and transformers' decoding, on PyTorch.
+///
+/// Both sides work on the same model (SmolLM2-135M-Instruct, LoRA of rank 8 on q, k and v) and the same token ids, in
+/// turns on this machine: training steps of plain DPO and of P-DPO with cached reference log-probs, decoding at batch 1
+/// and 8, and plain matrix products. TRL has no personalised loss: it trains on two copies of every comparison instead.
+///
+/// The first call installs PyTorch, transformers, peft and TRL into the cache (about 5 GB). Needs Python 3.10 or later
+/// with pip and venv. About ten minutes on two cores; leave the machine alone meanwhile.
+///
+/// Next steps:
+///   cargo xtask bench trl
+///   cargo xtask bench trl --data DIR --json speed.json     real TL;DR comparisons
+///   cargo xtask bench trl --only vanilla,decode --rounds 5
+#[derive(clap::Args, Default)]
+#[command(verbatim_doc_comment)]
+pub struct TrlArgs {
+    /// Official TL;DR files or folders of them [default: the mini data, its short prompts filled up to 230 tokens].
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// A Hugging Face directory or a GGUF file of a Llama instead of SmolLM2.
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// Only these, separated by commas: `vanilla`, `pdpo`, `decode`, `matmul`.
+    #[arg(long, value_name = "A,B")]
+    only: Option<String>,
+    /// Rounds of each side [default: 3].
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Optimiser steps per round [default: 3].
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Comparisons per step [default: 4].
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// TRL's type, `float32` or `bfloat16`; ours stays f32 [default: float32].
+    #[arg(long, value_name = "TYPE")]
+    dtype: Option<String>,
+    /// Writes all figures and the ratios `vanilla_ratio`, `pdpo_ratio`, `peak_memory_ratio` and `decode_ratio` (ours
+    /// over theirs) to a file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl TrlArgs {
+    /// `bench` runs in the workspace's root.
+    fn command(&self, here: &Path, python: &Path, model: &Path, work: &Path) -> Cargo {
+        let mut cargo = Cargo::release("run").args(["--bin", "bench", "--", "speed"]);
+        for path in &self.data {
+            cargo = cargo.arg("--data").arg(here.join(path));
+        }
+        for (flag, path) in [("--python", python), ("--model", model), ("--work", work)] {
+            cargo = cargo.arg(flag).arg(path);
+        }
+        let number = |value: Option<usize>| value.map(|value| value.to_string());
+        for (flag, value) in [
+            ("--only", self.only.clone()),
+            ("--rounds", number(self.rounds)),
+            ("--steps", number(self.steps)),
+            ("--batch", number(self.batch)),
+            ("--dtype", self.dtype.clone()),
+        ] {
+            if let Some(value) = value {
+                cargo = cargo.arg(flag).arg(value);
+            }
+        }
+        match &self.json {
+            Some(path) => cargo.arg("--json").arg(here.join(path)),
+            None => cargo,
+        }
+    }
+}
+
+/// Makes the other side's Python ready, builds ours, and runs both.
+pub fn run(against: &Against) -> Result<ExitCode, Box<dyn Error>> {
+    let Against::Trl(args) = against;
+    let here = std::env::current_dir()?;
+    let model = match &args.model {
+        Some(path) => here.join(path),
+        None => fetch::by_name(SMALL_MODEL)?,
+    };
+    let cache = assets::cache().ok_or(fetch::FetchError::NoCache)?;
+    let python = python(&cache.join("trl"))?;
+    let work = cache.join("trl").join("work");
+    Ok(args.command(&here, &python, &model, &work).take_over()?)
+}
+
+/// A Python with the packages of `requirements.txt`, in `folder`; installed anew where they have changed.
+fn python(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let requirements = cargo::root().join("crates/bench/python/requirements.txt");
+    let wanted = fs::read_to_string(&requirements)?;
+    let venv = folder.join("venv");
+    let python = match cfg!(windows) {
+        true => venv.join("Scripts").join("python.exe"),
+        false => venv.join("bin").join("python"),
+    };
+    let installed = folder.join("installed.txt");
+    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(python);
+    }
+    eprintln!(
+        "Installing PyTorch and TRL into {} (about 5 GB)",
+        folder.display()
+    );
+    fs::create_dir_all(folder)?;
+    let base = fetch::python().ok_or("Python 3 is needed, as `python3` or `python`")?;
+    must(
+        Command::new(base)
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv),
+        "Install your system's package for Python's venv (python3-venv).",
+    )?;
+    must(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--disable-pip-version-check"])
+            .arg("--requirement")
+            .arg(&requirements),
+        "Free disk space or a reachable package index may be missing; call it again afterwards.",
+    )?;
+    fs::write(&installed, wanted)?;
+    Ok(python)
+}
+
+/// Runs a command; its standard output goes to standard error.
+fn must(command: &mut Command, way_out: &str) -> Result<(), Box<dyn Error>> {
+    let status = command.stdout(io::stderr()).status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("{command:?} failed ({status}). {way_out}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        against: Against,
+    }
+
+    fn command(line: &str) -> String {
+        let words = std::iter::once("bench").chain(line.split_whitespace());
+        let Against::Trl(args) = Line::try_parse_from(words).expect("a command").against;
+        let [here, python, model, work] = ["/h", "p", "m", "w"].map(Path::new);
+        let command = args.command(here, python, model, work).to_string();
+        let common = format!("{} --bin bench -- ", Cargo::release("run"));
+        command.strip_prefix(&common).expect("bench").to_owned()
+    }
+
+    #[test]
+    fn without_flags_bench_decides() {
+        let expected = "speed --python p --model m --work w";
+        assert_eq!(command("trl"), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn every_flag_reaches_bench_and_paths_are_seen_from_the_root() {
+        let line = "trl --data a /b --only vanilla,pdpo --rounds 5 --steps 2 --batch 8 --dtype bfloat16 --json x/s.json";
+        let expected = "speed --data /h/a --data /b --python p --model m --work w --only vanilla,pdpo --rounds 5 \
+                        --steps 2 --batch 8 --dtype bfloat16 --json /h/x/s.json";
+        assert_eq!(command(line), expected);
+    }
+}
