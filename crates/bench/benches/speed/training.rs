@@ -1,0 +1,128 @@
+//! The parts of a P-DPO step on comparisons of the size of TL;DR's: prompts of 230 tokens, responses of 30.
+
+use criterion::{BatchSize, Criterion, Throughput};
+use trainer::burn::module::Module;
+use trainer::burn::tensor::Device;
+use trainer::config::{Objective, TrainingSection, UsersSection};
+use trainer::dataset::{Dataset, Item};
+use trainer::llm_backbone::{LoraConfig, Model};
+use trainer::pack::{PackedBatch, Row};
+use trainer::pdpo_loss::Branch;
+use trainer::policy::Policy;
+use trainer::reference::ReferenceLogProbs;
+use trainer::schedule::{Rates, Schedule};
+use trainer::step::{Example, Learner};
+use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
+use trainer::user_model::UserRef;
+
+use crate::model;
+
+const BATCH: usize = 4;
+
+pub fn all(criterion: &mut Criterion) {
+    let base = model::random(&Device::flex().autodiff());
+    let examples: Vec<Example> = (0..BATCH).map(|i| example(i, 230, 30)).collect();
+    let (mut learner, rates) = learner(base, &examples);
+    collation(criterion, &learner.policy, &examples);
+    passes(criterion, &learner, &examples);
+    optimiser(criterion, &mut learner, &rates);
+}
+
+fn collation(criterion: &mut Criterion, policy: &Policy, examples: &[Example]) {
+    let rows = rows(examples);
+    criterion.bench_function("collation of 8 rows", |bencher| {
+        let device = Device::flex();
+        bencher.iter(|| PackedBatch::new(&rows, policy.user_tokens()).to_device(&device));
+    });
+}
+
+fn passes(criterion: &mut Criterion, learner: &Learner, examples: &[Example]) {
+    let mut group = criterion.benchmark_group(format!("comparisons, {} blocks", model::BLOCKS));
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let policy = Policy::plain(learner.policy.model.valid());
+    let rows: Vec<Row<'_>> = rows(examples).into_iter().step_by(2).collect();
+    let packed = PackedBatch::new(&rows, 0);
+    let on_device = packed.to_device(&policy.model.device());
+    group.bench_function("forward, one branch", |bencher| {
+        bencher.iter(|| {
+            let sums = policy.response_log_probs(&packed, &on_device, None);
+            sums.chosen.into_data()
+        });
+    });
+    group.bench_function("forward and backward, both branches", |bencher| {
+        bencher.iter(|| learner.gradients(examples).expect("gradients"));
+    });
+}
+
+/// The size of the gradients does not depend on that of the batch, so a small one makes them.
+fn optimiser(criterion: &mut Criterion, learner: &mut Learner, rates: &Rates) {
+    let small = [example(0, 2, 2)];
+    criterion.bench_function("optimiser step", |bencher| {
+        let gradients = || {
+            let found = learner.gradients(&small).expect("gradients");
+            (learner.optimizer.clone(), found.0.module)
+        };
+        bencher.iter_batched(
+            gradients,
+            |(mut optimizer, module)| {
+                optimizer.step(rates.module.clone(), learner.policy.clone(), module)
+            },
+            BatchSize::PerIteration,
+        );
+    });
+}
+
+fn learner(base: Model, examples: &[Example]) -> (Learner, Rates) {
+    let items = examples.iter().map(|example| Item {
+        pair: example.pair.clone(),
+        user: example.owner.clone(),
+        group: None,
+        characters: [0, 0],
+    });
+    let dataset = Dataset {
+        items: items.collect(),
+        ..Dataset::default()
+    };
+    let users = UsersSection::default();
+    let start = Policy::start(base, &LoraConfig::default(), Some(&users), &dataset, 0);
+    let (policy, table) = start.expect("a policy");
+    let training = TrainingSection::default();
+    let mut schedule = Schedule::new(&training, 1000, 0).expect("a schedule");
+    let learner = Learner::new(policy, table, &Objective::default(), &training);
+    (learner.expect("a learner"), schedule.next())
+}
+
+/// Both branches of every comparison.
+fn rows(examples: &[Example]) -> Vec<Row<'_>> {
+    let branches = |example| {
+        let pair: &Example = example;
+        [Branch::User, Branch::Generic].map(|branch| Row {
+            pair: &pair.pair,
+            branch,
+        })
+    };
+    examples.iter().flat_map(branches).collect()
+}
+
+fn example(number: usize, prompt: usize, response: usize) -> Example {
+    let ids = |count: usize, from: usize| -> Vec<u32> {
+        let ids = (0..count).map(|i| ((from + i) * 7919 + number * 104_729) % 49_000);
+        ids.map(|id| id as u32 + 3).collect()
+    };
+    Example {
+        pair: TokenizedPair {
+            prompt: TokenizedPrompt {
+                ids: ids(prompt, 0),
+                soft_at: 0,
+                cut: false,
+                user_text_cut: false,
+            },
+            chosen: ids(response, 1000),
+            rejected: ids(response, 2000),
+            response_cut: false,
+        },
+        user: UserRef::id(format!("user {number}")),
+        owner: Some(format!("user {number}")),
+        reference: ReferenceLogProbs::default(),
+    }
+}
