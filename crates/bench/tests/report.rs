@@ -475,3 +475,50 @@ fn balanced(text: &str) {
     }
     assert!(open.is_empty(), "{open:?}");
 }
+
+#[test]
+fn many_users_have_a_dot_each_in_the_strip_of_every_system() {
+    let mut report = small();
+    let plots = |report: &Report| svg::plots(report).into_iter().find(|p| p.name == "users");
+    assert!(plots(&report).is_none());
+    let users = (0..9).map(|n| (format!("user9{n}"), Some(f64::from(n % 3) / 2.0)));
+    report.systems[1].accuracy.per_user = users.chain([("x".to_owned(), None)]).collect();
+    let plot = plots(&report).unwrap();
+    balanced(&plot.svg);
+    assert_eq!(plot.svg.matches("<circle").count(), 9);
+    assert!(plot.svg.contains("P-DPO individual, user90: 0.00"));
+    assert!(plot.svg.contains(">0.50</text>"));
+}
+
+#[test]
+fn long_ids_of_wide_letters_are_not_cut_at_the_left() {
+    let mut report = small();
+    let wide = "W".repeat(30);
+    report.systems[1].words.per_user = [(wide, Some(4.0))].into();
+    let plots = svg::plots(&report);
+    let lengths = plots
+        .iter()
+        .find(|p| p.name.starts_with("lengths"))
+        .unwrap();
+    let label = "WWWWWWWWWWWW…</text>";
+    let before = &lengths.svg[..lengths.svg.find(label).unwrap()];
+    let x = &before[before.rfind(" x=\"").unwrap() + 4..];
+    let x: f64 = x[..x.find('"').unwrap()].parse().unwrap();
+    assert!(x >= 13.0 * 12.9, "{x}");
+}
+
+#[test]
+fn users_are_named_once_and_notes_speak_of_columns_that_are_there() {
+    let mut report = small();
+    assert_eq!(report.user_title("10"), "user 10, minority");
+    assert_eq!(report.user_title("user9000"), "user9000");
+    assert_eq!(report.reader_title("sft", None), "everyone");
+    assert_eq!(report.reader_title("pdpo-individual", None), "generic user");
+    let note = |report: &Report| report::tables::accuracies(report).note;
+    assert!(note(&report).contains("Majority"));
+    for system in &mut report.systems {
+        (system.accuracy.majority, system.accuracy.minority) = Default::default();
+    }
+    report.yardsticks.clear();
+    assert!(!note(&report).contains("ajority"));
+}

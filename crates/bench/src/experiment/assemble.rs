@@ -46,7 +46,9 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64
         splits: results,
         seed: run.seed,
     };
-    run.config.data.conclude(&results, &mut report);
+    let verdicts = run.config.data.conclude(&results, &mut report);
+    let verdicts = verdicts.into_iter();
+    report.verdicts = verdicts.map(|(key, v)| (key.to_owned(), v)).collect();
     report
 }
 

@@ -4,6 +4,7 @@
 mod config;
 mod data;
 mod judging;
+mod texts;
 mod verdicts;
 
 pub use config::PrismConfig;
@@ -14,7 +15,7 @@ use trainer::tokenise::Template;
 
 use crate::config::EvaluationConfig;
 use crate::experiment::{Experiment, ExperimentData, Results};
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 
 impl Experiment for PrismConfig {
     const NAME: &'static str = "prism";
@@ -28,9 +29,8 @@ impl Experiment for PrismConfig {
         &self.split_seeds
     }
 
-    fn stats(&self) -> Result<String, TrainError> {
-        let seed = self.split_seeds.first().copied().unwrap_or(0);
-        let data = PrismData::load(&self.paths, &self.options(seed))?;
+    fn stats(&self, split_seed: u64) -> Result<String, TrainError> {
+        let data = PrismData::load(&self.paths, &self.options(split_seed))?;
         Ok(data.stats().to_string())
     }
 
@@ -43,14 +43,11 @@ impl Experiment for PrismConfig {
         data::load(self, split_seed, template, evaluation)
     }
 
-    fn conclude(&self, results: &Results<'_>, report: &mut Report) {
-        report.verdicts = [
-            (
-                "seen".to_string(),
-                verdicts::seen(&report.systems, results.seed),
-            ),
-            ("unseen".to_string(), verdicts::unseen(&report.systems)),
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)> {
+        report.tables.extend(texts::table(results, report));
+        vec![
+            ("seen", verdicts::seen(&report.systems, results.seed)),
+            ("unseen", verdicts::unseen(&report.systems)),
         ]
-        .into();
     }
 }

@@ -40,15 +40,9 @@ const DIRECTIONS: [Direction; 3] = [
 ];
 
 /// One verdict per dimension. The interval shows how sure the direction is; the verdict is about the direction alone.
-pub fn verdicts(report: &Report, texts: &Texts, seed: u64) -> Vec<(String, Verdict)> {
-    DIRECTIONS
-        .iter()
-        .map(|direction| {
-            (
-                direction.key.into(),
-                verdict(report, texts, direction, seed),
-            )
-        })
+pub fn verdicts(report: &Report, texts: &Texts, seed: u64) -> Vec<(&'static str, Verdict)> {
+    let all = DIRECTIONS.iter();
+    all.map(|one| (one.key, verdict(report, texts, one, seed)))
         .collect()
 }
 

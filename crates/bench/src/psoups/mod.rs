@@ -13,7 +13,7 @@ use trainer::tokenise::Template;
 
 use crate::config::EvaluationConfig;
 use crate::experiment::{Experiment, ExperimentData, Results};
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 use crate::text::{MEASURES, by_user};
 use crate::verdicts;
 
@@ -29,9 +29,8 @@ impl Experiment for PsoupsConfig {
         &self.split_seeds
     }
 
-    fn stats(&self) -> Result<String, TrainError> {
-        let seed = self.split_seeds.first().copied().unwrap_or(0);
-        let data = PsoupsData::load(&self.paths, &self.options(seed))?;
+    fn stats(&self, split_seed: u64) -> Result<String, TrainError> {
+        let data = PsoupsData::load(&self.paths, &self.options(split_seed))?;
         Ok(data.stats().to_string())
     }
 
@@ -44,14 +43,11 @@ impl Experiment for PsoupsConfig {
         data::load(self, split_seed, template, evaluation)
     }
 
-    fn conclude(&self, results: &Results<'_>, report: &mut Report) {
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)> {
         let texts = by_user::gather(results.splits);
         report.text_measures = by_user::measures(&texts, &MEASURES, results.seed);
-        report
-            .verdicts
-            .insert("e3".into(), verdicts::per_user(&report.systems));
-        report
-            .verdicts
-            .extend(directions::verdicts(report, &texts, results.seed));
+        let mut all = vec![("e3", verdicts::per_user(&report.systems))];
+        all.extend(directions::verdicts(report, &texts, results.seed));
+        all
     }
 }

@@ -26,8 +26,15 @@ pub fn render(report: &Report) -> String {
     page(&title, &body)
 }
 
-/// A prompt: first the systems that answer everyone alike, then the others, each on a row of its own.
 fn prompt(report: &Report, number: usize, sample: &Sample) -> String {
+    format!(
+        "<section>\n<h2>{number}</h2>\n{}</section>\n",
+        answers(report, sample)
+    )
+}
+
+/// A prompt and its answers: first the systems that answer everyone alike, then the others, each on a row of its own.
+pub(super) fn answers(report: &Report, sample: &Sample) -> String {
     let names: Vec<&str> = report.systems.iter().map(|s| s.name.as_str()).collect();
     let of = |name: &str| -> Vec<&Response> {
         let responses = sample.responses.iter();
@@ -39,21 +46,27 @@ fn prompt(report: &Report, number: usize, sample: &Sample) -> String {
         .filter(|(_, responses)| !responses.is_empty())
         .partition(|(_, responses)| responses.iter().all(|r| r.user.is_none()));
     let alike: Vec<&Response> = alike.into_iter().flat_map(|(_, r)| r).collect();
-    let mut out = format!(
-        "<section>\n<h2>{number}</h2>\n<blockquote>{}</blockquote>\n",
-        escape(&sample.prompt)
-    );
+    let mut out = format!("<blockquote>{}</blockquote>\n", escape(&sample.prompt));
     if !alike.is_empty() {
-        out += &row(report, "The same for everyone", &alike);
+        let name = |r: &Response| report.title_of(&r.system).to_owned();
+        out += &row(report, "The same for everyone", &alike, name);
     }
     for (name, responses) in apart {
-        out += &row(report, report.title_of(name), &responses);
+        let who = |r: &Response| report.reader_title(name, r.user.as_deref());
+        out += &row(report, report.title_of(name), &responses, who);
     }
-    out + "</section>\n"
+    out
 }
 
-fn row(report: &Report, title: &str, responses: &[&Response]) -> String {
-    let cards: String = responses.iter().map(|r| card(report, r)).collect();
+/// Cards under a title, each with the name that tells it from the others.
+fn row(
+    report: &Report,
+    title: &str,
+    responses: &[&Response],
+    name: impl Fn(&Response) -> String,
+) -> String {
+    let cards = responses.iter().map(|r| card(report, r, &name(r)));
+    let cards: String = cards.collect();
     format!(
         "<h3 class=\"row\">{}</h3>\n<div class=\"cards\">\n{cards}</div>\n",
         escape(title)

@@ -2,6 +2,7 @@
 
 use super::facts;
 use super::format::words;
+use super::gallery::answers;
 use super::model::{Report, Response, Sample, Verdict};
 use super::svg::Plot;
 use super::tables::{self, Table};
@@ -106,12 +107,10 @@ fn section(table: &Table) -> String {
 }
 
 fn table_html(table: &Table) -> String {
-    let class = |column| {
-        if table.is_numeric(column) {
-            " class=\"num\""
-        } else {
-            ""
-        }
+    let class = |column: usize| match table.columns[column].as_str() {
+        _ if table.is_numeric(column) => " class=\"num\"",
+        "user" | "for" => " class=\"who\"",
+        _ => "",
     };
     let heads = table.columns.iter().enumerate();
     let head: String = heads
@@ -170,27 +169,16 @@ fn samples(report: &Report) -> String {
 }
 
 fn sample_html(report: &Report, sample: &Sample) -> String {
-    let cards: String = sample
-        .responses
-        .iter()
-        .map(|response| card(report, response))
-        .collect();
-    format!(
-        "<article>\n<blockquote>{}</blockquote>\n<div class=\"cards\">\n{cards}</div>\n</article>\n",
-        escape(&sample.prompt)
-    )
+    format!("<article>\n{}</article>\n", answers(report, sample))
 }
 
-pub(super) fn card(report: &Report, response: &Response) -> String {
+/// A response under a name.
+pub(super) fn card(report: &Report, response: &Response, name: &str) -> String {
     let group = response.user.as_deref().and_then(|user| report.group(user));
     let class = match group {
         Some("majority") => " majority",
         Some("minority") => " minority",
         _ => "",
-    };
-    let who = match &response.user {
-        Some(user) => report.user_title(user),
-        None => "everyone".to_owned(),
     };
     let count = words(&response.text);
     let text = match count {
@@ -198,9 +186,8 @@ pub(super) fn card(report: &Report, response: &Response) -> String {
         _ => escape(response.text.trim()),
     };
     format!(
-        "<div class=\"card{class}\"><h3>{}<span>{} · {count} word{}</span></h3><p>{text}</p></div>\n",
-        escape(report.title_of(&response.system)),
-        escape(&who),
+        "<div class=\"card{class}\"><h3>{}<span>{count} word{}</span></h3><p>{text}</p></div>\n",
+        escape(name),
         if count == 1 { "" } else { "s" }
     )
 }

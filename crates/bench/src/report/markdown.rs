@@ -2,7 +2,7 @@
 
 use super::facts;
 use super::format::words;
-use super::model::{Report, Sample};
+use super::model::{Report, Sample, user_name};
 use super::svg::Plot;
 use super::tables::{self, Table};
 
@@ -110,8 +110,8 @@ fn sample_text(report: &Report, sample: &Sample) -> String {
     for response in &sample.responses {
         let who = match &response.user {
             Some(user) => match report.group(user) {
-                Some(group) => format!(", user {user} ({group})"),
-                None => format!(", user {user}"),
+                Some(group) => format!(", {} ({group})", user_name(user)),
+                None => format!(", {}", user_name(user)),
             },
             None => String::new(),
         };

@@ -4,7 +4,7 @@
 //! ([`tables`], [`facts`]) and shown by three renderers; nothing here measures or reads data.
 
 pub mod facts;
-mod format;
+pub(crate) mod format;
 pub mod gallery;
 pub mod html;
 pub mod markdown;

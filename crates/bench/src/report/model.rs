@@ -81,9 +81,20 @@ impl Report {
 
     /// What a reader sees of a user: `user 1, P1A`.
     pub fn user_title(&self, user: &str) -> String {
+        let name = user_name(user);
         match self.group(user) {
-            Some(group) => format!("user {user}, {group}"),
-            None => format!("user {user}"),
+            Some(group) => format!("{name}, {group}"),
+            None => name,
+        }
+    }
+
+    /// Whom a system's text is for: a user, the generic user of a system with users, or everyone.
+    pub fn reader_title(&self, system: &str, user: Option<&str>) -> String {
+        let personal = || self.system(system)?.trainable.users;
+        match user {
+            Some(user) => self.user_title(user),
+            None if personal().is_some() => "generic user".into(),
+            None => "everyone".into(),
         }
     }
 
@@ -95,6 +106,14 @@ impl Report {
             .find(|info| info.id == user)?
             .group
             .as_deref()
+    }
+}
+
+/// `user 4`; an id that says so itself, such as `user9000`, stands alone.
+pub(super) fn user_name(id: &str) -> String {
+    match id.to_lowercase().starts_with("user") {
+        true => id.to_owned(),
+        false => format!("user {id}"),
     }
 }
 

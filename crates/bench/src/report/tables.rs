@@ -73,9 +73,7 @@ pub fn accuracies(report: &Report) -> Table {
         .any(|system| system.accuracy.average.is_some());
     let mut table = Table::new(
         "Accuracy on held-out comparisons",
-        "Top: all comparisons of seen users, pooled. Generic: unseen users, scored as the generic user. Majority and \
-         minority: mean over users ± standard error. SFT is the reference: its implicit reward is 0 everywhere, so it \
-         has no accuracy.",
+        "",
         &["system", "top", "generic", "majority", "minority"],
     );
     if average {
@@ -92,7 +90,40 @@ pub fn accuracies(report: &Report) -> Table {
             .iter()
             .map(|(name, yardstick)| yardstick_row(name, yardstick, average)),
     );
-    table.without_missing_columns()
+    let mut table = table.without_missing_columns();
+    table.note = accuracy_note(report, &table);
+    table
+}
+
+/// How to read the columns that are there.
+fn accuracy_note(report: &Report, table: &Table) -> String {
+    let has = |name: &str| table.columns.iter().any(|column| column == name);
+    let sentences = [
+        ("top", "Top: all comparisons of seen users, pooled."),
+        (
+            "generic",
+            "Generic: unseen users, scored as the generic user.",
+        ),
+        (
+            "majority",
+            "Majority and minority: mean over users ± standard error.",
+        ),
+        (
+            "all users",
+            "All users: mean over seen users ± standard error.",
+        ),
+    ];
+    let mut shown: Vec<&str> = sentences
+        .iter()
+        .filter(|(column, _)| has(column))
+        .map(|(_, sentence)| *sentence)
+        .collect();
+    if report.system("sft").is_some() {
+        shown.push(
+            "SFT is the reference: its implicit reward is 0 everywhere, so it has no accuracy.",
+        );
+    }
+    shown.join(" ")
 }
 
 fn accuracy_row(system: &System, average: bool) -> Vec<String> {
@@ -246,10 +277,7 @@ pub fn text_measures(report: &Report) -> Option<Table> {
         (place(a.0), a.1.map(format::natural_key)).cmp(&(place(b.0), b.1.map(format::natural_key)))
     });
     for (system, user) in writers {
-        let who = match user {
-            Some(user) => report.user_title(user),
-            None => "everyone".into(),
-        };
+        let who = report.reader_title(system, user);
         let mut row = vec![report.title_of(system).to_owned(), who];
         let measured = report.text_measures.iter().map(|m| m.of(system, user));
         row.extend(measured.map(|e| format::short_estimate(e.unwrap_or_default())));

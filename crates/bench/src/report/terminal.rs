@@ -4,6 +4,9 @@ use super::format::shorten;
 use super::model::Report;
 use super::tables::{self, Table};
 
+/// Wider tables are shown without intervals.
+const WIDTH: usize = 110;
+
 /// Verdicts and the tables that matter most, at most about 110 columns wide, without colours.
 pub fn render(report: &Report) -> String {
     let mut out = format!(
@@ -20,7 +23,10 @@ pub fn render(report: &Report) -> String {
     shown.extend(brief_measures(report));
     shown.extend(tables::win_rates(report));
     shown.extend(report.tables.iter().cloned());
-    for table in shown {
+    for mut table in shown {
+        if width(&table) > WIDTH {
+            without_intervals(&mut table);
+        }
         out.push_str(&format!("\n{}\n{}", table.title, aligned(&table)));
     }
     out.push('\n');
@@ -38,15 +44,23 @@ pub fn render(report: &Report) -> String {
 /// Measures of the texts without intervals, which would make the lines too long.
 fn brief_measures(report: &Report) -> Option<Table> {
     let mut table = tables::text_measures(report)?;
-    for cell in table.rows.iter_mut().flat_map(|row| row.iter_mut().skip(2)) {
-        if let Some(at) = cell.find(" [") {
-            cell.truncate(at);
-        }
-    }
+    without_intervals(&mut table);
     for (title, measure) in table.columns.iter_mut().skip(2).zip(&report.text_measures) {
         *title = measure.key.replace('_', " ");
     }
     Some(table)
+}
+
+fn without_intervals(table: &mut Table) {
+    for cell in table.rows.iter_mut().flatten() {
+        if let (true, Some(at)) = (cell.ends_with(']'), cell.find(" [")) {
+            cell.truncate(at);
+        }
+    }
+}
+
+fn width(table: &Table) -> usize {
+    aligned(table).lines().map(length).max().unwrap_or(0)
 }
 
 /// The table with padded columns: heads, a rule, rows. Cells longer than 60 characters are cut.

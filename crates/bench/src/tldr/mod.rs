@@ -11,7 +11,7 @@ use trainer::TrainError;
 
 use crate::config::EvaluationConfig;
 use crate::experiment::{Experiment, ExperimentData, Results};
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 use data::TldrSplit;
 
 impl Experiment for TldrConfig {
@@ -26,9 +26,8 @@ impl Experiment for TldrConfig {
         &self.split_seeds
     }
 
-    fn stats(&self) -> Result<String, TrainError> {
-        let seed = self.split_seeds.first().copied().unwrap_or(0);
-        Ok(TldrSplit::load(self, seed)?.full_stats().to_string())
+    fn stats(&self, split_seed: u64) -> Result<String, TrainError> {
+        Ok(TldrSplit::load(self, split_seed)?.full_stats().to_string())
     }
 
     fn load(
@@ -40,11 +39,10 @@ impl Experiment for TldrConfig {
         Ok(TldrSplit::load(self, split_seed)?.into_data(self, evaluation))
     }
 
-    fn conclude(&self, _: &Results<'_>, report: &mut Report) {
-        report.verdicts = [
-            ("e1".to_string(), verdicts::e1(&report.systems)),
-            ("e2".to_string(), verdicts::e2(&report.systems)),
+    fn conclude(&self, _: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)> {
+        vec![
+            ("e1", verdicts::e1(&report.systems)),
+            ("e2", verdicts::e2(&report.systems)),
         ]
-        .into();
     }
 }

@@ -24,7 +24,7 @@ pub fn run<E: Experiment>(
         return Err(TrainError::config("data.paths", "empty", expected));
     }
     if args.stats {
-        println!("{}", config.data.stats()?);
+        println!("{}", config.data.stats(config.data.first_split_seed())?);
         return Ok(());
     }
     if config.tiny.is_none() && config.model.source.is_empty() {

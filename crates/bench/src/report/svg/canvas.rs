@@ -103,6 +103,15 @@ impl Canvas {
         ));
     }
 
+    /// [`Canvas::dot`], half transparent: many of them may lie on each other.
+    pub fn pale_dot(&mut self, at: (f64, f64), radius: f64, fill: &str, tooltip: &str) {
+        let (x, y) = at;
+        self.push(format_args!(
+            r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius:.1}" fill="{fill}" fill-opacity=".6"><title>{}</title></circle>"#,
+            escape(tooltip)
+        ));
+    }
+
     /// A diagonal hatch over a colour; returns the fill that refers to it. `id` must be unique within a page.
     pub fn hatch(&mut self, id: &str, colour: &str) -> String {
         self.push(format_args!(
@@ -141,6 +150,9 @@ pub enum Swatch {
 /// Draws a legend from `top`, wrapping at the picture's width; returns the y below it.
 pub fn legend(canvas: &mut Canvas, top: f64, entries: &[(Swatch, String)]) -> f64 {
     const ROW: f64 = 20.0;
+    if entries.is_empty() {
+        return top;
+    }
     let (mut x, mut y) = (12.0, top + 12.0);
     for (swatch, label) in entries {
         let width = 30.0 + text_width(label, 13.0) + 16.0;
@@ -161,9 +173,22 @@ pub fn legend(canvas: &mut Canvas, top: f64, entries: &[(Swatch, String)]) -> f6
     y + 12.0
 }
 
-/// About how wide a text is: the mean advance of common sans-serif fonts, a little more than less.
+/// How wide a text is at most.
 pub fn text_width(text: &str, size: f64) -> f64 {
-    text.chars().count() as f64 * size * 0.56
+    let units: f64 = text.chars().map(char_width).sum();
+    units * size
+}
+
+/// In units of the font's size: those of DejaVu Sans, the widest of the fonts that are asked for, or a little more.
+fn char_width(c: char) -> f64 {
+    match c {
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '·' => 0.35,
+        'f' | 'r' | 't' | '(' | ')' | '[' | ']' | '-' | '!' | '/' => 0.42,
+        'm' | 'w' | 'W' | 'M' | '%' | '@' | '…' => 1.0,
+        'A'..='Z' => 0.79,
+        _ if c.is_ascii() => 0.65,
+        _ => 1.0,
+    }
 }
 
 /// Round tick values from 0 to at least `max`, at most six steps.

@@ -33,7 +33,7 @@ fn plot(report: &Report, measure: &TextMeasure) -> Option<Plot> {
         has(measure, name, None) && tell_apart.iter().all(|(_, n)| *n != name)
     });
     let scale = Scale::new(measure, label_width(report, &users))?;
-    let title = measure.title.clone();
+    let title = capitalised(&measure.title);
     let mut canvas = Canvas::default();
     canvas.text("head", (12.0, 20.0), Anchor::Start, &title);
     let top = legend(&mut canvas, 30.0, &entries(report, &tell_apart, &everyone)) + 6.0;
@@ -66,6 +66,13 @@ fn plot(report: &Report, measure: &TextMeasure) -> Option<Plot> {
         svg: canvas.finish(&title, bottom + 26.0),
         title,
     })
+}
+
+/// A title begins with a capital, whatever the measure is called within a sentence.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 fn has(measure: &TextMeasure, system: &str, user: Option<&str>) -> bool {
@@ -147,7 +154,7 @@ impl Scale {
         let step = sizes.into_iter().find(|s| *s >= raw * 0.999).unwrap_or(raw);
         let low = (low / step).floor() * step;
         Some(Self {
-            left: (label_width * 1.05 + 18.0).min(150.0),
+            left: label_width + 14.0,
             low,
             step,
             steps: ((high - low) / step - 1e-9).ceil().max(1.0) as usize,

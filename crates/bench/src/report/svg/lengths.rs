@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, Canvas, Swatch, WIDTH, legend, text_width, tick_label, ticks};
 use super::{Plot, system_colour};
 use crate::report::format::{finite, natural_key, shorten};
-use crate::report::model::Report;
+use crate::report::model::{Report, user_name};
 use crate::report::system::System;
 
 const MAJORITY: &str = "#56B4E9";
@@ -26,11 +26,12 @@ struct Row {
     fill: String,
 }
 
-/// One plot per system with lengths per user; all share one scale. None where measures of the texts say more, or where
-/// there are too many users for bars.
+/// One plot per system with lengths per user; all share one scale. None where measures of the texts say more, where no group
+/// of users is expected to differ from another, or where there are too many users for bars.
 pub fn plots(report: &Report) -> Vec<Plot> {
-    let few = |s: &&System| s.words.per_user.len() <= MAX_USERS;
-    if !report.text_measures.is_empty() || !report.systems.iter().all(|s| few(&s)) {
+    let few = |s: &System| s.words.per_user.len() <= MAX_USERS;
+    let grouped = report.data.users.iter().any(|user| user.group.is_some());
+    if !report.text_measures.is_empty() || !grouped || !report.systems.iter().all(few) {
         return Vec::new();
     }
     let longest = report
@@ -68,7 +69,7 @@ fn plot(report: &Report, system: &System, longest: f64) -> Plot {
         .iter()
         .map(|row| text_width(&row.label, 13.0))
         .fold(0.0, f64::max);
-    let left = (widest * 1.12 + 18.0).min(168.0);
+    let left = widest + 12.0;
     let ticks = ticks(longest);
     // Room for the number after the longest bar.
     let scale = (RIGHT - left - 44.0) / ticks.last().copied().unwrap_or(1.0);
@@ -181,7 +182,7 @@ fn axis(canvas: &mut Canvas, ticks: &[f64], left: f64, scale: f64, (top, bottom)
 /// `user 4`, or a long id alone.
 fn user_label(id: &str) -> String {
     match id.chars().count() {
-        0..=10 => format!("user {id}"),
+        0..=10 => user_name(id),
         _ => shorten(id, LABEL_CHARS),
     }
 }

@@ -11,6 +11,7 @@ mod canvas;
 mod curves;
 mod dots;
 mod lengths;
+mod strips;
 
 use super::model::Report;
 
@@ -34,11 +35,12 @@ impl Plot {
     }
 }
 
-/// All plots the report has numbers for: accuracies (Figure 4 of the paper), response lengths per user of each
+/// All plots the report has numbers for: accuracies (Figure 4 of the paper), every user's accuracy, response lengths per user of each
 /// personalised system (Figure 3) or, where texts were measured, one plot per measure, and accuracy over training (Figure 5).
 pub fn plots(report: &Report) -> Vec<Plot> {
     accuracies::plot(report)
         .into_iter()
+        .chain(strips::plot(report))
         .chain(dots::plots(report))
         .chain(lengths::plots(report))
         .chain(curves::plot(report))
