@@ -23,7 +23,7 @@ use trainer::session::Monitor;
 use trainer::tokenise::Template;
 
 use crate::config::{EvaluationConfig, ExperimentConfig};
-use crate::report::{self, Model, Report};
+use crate::report::{self, Model, Report, Verdict};
 
 pub use collect::cpu;
 pub use data::{ExperimentData, JudgeTask, RawForm, Task, thin};
@@ -42,11 +42,16 @@ pub trait Experiment: Clone + Serialize + DeserializeOwned {
     /// Seeds of the split; with more than one, results are pooled over all of them.
     fn split_seeds(&self) -> &[u64];
 
-    /// The statistics of the data, as `--stats` prints them.
+    /// The first of them.
+    fn first_split_seed(&self) -> u64 {
+        self.split_seeds().first().copied().unwrap_or(0)
+    }
+
+    /// The statistics of the data in the split of a seed, as `--stats` prints them.
     ///
     /// # Errors
     /// Broken input.
-    fn stats(&self) -> Result<String, TrainError>;
+    fn stats(&self, split_seed: u64) -> Result<String, TrainError>;
 
     /// Comparisons of one split. Chats become text where the template is raw.
     ///
@@ -59,8 +64,8 @@ pub trait Experiment: Clone + Serialize + DeserializeOwned {
         evaluation: &EvaluationConfig,
     ) -> Result<ExperimentData, TrainError>;
 
-    /// Adds the measures, tables and verdicts of this experiment to a report that holds what all have.
-    fn conclude(&self, results: &Results<'_>, report: &mut Report);
+    /// Adds the measures and tables of this experiment to a report that holds what all have, and returns its verdicts.
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)>;
 }
 
 /// What to run.
@@ -97,7 +102,8 @@ pub struct SplitResult {
     pub data: Rc<ExperimentData>,
     /// What was measured so far.
     pub systems: Vec<Measured>,
-    model: Model,
+    /// The base model.
+    pub model: Model,
 }
 
 /// What was measured, for an experiment's own conclusions.
