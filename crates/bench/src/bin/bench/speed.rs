@@ -147,10 +147,15 @@ fn theirs(args: &SpeedArgs, kind: Kind) -> Command {
     let mut command = Command::new(&args.python);
     command.arg("crates/bench/python/trl_worker.py");
     rest(&mut command, args, kind);
-    // Nothing is to be asked of a hub.
-    command
-        .args(["--dtype", &args.dtype])
-        .env("HF_HUB_OFFLINE", "1");
+    command.args(["--dtype", &args.dtype]);
+    // Nothing is to be asked of a hub; progress bars and warnings would hide ours.
+    for (name, value) in [
+        ("HF_HUB_OFFLINE", "1"),
+        ("TQDM_DISABLE", "1"),
+        ("PYTHONWARNINGS", "ignore"),
+    ] {
+        command.env(name, value);
+    }
     command
 }
 
