@@ -5,8 +5,13 @@ mod mangling;
 use std::fs;
 
 use pref_data::mini::prism::{SEED, generate, json_lines};
-use pref_data::prism::{read_conversations, read_survey, read_utterances};
-use pref_data::{DataError, PrismData, PrismOptions, ReadOptions};
+use pref_data::prism::comparisons::{
+    EMPTY_CHOSEN, EMPTY_REJECTED, EQUAL_TEXTS, NO_CHOSEN, NO_MESSAGE, NO_REJECTED, comparisons,
+};
+use pref_data::prism::{
+    ComparisonOptions, Dialogue, is_empty, read_conversations, read_survey, read_utterances,
+};
+use pref_data::{DataError, PrismData, PrismOptions, ReadOptions, Skipped};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -101,6 +106,58 @@ fn replace(record: &mut Value, place: &mut usize, new: &Value, remove: bool) -> 
         .any(|child| replace(child, place, new, remove))
 }
 
+/// A turn: what the user says, and each response with whether it is chosen.
+type Talk = Vec<(&'static str, Vec<(&'static str, bool)>)>;
+
+/// Dialogues with empty texts, equal ones, several chosen responses or none, and turns without responses.
+fn any_talk() -> impl Strategy<Value = Talk> {
+    let text = prop::sample::select(vec!["EMPTY STRING", "", " ", "a", "b", "Yes, \"c\"\n"]);
+    let response = (text.clone(), any::<bool>());
+    prop::collection::vec((text, prop::collection::vec(response, 0..5)), 0..5)
+}
+
+/// The talk as a line of `conversations.jsonl`.
+fn line(talk: &Talk) -> String {
+    let mut record = serde_json::to_value(&generate(SEED).conversations[0]).unwrap();
+    let mut history = Vec::new();
+    for (turn, (message, responses)) in talk.iter().enumerate() {
+        history.push(json!({"role": "user", "turn": turn, "content": message}));
+        for (place, (text, chosen)) in responses.iter().enumerate() {
+            history.push(json!({
+                "role": "model", "turn": turn, "content": text, "model_provider": "p", "model_name": "m",
+                "score": 50, "if_chosen": chosen, "within_turn_id": place,
+            }));
+        }
+    }
+    record["conversation_history"] = history.into();
+    record.to_string() + "\n"
+}
+
+/// One record of a file spoilt, in ways that a file is spoilt by hands and programs.
+fn spoil(line: &str, kind: usize, place: usize) -> Vec<u8> {
+    let number = |text: &str| line.replacen("\"score\":", &format!("\"score\":{text},\"x\":"), 1);
+    let field = |text: &str| line.replacen("\"role\":\"user\"", &format!("\"role\":{text}"), 1);
+    match kind {
+        0 => line.as_bytes()[..1 + place % (line.len() - 1)].to_vec(),
+        1 => [&line.as_bytes()[..20], b"\xff\xfe", &line.as_bytes()[20..]].concat(),
+        2 => number("1e400").into(),
+        3 => number("18446744073709551616").into(),
+        4 => number("-9223372036854775809").into(),
+        5 => number("7.5").into(),
+        6 => number("null").into(),
+        7 => field("null").into(),
+        8 => field("[\"user\"]").into(),
+        9 => field("\"system\"").into(),
+        _ => line
+            .replacen(
+                "\"conversation_history\":[",
+                "\"conversation_history\":[null,",
+                1,
+            )
+            .into(),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -131,5 +188,64 @@ proptest! {
         }
         let text = |records: &[Value]| json_lines(records).unwrap();
         check(text(&survey).as_bytes(), text(&conversations).as_bytes())?;
+    }
+
+    /// One spoilt line costs that line only, and the error says which one it was.
+    #[test]
+    fn a_spoilt_line(at in 0usize..4, kind in 0usize..11, place in any::<usize>()) {
+        let (_, conversations) = small();
+        let mut bytes = Vec::new();
+        for (number, line) in conversations.lines().take(4).enumerate() {
+            match number == at {
+                true => bytes.extend(spoil(line, kind, place)),
+                false => bytes.extend(line.as_bytes()),
+            }
+            bytes.push(b'\n');
+        }
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("conversations.jsonl");
+        fs::write(&path, bytes).unwrap();
+        let mut reader = read_conversations(&[&path], ReadOptions { lenient: true }).unwrap();
+        prop_assert_eq!(reader.by_ref().filter(Result::is_ok).count(), 3);
+        prop_assert_eq!(reader.skipped().total(), 1);
+        let errors = read_conversations(&[&path], ReadOptions::default()).unwrap();
+        let errors: Vec<DataError> = errors.filter_map(Result::err).collect();
+        prop_assert_eq!(errors.len(), 1);
+        let start = format!("{}:{}: field `", path.display(), at + 1);
+        prop_assert!(errors[0].to_string().starts_with(&start), "{}", errors[0]);
+    }
+
+    /// Whatever is said and chosen: comparisons are between texts that say something, and no turn and no response vanishes.
+    #[test]
+    fn any_turns(talk in any_talk()) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("conversations.jsonl");
+        fs::write(&path, line(&talk)).unwrap();
+        let mut reader = read_conversations(&[&path], ReadOptions::default()).unwrap();
+        let dialogue = Dialogue::from(reader.next().unwrap().unwrap());
+        prop_assert_eq!(dialogue.turns.len(), talk.len());
+        let mut skipped = Skipped::default();
+        let found = comparisons(&dialogue, None, ComparisonOptions::default(), &mut skipped);
+        let count = |reason: &str| skipped.count(reason) as usize;
+        for one in &found {
+            prop_assert!(!is_empty(&one.chosen) && !is_empty(&one.rejected));
+            prop_assert!(one.chosen != one.rejected);
+        }
+        let says = |message: &str, responses: &[(&str, bool)]| {
+            let chosen = responses.iter().find(|(_, chosen)| *chosen);
+            !is_empty(message) && chosen.is_some_and(|(text, _)| !is_empty(text))
+        };
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            talk.iter().partition(|(message, responses)| says(message, responses));
+        let left_out = count(NO_MESSAGE) + count(NO_CHOSEN) + count(EMPTY_CHOSEN);
+        prop_assert_eq!(left_out, unknown.len());
+        let rejected = |(_, responses): &&(&str, Vec<(&str, bool)>)| {
+            responses.iter().filter(|(_, chosen)| !chosen).count()
+        };
+        let all: usize = known.iter().map(rejected).sum();
+        prop_assert_eq!(found.len() + count(EMPTY_REJECTED) + count(EQUAL_TEXTS), all);
+        let mut prompts: Vec<_> = found.iter().map(|one| &one.prompt).collect();
+        prompts.dedup();
+        prop_assert_eq!(prompts.len() + count(NO_REJECTED), known.len());
     }
 }
