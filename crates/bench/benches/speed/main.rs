@@ -8,6 +8,7 @@ mod decode;
 mod matmul;
 mod model;
 mod training;
+mod users;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ fn main() {
         .configure_from_args();
     matmul::all(&mut criterion);
     training::all(&mut criterion);
+    users::all(&mut criterion);
     decode::all(&mut criterion);
     data::all(&mut criterion);
     criterion.final_summary();

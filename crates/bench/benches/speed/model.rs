@@ -7,10 +7,13 @@ use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
 /// Blocks; times grow with them in proportion, but for embedding and head.
 pub const BLOCKS: usize = 4;
 
+/// `d_model`.
+pub const WIDTH: usize = 576;
+
 pub fn random(device: &Device) -> Model {
     let config = ModelConfig::Llama(LlamaConfig {
         vocab_size: 49152,
-        hidden_size: 576,
+        hidden_size: WIDTH,
         intermediate_size: 1536,
         num_hidden_layers: BLOCKS,
         num_attention_heads: 9,
