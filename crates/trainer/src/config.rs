@@ -140,7 +140,7 @@ impl Default for DataSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UsersSection {
-    /// `individual` (default), `cluster` or `uniform`.
+    /// `auto` (default), `individual`, `cluster` or `uniform`.
     pub kind: Kind,
     /// `T_u`, soft tokens per user. Default 10.
     pub user_tokens: usize,
@@ -158,6 +158,8 @@ pub struct UsersSection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// Individual for up to [`Kind::INDIVIDUAL_USERS`] users, cluster beyond.
+    Auto,
     /// One soft prompt for everybody.
     Uniform,
     /// `e_0 + o_i`.
@@ -166,10 +168,16 @@ pub enum Kind {
     Cluster,
 }
 
+impl Kind {
+    /// The most users that `auto` gives rows of offsets: with 10 soft tokens of width 576, and AdamW's two moments, these
+    /// are 138 MB, against 120 bytes a user for the weights of 10 clusters.
+    pub const INDIVIDUAL_USERS: usize = 2000;
+}
+
 impl Default for UsersSection {
     fn default() -> Self {
         Self {
-            kind: Kind::Individual,
+            kind: Kind::Auto,
             user_tokens: 10,
             generic: true,
             clusters: 5,
@@ -180,16 +188,20 @@ impl Default for UsersSection {
 }
 
 impl UsersSection {
-    /// The configuration of the user model for a language model of width `d_model`.
-    pub fn model_config(&self, d_model: usize, seed: u64) -> UserModelConfig {
+    /// The configuration of the user model for so many users and a language model of width `d_model`.
+    pub fn model_config(&self, users: usize, d_model: usize, seed: u64) -> UserModelConfig {
+        let individual = UserModelKind::Individual {
+            generic: self.generic,
+        };
+        let cluster = UserModelKind::Cluster {
+            clusters: self.clusters,
+        };
         let kind = match self.kind {
+            Kind::Auto if users <= Kind::INDIVIDUAL_USERS => individual,
+            Kind::Auto => cluster,
             Kind::Uniform => UserModelKind::Uniform,
-            Kind::Individual => UserModelKind::Individual {
-                generic: self.generic,
-            },
-            Kind::Cluster => UserModelKind::Cluster {
-                clusters: self.clusters,
-            },
+            Kind::Individual => individual,
+            Kind::Cluster => cluster,
         };
         UserModelConfig {
             kind,
@@ -403,4 +415,29 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
     let line = before.matches('\n').count();
     let quoted = text.lines().nth(line).unwrap_or_default().trim();
     format!("line {} (`{quoted}`): {message}", line + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_users_share_clusters_unless_told_otherwise() {
+        let kind = |section: &UsersSection, users| section.model_config(users, 576, 0).kind;
+        let individual = UserModelKind::Individual { generic: true };
+        let cluster = UserModelKind::Cluster { clusters: 5 };
+        let auto = UsersSection::default();
+        assert_eq!(kind(&auto, 2000), individual);
+        assert_eq!(kind(&auto, 2001), cluster);
+        for (said, expected) in [(Kind::Individual, individual), (Kind::Cluster, cluster)] {
+            let section = UsersSection {
+                kind: said,
+                ..UsersSection::default()
+            };
+            assert_eq!(
+                [1, 1_000_000].map(|users| kind(&section, users)),
+                [expected; 2]
+            );
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Comparisons made ready: token ids, whose they are, and what was cut.
 
+use std::collections::BTreeSet;
+
 use llm_backbone::Model;
 use pref_data::Comparison;
 use user_model::{UserRef, UserTable};
@@ -105,7 +107,15 @@ impl Dataset {
         Ok(examples.collect())
     }
 
-    /// Adds every user of the data to `table`.
+    /// The users of the data, each once, in the order of their ids.
+    pub fn users(&self) -> BTreeSet<&str> {
+        self.items
+            .iter()
+            .filter_map(|i| i.user.as_deref())
+            .collect()
+    }
+
+    /// Adds every user of the data to `table`, in the order of their first comparison.
     pub fn add_users(&self, table: &mut UserTable) {
         for user in self.items.iter().filter_map(|i| i.user.as_deref()) {
             table.add(user);

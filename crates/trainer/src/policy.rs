@@ -53,7 +53,7 @@ impl Policy {
         let Some(users) = users else {
             return Ok((Self::plain(model), None));
         };
-        let settings = users.model_config(model.d_model(), seed);
+        let settings = users.model_config(train.users().len(), model.d_model(), seed);
         let mut table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
         train.add_users(&mut table);
         let users = Some(settings.init(Some(&vocabulary), &device)?);

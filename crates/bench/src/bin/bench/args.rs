@@ -109,6 +109,12 @@ impl Judge {
 }
 
 impl Common {
+    /// What the run is called: its preset, or the file given instead.
+    pub fn name(&self) -> String {
+        let stem = self.config.as_ref().and_then(|path| path.file_stem());
+        stem.map_or_else(|| self.preset.clone(), |stem| stem.to_string_lossy().into())
+    }
+
     /// Changes to the preset.
     pub fn overrides(&self) -> Overrides {
         Overrides {

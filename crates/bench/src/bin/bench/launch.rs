@@ -31,7 +31,7 @@ pub fn run<E: Experiment>(
         let expected = "a Hugging Face directory, a GGUF file or a hub id: give --model";
         return Err(TrainError::config("model.source", "empty", expected));
     }
-    let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.preset));
+    let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.name()));
     let out = args.out.clone().unwrap_or_else(default);
     make_folder(&out, args)?;
     let used = out.join("config.toml");
@@ -40,13 +40,13 @@ pub fn run<E: Experiment>(
     println!(
         "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
         E::TITLE,
-        args.preset,
+        args.name(),
         config.systems.len(),
         config.expected_minutes,
         out.display()
     );
     let run = Run {
-        preset: args.preset.clone(),
+        preset: args.name(),
         config,
         seed: args.seed,
         out: out.clone(),
@@ -60,7 +60,7 @@ pub fn run<E: Experiment>(
     let report = experiment::run(&run, &mut Watch::new())?;
     println!("\n{}", terminal::render(&report));
     println!("Report: {}", out.join("report.html").display());
-    if let Some(next) = next_command(E::NAME, &args.preset) {
+    if let Some(next) = next_command(E::NAME, &args.name()) {
         println!("Next: {next}");
     }
     Ok(())
