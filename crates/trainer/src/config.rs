@@ -299,6 +299,9 @@ pub struct TrainingSection {
     pub batch: usize,
     /// Packed rows per forward pass; a comparison takes one row per branch. Default 8.
     pub micro_rows: usize,
+    /// Forward passes at a time on a CPU, each on a core of its own; 0 (default): one for every core. They take memory for
+    /// their rows each; with dropout there is one.
+    pub replicas: usize,
     /// The rate of the adapters. Default 5e-5.
     pub learning_rate: f64,
     /// The rate of the user model; 0 (default): the same.
@@ -329,6 +332,7 @@ impl Default for TrainingSection {
             max_steps: 0,
             batch: 32,
             micro_rows: 8,
+            replicas: 0,
             learning_rate: 5e-5,
             users_learning_rate: 0.0,
             user_rows_learning_rate: 0.0,

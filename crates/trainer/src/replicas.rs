@@ -20,11 +20,12 @@ pub(crate) fn on(device: &Device) -> usize {
     thread::available_parallelism().map_or(1, |cores| cores.get())
 }
 
-/// The micro-batches of training to have in work at a time on `model`'s device.
-pub(crate) fn of(model: &Model) -> usize {
-    match model.has_dropout() {
-        true => 1, // The order of the draws is part of the result.
-        false => on(&model.device()),
+/// The micro-batches of training to have in work at a time on `model`'s device: `asked`, 0 for what suits it.
+pub(crate) fn of(model: &Model, asked: usize) -> usize {
+    match (model.has_dropout(), on(&model.device()), asked) {
+        (true, ..) => 1, // The order of the draws is part of the result.
+        (_, 1, _) | (_, _, 0) => on(&model.device()),
+        (_, _, asked) => asked,
     }
 }
 

@@ -150,7 +150,7 @@ fn gradients(
     learnt: Learnt,
 ) -> (f64, GradientsParams) {
     let device = policy.model.device();
-    let threads = replicas::of(&policy.model);
+    let threads = replicas::of(&policy.model, 0);
     let mut batch = batch.to_vec();
     batch.sort_by_key(|&i| pairs[i].row_length(0));
     let packs: Vec<PackedBatch> = batch

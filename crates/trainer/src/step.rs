@@ -145,7 +145,7 @@ impl Learner {
             .with_weight_decay(training.weight_decay as f32)
             .init();
         let mix = objective.mix(policy.users.is_some())?;
-        let threads = replicas::of(&policy.model);
+        let threads = replicas::of(&policy.model, training.replicas);
         Ok(Self {
             policy,
             table,
@@ -158,6 +158,11 @@ impl Learner {
             max_grad_norm: training.max_grad_norm,
             weight_decay: training.weight_decay,
         })
+    }
+
+    /// Micro-batches in work at a time.
+    pub fn replicas(&self) -> usize {
+        self.threads
     }
 
     /// The loss.

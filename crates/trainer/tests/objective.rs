@@ -12,8 +12,8 @@ use llm_backbone::lora::stable_id;
 use pdpo_loss::Branch;
 use serde_json::Value;
 use support::{
-    FAMILIES, INDIVIDUAL, examples, fixture, learner, model_fixture, open, pairs, users, values,
-    with_random_adapters,
+    FAMILIES, INDIVIDUAL, examples, fixture, learner, model_fixture, open, pairs, replicated,
+    users, values, with_random_adapters,
 };
 use trainer::config::{LossKind, Objective};
 use trainer::step::{Example, Learner, StepReport};
@@ -130,7 +130,7 @@ fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) ->
 }
 
 #[test]
-fn gradients_do_not_depend_on_the_micro_batch_size() {
+fn gradients_do_not_depend_on_micro_batches_or_replicas() {
     for name in FAMILIES {
         let base = open(name);
         let batch = examples(&base, &pairs(3, 8), true);
@@ -140,7 +140,7 @@ fn gradients_do_not_depend_on_the_micro_batch_size() {
             (Some(INDIVIDUAL), LossKind::Ipo),
             (None, LossKind::Dpo),
         ] {
-            let with = |micro_rows: usize| {
+            let with = |micro_rows: usize, replicas: usize| {
                 let model = with_random_adapters(base.clone(), 8);
                 let normal = RowInit::Normal { std: 0.3 };
                 let users = kind.map(|kind| users(kind, 3, base.d_model(), normal));
@@ -153,11 +153,12 @@ fn gradients_do_not_depend_on_the_micro_batch_size() {
                     Some(_) => batch.clone(),
                     None => examples(&base, &pairs(3, 8), false),
                 };
-                gradients(&learner(model, users, &objective, micro_rows), &batch)
+                let learner = replicated(model, users, &objective, micro_rows, replicas);
+                gradients(&learner, &batch)
             };
-            let whole = with(16);
-            let largest = [1, 3]
-                .map(|micro_rows| difference(&whole, &with(micro_rows)))
+            let whole = with(16, 1);
+            let largest = [(1, 1), (3, 1), (3, 2), (16, 4)]
+                .map(|(micro_rows, replicas)| difference(&whole, &with(micro_rows, replicas)))
                 .into_iter()
                 .fold(0f32, f32::max);
             eprintln!("{name}, {kind:?}, {loss:?}: gradients differ by at most {largest:e}");

@@ -179,9 +179,21 @@ pub fn learner(
     objective: &Objective,
     micro_rows: usize,
 ) -> Learner {
+    replicated(model, users, objective, micro_rows, 0)
+}
+
+/// The same with a number of micro-batches at a time.
+pub fn replicated(
+    model: Model,
+    users: Option<(UserModel, UserTable)>,
+    objective: &Objective,
+    micro_rows: usize,
+    replicas: usize,
+) -> Learner {
     let (users, table) = users.unzip();
     let training = TrainingSection {
         micro_rows,
+        replicas,
         ..Default::default()
     };
     Learner::new(Policy { model, users }, table, objective, &training).expect("good settings")
