@@ -75,11 +75,14 @@ fn prompts(data: &PrismData, count: usize) -> Vec<Comparison> {
 
 /// A turn of a dialogue.
 fn key(comparison: &Comparison) -> String {
-    let turn = match &comparison.prompt {
+    format!("{} turn {}", comparison.source, turn(comparison))
+}
+
+fn turn(comparison: &Comparison) -> usize {
+    match &comparison.prompt {
         Prompt::Chat(messages) => messages.len() / 2,
         Prompt::Text(_) => 0,
-    };
-    format!("{} turn {turn}", comparison.source)
+    }
 }
 
 /// Each prompt is answered for the user who wrote it and for some others, spread over all seen users.
@@ -110,10 +113,13 @@ fn tasks(data: &PrismData, prompts: &[Comparison], others: usize) -> Vec<Task> {
 
 fn judge_task(data: &PrismData, comparison: &Comparison) -> Option<JudgeTask> {
     let user = comparison.user.as_ref()?;
+    let side = data.split.test.iter();
+    let earlier = side.filter(|c| c.source == comparison.source && turn(c) < turn(comparison));
+    let earlier: Vec<&Comparison> = earlier.collect();
     Some(JudgeTask {
         key: key(comparison),
         user: user.to_string(),
-        fields: judging::fields(data.profile(user), &comparison.prompt),
+        fields: judging::fields(data.profile(user), &comparison.prompt, &earlier),
         chosen: Some(comparison.chosen.clone()),
     })
 }

@@ -4,11 +4,47 @@
 use std::collections::BTreeMap;
 
 use judge::Value;
+use serde::Serialize;
 use trainer::pref_data::prism::{Preference, UserProfile};
-use trainer::pref_data::{Message, Prompt};
+use trainer::pref_data::{Comparison, Message, Prompt};
 
-/// The fields of `configs/judge/prism.toml`.
-pub fn fields(profile: Option<&UserProfile>, prompt: &Prompt) -> BTreeMap<String, Value> {
+/// What the user chose before, as `configs/judge/prism.toml` shows it.
+#[derive(Serialize)]
+struct Example<'a> {
+    message: &'a str,
+    output_a: &'a str,
+    output_b: &'a str,
+    choice: &'static str,
+}
+
+/// Choices as examples; the chosen response stands first in every other one.
+fn examples(earlier: &[&Comparison]) -> Value {
+    let example = |(number, comparison): (usize, &&Comparison)| {
+        let (_, message) = parts(&comparison.prompt);
+        let Comparison {
+            chosen, rejected, ..
+        } = comparison;
+        let (output_a, output_b, choice) = match number % 2 {
+            0 => (chosen, rejected, "first"),
+            _ => (rejected, chosen, "second"),
+        };
+        Value::from_serialize(Example {
+            message,
+            output_a,
+            output_b,
+            choice,
+        })
+    };
+    earlier.iter().enumerate().map(example).collect()
+}
+
+/// The fields of `configs/judge/prism.toml`. `earlier` are the user's choices in earlier turns of the same dialogue; later
+/// ones would tell the answer.
+pub fn fields(
+    profile: Option<&UserProfile>,
+    prompt: &Prompt,
+    earlier: &[&Comparison],
+) -> BTreeMap<String, Value> {
     let facts: Vec<String> = profile
         .iter()
         .flat_map(|p| &p.demographics)
@@ -34,6 +70,9 @@ pub fn fields(profile: Option<&UserProfile>, prompt: &Prompt) -> BTreeMap<String
     .into();
     if !history.is_empty() {
         fields.insert("history".into(), Value::from_serialize(history));
+    }
+    if !earlier.is_empty() {
+        fields.insert("examples".into(), examples(earlier));
     }
     fields
 }
@@ -63,10 +102,37 @@ mod tests {
             said("assistant", "Hello."),
             said("user", "Why?"),
         ]);
-        let found = fields(None, &prompt);
+        let found = fields(None, &prompt, &[]);
         assert_eq!(found["message"], Value::from("Why?"));
         assert_eq!(found["history"].len(), Some(2));
-        let alone = fields(None, &Prompt::Text("Why?".into()));
-        assert!(!alone.contains_key("history"));
+        let alone = fields(None, &Prompt::Text("Why?".into()), &[]);
+        assert!(!alone.contains_key("history") && !alone.contains_key("examples"));
+    }
+
+    #[test]
+    fn earlier_choices_are_examples_in_changing_order() {
+        let comparison = Comparison {
+            user: None,
+            user_text: None,
+            prompt: Prompt::Text("Hi.".into()),
+            chosen: "good".into(),
+            rejected: "bad".into(),
+            source: "c1".into(),
+            group: None,
+        };
+        let found = fields(None, &comparison.prompt, &[&comparison, &comparison]);
+        let example = |at: usize, key: &str| {
+            let item = found["examples"].get_item_by_index(at).unwrap();
+            item.get_attr(key).unwrap().to_string()
+        };
+        assert_eq!(example(0, "message"), "Hi.");
+        assert_eq!(
+            [example(0, "output_a"), example(0, "choice")],
+            ["good", "first"]
+        );
+        assert_eq!(
+            [example(1, "output_a"), example(1, "choice")],
+            ["bad", "second"]
+        );
     }
 }

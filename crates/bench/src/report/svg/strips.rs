@@ -11,7 +11,8 @@ use crate::report::system::System;
 
 /// Fewer users than these are bars of their own elsewhere.
 const MIN_USERS: usize = 8;
-const RIGHT: f64 = WIDTH - 20.0;
+/// What is right of the strips is the means in numbers.
+const RIGHT: f64 = WIDTH - 54.0;
 const STRIP: f64 = 56.0;
 const RADIUS: f64 = 3.6;
 /// Dots nearer than this are piled up.
@@ -52,7 +53,7 @@ pub fn plot(report: &Report) -> Option<Plot> {
     Some(Plot {
         name: "users".into(),
         title: title.into(),
-        caption: "Dots: users; upright lines: their mean. The axis is at 0.5, as good as a coin."
+        caption: "Dots: users; upright lines and numbers: their means. The axis is at 0.5, as good as a coin."
             .into(),
         svg: canvas.finish(title, bottom + 26.0),
     })
@@ -86,13 +87,9 @@ fn strip(canvas: &mut Canvas, system: &System, index: usize, middle: f64, x: imp
     let values: Vec<f64> = users.iter().map(|(_, value)| *value).collect();
     if let Some(mean) = stats::mean(&values) {
         let half = STRIP / 2.0 - 4.0;
-        let (x, label) = (x(mean), format!("{mean:.2}"));
+        let x = x(mean);
         canvas.line("whisker", (x, middle - half), (x, middle + half), "");
-        canvas.text(
-            "small halo",
-            (x + 4.0, middle - half + 9.0),
-            Anchor::Start,
-            &label,
-        );
+        let at = (WIDTH - 8.0, middle + 4.5);
+        canvas.text("", at, Anchor::End, &format!("{mean:.2}"));
     }
 }
