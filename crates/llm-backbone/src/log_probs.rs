@@ -59,13 +59,13 @@ impl Model {
         if !autodiff {
             return value;
         }
-        let value = Tensor::from_inner(value);
+        let value = beside(value, &hidden);
         if !tracked {
             return value;
         }
-        let slope = Tensor::from_inner(Tensor::cat(slopes, 0));
-        let change = cast_if_needed(hidden, DType::F32)
-            - Tensor::from_inner(cast_if_needed(states, DType::F32));
+        let slope = beside(Tensor::cat(slopes, 0), &hidden);
+        let states = beside(cast_if_needed(states, DType::F32), &hidden);
+        let change = cast_if_needed(hidden, DType::F32) - states;
         value + (change * slope).sum_dim(1).reshape([n])
     }
 
@@ -81,5 +81,15 @@ impl Model {
             },
         };
         weight.val().is_require_grad()
+    }
+}
+
+/// A constant that may meet `tracked` in a graph: burn asks for the same checkpointing strategy on both sides.
+fn beside<const D: usize, const E: usize>(value: Tensor<D>, tracked: &Tensor<E>) -> Tensor<D> {
+    match tracked.gradient_checkpointing_strategy() {
+        Some(strategy) => value
+            .autodiff()
+            .with_gradient_checkpointing_strategy(strategy),
+        None => value,
     }
 }

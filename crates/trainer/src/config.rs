@@ -302,6 +302,9 @@ pub struct TrainingSection {
     /// Forward passes at a time on a CPU, each on a core of its own; 0 (default): one for every core. They take memory for
     /// their rows each; with dropout there is one.
     pub replicas: usize,
+    /// Compute cheap intermediate results again in the backward pass instead of keeping them: burn's switch. Less memory,
+    /// more time. Default false.
+    pub gradient_checkpointing: bool,
     /// The rate of the adapters. Default 5e-5.
     pub learning_rate: f64,
     /// The rate of the user model; 0 (default): the same.
@@ -333,6 +336,7 @@ impl Default for TrainingSection {
             batch: 32,
             micro_rows: 8,
             replicas: 0,
+            gradient_checkpointing: false,
             learning_rate: 5e-5,
             users_learning_rate: 0.0,
             user_rows_learning_rate: 0.0,

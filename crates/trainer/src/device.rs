@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use crate::config::TrainingSection;
 use crate::error::TrainError;
 
 /// Parses `flex` (the CPU) or `cuda:N`.
@@ -19,6 +20,18 @@ pub fn parse(name: &str) -> Result<Device, TrainError> {
         return cuda(index);
     }
     Err(TrainError::config("device", name, "flex or cuda:N"))
+}
+
+/// The device called `name`, with gradients.
+///
+/// # Errors
+/// As [`parse`].
+pub fn for_training(name: &str, training: &TrainingSection) -> Result<Device, TrainError> {
+    let device = parse(name)?.autodiff();
+    Ok(match training.gradient_checkpointing {
+        true => device.gradient_checkpointing(),
+        false => device,
+    })
 }
 
 #[cfg(feature = "cuda")]

@@ -7,13 +7,14 @@ mod support;
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use llm_backbone::Model;
 use llm_backbone::lora::stable_id;
 use pdpo_loss::Branch;
 use serde_json::Value;
 use support::{
     FAMILIES, INDIVIDUAL, examples, fixture, learner, model_fixture, open, pairs, replicated,
-    users, values, with_random_adapters,
+    users, users_on, values, with_random_adapters,
 };
 use trainer::config::{LossKind, Objective};
 use trainer::step::{Example, Learner, StepReport};
@@ -39,7 +40,7 @@ fn report(learner: &Learner, batch: &[Example]) -> StepReport {
 }
 
 /// Fresh adapters: the policy is the reference.
-fn fresh(name: &str) -> llm_backbone::Model {
+fn fresh(name: &str) -> Model {
     open(name).with_lora(&support::lora(), 1).expect("targets")
 }
 
@@ -164,6 +165,25 @@ fn gradients_do_not_depend_on_micro_batches_or_replicas() {
             eprintln!("{name}, {kind:?}, {loss:?}: gradients differ by at most {largest:e}");
             assert!(largest <= 1e-4, "{name}, {kind:?}: {largest}");
         }
+    }
+}
+
+#[test]
+fn gradient_checkpointing_changes_no_gradient() {
+    for name in FAMILIES {
+        let base = open(name);
+        let batch = examples(&base, &pairs(3, 8), true);
+        let on = |device: &Device| {
+            let base = Model::open(&model_fixture(name), device).expect("a good fixture");
+            let normal = RowInit::Normal { std: 0.3 };
+            let users = users_on(device, INDIVIDUAL, 3, base.d_model(), normal);
+            let model = with_random_adapters(base, 8);
+            gradients(&learner(model, Some(users), &objective(0.3), 4), &batch)
+        };
+        let device = support::device();
+        let kept = on(&device);
+        let largest = difference(&kept, &on(&device.gradient_checkpointing()));
+        assert!(largest <= 1e-5, "{name}: {largest}");
     }
 }
 

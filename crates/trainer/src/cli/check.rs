@@ -36,7 +36,7 @@ pub struct CheckArgs {
 /// Whatever would stop training before its first step.
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml(&args.config)?;
-    let device = device::parse(&args.device)?.autodiff();
+    let device = device::for_training(&args.device, &config.training)?;
     let prepared = Prepared::new(&config, &device)?;
     out.line("Data")?;
     for line in prepared.audit.to_string().lines() {

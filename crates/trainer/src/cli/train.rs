@@ -87,7 +87,7 @@ pub fn run(
         return Err(TrainError::Usage(problem.into()));
     }
     check_free(&dir, args.resume, args.force)?;
-    let device = device::parse(&args.device)?.autodiff();
+    let device = device::for_training(&args.device, &config.training)?;
     let prepared =
         trace_span!(target: TARGET, "loading").in_scope(|| Prepared::new(&config, &device))?;
     if args.force {

@@ -135,11 +135,22 @@ pub fn users(
     d_model: usize,
     rows: RowInit,
 ) -> (UserModel, UserTable) {
+    users_on(&device(), kind, user_tokens, d_model, rows)
+}
+
+/// The same on a given device.
+pub fn users_on(
+    device: &Device,
+    kind: UserModelKind,
+    user_tokens: usize,
+    d_model: usize,
+    rows: RowInit,
+) -> (UserModel, UserTable) {
     let config = UserModelConfig::new(kind, user_tokens, d_model)
         .with_shared_init(Init::Uniform { range: 0.5 })
         .with_row_init(rows)
         .with_seed(17);
-    let model = config.init(None, &device()).expect("a good configuration");
+    let model = config.init(None, device).expect("a good configuration");
     let mut table = UserTable::new(config).expect("a good configuration");
     for user in USERS {
         table.add(user);

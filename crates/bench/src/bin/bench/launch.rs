@@ -52,7 +52,7 @@ pub fn run<E: Experiment>(
         out: out.clone(),
         resume: args.resume,
         device: (
-            trainer::device::parse(&args.device)?.autodiff(),
+            trainer::device::for_training(&args.device, &config.training)?,
             args.device.clone(),
         ),
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
