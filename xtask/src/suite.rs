@@ -24,6 +24,7 @@ const EXAMPLES: &[Example] = &[
     example("make_mini_prism", &["target/examples-out/prism"]),
     example("make_mini_psoups", &["target/examples-out/psoups"]),
     example("make_mini_tldr", &["target/examples-out/tldr.jsonl"]),
+    example("stream", &["4"]),
     // pdpo-loss
     example("dpo_on_numbers", &[]),
     // user-model
@@ -37,6 +38,13 @@ const EXAMPLES: &[Example] = &[
     example("judge_two_texts", &[]),
     // bench
     example("report_demo", &["target/examples-out/report"]),
+    example(
+        "report_again",
+        &[
+            "target/examples-out/report",
+            "target/examples-out/report-again",
+        ],
+    ),
 ];
 
 /// Runs the tests and the examples; fails if any of them does.
