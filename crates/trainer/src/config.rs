@@ -297,10 +297,11 @@ pub struct TrainingSection {
     pub max_steps: usize,
     /// Comparisons per optimiser step. Default 32.
     pub batch: usize,
-    /// Packed rows per forward pass; a comparison takes one row per branch. Default 8.
+    /// Packed rows in work at a time, over all replicas: what memory a step takes. A comparison takes one row per branch.
+    /// Default 8.
     pub micro_rows: usize,
-    /// Forward passes at a time on a CPU, each on a core of its own; 0 (default): one for every core. They take memory for
-    /// their rows each; with dropout there is one.
+    /// Forward passes at a time on a CPU, each on a core of its own with its part of `micro_rows`; 0 (default): one for
+    /// every core. With dropout there is one.
     pub replicas: usize,
     /// Compute cheap intermediate results again in the backward pass instead of keeping them: burn's switch. Less memory,
     /// more time. Default false.

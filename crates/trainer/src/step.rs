@@ -154,15 +154,10 @@ impl Learner {
             nll_weight: objective.nll_weight,
             mix,
             micro_rows: training.micro_rows,
-            threads,
+            threads: threads.min(training.micro_rows),
             max_grad_norm: training.max_grad_norm,
             weight_decay: training.weight_decay,
         })
-    }
-
-    /// Micro-batches in work at a time.
-    pub fn replicas(&self) -> usize {
-        self.threads
     }
 
     /// The loss.
@@ -227,9 +222,10 @@ impl Learner {
         // The longest first, so that threads end together.
         rows.sort_by_key(|(_, row)| Reverse(row.pair.row_length(soft)));
 
-        // Smaller micro-batches than allowed where a thread would be idle otherwise.
-        let micro_rows = rows.len().div_ceil(self.threads).min(self.micro_rows);
-        let micros: Vec<&[(usize, Row<'_>)]> = rows.chunks(micro_rows.max(1)).collect();
+        // As many rows in work at a time as allowed, and no thread idle.
+        let at_once = self.micro_rows.min(rows.len()).max(1);
+        let micros: Vec<&[(usize, Row<'_>)]> =
+            rows.chunks(at_once.div_ceil(self.threads)).collect();
         let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
             replicas::map(&micros, self.threads, |micro| {
                 self.micro_gradients(&batch, micro)

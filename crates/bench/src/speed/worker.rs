@@ -99,6 +99,7 @@ fn training(
     let (policy, table) = Policy::start(base.clone(), &lora, users.as_ref(), &dataset, 0)?;
     let training = TrainingSection {
         batch: size.batch,
+        micro_rows: size.batch, // As many rows at a time with users as without.
         warmup_steps: 0,
         ..TrainingSection::default()
     };

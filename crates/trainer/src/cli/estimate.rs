@@ -55,7 +55,7 @@ pub fn measure(config: &Config, prepared: &Prepared, on_cpu: bool) -> Result<Est
     let peak = memory::peak_bytes();
     let memory = before.zip(peak).map(|(before, peak)| {
         let all = config.training.batch * branches;
-        let rows = (config.training.micro_rows * learner.replicas()).min(all) as u64;
+        let rows = config.training.micro_rows.min(all) as u64;
         let activations = peak.saturating_sub(before) / branches as u64;
         // AdamW keeps two numbers per weight, and the gradient is a third.
         before + activations * rows + 12 * weights as u64
