@@ -26,8 +26,7 @@ impl Model {
             let all = log_softmax(logits, 1);
             return all.gather(1, targets.reshape([n, 1])).reshape([n]);
         }
-        let autodiff = hidden.is_autodiff();
-        let tracked = autodiff && hidden.is_tracked();
+        let tracked = hidden.is_autodiff() && hidden.is_tracked();
         let (weight, bias) = self.head();
         let (weight, bias) = (weight.inner(), bias.map(Tensor::inner));
         let (states, targets) = (hidden.clone().inner(), targets.inner());
@@ -55,11 +54,7 @@ impl Model {
                 slopes.push(cast_if_needed(picked - expected, DType::F32));
             }
         }
-        let value = Tensor::cat(values, 0);
-        if !autodiff {
-            return value;
-        }
-        let value = beside(value, &hidden);
+        let value = beside(Tensor::cat(values, 0), &hidden);
         if !tracked {
             return value;
         }
@@ -84,9 +79,9 @@ impl Model {
     }
 }
 
-/// A constant that may meet `tracked` in a graph: burn asks for the same checkpointing strategy on both sides.
-fn beside<const D: usize, const E: usize>(value: Tensor<D>, tracked: &Tensor<E>) -> Tensor<D> {
-    match tracked.gradient_checkpointing_strategy() {
+/// A constant that may meet `other` in a graph: burn asks for the same checkpointing strategy on both sides.
+fn beside<const D: usize, const E: usize>(value: Tensor<D>, other: &Tensor<E>) -> Tensor<D> {
+    match other.gradient_checkpointing_strategy() {
         Some(strategy) => value
             .autodiff()
             .with_gradient_checkpointing_strategy(strategy),

@@ -22,10 +22,13 @@ pub(crate) fn on(device: &Device) -> usize {
 
 /// The micro-batches of training to have in work at a time on `model`'s device: `asked`, 0 for what suits it.
 pub(crate) fn of(model: &Model, asked: usize) -> usize {
-    match (model.has_dropout(), on(&model.device()), asked) {
-        (true, ..) => 1, // The order of the draws is part of the result.
-        (_, 1, _) | (_, _, 0) => on(&model.device()),
-        (_, _, asked) => asked,
+    if model.has_dropout() {
+        return 1; // The order of the draws is part of the result.
+    }
+    match (on(&model.device()), asked) {
+        (1, _) => 1,
+        (cores, 0) => cores,
+        (_, asked) => asked,
     }
 }
 

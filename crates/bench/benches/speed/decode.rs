@@ -1,12 +1,11 @@
 //! Greedy tokens per second after a prompt of 256, without the time for the prompt.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bench::speed::worker;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use trainer::burn::tensor::Device;
 use trainer::llm_backbone::Model;
-use trainer::llm_backbone::generate::Request;
-use trainer::llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 
 use crate::model;
 
@@ -28,27 +27,10 @@ pub fn all(criterion: &mut Criterion) {
 }
 
 fn decode(model: &Model, batch: usize, new: usize) -> Duration {
-    let processor = LogitsProcessor::new(SamplingConfig {
-        greedy: true,
-        max_new_tokens: new,
-        ..SamplingConfig::default()
-    });
-    let processor = processor.expect("good settings");
     let prompts: Vec<Vec<u32>> = (0..batch as u32)
         .map(|row| (row + 3..row + 259).collect())
         .collect();
-    let requests: Vec<Request<'_>> = prompts
-        .iter()
-        .map(|prompt| Request {
-            prompt,
-            soft_at: 0,
-            user: "",
-            prompt_key: "",
-        })
-        .collect();
-    let start = Instant::now();
-    let outputs = model.generate(&requests, None, &processor, |_, _| {});
-    let time = start.elapsed();
-    assert!(outputs.expect("tokens").iter().all(|ids| ids.len() == new));
+    let (outputs, time) = worker::decode(model, &prompts, new).expect("tokens");
+    assert!(outputs.iter().all(|ids| ids.len() == new));
     time
 }

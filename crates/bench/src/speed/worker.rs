@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use trainer::burn::module::Module;
@@ -135,7 +135,10 @@ fn decoding(folder: &Path) -> Result<impl FnMut() -> Result<Value, TrainError>, 
     let work = move || {
         let mut figures = json!({});
         for batch in DECODE_BATCHES {
-            let seconds = |new| decode(&model, &prompts[..batch], new);
+            let seconds = |new| -> Result<f64, TrainError> {
+                let (_, time) = decode(&model, &prompts[..batch], new)?;
+                Ok(time.as_secs_f64())
+            };
             let time = seconds(DECODE_NEW + 1)? - seconds(1)?;
             figures[format!("batch_{batch}")] = json!((batch * DECODE_NEW) as f64 / time);
         }
@@ -145,7 +148,15 @@ fn decoding(folder: &Path) -> Result<impl FnMut() -> Result<Value, TrainError>, 
     Ok(work)
 }
 
-fn decode(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<f64, TrainError> {
+/// Greedy continuations of `prompts` by up to `new` tokens each, and the time for prompts and tokens.
+///
+/// # Errors
+/// What generation refuses, such as a prompt beyond the context.
+pub fn decode(
+    model: &Model,
+    prompts: &[Vec<u32>],
+    new: usize,
+) -> Result<(Vec<Vec<u32>>, Duration), TrainError> {
     let processor = LogitsProcessor::new(SamplingConfig {
         greedy: true,
         max_new_tokens: new,
@@ -161,8 +172,8 @@ fn decode(model: &Model, prompts: &[Vec<u32>], new: usize) -> Result<f64, TrainE
         })
         .collect();
     let start = Instant::now();
-    model.generate(&requests, None, &processor, |_, _| {})?;
-    Ok(start.elapsed().as_secs_f64())
+    let outputs = model.generate(&requests, None, &processor, |_, _| {})?;
+    Ok((outputs, start.elapsed()))
 }
 
 fn open(folder: &Path, device: &Device) -> Result<Model, TrainError> {
