@@ -18,6 +18,7 @@ pub mod attention;
 pub mod cache;
 pub mod chat;
 pub mod config;
+mod fused;
 pub mod generate;
 pub mod gguf;
 pub mod gptj;

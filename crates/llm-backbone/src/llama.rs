@@ -3,14 +3,13 @@
 //! Also runs models that share the architecture, such as SmolLM2. Weights live in the Hugging Face layout, transposed.
 
 use burn::module::{Module, Param};
-use burn::nn::RmsNorm;
-use burn::tensor::activation::silu;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 use crate::attention::attend;
 use crate::cache::KvCache;
 use crate::config::LlamaConfig;
-use crate::linear::{Embedding, Layer, Linear, frozen};
+use crate::fused::{rms_norm, swiglu};
+use crate::linear::{Embedding, Layer, Linear, cast_if_needed, frozen};
 use crate::model::Weights;
 use crate::rope::{Pairing, Rope, RopeRows, inverse_frequencies};
 use crate::weights::WeightError;
@@ -27,6 +26,13 @@ pub struct Llama {
     /// `[d, vocab]`; absent where tied to the embedding.
     pub lm_head: Option<Linear>,
     rope: Rope,
+}
+
+/// `x / sqrt(mean(x^2) + epsilon) * gamma`, computed in f32.
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    gamma: Param<Tensor<1>>,
+    epsilon: f64,
 }
 
 /// `h = x + attention(norm(x)); y = h + mlp(norm(h))`.
@@ -213,6 +219,14 @@ impl Llama {
     }
 }
 
+impl RmsNorm {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let dtype = x.dtype();
+        let [x, gamma] = [x, self.gamma.val().unsqueeze()].map(|t| cast_if_needed(t, DType::F32));
+        cast_if_needed(rms_norm(x, gamma, self.epsilon), dtype)
+    }
+}
+
 impl LlamaLayer {
     fn forward(
         &self,
@@ -282,7 +296,8 @@ impl LlamaMlp {
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let gate = silu(self.gate_proj.forward(x.clone()));
-        self.down_proj.forward(gate * self.up_proj.forward(x))
+        let gate = self.gate_proj.forward(x.clone());
+        let up = self.up_proj.forward(x);
+        self.down_proj.forward(swiglu(gate, up))
     }
 }

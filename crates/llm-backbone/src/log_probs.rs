@@ -3,6 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 
+use crate::fused::normalise;
 use crate::linear::cast_if_needed;
 use crate::model::{Architecture, Model};
 
@@ -40,14 +41,10 @@ impl Model {
                 logits = logits + cast_if_needed(bias.clone(), DType::F32).unsqueeze();
             }
             let column = targets.clone().reshape([len, 1]);
-            let top = logits.clone().max_dim(1);
             let picked_logit = logits.clone().gather(1, column);
-            // One exponential serves the normaliser and the gradient.
-            let powers = (logits - top.clone()).exp();
-            let total = powers.clone().sum_dim(1);
-            values.push((picked_logit - top - total.clone().log()).reshape([len]));
+            let (probs, normaliser) = normalise(logits);
+            values.push((picked_logit - normaliser).reshape([len]));
             if tracked {
-                let probs = powers / total;
                 let expected =
                     cast_if_needed(probs, weight.dtype()).matmul(weight.clone().transpose());
                 let picked = weight.clone().transpose().select(0, targets);

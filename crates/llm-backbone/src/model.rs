@@ -231,7 +231,7 @@ impl Model {
         let [batch, seq, d] = input.embeddings.dims();
         let dtype = self.dtype();
         let x = cast_if_needed(input.embeddings, dtype).reshape([batch * seq, d]);
-        let bias = bias_from_visible(input.visible, dtype);
+        let bias = bias_from_visible(input.visible);
         let hidden = match &self.arch {
             Architecture::Llama(m) => m.forward(x, input.positions, &bias, input.cache),
             Architecture::GptJ(m) => m.forward(x, input.positions, &bias, input.cache),

@@ -6,6 +6,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::fused::rotate_halves;
+use crate::linear::cast_if_needed;
+
 /// Which dimensions form a rotated pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairing {
@@ -91,14 +94,18 @@ impl RopeRows {
         let [_, _, _, head_dim] = x.dims();
         let [_, _, _, rotary_dim] = self.cos.dims();
         let dtype = x.dtype();
+        if self.pairing == Pairing::HalfSplit && rotary_dim == head_dim {
+            let [cos, sin] = [&self.cos, &self.sin].map(|t| cast_if_needed(t.clone(), dtype));
+            return rotate_halves(x, cos, sin);
+        }
         let (part, rest) = if rotary_dim == head_dim {
             (x, None)
         } else {
             let rest = x.clone().narrow(3, rotary_dim, head_dim - rotary_dim);
             (x.narrow(3, 0, rotary_dim), Some(rest))
         };
-        let cos = self.cos.clone().cast(dtype);
-        let sin = self.sin.clone().cast(dtype);
+        let cos = cast_if_needed(self.cos.clone(), dtype);
+        let sin = cast_if_needed(self.sin.clone(), dtype);
         let rotated = part.clone() * cos + self.quarter_turn(part) * sin;
         match rest {
             Some(rest) => Tensor::cat(vec![rotated, rest], 3),

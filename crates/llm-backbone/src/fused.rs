@@ -1,0 +1,105 @@
+//! Operations that pass over activations once where burn's building blocks pass over them several times.
+//!
+//! Softmax over masked scores, the gated unit of Llama's feed-forward, RMS norm and rotary positions are one node each in
+//! the graph, with a backward pass of its own that keeps less in memory than a chain of small operations would. On the
+//! CPU they run as vectorised loops; elsewhere they are composed of burn's operations.
+
+mod autodiff;
+mod composed;
+mod flex;
+mod kernels;
+#[cfg(test)]
+mod tests;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::Tensor;
+
+/// The operations and their derivatives, on the tensors of one backend.
+#[backend_extension(Flex, Cube: cfg(feature = "cuda"), Autodiff)]
+pub(crate) trait FusedOps: Backend {
+    /// `softmax(scores + bias)` over the last dimension; `scores` is `[batch, heads, queries, keys]`, `bias`
+    /// `[batch, 1, queries, keys]`.
+    fn masked_softmax(scores: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::masked_softmax::<Self>(scores, bias)
+    }
+
+    /// The gradient of the scores, from the probabilities and theirs.
+    fn softmax_backward(probs: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::softmax_backward::<Self>(probs, grad)
+    }
+
+    /// Logits `[n, vocab]` to their softmax and the logarithm of its normaliser, `[n, 1]`.
+    fn normalise(logits: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::normalise::<Self>(logits)
+    }
+
+    /// `silu(gate) * up`, both `[n, d]`.
+    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::swiglu::<Self>(gate, up)
+    }
+
+    /// The gradients of `gate` and `up`.
+    fn swiglu_backward(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::swiglu_backward::<Self>(gate, up, grad)
+    }
+
+    /// `x / sqrt(mean(x^2) + epsilon) * gamma`; `x` is `[n, d]`, `gamma` `[1, d]`.
+    fn rms_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+        composed::rms_norm::<Self>(x, gamma, epsilon)
+    }
+
+    /// The gradient of `x`.
+    fn rms_norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::rms_norm_backward::<Self>(x, gamma, grad, epsilon)
+    }
+
+    /// `x cos + turn(x) sin`, where a turn takes the halves `(a, b)` of the last dimension to `(-b, a)`; `x` is
+    /// `[batch, heads, seq, dim]`, the others are `[batch, 1, seq, dim]` with equal halves.
+    fn rotate_halves(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::rotate_halves::<Self>(x, cos, sin)
+    }
+}
+
+/// See [`FusedOps::masked_softmax`].
+pub(crate) fn masked_softmax(scores: Tensor<4>, bias: Tensor<4>) -> Tensor<4> {
+    let (scores, bias) = (scores.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as FusedOps>::masked_softmax(scores, bias))
+}
+
+/// See [`FusedOps::normalise`]; not differentiable.
+pub(crate) fn normalise(logits: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let (probs, log) = <Dispatch as FusedOps>::normalise(logits.into_dispatch());
+    (Tensor::from_dispatch(probs), Tensor::from_dispatch(log))
+}
+
+/// See [`FusedOps::swiglu`].
+pub(crate) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+    let (gate, up) = (gate.into_dispatch(), up.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as FusedOps>::swiglu(gate, up))
+}
+
+/// See [`FusedOps::rms_norm`].
+pub(crate) fn rms_norm(x: Tensor<2>, gamma: Tensor<2>, epsilon: f64) -> Tensor<2> {
+    let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as FusedOps>::rms_norm(x, gamma, epsilon))
+}
+
+/// See [`FusedOps::rotate_halves`].
+pub(crate) fn rotate_halves(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
+    let (x, cos, sin) = (x.into_dispatch(), cos.into_dispatch(), sin.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as FusedOps>::rotate_halves(x, cos, sin))
+}

@@ -1,0 +1,137 @@
+//! The operations in burn's graph.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::tensor::FloatTensor;
+
+use super::{FusedOps, composed};
+
+impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
+    fn masked_softmax(scores: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (bias, _) = bias.into_parts();
+        let probs = |scores| B::masked_softmax(scores, bias);
+        let (scores, node) = scores.into_parts();
+        match MaskedSoftmax
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => {
+                let probs = probs(scores);
+                prep.finish(probs.clone(), probs)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(probs(scores)),
+        }
+    }
+
+    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (gate, gate_node) = gate.into_parts();
+        let (up, up_node) = up.into_parts();
+        let nodes = [gate_node, up_node];
+        match Swiglu.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((gate.clone(), up.clone()), B::swiglu(gate, up)),
+            OpsKind::UnTracked(prep) => prep.finish(B::swiglu(gate, up)),
+        }
+    }
+
+    fn rms_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+        let (x, x_node) = x.into_parts();
+        let (gamma, gamma_node) = gamma.into_parts();
+        let nodes = [x_node, gamma_node];
+        match RmsNorm.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let out = B::rms_norm(x.clone(), gamma.clone(), epsilon);
+                prep.finish((x, gamma, epsilon), out)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::rms_norm(x, gamma, epsilon)),
+        }
+    }
+
+    fn rotate_halves(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let ((cos, _), (sin, _)) = (cos.into_parts(), sin.into_parts());
+        match RotateHalves.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish((cos.clone(), sin.clone()), B::rotate_halves(x, cos, sin))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::rotate_halves(x, cos, sin)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MaskedSoftmax;
+
+impl<B: FusedOps> Backward<B, 1> for MaskedSoftmax {
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let probs = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::softmax_backward(probs, grad)
+        });
+    }
+}
+
+#[derive(Debug)]
+struct Swiglu;
+
+impl<B: FusedOps> Backward<B, 2> for Swiglu {
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (gate, up) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let (for_gate, for_up) = B::swiglu_backward(gate, up, grad);
+        let [gate, up] = ops.parents;
+        for (parent, gradient) in [(gate, for_gate), (up, for_up)] {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RmsNorm;
+
+impl<B: FusedOps> Backward<B, 2> for RmsNorm {
+    type State = (FloatTensor<B>, FloatTensor<B>, f64);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (x, gamma, epsilon) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [for_x, for_gamma] = ops.parents;
+        if let Some(parent) = for_gamma {
+            let (unit, _) = composed::unit_rows::<B>(x.clone(), epsilon);
+            let rows = B::float_mul(grad.clone(), unit);
+            grads.register::<B>(parent.id, B::float_sum_dim(rows, 0));
+        }
+        if let Some(parent) = for_x {
+            let gradient = B::rms_norm_backward(x, gamma, grad, epsilon);
+            grads.register::<B>(parent.id, gradient);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RotateHalves;
+
+impl<B: FusedOps> Backward<B, 1> for RotateHalves {
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        // A rotation is undone by the opposite one.
+        let (cos, sin) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::rotate_halves(grad, cos, B::float_neg(sin))
+        });
+    }
+}

@@ -1,0 +1,93 @@
+//! The operations composed of burn's, for devices without a kernel of ours and for types other than f32.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::Slice;
+
+pub(super) fn masked_softmax<B: Backend>(
+    scores: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::softmax(B::float_add(scores, bias), 3)
+}
+
+pub(super) fn softmax_backward<B: Backend>(
+    probs: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let weighted = B::float_mul(probs.clone(), grad);
+    let total = B::float_sum_dim(weighted.clone(), 3);
+    B::float_sub(weighted, B::float_mul(probs, total))
+}
+
+pub(super) fn normalise<B: Backend>(logits: FloatTensor<B>) -> (FloatTensor<B>, FloatTensor<B>) {
+    let top = B::float_max_dim(logits.clone(), 1);
+    let powers = B::float_exp(B::float_sub(logits, top.clone()));
+    let total = B::float_sum_dim(powers.clone(), 1);
+    let log = B::float_add(top, B::float_log(total.clone()));
+    (B::float_div(powers, total), log)
+}
+
+pub(super) fn swiglu<B: Backend>(gate: FloatTensor<B>, up: FloatTensor<B>) -> FloatTensor<B> {
+    let open = B::sigmoid(gate.clone());
+    B::float_mul(B::float_mul(gate, open), up)
+}
+
+pub(super) fn swiglu_backward<B: Backend>(
+    gate: FloatTensor<B>,
+    up: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let open = B::sigmoid(gate.clone());
+    let silu = B::float_mul(gate, open.clone());
+    let for_up = B::float_mul(grad.clone(), silu.clone());
+    // d silu = open + silu (1 - open)
+    let shut_part = B::float_mul(silu.clone(), open.clone());
+    let slope = B::float_sub(B::float_add(open, silu), shut_part);
+    (B::float_mul(B::float_mul(grad, up), slope), for_up)
+}
+
+pub(super) fn rms_norm<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    B::float_mul(unit_rows::<B>(x, epsilon).0, gamma)
+}
+
+pub(super) fn rms_norm_backward<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    let (unit, rms) = unit_rows::<B>(x, epsilon);
+    let inner = B::float_mul(grad, gamma);
+    let along = B::float_mean_dim(B::float_mul(inner.clone(), unit.clone()), 1);
+    B::float_div(B::float_sub(inner, B::float_mul(unit, along)), rms)
+}
+
+pub(super) fn rotate_halves<B: Backend>(
+    x: FloatTensor<B>,
+    cos: FloatTensor<B>,
+    sin: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let half = x.shape()[3] / 2;
+    let part = |from: usize| {
+        let all = Slice::full();
+        let of_last = Slice::from(from..from + half);
+        B::float_slice(x.clone(), &[all, all, all, of_last])
+    };
+    let turned = B::float_cat(vec![B::float_neg(part(half)), part(0)], 3);
+    B::float_add(B::float_mul(x, cos), B::float_mul(turned, sin))
+}
+
+/// Rows divided by their root mean square: `x / sqrt(mean(x^2) + epsilon)`, `[n, d]`, and that root, `[n, 1]`.
+pub(super) fn unit_rows<B: Backend>(
+    x: FloatTensor<B>,
+    epsilon: f64,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let mean = B::float_mean_dim(B::float_mul(x.clone(), x.clone()), 1);
+    let rms = B::float_sqrt(B::float_add_scalar(mean, epsilon.into()));
+    (B::float_div(x, rms.clone()), rms)
+}

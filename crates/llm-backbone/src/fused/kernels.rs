@@ -1,0 +1,242 @@
+//! Loops over rows of f32, written so that the compiler vectorises them.
+
+use rayon::prelude::*;
+
+/// Numbers that a reduction keeps apart: a multiple of every vector width in use.
+const LANES: usize = 16;
+
+/// Numbers below which threads would cost more than they save.
+const PER_TASK: usize = 1 << 15;
+
+/// Calls `work` with the index and the numbers of each row of `out`, on all threads and with all vector instructions
+/// that there are.
+#[inline(always)]
+pub(super) fn each_row(
+    out: &mut [f32],
+    width: usize,
+    work: impl Fn(usize, &mut [f32]) + Sync + Send,
+) {
+    let rows = per_task(width);
+    let block = |i: usize, block: &mut [f32]| {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (j, row) in block.chunks_exact_mut(width).enumerate() {
+                    work(i * rows + j, row);
+                }
+            },
+        );
+    };
+    if alone(out.len()) {
+        block(0, out);
+    } else {
+        let blocks = out.par_chunks_mut(rows * width).enumerate();
+        blocks.for_each(|(i, part)| block(i, part));
+    }
+}
+
+/// As [`each_row`], with a row of `a` and the row of `b` of the same index.
+#[inline(always)]
+pub(super) fn each_pair(
+    (a, width_a): (&mut [f32], usize),
+    (b, width_b): (&mut [f32], usize),
+    work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync + Send,
+) {
+    let rows = per_task(width_a);
+    let block = |i: usize, a: &mut [f32], b: &mut [f32]| {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let pairs = a.chunks_exact_mut(width_a).zip(b.chunks_exact_mut(width_b));
+                for (j, (a, b)) in pairs.enumerate() {
+                    work(i * rows + j, a, b);
+                }
+            },
+        );
+    };
+    if alone(a.len()) {
+        block(0, a, b);
+    } else {
+        let a = a.par_chunks_mut(rows * width_a);
+        let b = b.par_chunks_mut(rows * width_b);
+        a.zip(b).enumerate().for_each(|(i, (a, b))| block(i, a, b));
+    }
+}
+
+/// Rows that a thread takes at a time.
+fn per_task(width: usize) -> usize {
+    (PER_TASK / width).max(1)
+}
+
+/// Whether the calling thread should do it all.
+fn alone(len: usize) -> bool {
+    len <= PER_TASK || rayon::current_num_threads() == 1
+}
+
+/// `e^x` to within two units in the last place; 0 below -87, and what is no number stays none.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    const LOWEST: f32 = -87.0;
+    const HIGHEST: f32 = 88.0;
+    // Adding it leaves a float whose low bits are the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    // ln 2 in two parts, the first exact in few bits.
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    let held = if x < LOWEST { LOWEST } else { x };
+    let held = if held > HIGHEST { HIGHEST } else { held };
+    let shifted = held * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = held - n * LN_2_HIGH - n * LN_2_LOW;
+    // Taylor's series; |r| is at most ln 2 / 2, where the first term left out is 5e-9.
+    let mut p = 1.0 / 5040.0;
+    for c in [
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ] {
+        p = p * r + c;
+    }
+    let power = shifted.to_bits().wrapping_sub(ROUND.to_bits());
+    let two_to_n = f32::from_bits(power.wrapping_add(127) << 23);
+    if x < LOWEST { 0.0 } else { p * two_to_n }
+}
+
+/// Adds up `term(i)` for `i` in `0..n`.
+#[inline(always)]
+fn sum(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let whole = n - n % LANES;
+    for start in (0..whole).step_by(LANES) {
+        for (lane, total) in lanes.iter_mut().enumerate() {
+            *total += term(start + lane);
+        }
+    }
+    let rest: f32 = (whole..n).map(&term).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// The largest of `values`.
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for chunk in whole {
+        for (top, &x) in lanes.iter_mut().zip(chunk) {
+            *top = larger(*top, x);
+        }
+    }
+    lanes
+        .into_iter()
+        .chain(rest.iter().copied())
+        .fold(f32::NEG_INFINITY, larger)
+}
+
+/// Turns `row` into its softmax; returns the logarithm of the normaliser.
+#[inline(always)]
+pub(super) fn softmax(row: &mut [f32]) -> f32 {
+    let top = largest(row);
+    for x in row.iter_mut() {
+        *x = exp(*x - top);
+    }
+    let total = sum(row.len(), |i| row[i]);
+    let factor = 1.0 / total;
+    for x in row.iter_mut() {
+        *x *= factor;
+    }
+    top + total.ln()
+}
+
+/// As [`softmax`], of `row + bias`.
+#[inline(always)]
+pub(super) fn masked_softmax(row: &mut [f32], bias: &[f32]) {
+    for (x, b) in row.iter_mut().zip(bias) {
+        *x += b;
+    }
+    softmax(row);
+}
+
+/// `grad` becomes `probs * (grad - sum(probs * grad))`.
+#[inline(always)]
+pub(super) fn softmax_backward(grad: &mut [f32], probs: &[f32]) {
+    let probs = &probs[..grad.len()];
+    let along = sum(grad.len(), |i| probs[i] * grad[i]);
+    for (g, p) in grad.iter_mut().zip(probs) {
+        *g = p * (*g - along);
+    }
+}
+
+/// The logistic function.
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// `out = silu(gate) * up`.
+#[inline(always)]
+pub(super) fn swiglu(out: &mut [f32], gate: &[f32], up: &[f32]) {
+    for ((out, &g), &u) in out.iter_mut().zip(gate).zip(up) {
+        *out = g * sigmoid(g) * u;
+    }
+}
+
+/// The gradients of `gate` and `up` from the one of their output.
+#[inline(always)]
+pub(super) fn swiglu_backward(
+    (for_gate, for_up): (&mut [f32], &mut [f32]),
+    (gate, up): (&[f32], &[f32]),
+    grad: &[f32],
+) {
+    let outs = for_gate.iter_mut().zip(for_up);
+    let ins = gate.iter().zip(up).zip(grad);
+    for ((for_gate, for_up), ((&g, &u), &d)) in outs.zip(ins) {
+        let open = sigmoid(g);
+        let silu = g * open;
+        *for_gate = d * u * (open + silu * (1.0 - open));
+        *for_up = d * silu;
+    }
+}
+
+/// One over the root of the mean square.
+#[inline(always)]
+fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
+    1.0 / (sum(x.len(), |i| x[i] * x[i]) / x.len() as f32 + epsilon).sqrt()
+}
+
+/// `out = x / rms(x) * gamma`.
+#[inline(always)]
+pub(super) fn rms_norm(out: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+    let inverse = inverse_rms(x, epsilon);
+    for ((out, x), g) in out.iter_mut().zip(x).zip(gamma) {
+        *out = x * inverse * g;
+    }
+}
+
+/// `grad` becomes the gradient of `x`.
+#[inline(always)]
+pub(super) fn rms_norm_backward(grad: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+    let (x, gamma) = (&x[..grad.len()], &gamma[..grad.len()]);
+    let inverse = inverse_rms(x, epsilon);
+    let along = sum(grad.len(), |i| grad[i] * gamma[i] * x[i]);
+    let along = along * inverse * inverse / x.len() as f32;
+    for ((d, x), g) in grad.iter_mut().zip(x).zip(gamma) {
+        *d = inverse * (*d * g - x * along);
+    }
+}
+
+/// `out = x cos + (-b, a) sin` for the halves `(a, b)` of `x`.
+#[inline(always)]
+pub(super) fn rotate_halves(out: &mut [f32], x: &[f32], cos: &[f32], sin: &[f32]) {
+    let half = out.len() / 2;
+    let (a, b) = x.split_at(half);
+    let (out_a, out_b) = out.split_at_mut(half);
+    for i in 0..half {
+        out_a[i] = a[i] * cos[i] - b[i] * sin[i];
+        out_b[i] = b[i] * cos[half + i] + a[i] * sin[half + i];
+    }
+}

@@ -1,0 +1,146 @@
+//! Each operation against the same formula in burn's operations, in value and gradient.
+
+use burn::tensor::activation::{silu, softmax};
+use burn::tensor::{Device, Distribution, Tensor};
+
+use super::*;
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 2.0), &Device::flex())
+}
+
+/// Values and gradients (with respect to every input) of two functions of `inputs`, which must agree.
+fn assert_same<const D: usize, const N: usize>(
+    inputs: [Tensor<D>; N],
+    ours: impl Fn([Tensor<D>; N]) -> Tensor<D>,
+    expected: impl Fn([Tensor<D>; N]) -> Tensor<D>,
+) {
+    // An uneven weight on each output, so that no gradient cancels.
+    let run = |f: &dyn Fn([Tensor<D>; N]) -> Tensor<D>| {
+        let inputs = inputs.clone().map(|x| x.autodiff().require_grad());
+        let out = f(inputs.clone());
+        let count = out.shape().num_elements() as i64;
+        let weights = Tensor::<1, burn::tensor::Int>::arange(0..count, &Device::flex());
+        let weights = weights.float().mul_scalar(0.37).sin().reshape(out.dims());
+        let grads = (out.clone() * weights.autodiff()).sum().backward();
+        let mut all = vec![out.inner().into_data()];
+        for x in inputs {
+            all.push(x.grad(&grads).unwrap().into_data());
+        }
+        all
+    };
+    let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(2e-5, 2e-6);
+    for (ours, expected) in run(&ours).iter().zip(&run(&expected)) {
+        ours.assert_approx_eq(expected, tolerance);
+    }
+}
+
+#[test]
+fn masked_softmax_is_softmax_of_the_sum() {
+    // 37 keys: two whole vectors and a rest. The mask hides later keys, and one row sees nothing.
+    let mut hidden = vec![0.0f32; 2 * 5 * 37];
+    for (i, x) in hidden.iter_mut().enumerate() {
+        if i % 37 > 7 * (i / 37 % 5) || i / 37 == 3 {
+            *x = -1e30;
+        }
+    }
+    let bias = Tensor::<1>::from_floats(hidden.as_slice(), &Device::flex()).reshape([2, 1, 5, 37]);
+    assert_same(
+        [random([2, 3, 5, 37])],
+        |[x]| masked_softmax(x, bias.clone()),
+        |[x]| softmax(x + bias.clone().autodiff(), 3),
+    );
+}
+
+#[test]
+fn swiglu_is_silu_of_the_gate_times_the_other() {
+    assert_same(
+        [random([7, 45]), random([7, 45])],
+        |[gate, up]| swiglu(gate, up),
+        |[gate, up]| silu(gate) * up,
+    );
+}
+
+#[test]
+fn rms_norm_divides_by_the_root_mean_square() {
+    let gamma = random([1, 45]);
+    assert_same(
+        [random([7, 45])],
+        |[x]| rms_norm(x, gamma.clone(), 1e-5),
+        |[x]| {
+            let rms = (x.clone().square().mean_dim(1) + 1e-5).sqrt();
+            x / rms * gamma.clone().autodiff()
+        },
+    );
+}
+
+#[test]
+fn the_weight_of_rms_norm_can_be_trained() {
+    let x = random([7, 45]);
+    assert_same(
+        [random([1, 45])],
+        |[gamma]| rms_norm(x.clone().autodiff(), gamma, 1e-5).sum_dim(0),
+        |[gamma]| {
+            let rms = (x.clone().square().mean_dim(1) + 1e-5).sqrt();
+            ((x.clone() / rms).autodiff() * gamma).sum_dim(0)
+        },
+    );
+}
+
+#[test]
+fn rotation_turns_pairs_of_halves() {
+    let angles = random([2, 1, 5, 8]);
+    let angles = Tensor::cat(vec![angles.clone(), angles], 3);
+    let (cos, sin) = (angles.clone().cos(), angles.sin());
+    assert_same(
+        [random([2, 5, 3, 16])],
+        // As in a model: heads are a view.
+        |[x]| rotate_halves(x.swap_dims(1, 2), cos.clone(), sin.clone()).swap_dims(1, 2),
+        |[x]| {
+            let x = x.swap_dims(1, 2);
+            let (a, b) = (x.clone().narrow(3, 0, 8), x.clone().narrow(3, 8, 8));
+            let turned = Tensor::cat(vec![-b, a], 3);
+            let out = x * cos.clone().autodiff() + turned * sin.clone().autodiff();
+            out.swap_dims(1, 2)
+        },
+    );
+}
+
+#[test]
+fn normalise_gives_the_softmax_and_the_logarithm_of_its_normaliser() {
+    let logits = random([3, 1000]);
+    let (probs, log) = normalise(logits.clone());
+    let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-5, 1e-6);
+    let expected = softmax(logits.clone(), 1);
+    probs
+        .into_data()
+        .assert_approx_eq(&expected.into_data(), tolerance);
+    let expected = logits.exp().sum_dim(1).log();
+    log.into_data()
+        .assert_approx_eq(&expected.into_data(), tolerance);
+}
+
+#[test]
+fn the_exponential_is_right_to_two_units_in_the_last_place() {
+    for i in 0..200_000 {
+        let x = -87.0 + i as f32 * (175.0 / 200_000.0);
+        let (ours, expected) = (kernels::exp(x), f64::from(x).exp());
+        let error = (f64::from(ours) - expected).abs() / expected;
+        assert!(error < 2.4e-7, "exp({x}) = {ours}, expected {expected}");
+    }
+    assert_eq!(kernels::exp(0.0), 1.0);
+    assert_eq!(kernels::exp(-1e30), 0.0);
+    assert_eq!(kernels::exp(f32::NEG_INFINITY), 0.0);
+    assert!(kernels::exp(f32::NAN).is_nan());
+}
+
+#[test]
+fn what_is_no_number_is_not_hidden() {
+    let x = Tensor::<4>::from_floats([[[[0.0, f32::NAN, 1.0]]]], &Device::flex());
+    let bias = Tensor::<4>::zeros([1, 1, 1, 3], &Device::flex());
+    let probs = masked_softmax(x, bias)
+        .into_data()
+        .try_to_vec::<f32>()
+        .unwrap();
+    assert!(probs.iter().all(|p| p.is_nan()));
+}
