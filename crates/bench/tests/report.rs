@@ -106,6 +106,7 @@ fn small() -> Report {
     };
     Report {
         experiment: "tldr".into(),
+        title: "TL;DR".into(),
         preset: "tiny".into(),
         seed: 1,
         data: Data {

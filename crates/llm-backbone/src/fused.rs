@@ -10,6 +10,7 @@ mod flex;
 mod kernels;
 #[cfg(test)]
 mod tests;
+mod thin;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
@@ -72,6 +73,20 @@ pub(crate) trait FusedOps: Backend {
     ) -> FloatTensor<Self> {
         composed::rotate_halves::<Self>(x, cos, sin)
     }
+
+    /// `x W`, `[n, d_out]`, of `[n, d_in]` and `[d_in, d_out]`, made for a few rows.
+    fn thin_product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(x, weight)
+    }
+}
+
+/// `x W`; where no gradient is asked for and `x` has a few rows, by [`FusedOps::thin_product`].
+pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    if x.is_autodiff() || weight.is_autodiff() || x.dims()[0] > thin::MOST_ROWS {
+        return x.matmul(weight);
+    }
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as FusedOps>::thin_product(x, weight))
 }
 
 /// See [`FusedOps::masked_softmax`].

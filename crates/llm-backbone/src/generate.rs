@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
+use rayon::prelude::*;
 
 use crate::cache::KvCache;
 use crate::model::{Model, ModelInput, host};
@@ -91,28 +92,30 @@ impl Model {
         for step in 0..max_new {
             let logits = host(model.logits(hidden));
             let vocabulary = logits.len() / live.len();
+            let drawn = live
+                .par_iter()
+                .zip(logits.par_chunks(vocabulary))
+                .map(|(sequence, row)| {
+                    let request = &requests[sequence.request];
+                    let key = DrawKey {
+                        seed: processor.config().seed,
+                        user: request.user,
+                        prompt: request.prompt_key,
+                        step,
+                    };
+                    let draw = || processor.sample(&mut row.to_vec(), &sequence.history, &key);
+                    (!sequence.done).then(draw).transpose()
+                })
+                .collect::<Result<Vec<Option<u32>>, SamplingError>>()?;
             let mut next = Vec::with_capacity(live.len());
-            for (sequence, row) in live.iter_mut().zip(logits.chunks(vocabulary)) {
-                let request = &requests[sequence.request];
-                let key = DrawKey {
-                    seed: processor.config().seed,
-                    user: request.user,
-                    prompt: request.prompt_key,
-                    step,
-                };
-                let token = match sequence.done {
-                    true => 0,
-                    false => processor.sample(&mut row.to_vec(), &sequence.history, &key)?,
-                };
-                if !sequence.done && processor.stops_at(token) {
-                    sequence.done = true;
-                }
-                if !sequence.done {
+            for (sequence, token) in live.iter_mut().zip(drawn) {
+                sequence.done |= token.is_none_or(|token| processor.stops_at(token));
+                if let Some(token) = token.filter(|_| !sequence.done) {
                     sequence.history.push(token);
                     outputs[sequence.request].push(token);
                     on_token(sequence.request, token);
                 }
-                next.push(token as i32);
+                next.push(token.unwrap_or(0) as i32);
             }
             if step + 1 == max_new || live.iter().all(|s| s.done) {
                 break;

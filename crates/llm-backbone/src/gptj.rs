@@ -24,7 +24,7 @@ pub struct GptJ {
     pub wte: Embedding,
     /// The blocks.
     pub h: Vec<GptJBlock>,
-    ln_f: LayerNorm,
+    pub(crate) ln_f: LayerNorm,
     /// `[d, vocab]` with bias; absent where tied to the embedding.
     pub lm_head: Option<Linear>,
     rope: Rope,
@@ -139,14 +139,31 @@ impl GptJ {
         mut cache: Option<&mut KvCache>,
     ) -> Tensor<2> {
         let [_, seq] = positions.dims();
-        let rope = self.rope.rows(positions);
-        for (i, block) in self.h.iter().enumerate() {
-            x = block.forward(x, &rope, bias, cache.as_deref_mut().map(|c| (i, c)));
+        let rope = self.rope(positions);
+        for i in 0..self.h.len() {
+            x = self.block(i, x, &rope, bias, cache.as_deref_mut());
         }
         if let Some(cache) = cache {
             cache.advance(seq);
         }
         self.ln_f.forward(x)
+    }
+
+    /// Cosines and sines of `positions`, `[batch, seq]`.
+    pub(crate) fn rope(&self, positions: Tensor<2, Int>) -> RopeRows {
+        self.rope.rows(positions)
+    }
+
+    /// The block of index `i`.
+    pub(crate) fn block(
+        &self,
+        i: usize,
+        x: Tensor<2>,
+        rope: &RopeRows,
+        bias: &Tensor<4>,
+        cache: Option<&mut KvCache>,
+    ) -> Tensor<2> {
+        self.h[i].forward(x, rope, bias, cache.map(|cache| (i, cache)))
     }
 
     /// The head's matrix as `[d, vocab]` and its bias.

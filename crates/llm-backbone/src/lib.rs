@@ -15,6 +15,7 @@
 //! ```
 
 pub mod attention;
+pub mod blocks;
 pub mod cache;
 pub mod chat;
 pub mod config;

@@ -3,6 +3,7 @@
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Int, Tensor};
 
+use crate::fused::product;
 use crate::lora::Lora;
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
@@ -35,7 +36,7 @@ impl Linear {
 
     /// `[n, d_in]` to `[n, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mut y = x.clone().matmul(self.weight.val());
+        let mut y = product(x.clone(), self.weight.val());
         if let Some(bias) = &self.bias {
             y = y + bias.val().unsqueeze();
         }
@@ -53,9 +54,10 @@ impl Linear {
     /// The same layer with the adapter folded into its weight.
     pub fn merged(mut self) -> Self {
         if let Some(lora) = self.lora.take() {
-            let weight = self.weight.val();
-            let delta = lora.delta().cast(weight.dtype());
-            self.weight = frozen((weight + delta).detach());
+            // As in files, `[d_out, d_in]`, which is the order that products read.
+            let weight = self.weight.val().transpose();
+            let delta = lora.delta().transpose().cast(weight.dtype());
+            self.weight = frozen((weight + delta).detach().transpose());
         }
         self
     }

@@ -134,14 +134,31 @@ impl Llama {
         mut cache: Option<&mut KvCache>,
     ) -> Tensor<2> {
         let [_, seq] = positions.dims();
-        let rope = self.rope.rows(positions);
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, &rope, bias, cache.as_deref_mut().map(|c| (i, c)));
+        let rope = self.rope(positions);
+        for i in 0..self.layers.len() {
+            x = self.block(i, x, &rope, bias, cache.as_deref_mut());
         }
         if let Some(cache) = cache {
             cache.advance(seq);
         }
         self.norm.forward(x)
+    }
+
+    /// Cosines and sines of `positions`, `[batch, seq]`.
+    pub(crate) fn rope(&self, positions: Tensor<2, Int>) -> RopeRows {
+        self.rope.rows(positions)
+    }
+
+    /// The block of index `i`.
+    pub(crate) fn block(
+        &self,
+        i: usize,
+        x: Tensor<2>,
+        rope: &RopeRows,
+        bias: &Tensor<4>,
+        cache: Option<&mut KvCache>,
+    ) -> Tensor<2> {
+        self.layers[i].forward(x, rope, bias, cache.map(|cache| (i, cache)))
     }
 
     /// The head's matrix as `[d, vocab]`.
@@ -220,7 +237,7 @@ impl Llama {
 }
 
 impl RmsNorm {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let dtype = x.dtype();
         let [x, gamma] = [x, self.gamma.val().unsqueeze()].map(|t| cast_if_needed(t, DType::F32));
         cast_if_needed(rms_norm(x, gamma, self.epsilon), dtype)

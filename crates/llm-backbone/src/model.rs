@@ -8,6 +8,7 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use crate::attention::bias_from_visible;
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
+use crate::fused::product;
 use crate::gptj::GptJ;
 use crate::linear::{Embedding, Layer, Linear, cast_if_needed};
 use crate::llama::Llama;
@@ -250,7 +251,7 @@ impl Model {
     /// Logits in f32: `[n, d]` to `[n, vocab]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let (weight, bias) = self.head();
-        let logits = cast_if_needed(hidden.matmul(weight), DType::F32);
+        let logits = cast_if_needed(product(hidden, weight), DType::F32);
         match bias {
             Some(bias) => logits + cast_if_needed(bias, DType::F32).unsqueeze(),
             None => logits,

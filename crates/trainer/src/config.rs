@@ -287,6 +287,19 @@ impl Objective {
     }
 }
 
+/// What the backward pass computes again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpointing {
+    /// Nothing.
+    #[default]
+    None,
+    /// What burn takes for cheap.
+    Operations,
+    /// Each block of the model from its input.
+    Blocks,
+}
+
 /// `[training]`: optimisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -303,9 +316,9 @@ pub struct TrainingSection {
     /// Forward passes at a time on a CPU, each on a core of its own with its part of `micro_rows`; 0 (default): one for
     /// every core. With dropout there is one.
     pub replicas: usize,
-    /// Compute cheap intermediate results again in the backward pass instead of keeping them: burn's switch. Less memory,
-    /// more time. Default false.
-    pub gradient_checkpointing: bool,
+    /// What the backward pass computes again instead of keeping it: `none` (default), `operations` (cheap ones: burn's
+    /// switch) or `blocks` (a block of the model at a time: the least memory, a third more arithmetic).
+    pub gradient_checkpointing: Checkpointing,
     /// The rate of the adapters. Default 5e-5.
     pub learning_rate: f64,
     /// The rate of the user model; 0 (default): the same.
@@ -337,7 +350,7 @@ impl Default for TrainingSection {
             batch: 32,
             micro_rows: 8,
             replicas: 0,
-            gradient_checkpointing: false,
+            gradient_checkpointing: Checkpointing::None,
             learning_rate: 5e-5,
             users_learning_rate: 0.0,
             user_rows_learning_rate: 0.0,

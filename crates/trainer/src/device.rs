@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use crate::config::TrainingSection;
+use crate::config::{Checkpointing, TrainingSection};
 use crate::error::TrainError;
 
 /// Parses `flex` (the CPU) or `cuda:N`.
@@ -29,8 +29,8 @@ pub fn parse(name: &str) -> Result<Device, TrainError> {
 pub fn for_training(name: &str, training: &TrainingSection) -> Result<Device, TrainError> {
     let device = parse(name)?.autodiff();
     Ok(match training.gradient_checkpointing {
-        true => device.gradient_checkpointing(),
-        false => device,
+        Checkpointing::Operations => device.gradient_checkpointing(),
+        Checkpointing::None | Checkpointing::Blocks => device,
     })
 }
 

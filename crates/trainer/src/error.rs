@@ -55,6 +55,22 @@ pub enum TrainError {
         /// The model's limit.
         limit: usize,
     },
+    /// A training step that does not fit into memory.
+    #[error(
+        "a step takes about {} MiB for {rows} rows of up to {longest} tokens, and {} MiB are free; lower training.micro_rows or prompt.max_prompt_length, or set training.gradient_checkpointing = \"blocks\"",
+        needed >> 20,
+        available >> 20
+    )]
+    Memory {
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+        /// Rows at a time.
+        rows: usize,
+        /// Tokens of the longest.
+        longest: usize,
+    },
     /// The loss is no longer a number.
     #[error(
         "the loss became {loss} at step {step}; lower the learning rate (the last checkpoint is intact)"

@@ -32,6 +32,7 @@ pub mod strategy;
 pub mod tokenise;
 pub mod watch;
 
+mod blockwise;
 mod replicas;
 
 pub use error::TrainError;

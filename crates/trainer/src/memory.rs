@@ -1,4 +1,11 @@
-//! Memory of this process, where the system tells (Linux).
+//! Memory: what this process takes and what is free, where the system tells (Linux), and what training will take.
+
+use llm_backbone::Model;
+use llm_backbone::config::ModelConfig;
+
+use crate::config::{Checkpointing, TrainingSection};
+use crate::error::TrainError;
+use crate::replicas;
 
 /// Forgets the peak so far, so that the next [`peak_bytes`] speaks of what follows.
 pub fn reset_peak() {
@@ -15,9 +22,112 @@ pub fn current_bytes() -> Option<u64> {
     status("VmRSS:")
 }
 
-fn status(field: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with(field))?;
+/// What programs can still take without swapping; none where the system does not tell.
+pub fn available_bytes() -> Option<u64> {
+    field("/proc/meminfo", "MemAvailable:")
+}
+
+fn status(name: &str) -> Option<u64> {
+    field("/proc/self/status", name)
+}
+
+fn field(file: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Bytes that a training step takes beside the model when `training.micro_rows` rows of `longest` tokens meet: what the
+/// graph keeps of each block for the backward pass, and the gradient on its way through one.
+pub fn of_step(model: &Model, training: &TrainingSection, longest: usize) -> u64 {
+    let rows = training.micro_rows.min(2 * training.batch);
+    let tokens = rows * longest;
+    // Numbers per token. Kept once: what normal form, products with adapters, softmax and gated unit look at again.
+    let (blocks, d, per_block) = match model.config() {
+        ModelConfig::Llama(c) => {
+            let keys = c.num_key_value_heads * c.head_dim;
+            let width = c.num_attention_heads * c.head_dim;
+            let attention = 2 * width + 2 * keys + c.num_attention_heads * longest;
+            let kept = 4 * c.hidden_size + attention + 3 * c.intermediate_size;
+            (c.num_hidden_layers, c.hidden_size, kept)
+        }
+        ModelConfig::GptJ(c) => {
+            let attention = 5 * c.n_embd + c.n_head * longest;
+            (
+                c.n_layer,
+                c.n_embd,
+                4 * c.n_embd + attention + 6 * c.n_inner,
+            )
+        }
+    };
+    let numbers = match training.gradient_checkpointing {
+        Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
+        Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
+    };
+    4 * numbers as u64
+}
+
+/// That a training step fits.
+///
+/// # Errors
+/// [`TrainError::Memory`] where the system says that less is free; not on a GPU, whose memory it does not know.
+pub fn check_step(
+    model: &Model,
+    training: &TrainingSection,
+    longest: usize,
+) -> Result<(), TrainError> {
+    let needed = of_step(model, training, longest);
+    let on_cpu = replicas::is_cpu(&model.device());
+    match available_bytes().filter(|_| on_cpu) {
+        Some(available) if needed > available => Err(TrainError::Memory {
+            needed,
+            available,
+            rows: training.micro_rows,
+            longest,
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::flops::tests::model;
+
+    #[test]
+    fn a_step_keeps_the_same_of_every_token_and_block() {
+        let training = |gradient_checkpointing| TrainingSection {
+            batch: 4,
+            micro_rows: 6,
+            gradient_checkpointing,
+            ..TrainingSection::default()
+        };
+        // Widths as in `model`. Per token and block: 4 * 8, queries and output 2 * 8, keys and values 2 * 4, probabilities 2 * 10, and 3 * 16.
+        let (tokens, per_block) = (6 * 10, 32 + 16 + 8 + 20 + 48);
+        let kept = of_step(&model(3), &training(Checkpointing::None), 10);
+        assert_eq!(kept, 4 * tokens * 4 * per_block);
+        let blockwise = of_step(&model(3), &training(Checkpointing::Blocks), 10);
+        assert_eq!(blockwise, 4 * tokens * (3 * 8 + 2 * per_block));
+    }
+
+    #[test]
+    fn a_step_that_cannot_fit_is_refused_with_advice() {
+        if available_bytes().is_none() {
+            return;
+        }
+        let training = TrainingSection {
+            batch: 1 << 20,
+            micro_rows: 1 << 20,
+            ..TrainingSection::default()
+        };
+        let error = check_step(&model(1), &training, 1 << 16).expect_err("a refusal");
+        let message = error.to_string();
+        assert!(
+            message.contains("1048576 rows of up to 65536 tokens"),
+            "{message}"
+        );
+        assert!(message.contains("lower training.micro_rows"), "{message}");
+        assert!(check_step(&model(1), &TrainingSection::default(), 100).is_ok());
+    }
 }

@@ -87,14 +87,8 @@ impl Policy {
         batch: &DeviceBatch,
         users: Option<&RowBatch>,
     ) -> Tensor<2> {
-        let mut embeddings = self.model.embed(batch.ids.clone());
-        if let (Some(model), Some(users)) = (&self.users, users)
-            && packed.soft > 0
-        {
-            embeddings = soft_prompt::insert(embeddings, model.soft_prompt(users), &packed.soft_at);
-        }
         let hidden = self.model.forward(ModelInput {
-            embeddings,
+            embeddings: self.embeddings(packed, batch, users),
             positions: batch.positions.clone(),
             visible: batch.visible.clone(),
             cache: None,
@@ -103,6 +97,22 @@ impl Policy {
         hidden
             .reshape([rows * seq, d])
             .select(0, batch.predictors.clone())
+    }
+
+    /// What the model's first block gets, `[rows, seq, d]`: tokens with the users' soft tokens among them.
+    pub fn embeddings(
+        &self,
+        packed: &PackedBatch,
+        batch: &DeviceBatch,
+        users: Option<&RowBatch>,
+    ) -> Tensor<3> {
+        let embeddings = self.model.embed(batch.ids.clone());
+        match (&self.users, users) {
+            (Some(model), Some(users)) if packed.soft > 0 => {
+                soft_prompt::insert(embeddings, model.soft_prompt(users), &packed.soft_at)
+            }
+            _ => embeddings,
+        }
     }
 
     /// Sums of the token log-probs of each response.

@@ -12,9 +12,14 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use llm_backbone::Model;
 
+/// Whether `device` is the CPU.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    device.clone().without_autodiff() == Device::flex()
+}
+
 /// The micro-batches to have in work at a time on `device`: one per core on the CPU, one elsewhere.
 pub(crate) fn on(device: &Device) -> usize {
-    if device.clone().without_autodiff() != Device::flex() {
+    if !is_cpu(device) {
         return 1;
     }
     thread::available_parallelism().map_or(1, |cores| cores.get())

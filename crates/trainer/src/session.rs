@@ -21,7 +21,7 @@ use crate::reference::hex;
 use crate::schedule::{Rates, Schedule};
 use crate::step::{Example, Learner};
 use crate::strategy::{self, Display};
-use crate::{adapters, eval, order};
+use crate::{adapters, eval, memory, order};
 
 /// What a run is made of.
 pub struct SessionConfig {
@@ -96,6 +96,9 @@ impl Session {
             return Err(TrainError::Empty { after });
         }
         fs::create_dir_all(&config.dir).map_err(|e| TrainError::io(&config.dir, e))?;
+        let soft = policy.user_tokens();
+        let longest = train.iter().map(|e| e.pair.row_length(soft)).max();
+        memory::check_step(&policy.model, &config.training, longest.unwrap_or(0))?;
         let mut learner = Learner::new(policy, table, &config.objective, &config.training)?;
         let fingerprint = fingerprint(&config, &learner, train);
         let found = match resume {
@@ -303,10 +306,10 @@ impl Session {
     }
 
     /// Writes the checkpoint.
-    pub(crate) fn save(&self) -> Result<(), TrainError> {
+    pub(crate) fn save(&mut self) -> Result<(), TrainError> {
         checkpoint::save(
             &self.config.dir.join("checkpoint"),
-            &self.learner,
+            &mut self.learner,
             &self.state,
         )
     }

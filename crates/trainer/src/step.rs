@@ -14,10 +14,11 @@ use pdpo_loss::{Branch, PairLogProbs, Personalised, PreferenceLoss};
 use tracing::trace_span;
 use user_model::{RowAdamW, RowGradients, UserRef, UserTable};
 
-use crate::config::{Objective, TrainingSection};
+use crate::blockwise;
+use crate::config::{Checkpointing, Objective, TrainingSection};
 use crate::error::TrainError;
-use crate::pack::{PackedBatch, Row};
-use crate::policy::Policy;
+use crate::pack::{DeviceBatch, PackedBatch, Row};
+use crate::policy::{Policy, ResponseLogProbs};
 use crate::profile::{TARGET, flops};
 use crate::reference::ReferenceLogProbs;
 use crate::replicas;
@@ -97,6 +98,7 @@ pub struct Learner {
     mix: Personalised,
     micro_rows: usize,
     threads: usize,
+    blockwise: bool,
     max_grad_norm: f64,
     weight_decay: f64,
 }
@@ -118,13 +120,8 @@ struct MicroBatch {
     slots: usize,
 }
 
-/// A micro-batch after its forward pass: input, users' rows, weighted loss, and what each row did.
-type Forward = (
-    PackedBatch,
-    Option<user_model::RowBatch>,
-    Tensor<1>,
-    Vec<RowReport>,
-);
+/// A micro-batch before its forward pass: rows, the same on the device, and the users' rows.
+type Input = (PackedBatch, DeviceBatch, Option<user_model::RowBatch>);
 
 impl Learner {
     /// A learner at step 0.
@@ -146,6 +143,14 @@ impl Learner {
             .init();
         let mix = objective.mix(policy.users.is_some())?;
         let threads = replicas::of(&policy.model, training.replicas);
+        let blockwise = training.gradient_checkpointing == Checkpointing::Blocks;
+        if blockwise && policy.model.has_dropout() {
+            return Err(TrainError::config(
+                "training.gradient_checkpointing",
+                "blocks, with dropout in the adapters",
+                "none or operations, or lora.dropout = 0: a block that runs again draws anew",
+            ));
+        }
         Ok(Self {
             policy,
             table,
@@ -155,6 +160,7 @@ impl Learner {
             mix,
             micro_rows: training.micro_rows,
             threads: threads.min(training.micro_rows),
+            blockwise,
             max_grad_norm: training.max_grad_norm,
             weight_decay: training.weight_decay,
         })
@@ -259,45 +265,61 @@ impl Learner {
         micro: &[(usize, Row<'_>)],
     ) -> Result<MicroBatch, TrainError> {
         let policy = replicas::with_own_leaves(&self.policy);
-        let (packed, users, loss, reports) = self.micro_batch(&policy, batch, micro)?;
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        let flops = || flops::backward(&policy.model, &packed);
-        let _span = trace_span!(target: TARGET, "backward", flops = flops()).entered();
-        let gradients = loss.backward();
-        let mut rows = RowGradients::default();
-        if let Some(users) = users {
-            rows.add(&users, &gradients)?;
-        }
+        let (packed, on_device, users) = self.input(&policy, batch, micro)?;
+        let loss = |log_probs| self.loss(batch, micro, &packed, log_probs);
+        let (gradients, loss, reports) = if self.blockwise {
+            blockwise::gradients(&policy, &packed, &on_device, users.as_ref(), loss)?
+        } else {
+            let flops = || flops::forward(&policy.model, &packed);
+            let log_probs = trace_span!(target: TARGET, "forward", flops = flops())
+                .in_scope(|| policy.response_log_probs(&packed, &on_device, users.as_ref()));
+            let (loss, reports) = loss(log_probs)?;
+            let value = f64::from(loss.clone().into_scalar::<f32>());
+            let flops = || flops::backward(&policy.model, &packed);
+            let _span = trace_span!(target: TARGET, "backward", flops = flops()).entered();
+            let gradients = loss.backward();
+            let mut rows = RowGradients::default();
+            if let Some(users) = &users {
+                rows.add(users, &gradients)?;
+            }
+            let module = GradientsParams::from_grads(gradients, &policy);
+            (BatchGradients { module, rows }, value, reports)
+        };
         Ok(MicroBatch {
-            gradients: BatchGradients {
-                module: GradientsParams::from_grads(gradients, &policy),
-                rows,
-            },
-            loss: value,
+            gradients,
+            loss,
             reports,
             tokens: packed.tokens,
             slots: packed.rows * packed.seq,
         })
     }
 
-    /// Forward pass and weighted loss of a few rows.
-    fn micro_batch(
+    /// What a few rows give the model.
+    fn input(
         &self,
         policy: &Policy,
         batch: &[&Example],
         micro: &[(usize, Row<'_>)],
-    ) -> Result<Forward, TrainError> {
+    ) -> Result<Input, TrainError> {
+        let _span = trace_span!(target: TARGET, "data").entered();
         let device = policy.model.device();
         let rows: Vec<Row<'_>> = micro.iter().map(|(_, row)| *row).collect();
-        let span = trace_span!(target: TARGET, "data").entered();
         let packed = PackedBatch::new(&rows, policy.user_tokens());
         let on_device = packed.to_device(&device);
         let users = self.user_rows(batch, micro, &device)?;
-        span.exit();
-        let flops = || flops::forward(&policy.model, &packed);
-        let policy = trace_span!(target: TARGET, "forward", flops = flops())
-            .in_scope(|| policy.response_log_probs(&packed, &on_device, users.as_ref()));
+        Ok((packed, on_device, users))
+    }
+
+    /// The weighted loss of a few rows, and what each row did.
+    fn loss(
+        &self,
+        batch: &[&Example],
+        micro: &[(usize, Row<'_>)],
+        packed: &PackedBatch,
+        policy: ResponseLogProbs,
+    ) -> Result<(Tensor<1>, Vec<RowReport>), TrainError> {
         let _span = trace_span!(target: TARGET, "loss").entered();
+        let device = policy.chosen.device();
         let (chosen_tokens, rejected_tokens) = packed.response_lengths();
         let column = |f: &dyn Fn(&ReferenceLogProbs) -> f32| {
             let values: Vec<f32> = micro.iter().map(|(i, _)| f(&batch[*i].reference)).collect();
@@ -316,9 +338,9 @@ impl Learner {
             losses = losses + pairs.chosen_nll().mul_scalar(self.nll_weight);
         }
         let reports = self.report_rows(micro, &pairs, &losses);
-        let branches: Vec<Branch> = rows.iter().map(|row| row.branch).collect();
+        let branches: Vec<Branch> = micro.iter().map(|(_, row)| row.branch).collect();
         let loss = self.mix.combine(losses, &branches, batch.len())?;
-        Ok((packed, users, loss, reports))
+        Ok((loss, reports))
     }
 
     fn user_rows(

@@ -8,15 +8,16 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use llm_backbone::Model;
 use llm_backbone::lora::stable_id;
+use llm_backbone::{LoraConfig, Model};
 use pdpo_loss::Branch;
 use serde_json::Value;
 use support::{
     FAMILIES, INDIVIDUAL, examples, fixture, learner, model_fixture, open, pairs, replicated,
     users, users_on, values, with_random_adapters,
 };
-use trainer::config::{LossKind, Objective};
+use trainer::config::{Checkpointing, LossKind, Objective, TrainingSection};
+use trainer::policy::Policy;
 use trainer::step::{Example, Learner, StepReport};
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{RowInit, UserModelKind};
@@ -185,6 +186,48 @@ fn gradient_checkpointing_changes_no_gradient() {
         let largest = difference(&kept, &on(&device.gradient_checkpointing()));
         assert!(largest <= 1e-5, "{name}: {largest}");
     }
+}
+
+#[test]
+fn a_block_at_a_time_gives_the_same_gradients() {
+    for name in FAMILIES {
+        for kind in [Some(INDIVIDUAL), None] {
+            let with = |gradient_checkpointing: Checkpointing| {
+                let base = open(name);
+                let normal = RowInit::Normal { std: 0.3 };
+                let users = kind.map(|kind| users(kind, 3, base.d_model(), normal));
+                let batch = examples(&base, &pairs(3, 8), kind.is_some());
+                let training = TrainingSection {
+                    gradient_checkpointing,
+                    micro_rows: 6,
+                    replicas: 2,
+                    ..Default::default()
+                };
+                let model = with_random_adapters(base, 8);
+                let learner = support::learner_with(model, users, &objective(0.3), &training);
+                gradients(&learner, &batch)
+            };
+            let kept = with(Checkpointing::None);
+            let largest = difference(&kept, &with(Checkpointing::Blocks));
+            assert!(largest <= 1e-5, "{name}, {kind:?}: {largest}");
+        }
+    }
+}
+
+#[test]
+fn blocks_that_run_again_refuse_dropout() {
+    let lora = LoraConfig {
+        dropout: 0.1,
+        ..support::lora()
+    };
+    let model = open("llama").with_lora(&lora, 1).expect("targets");
+    let training = TrainingSection {
+        gradient_checkpointing: Checkpointing::Blocks,
+        ..Default::default()
+    };
+    let error = Learner::new(Policy::plain(model), None, &objective(0.5), &training).err();
+    let message = error.expect("a refusal").to_string();
+    assert!(message.contains("lora.dropout = 0"), "{message}");
 }
 
 #[test]

@@ -88,6 +88,8 @@ impl UserTable {
             adamw.update(&mut row, gradient, lr);
             moved.push((user.clone(), row));
         }
+        let users = moved.iter().map(|(user, _)| user.clone());
+        self.unsaved.rows.extend(users);
         self.rows.extend(moved);
         Ok(())
     }

@@ -54,6 +54,7 @@ pub use batch::RowBatch;
 pub use config::{ParameterCounts, UserModelConfig, UserModelKind};
 pub use error::{ConfigError, FileError, TableError};
 pub use export::ExportedUser;
+pub use file::checkpoint::{Saved, load_checkpoint, save_checkpoint};
 pub use file::{MANIFEST_FILE, Moments, TENSOR_FILE, load, save};
 pub use gradients::RowGradients;
 pub use init::{Init, RowInit, Vocabulary};

@@ -5,6 +5,7 @@ use std::fmt;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
+use crate::file::checkpoint::Unsaved;
 use crate::init::initial_row;
 use crate::nearest::nearest;
 use crate::{ConfigError, RowBatch, TableError, UserModelConfig, Vocabulary};
@@ -64,6 +65,8 @@ pub struct UserTable {
     ids: BTreeMap<String, u64>,
     next_place: u64,
     pub(crate) rows: BTreeMap<UserRef, Row>,
+    /// What the last checkpoint does not hold.
+    pub(crate) unsaved: Unsaved,
 }
 
 impl UserTable {
@@ -80,6 +83,7 @@ impl UserTable {
             ids: BTreeMap::new(),
             next_place: 0,
             rows: BTreeMap::new(),
+            unsaved: Unsaved::default(),
         })
     }
 
@@ -106,6 +110,7 @@ impl UserTable {
         if self.ids.contains_key(&id) {
             return false;
         }
+        self.unsaved = Unsaved::default();
         self.ids.insert(id, self.next_place);
         self.next_place += 1;
         true
@@ -120,6 +125,7 @@ impl UserTable {
         if self.ids.remove(id).is_none() {
             return Err(self.unknown(id));
         }
+        self.unsaved = Unsaved::default();
         self.rows.remove(&UserRef::id(id));
         Ok(())
     }

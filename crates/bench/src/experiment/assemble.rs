@@ -26,6 +26,7 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64
     }
     let mut report = Report {
         experiment: E::NAME.into(),
+        title: E::TITLE.into(),
         preset: run.preset.clone(),
         seed: run.seed,
         population_seed: first.data.population_seed,
@@ -121,11 +122,14 @@ fn samples(result: &SplitResult, count: usize) -> Vec<Sample> {
 fn shown(prompt: &Prompt) -> String {
     match prompt {
         Prompt::Text(text) => text.clone(),
-        Prompt::Chat(messages) => messages
-            .iter()
-            .map(|m| m.content.clone())
-            .collect::<Vec<_>>()
-            .join("\n\n"),
+        Prompt::Chat(messages) => match messages.as_slice() {
+            [only] => only.content.clone(),
+            several => several
+                .iter()
+                .map(|m| format!("{}: {}", m.role, m.content))
+                .collect::<Vec<_>>()
+                .join("\n\n"),
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use super::model::{Report, Response, Sample};
 pub fn render(report: &Report) -> String {
     let title = format!(
         "{}: preset {}, seed {}: sampled responses",
-        report.experiment, report.preset, report.seed
+        report.title, report.preset, report.seed
     );
     let samples: String = report
         .gallery
@@ -18,7 +18,7 @@ pub fn render(report: &Report) -> String {
     let body = format!(
         "<header>\n<h1>{}</h1>\n<p class=\"sub\">preset {} · seed {} · {} · <a href=\"report.html\">report</a></p>\n\
          </header>\n{samples}",
-        escape(&format!("{}: sampled responses", report.experiment)),
+        escape(&format!("{}: sampled responses", report.title)),
         escape(&report.preset),
         report.seed,
         escape(&report.model.source),

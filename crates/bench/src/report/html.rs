@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("report.css");
 pub fn render(report: &Report, plots: &[Plot]) -> String {
     let title = format!(
         "{}: preset {}, seed {}",
-        report.experiment, report.preset, report.seed
+        report.title, report.preset, report.seed
     );
     page(&title, &body(report, plots))
 }
@@ -71,7 +71,7 @@ fn header(report: &Report) -> String {
         .map(|text| format!("<p class=\"notice\">{}</p>\n", escape(text)));
     format!(
         "<header>\n<h1>{}</h1>\n<p class=\"sub\">preset {} · seed {} · {} · {}</p>\n</header>\n{}",
-        escape(&report.experiment),
+        escape(&report.title),
         escape(&report.preset),
         report.seed,
         escape(&report.model.source),

@@ -10,7 +10,7 @@ use super::tables::{self, Table};
 pub fn render(report: &Report, plots: &[Plot], folder: &str) -> String {
     let mut out = format!(
         "# {}: preset {}, seed {}\n\n",
-        escape(&report.experiment),
+        escape(&report.title),
         escape(&report.preset),
         report.seed
     );

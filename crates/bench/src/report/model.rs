@@ -19,6 +19,8 @@ use super::tables::Table;
 pub struct Report {
     /// The experiment, for example `tldr`.
     pub experiment: String,
+    /// Its name as people write it, for example `TL;DR`.
+    pub title: String,
     /// The preset, for example `tiny`.
     pub preset: String,
     /// Seed of initialisation, order and sampling.

@@ -11,7 +11,7 @@ const WIDTH: usize = 110;
 pub fn render(report: &Report) -> String {
     let mut out = format!(
         "{}, preset {}, seed {}\n",
-        report.experiment, report.preset, report.seed
+        report.title, report.preset, report.seed
     );
     if let Some(notice) = &report.notice {
         out.push_str(&format!("Note: {notice}\n"));

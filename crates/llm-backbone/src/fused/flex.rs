@@ -2,9 +2,10 @@
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, Shape, TensorData};
 
-use super::{FusedOps, composed, kernels};
+use super::{FusedOps, composed, kernels, thin};
 
 impl FusedOps for Flex {
     fn masked_softmax(scores: FlexTensor, bias: FlexTensor) -> FlexTensor {
@@ -134,6 +135,21 @@ impl FusedOps for Flex {
             let angle = batch * seq + slot;
             kernels::rotate_halves(out, &values[at..at + dim], cos(angle), sin(angle));
         })
+    }
+
+    fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        // Weights come as files have them, `[d_out, d_in]`, seen as their transpose.
+        let stored = weight.transpose(0, 1);
+        let Some(w) = stored.as_slice::<f32>().filter(|_| all_f32([&x, &weight])) else {
+            return Self::float_matmul(x, weight);
+        };
+        let [d_in, d_out] = shape_of(&weight);
+        let [n, _] = shape_of(&x);
+        let x = dense(x);
+        tensor(
+            thin::product(x.storage::<f32>(), w, d_in),
+            [n, d_out].into(),
+        )
     }
 }
 

@@ -144,3 +144,23 @@ fn what_is_no_number_is_not_hidden() {
         .unwrap();
     assert!(probs.iter().all(|p| p.is_nan()));
 }
+
+#[test]
+fn a_product_with_few_rows_is_a_product() {
+    let device = Device::flex();
+    // Widths with a rest beside whole vectors, and more outputs than one task takes.
+    for n in [1, 2, 3, 4, 5, 8, 16] {
+        for (d_in, d_out) in [(37, 5), (576, 131), (8, 1)] {
+            let x = random([n, d_in]);
+            let stored = random([d_out, d_in]);
+            let expected = x.clone().matmul(stored.clone().transpose()).into_data();
+            let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-4, 1e-3);
+            // In the order of files, and in the other one.
+            let other = Tensor::<2>::from_data(stored.clone().transpose().into_data(), &device);
+            for weight in [stored.transpose(), other] {
+                let ours = product(x.clone(), weight).into_data();
+                ours.assert_approx_eq(&expected, tolerance);
+            }
+        }
+    }
+}

@@ -37,11 +37,15 @@ impl From<&PackedBatch> for Shape {
 
 /// A forward pass of training, the gradient of the head included.
 pub fn forward(model: &Model, shape: impl Into<Shape>) -> u64 {
-    let (shape, sizes) = (shape.into(), Sizes::of(model));
+    let shape = shape.into();
     let head = model.config().vocab_size() * model.d_model();
-    let count = 2 * shape.tokens() * (sizes.weights + sizes.adapters)
-        + sizes.attention(shape)
-        + 4 * shape.scored * head;
+    blocks(model, shape) + 4 * (shape.scored * head) as u64
+}
+
+/// All blocks forward, without the head.
+pub fn blocks(model: &Model, shape: impl Into<Shape>) -> u64 {
+    let (shape, sizes) = (shape.into(), Sizes::of(model));
+    let count = 2 * shape.tokens() * (sizes.weights + sizes.adapters) + sizes.attention(shape);
     count as u64
 }
 
@@ -95,20 +99,20 @@ impl Sizes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use burn::tensor::Device;
     use llm_backbone::config::LlamaConfig;
     use llm_backbone::{LoraConfig, Targets};
 
     use super::*;
 
-    /// Widths 8, two heads of 4, one of keys, feed-forward 16, vocabulary 32, one block.
-    fn model() -> Model {
+    /// Widths 8, two heads of 4, one of keys, feed-forward 16, vocabulary 32.
+    pub(crate) fn model(blocks: usize) -> Model {
         let config = ModelConfig::Llama(LlamaConfig {
             vocab_size: 32,
             hidden_size: 8,
             intermediate_size: 16,
-            num_hidden_layers: 1,
+            num_hidden_layers: blocks,
             num_attention_heads: 2,
             num_key_value_heads: 1,
             head_dim: 4,
@@ -133,8 +137,8 @@ mod tests {
     fn a_block_by_hand() {
         // Weights: q 64, k 32, v 32, o 64, three of 128: 576. Ten tokens at 2: 11520.
         // Attention: 2 rows * 4 * 25 * 8 = 1600. Head: 3 * 4 * 256 = 3072.
-        assert_eq!(forward(&model(), SHAPE), 11520 + 1600 + 3072);
-        assert_eq!(backward(&model(), SHAPE), 11520 + 3200);
+        assert_eq!(forward(&model(1), SHAPE), 11520 + 1600 + 3072);
+        assert_eq!(backward(&model(1), SHAPE), 11520 + 3200);
     }
 
     #[test]
@@ -144,12 +148,12 @@ mod tests {
             targets: Targets::Names(vec!["k_proj".into()]),
             ..LoraConfig::default()
         };
-        let adapted = model().with_lora(&lora, 0).expect("adapters");
+        let adapted = model(1).with_lora(&lora, 0).expect("adapters");
         // (8 + 4) * 2 = 24 weights, ten tokens.
         let forward_of = |model| forward(model, SHAPE);
-        assert_eq!(forward_of(&adapted) - forward_of(&model()), 480);
+        assert_eq!(forward_of(&adapted) - forward_of(&model(1)), 480);
         assert_eq!(
-            backward(&adapted, SHAPE) - backward(&model(), SHAPE),
+            backward(&adapted, SHAPE) - backward(&model(1), SHAPE),
             2 * 480
         );
     }

@@ -201,13 +201,23 @@ pub fn replicated(
     micro_rows: usize,
     replicas: usize,
 ) -> Learner {
-    let (users, table) = users.unzip();
     let training = TrainingSection {
         micro_rows,
         replicas,
         ..Default::default()
     };
-    Learner::new(Policy { model, users }, table, objective, &training).expect("good settings")
+    learner_with(model, users, objective, &training)
+}
+
+/// A learner with given settings.
+pub fn learner_with(
+    model: Model,
+    users: Option<(UserModel, UserTable)>,
+    objective: &Objective,
+    training: &TrainingSection,
+) -> Learner {
+    let (users, table) = users.unzip();
+    Learner::new(Policy { model, users }, table, objective, training).expect("good settings")
 }
 
 /// The numbers of a tensor.

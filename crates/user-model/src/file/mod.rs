@@ -1,5 +1,6 @@
 //! The user model on disk: `user_model.safetensors` and `user_model.json` in one directory.
 
+pub(crate) mod checkpoint;
 mod manifest;
 mod tensors;
 
@@ -9,6 +10,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use tempfile::NamedTempFile;
 
+use crate::table::Row;
 use crate::{FileError, UserModel, UserTable};
 use manifest::Manifest;
 
@@ -45,7 +47,8 @@ pub fn save(
         ));
     }
     let (tensor_path, manifest_path) = (dir.join(TENSOR_FILE), dir.join(MANIFEST_FILE));
-    let tensors = tensors::encode(model, table, moments)?;
+    let rows: Vec<&Row> = table.rows.values().collect();
+    let tensors = tensors::encode(model, &rows, moments, None)?;
     let manifest = Manifest::new(table, &tensors);
     let mut text = serde_json::to_vec_pretty(&manifest).map_err(FileError::json(&manifest_path))?;
     text.push(b'\n');
@@ -67,7 +70,7 @@ pub fn load(dir: &Path, device: &Device) -> Result<(UserModel, UserTable), FileE
     let (tensor_path, manifest_path) = (dir.join(TENSOR_FILE), dir.join(MANIFEST_FILE));
     let manifest = Manifest::parse(&manifest_path, &read(&manifest_path)?)?;
     let bytes = read(&tensor_path)?;
-    let tensors = tensors::decode(&tensor_path, &bytes, &manifest)?;
+    let tensors = tensors::decode(&tensor_path, &bytes, &manifest.config, manifest.row_count())?;
     manifest.check_tensor_file(&tensor_path, &bytes)?;
     let model = UserModel::from_shared(manifest.config.clone(), tensors.shared, device);
     let table = manifest.into_table(&manifest_path, tensors.rows)?;

@@ -7,14 +7,14 @@
 //! | `first_moments`, `second_moments` | F32 | as `rows`; all three of these or none |
 //! | `steps` | U64 | `[rows]`, 0 for a row without moments |
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::Moments;
-use super::manifest::Manifest;
 use crate::table::{Row, RowMoments};
-use crate::{FileError, UserModel, UserTable};
+use crate::{FileError, UserModel, UserModelConfig};
 
 const SHARED: &str = "shared";
 const ROWS: &str = "rows";
@@ -31,12 +31,14 @@ pub(super) struct Tensors {
     pub rows: Vec<Row>,
 }
 
-/// The file's bytes.
+/// The file's bytes, with `metadata` in its header.
 pub(super) fn encode(
     model: &UserModel,
-    table: &UserTable,
+    rows: &[&Row],
     moments: Moments,
+    metadata: Option<HashMap<String, String>>,
 ) -> Result<Vec<u8>, FileError> {
+    let row_len = model.config().row_len();
     let mut buffers: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     if let Some(shared) = model.shared() {
         let shape = shared.dims().to_vec();
@@ -45,17 +47,17 @@ pub(super) fn encode(
             .map_err(|error| FileError::Unsavable(error.to_string()))?;
         buffers.push((SHARED, Dtype::F32, shape, bytes(values)));
     }
-    let shape = vec![table.touched(), table.config.row_len()];
+    let shape = vec![rows.len(), row_len];
     let mut push_rows = |name, values: Vec<f32>| {
         buffers.push((name, Dtype::F32, shape.clone(), bytes(values)));
     };
-    if table.touched() > 0 {
-        push_rows(ROWS, flat(table, |row| row.values.clone()));
+    if !rows.is_empty() {
+        push_rows(ROWS, flat(rows, |row| row.values.clone()));
     }
-    if table.touched() > 0 && moments == Moments::Keep {
-        let zeros = || vec![0.0; table.config.row_len()];
+    if !rows.is_empty() && moments == Moments::Keep {
+        let zeros = || vec![0.0; row_len];
         let pick = |part: fn(&RowMoments) -> &Vec<f32>| {
-            flat(table, |row| {
+            flat(rows, |row| {
                 row.moments
                     .as_ref()
                     .map(part)
@@ -65,12 +67,11 @@ pub(super) fn encode(
         };
         push_rows(FIRST, pick(|moments| &moments.first));
         push_rows(SECOND, pick(|moments| &moments.second));
-        let steps = table
-            .rows
-            .values()
+        let steps = rows
+            .iter()
             .map(|row| row.moments.as_ref().map_or(0, |m| m.steps));
         let steps = steps.flat_map(u64::to_le_bytes).collect();
-        buffers.push((STEPS, Dtype::U64, vec![table.touched()], steps));
+        buffers.push((STEPS, Dtype::U64, vec![rows.len()], steps));
     }
     let unsavable = |error: safetensors::SafeTensorError| FileError::Unsavable(error.to_string());
     let mut views = Vec::with_capacity(buffers.len());
@@ -78,11 +79,16 @@ pub(super) fn encode(
         let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(unsavable)?;
         views.push((*name, view));
     }
-    safetensors::serialize(views, None).map_err(unsavable)
+    safetensors::serialize(views, metadata).map_err(unsavable)
 }
 
-/// Reads the file, checked against the manifest.
-pub(super) fn decode(path: &Path, file: &[u8], manifest: &Manifest) -> Result<Tensors, FileError> {
+/// Reads the file of `count` rows.
+pub(super) fn decode(
+    path: &Path,
+    file: &[u8],
+    config: &UserModelConfig,
+    count: usize,
+) -> Result<Tensors, FileError> {
     let tensors = SafeTensors::deserialize(file).map_err(|source| FileError::Safetensors {
         path: path.to_owned(),
         source,
@@ -92,7 +98,6 @@ pub(super) fn decode(path: &Path, file: &[u8], manifest: &Manifest) -> Result<Te
         tensors,
         taken: Vec::new(),
     };
-    let (config, count) = (&manifest.config, manifest.row_count());
     let row_shape = [count, config.row_len()];
     let shared = match config.shared_tensors() {
         0 => Vec::new(),
@@ -195,9 +200,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// One number array of all rows, in the table's order.
-fn flat(table: &UserTable, part: impl Fn(&Row) -> Vec<f32>) -> Vec<f32> {
-    table.rows.values().flat_map(part).collect()
+/// One number array of all rows, in their order.
+fn flat(rows: &[&Row], part: impl Fn(&Row) -> Vec<f32>) -> Vec<f32> {
+    rows.iter().copied().flat_map(part).collect()
 }
 
 fn bytes(values: Vec<f32>) -> Vec<u8> {

@@ -110,7 +110,7 @@ fn make_folder(out: &Path, args: &Common) -> Result<(), TrainError> {
 fn next_command(experiment: &str, preset: &str) -> Option<String> {
     match preset {
         "tiny" => Some(format!(
-            "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, 20 to 30 minutes)"
+            "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about 20 minutes)"
         )),
         "small" => Some(match experiment {
             "tldr" => {

@@ -1,0 +1,135 @@
+//! Products of a few rows with a large matrix, as in decoding.
+//!
+//! They do two operations per weight and row, so that reading the weights from memory is what takes the time. A general
+//! product packs the matrix first or works on one core; here all threads read it once, in order.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+/// The most rows for which this is the better way.
+pub(super) const MOST_ROWS: usize = 16;
+
+/// Weights that a thread takes at a time.
+const PER_TASK: usize = 1 << 16;
+
+/// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`, and `w`, `[d_out, d_in]`, both row by row.
+pub(super) fn product(x: &[f32], w: &[f32], d_in: usize) -> Vec<f32> {
+    let n = x.len() / d_in;
+    let d_out = w.len() / d_in;
+    // By columns first, so that a thread writes in one place.
+    let mut columns = vec![0.0; d_out * n];
+    let each = (PER_TASK / d_in).max(1);
+    let tasks = columns
+        .par_chunks_mut(each * n)
+        .zip(w.par_chunks(each * d_in));
+    tasks.for_each(|(columns, w)| {
+        let arch = pulp::Arch::new();
+        arch.dispatch(Columns {
+            x,
+            w,
+            d_in,
+            n,
+            columns,
+        });
+    });
+    if n == 1 {
+        return columns;
+    }
+    let mut out = vec![0.0; d_out * n];
+    for (row, out) in out.chunks_exact_mut(d_out).enumerate() {
+        for (out, column) in out.iter_mut().zip(columns.chunks_exact(n)) {
+            *out = column[row];
+        }
+    }
+    out
+}
+
+/// Some rows of `w` by all rows of `x`.
+struct Columns<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    d_in: usize,
+    n: usize,
+    columns: &'a mut [f32],
+}
+
+impl WithSimd for Columns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let row = |i: usize| &self.x[i * self.d_in..(i + 1) * self.d_in];
+        // Four rows of weights at a time where there is one of `x`, so that additions do not wait for each other.
+        const TOGETHER: usize = 4;
+        let mut weights = self.w.chunks(TOGETHER * self.d_in);
+        for columns in self.columns.chunks_mut(TOGETHER * self.n) {
+            let Some(w) = weights.next() else { return };
+            let rows_of_w = w.len() / self.d_in;
+            let of_w = |j: usize| &w[j * self.d_in..(j + 1) * self.d_in];
+            let mut i = 0;
+            while i < self.n {
+                let left = self.n - i;
+                if left >= 4 {
+                    let x = [row(i), row(i + 1), row(i + 2), row(i + 3)];
+                    let mut j = 0;
+                    while j + 1 < rows_of_w {
+                        let dots = dots(simd, [of_w(j), of_w(j + 1)], x);
+                        columns[j * self.n + i..][..4].copy_from_slice(&dots[0]);
+                        columns[(j + 1) * self.n + i..][..4].copy_from_slice(&dots[1]);
+                        j += 2;
+                    }
+                    if j < rows_of_w {
+                        let [dots] = dots(simd, [of_w(j)], x);
+                        columns[j * self.n + i..][..4].copy_from_slice(&dots);
+                    }
+                    i += 4;
+                } else if rows_of_w == TOGETHER {
+                    let w = [of_w(0), of_w(1), of_w(2), of_w(3)];
+                    for (j, [dot]) in dots(simd, w, [row(i)]).into_iter().enumerate() {
+                        columns[j * self.n + i] = dot;
+                    }
+                    i += 1;
+                } else {
+                    for j in 0..rows_of_w {
+                        let [[dot]] = dots(simd, [of_w(j)], [row(i)]);
+                        columns[j * self.n + i] = dot;
+                    }
+                    i += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The inner product of each of `a` with each of `b`, all of one length.
+#[inline(always)]
+fn dots<S: Simd, const A: usize, const B: usize>(
+    simd: S,
+    a: [&[f32]; A],
+    b: [&[f32]; B],
+) -> [[f32; B]; A] {
+    let (a, a_rest) = (
+        a.map(|a| S::as_simd_f32s(a).0),
+        a.map(|a| S::as_simd_f32s(a).1),
+    );
+    let (b, b_rest) = (
+        b.map(|b| S::as_simd_f32s(b).0),
+        b.map(|b| S::as_simd_f32s(b).1),
+    );
+    let mut sums = [[simd.splat_f32s(0.0); B]; A];
+    let length = a[0].len();
+    let (a, b) = (a.map(|a| &a[..length]), b.map(|b| &b[..length]));
+    for t in 0..length {
+        for (sums, a) in sums.iter_mut().zip(&a) {
+            for (sum, b) in sums.iter_mut().zip(&b) {
+                *sum = simd.mul_add_e_f32s(a[t], b[t], *sum);
+            }
+        }
+    }
+    std::array::from_fn(|i| {
+        std::array::from_fn(|j| {
+            let rest = a_rest[i].iter().zip(b_rest[j]).map(|(a, b)| a * b);
+            simd.reduce_sum_f32s(sums[i][j]) + rest.sum::<f32>()
+        })
+    })
+}

@@ -1,0 +1,90 @@
+//! Gradients with the graph of one block in memory at a time (gradient checkpointing, arXiv 1604.06174).
+//!
+//! The forward pass keeps the input of every block and no graph. The backward pass goes through the blocks from the last to
+//! the first, runs each again from its input, and continues with the gradient that arrives there.
+
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Gradients, Tensor};
+use tracing::trace_span;
+use user_model::{RowBatch, RowGradients};
+
+use crate::error::TrainError;
+use crate::pack::{DeviceBatch, PackedBatch};
+use crate::policy::{Policy, ResponseLogProbs, sum_responses};
+use crate::profile::{TARGET, flops};
+use crate::step::BatchGradients;
+
+/// The gradients of `loss`, its value, and what `loss` returns beside it.
+pub(crate) fn gradients<R>(
+    policy: &Policy,
+    packed: &PackedBatch,
+    batch: &DeviceBatch,
+    users: Option<&RowBatch>,
+    loss: impl FnOnce(ResponseLogProbs) -> Result<(Tensor<1>, R), TrainError>,
+) -> Result<(BatchGradients, f64, R), TrainError> {
+    let mut module = GradientsAccumulator::new();
+    let mut add = |gradients: Gradients| {
+        module.accumulate(policy, GradientsParams::from_grads(gradients, policy));
+    };
+    let tracked = policy
+        .model
+        .blocks(batch.positions.clone(), batch.visible.clone());
+    let embedded = tracked.enter(policy.embeddings(packed, batch, users));
+
+    let flops = || flops::forward(&policy.model, packed);
+    let span = trace_span!(target: TARGET, "forward", flops = flops()).entered();
+    let plain = policy.model.valid();
+    let blocks = plain.blocks(
+        batch.positions.clone().inner(),
+        batch.visible.clone().inner(),
+    );
+    let mut inputs = Vec::with_capacity(blocks.count());
+    let mut x = embedded.clone().inner();
+    for i in 0..blocks.count() {
+        inputs.push(x.clone());
+        x = blocks.block(i, x);
+    }
+    let last = leaf(x);
+    let states = tracked
+        .norm(last.clone())
+        .select(0, batch.predictors.clone());
+    let tokens = policy.model.log_probs(states, batch.targets.clone());
+    span.exit();
+    let (loss, report) = loss(sum_responses(tokens, batch))?;
+    let value = f64::from(loss.clone().into_scalar::<f32>());
+
+    // Every block forward once more, and backward.
+    let flops = || flops::blocks(&policy.model, packed) + flops::backward(&policy.model, packed);
+    let _span = trace_span!(target: TARGET, "backward", flops = flops()).entered();
+    let gradients = loss.backward();
+    let mut slope = last.grad(&gradients);
+    add(gradients);
+    for (i, input) in inputs.into_iter().enumerate().rev() {
+        let Some(arriving) = slope else { break };
+        let input = leaf(input);
+        let gradients = along(tracked.block(i, input.clone()), arriving).backward();
+        slope = input.grad(&gradients);
+        add(gradients);
+    }
+    let mut rows = RowGradients::default();
+    if let Some(arriving) = slope.filter(|_| embedded.is_tracked()) {
+        let gradients = along(embedded, arriving).backward();
+        if let Some(users) = users {
+            rows.add(users, &gradients)?;
+        }
+        add(gradients);
+    }
+    let module = module.grads();
+    Ok((BatchGradients { module, rows }, value, report))
+}
+
+/// A tensor that a graph begins with.
+fn leaf(x: Tensor<2>) -> Tensor<2> {
+    x.autodiff().require_grad()
+}
+
+/// A number whose gradient with respect to `y` is `slope`.
+fn along(y: Tensor<2>, slope: Tensor<2>) -> Tensor<1> {
+    (y * slope.autodiff()).sum()
+}
