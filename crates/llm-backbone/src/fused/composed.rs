@@ -4,6 +4,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::Slice;
 
+#[cfg(feature = "cuda")]
+impl super::FusedOps for burn::backend::Cube {}
+
 pub(super) fn masked_softmax<B: Backend>(
     scores: FloatTensor<B>,
     bias: FloatTensor<B>,
