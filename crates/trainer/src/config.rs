@@ -317,7 +317,7 @@ pub struct TrainingSection {
     /// every core. With dropout there is one.
     pub replicas: usize,
     /// What the backward pass computes again instead of keeping it: `none` (default), `operations` (cheap ones: burn's
-    /// switch) or `blocks` (a block of the model at a time: the least memory, a third more arithmetic).
+    /// switch) or `blocks` (a block of the model at a time: the least memory, half as much arithmetic again).
     pub gradient_checkpointing: Checkpointing,
     /// The rate of the adapters. Default 5e-5.
     pub learning_rate: f64,

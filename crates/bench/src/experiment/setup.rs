@@ -18,7 +18,7 @@ use trainer::user_model::UserTable;
 
 use super::ExperimentData;
 use super::stage;
-use crate::config::{ExperimentConfig, UserText};
+use crate::config::{ExperimentConfig, SFT, UserText};
 use crate::report;
 use crate::tiny;
 
@@ -106,7 +106,8 @@ impl Prepared {
             let settings = serde_json::json!({
                 "model": key, "data": data_key, "prompt": config.prompt, "lora": config.lora, "sft": sft, "seed": seed,
             });
-            let adapters = dir.join("sft");
+            // Below the folder of the system `sft`, whose own mark is beside its result.
+            let adapters = dir.join(SFT).join("adapters");
             if !stage::is_done(&adapters, &settings) {
                 let model = model.clone();
                 fine_tune(model, &own.train, sft, config, &adapters, (&source, seed))?;

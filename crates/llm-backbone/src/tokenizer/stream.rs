@@ -11,12 +11,15 @@ pub struct StreamDecoder<'a> {
     /// Ids from which the next text is computed; the first `given` are context only.
     ids: Vec<u32>,
     given: usize,
+    /// Bytes beyond the context that were given already.
+    shown: usize,
 }
 
 /// What stands for bytes that make no character (yet).
 const INCOMPLETE: char = '\u{fffd}';
 
-/// Most ids held back for one character: beyond, the bytes are wrong and will never make one.
+/// Most ids held back for one character: beyond, the bytes are wrong, or the text holds such characters itself, and only
+/// the last of them can still become another.
 const LONGEST_CHARACTER: usize = 8;
 
 impl<'a> StreamDecoder<'a> {
@@ -27,6 +30,7 @@ impl<'a> StreamDecoder<'a> {
             skip_special,
             ids: Vec::new(),
             given: 0,
+            shown: 0,
         }
     }
 
@@ -42,9 +46,14 @@ impl<'a> StreamDecoder<'a> {
         if new.is_empty() || (new.ends_with(INCOMPLETE) && waiting) {
             return Ok(String::new());
         }
+        let shown = self.shown;
+        if let Some(sure) = new.strip_suffix(INCOMPLETE) {
+            self.shown = shown.max(sure.len());
+            return Ok(sure.get(shown..).unwrap_or_default().to_owned());
+        }
         self.ids.drain(..self.given);
-        self.given = self.ids.len();
-        Ok(new)
+        (self.given, self.shown) = (self.ids.len(), 0);
+        Ok(new.get(shown..).unwrap_or_default().to_owned())
     }
 
     /// Ends the text and gives what was held back.
@@ -53,7 +62,8 @@ impl<'a> StreamDecoder<'a> {
     ///
     /// [`TokenizerError::Failed`] if the decoder fails.
     pub fn finish(self) -> Result<String, TokenizerError> {
-        self.new_text()
+        let new = self.new_text()?;
+        Ok(new.get(self.shown..).unwrap_or_default().to_owned())
     }
 
     /// What the ids say beyond the context.

@@ -381,6 +381,25 @@ fn a_stream_gives_characters_whole() {
     assert_eq!(stream.finish().expect("text"), "");
 }
 
+#[test]
+fn a_stream_keeps_replacement_characters_of_the_text_itself() {
+    let tokenizer = trained();
+    // Three tokens each, then four of one character.
+    for text in [
+        "\u{fffd}\u{fffd}\u{1d300}",
+        "\u{fffd}\u{fffd}\u{fffd}\u{fffd}!",
+        "\u{fffd}",
+    ] {
+        let mut stream = StreamDecoder::new(&tokenizer, true);
+        let mut streamed = String::new();
+        for id in tokenizer.encode(text, false).expect("ids") {
+            streamed.push_str(&stream.push(id).expect("text"));
+        }
+        streamed.push_str(&stream.finish().expect("text"));
+        assert_eq!(streamed, text);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
