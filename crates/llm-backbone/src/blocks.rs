@@ -1,8 +1,9 @@
-//! A model block by block, for callers that hold the graph of one block at a time.
+//! A model block by block: what a forward pass runs through, also for callers that hold the graph of one block at a time.
 
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::attention::bias_from_visible;
+use crate::cache::KvCache;
 use crate::linear::cast_if_needed;
 use crate::model::{Architecture, Model};
 use crate::rope::RopeRows;
@@ -16,7 +17,7 @@ pub struct Blocks<'a> {
 }
 
 impl Model {
-    /// The blocks on a batch; `positions` and `visible` as in [`ModelInput`](crate::ModelInput), without a cache.
+    /// The blocks on a batch; `positions` and `visible` as in [`ModelInput`](crate::ModelInput).
     pub fn blocks(&self, positions: Tensor<2, Int>, visible: Tensor<4, Bool>) -> Blocks<'_> {
         let rope = match &self.arch {
             Architecture::Llama(m) => m.rope(positions),
@@ -47,9 +48,19 @@ impl Blocks<'_> {
     /// # Panics
     /// If there is no such block.
     pub fn block(&self, i: usize, x: Tensor<2>) -> Tensor<2> {
+        self.cached_block(i, x, None)
+    }
+
+    /// The same, with earlier keys and values.
+    pub(crate) fn cached_block(
+        &self,
+        i: usize,
+        x: Tensor<2>,
+        cache: Option<&mut KvCache>,
+    ) -> Tensor<2> {
         match &self.model.arch {
-            Architecture::Llama(m) => m.block(i, x, &self.rope, &self.bias, None),
-            Architecture::GptJ(m) => m.block(i, x, &self.rope, &self.bias, None),
+            Architecture::Llama(m) => m.block(i, x, &self.rope, &self.bias, cache),
+            Architecture::GptJ(m) => m.block(i, x, &self.rope, &self.bias, cache),
         }
     }
 

@@ -130,31 +130,12 @@ impl GptJ {
         })
     }
 
-    /// `[batch * seq, d]` embeddings to `[batch * seq, d]` normalised hidden states.
-    pub(crate) fn forward(
-        &self,
-        mut x: Tensor<2>,
-        positions: Tensor<2, Int>,
-        bias: &Tensor<4>,
-        mut cache: Option<&mut KvCache>,
-    ) -> Tensor<2> {
-        let [_, seq] = positions.dims();
-        let rope = self.rope(positions);
-        for i in 0..self.h.len() {
-            x = self.block(i, x, &rope, bias, cache.as_deref_mut());
-        }
-        if let Some(cache) = cache {
-            cache.advance(seq);
-        }
-        self.ln_f.forward(x)
-    }
-
     /// Cosines and sines of `positions`, `[batch, seq]`.
     pub(crate) fn rope(&self, positions: Tensor<2, Int>) -> RopeRows {
         self.rope.rows(positions)
     }
 
-    /// The block of index `i`.
+    /// The block of index `i`, `[batch * seq, d]` to the same; `bias` is `[batch, 1, seq, keys]` in f32.
     pub(crate) fn block(
         &self,
         i: usize,

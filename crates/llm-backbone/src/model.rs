@@ -5,7 +5,6 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
-use crate::attention::bias_from_visible;
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
 use crate::fused::product;
@@ -230,14 +229,16 @@ impl Model {
     /// Hidden states after the final norm, `[batch, seq, d]`.
     pub fn forward(&self, input: ModelInput<'_>) -> Tensor<3> {
         let [batch, seq, d] = input.embeddings.dims();
-        let dtype = self.dtype();
-        let x = cast_if_needed(input.embeddings, dtype).reshape([batch * seq, d]);
-        let bias = bias_from_visible(input.visible);
-        let hidden = match &self.arch {
-            Architecture::Llama(m) => m.forward(x, input.positions, &bias, input.cache),
-            Architecture::GptJ(m) => m.forward(x, input.positions, &bias, input.cache),
-        };
-        hidden.reshape([batch, seq, d])
+        let blocks = self.blocks(input.positions, input.visible);
+        let mut x = blocks.enter(input.embeddings);
+        let mut cache = input.cache;
+        for i in 0..blocks.count() {
+            x = blocks.cached_block(i, x, cache.as_deref_mut());
+        }
+        if let Some(cache) = cache {
+            cache.advance(seq);
+        }
+        blocks.norm(x).reshape([batch, seq, d])
     }
 
     /// The head as `[d, vocab]` and its bias.

@@ -103,7 +103,8 @@ mod tests {
             gradient_checkpointing,
             ..TrainingSection::default()
         };
-        // Widths as in `model`. Per token and block: 4 * 8, queries and output 2 * 8, keys and values 2 * 4, probabilities 2 * 10, and 3 * 16.
+        // Widths as in `model`. Per token and block: 4 * 8, queries and output 2 * 8, keys and values 2 * 4,
+        // probabilities 2 * 10, and 3 * 16.
         let (tokens, per_block) = (6 * 10, 32 + 16 + 8 + 20 + 48);
         let kept = of_step(&model(3), &training(Checkpointing::None), 10);
         assert_eq!(kept, 4 * tokens * 4 * per_block);

@@ -1,6 +1,7 @@
 //! Checkpoints write the rows that changed, and read back to the bit.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -48,6 +49,15 @@ fn save(dir: &Path, model: &UserModel, table: &mut UserTable) {
     table.mark_saved(saved);
 }
 
+/// A table after one step of `users`, with its first checkpoint in the folder's `checkpoint`.
+fn saved_after_training(users: Range<usize>) -> (TempDir, UserModel, UserTable) {
+    let folder = TempDir::new().unwrap();
+    let (model, mut table) = model_and_table();
+    train(&mut table, users);
+    save(&folder.path().join("checkpoint"), &model, &mut table);
+    (folder, model, table)
+}
+
 fn load(dir: &Path) -> UserTable {
     load_checkpoint(dir, &Device::flex()).unwrap().1
 }
@@ -75,11 +85,8 @@ fn changes(dir: &Path) -> Vec<u64> {
 
 #[test]
 fn a_checkpoint_writes_only_the_rows_that_changed() {
-    let folder = TempDir::new().unwrap();
+    let (folder, model, mut table) = saved_after_training(0..40);
     let dir = folder.path().join("checkpoint");
-    let (model, mut table) = model_and_table();
-    train(&mut table, 0..40);
-    save(&dir, &model, &mut table);
     let whole = fs::metadata(dir.join(TENSOR_FILE)).unwrap();
     assert!(changes(&dir).is_empty());
 
@@ -97,11 +104,8 @@ fn a_checkpoint_writes_only_the_rows_that_changed() {
 
 #[test]
 fn a_table_that_was_loaded_goes_on_with_its_checkpoint() {
-    let folder = TempDir::new().unwrap();
+    let (folder, model, mut table) = saved_after_training(0..40);
     let dir = folder.path().join("checkpoint");
-    let (model, mut table) = model_and_table();
-    train(&mut table, 0..40);
-    save(&dir, &model, &mut table);
     train(&mut table, [1]);
     save(&dir, &model, &mut table);
 
@@ -114,11 +118,8 @@ fn a_table_that_was_loaded_goes_on_with_its_checkpoint() {
 
 #[test]
 fn it_is_whole_again_when_the_changes_hold_as_much_or_ids_changed() {
-    let folder = TempDir::new().unwrap();
+    let (folder, model, mut table) = saved_after_training(0..4);
     let dir = folder.path().join("checkpoint");
-    let (model, mut table) = model_and_table();
-    train(&mut table, 0..4);
-    save(&dir, &model, &mut table);
     for expected in [1, 0, 1] {
         train(&mut table, 0..4);
         save(&dir, &model, &mut table);
@@ -133,11 +134,8 @@ fn it_is_whole_again_when_the_changes_hold_as_much_or_ids_changed() {
 
 #[test]
 fn files_of_another_table_are_not_linked() {
-    let folder = TempDir::new().unwrap();
+    let (folder, model, mut table) = saved_after_training(0..40);
     let dir = folder.path().join("checkpoint");
-    let (model, mut table) = model_and_table();
-    train(&mut table, 0..40);
-    save(&dir, &model, &mut table);
     let (_, mut other) = model_and_table();
     train(&mut other, 5..45);
     save(&dir, &model, &mut other);
@@ -150,11 +148,8 @@ fn files_of_another_table_are_not_linked() {
 
 #[test]
 fn a_damaged_file_of_changes_is_named() {
-    let folder = TempDir::new().unwrap();
+    let (folder, model, mut table) = saved_after_training(0..40);
     let dir = folder.path().join("checkpoint");
-    let (model, mut table) = model_and_table();
-    train(&mut table, 0..40);
-    save(&dir, &model, &mut table);
     train(&mut table, [1]);
     save(&dir, &model, &mut table);
     let path = dir.join("user_model.changes-1.safetensors");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use llm_backbone::weights::{SafetensorsFile, WeightSource};
-use user_model::MANIFEST_FILE;
+use user_model::{MANIFEST_FILE, UserModel, UserTable};
 
 use super::output::{Output, grouped};
 use super::trained::{ADAPTER_CONFIG, peft_config};
@@ -38,13 +38,12 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
         ),
     )?;
     match dir.join(MANIFEST_FILE).is_file() {
-        true => users(dir, out),
+        true => users(user_model::load(dir, &Device::flex())?, out),
         false => out.fact("users", "no user model: the same for everybody"),
     }
 }
 
-fn users(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let (model, table) = user_model::load(dir, &Device::flex())?;
+fn users((model, table): (UserModel, UserTable), out: &mut Output<'_>) -> Result<(), TrainError> {
     let config = model.config();
     let kind = serde_json::to_string(&config.kind).unwrap_or_default(); // invariant: plain data
     out.fact(
@@ -75,7 +74,7 @@ pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("step", format_args!("{}, {ended}", state.step))?;
     out.best(state.best.as_ref(), "not validated yet")?;
     match dir.join(MANIFEST_FILE).is_file() {
-        true => users(dir, out),
+        true => users(user_model::load_checkpoint(dir, &Device::flex())?, out),
         false => Ok(()),
     }
 }
