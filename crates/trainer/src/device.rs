@@ -22,15 +22,42 @@ pub fn parse(name: &str) -> Result<Device, TrainError> {
     Err(TrainError::config("device", name, "flex or cuda:N"))
 }
 
-/// The device called `name`, with gradients.
+/// The first of the devices called `names`, without gradients.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn for_training(name: &str, training: &TrainingSection) -> Result<Device, TrainError> {
-    let device = parse(name)?.autodiff();
-    Ok(match training.gradient_checkpointing {
-        Checkpointing::Operations => device.gradient_checkpointing(),
-        Checkpointing::None | Checkpointing::Blocks => device,
+pub fn main(names: &str) -> Result<Device, TrainError> {
+    parse(names.split(',').next().unwrap_or_default())
+}
+
+/// The devices of a training run, with gradients.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    /// Holds weights, optimiser and all that is computed once.
+    pub main: Device,
+    /// Compute gradients beside it.
+    pub further: Vec<Device>,
+}
+
+/// The devices called `names`, with commas between them, with gradients.
+///
+/// # Errors
+/// As [`parse`].
+pub fn for_training(names: &str, training: &TrainingSection) -> Result<Devices, TrainError> {
+    let named = |name| -> Result<Device, TrainError> {
+        let device = parse(name)?.autodiff();
+        Ok(match training.gradient_checkpointing {
+            Checkpointing::Operations => device.gradient_checkpointing(),
+            Checkpointing::None | Checkpointing::Blocks => device,
+        })
+    };
+    let (main, further) = match names.split_once(',') {
+        Some((main, further)) => (main, further.split(',').map(named).collect()),
+        None => (names, Ok(Vec::new())),
+    };
+    Ok(Devices {
+        main: named(main)?,
+        further: further?,
     })
 }
 

@@ -1,14 +1,17 @@
-//! Several threads of one CPU, each with its own micro-batch.
+//! Several micro-batches at a time: on the threads of one CPU, and on several devices.
 //!
 //! burn-flex spreads large matrix products over the cores and runs everything between them on the calling thread, about
 //! 40 % of a training step. Here every core has a micro-batch and a thread pool of its own instead. Results come back in
 //! the order of the items, so sums do not depend on the number of threads.
+//!
+//! A further device holds a copy of the frozen weights and, for every batch, gets the weights that training changes.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use llm_backbone::Model;
 
@@ -43,29 +46,40 @@ pub(crate) fn map<T: Sync, R: Send>(
     threads: usize,
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let threads = threads.min(items.len());
-    if threads <= 1 {
-        return items.iter().map(work).collect();
-    }
+    map_with(items, &vec![(); threads.max(1)], |(), item| work(item))
+}
+
+/// As [`map`], on one thread per element of `workers`, which must not be empty; the thread's element goes to `work` too.
+pub(crate) fn map_with<W: Sync, T: Sync, R: Send>(
+    items: &[T],
+    workers: &[W],
+    work: impl Fn(&W, &T) -> R + Sync,
+) -> Vec<R> {
+    let workers = &workers[..workers.len().min(items.len())];
+    let (first, others) = match workers {
+        [] => return Vec::new(),
+        [only] => return items.iter().map(|item| work(only, item)).collect(),
+        [first, others @ ..] => (first, others),
+    };
     let next = AtomicUsize::new(0);
     let done: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
-    let run = || {
+    let run = |worker: &W| {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else {
                 return;
             };
-            let result = work(item);
+            let result = work(worker, item);
             if let Ok(mut slot) = done[i].lock() {
                 *slot = Some(result);
             }
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| on_one_core(run));
+        for worker in others {
+            scope.spawn(|| on_one_core(|| run(worker)));
         }
-        on_one_core(run);
+        on_one_core(|| run(first));
     });
     done.into_iter()
         .filter_map(|slot| slot.into_inner().ok().flatten())
@@ -96,6 +110,33 @@ pub(crate) fn with_own_leaves<M: Module>(module: &M) -> M {
         }
     }
     module.clone().map(&mut OwnLeaves)
+}
+
+/// `copy`, which is `module` on another device, with `module`'s values in all that training changes, and with leaves of its
+/// own.
+pub(crate) fn refreshed<M: Module>(copy: &M, module: &M) -> M {
+    struct Collect<'a>(&'a mut GradientsParams);
+    impl ModuleVisitor for Collect<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.is_require_grad() {
+                self.0.register(param.id, param.val().inner());
+            }
+        }
+    }
+    struct Replace<'a>(&'a mut GradientsParams);
+    impl ModuleMapper for Replace<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, value, mapper) = param.consume();
+            let value = match self.0.remove::<D>(id) {
+                Some(new) => new.to_device(&value.device()).autodiff().require_grad(),
+                None => value,
+            };
+            Param::from_mapped_value(id, value, mapper)
+        }
+    }
+    let mut values = GradientsParams::new();
+    module.visit(&mut Collect(&mut values));
+    copy.clone().map(&mut Replace(&mut values))
 }
 
 #[cfg(test)]

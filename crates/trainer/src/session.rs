@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use burn::tensor::Device;
 use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
 use llm_backbone::LoraConfig;
@@ -37,6 +38,8 @@ pub struct SessionConfig {
     pub objective: Objective,
     /// `[training]`
     pub training: TrainingSection,
+    /// Devices that compute gradients beside the policy's own; see [`Learner::with_devices`].
+    pub further_devices: Vec<Device>,
 }
 
 /// Who watches a run and may stop it.
@@ -99,7 +102,8 @@ impl Session {
         let soft = policy.user_tokens();
         let longest = train.iter().map(|e| e.pair.row_length(soft)).max();
         memory::check_step(&policy.model, &config.training, longest.unwrap_or(0))?;
-        let mut learner = Learner::new(policy, table, &config.objective, &config.training)?;
+        let mut learner = Learner::new(policy, table, &config.objective, &config.training)?
+            .with_devices(&config.further_devices)?;
         let fingerprint = fingerprint(&config, &learner, train);
         let found = match resume {
             true => checkpoint::load(

@@ -6,6 +6,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
+use std::iter::repeat_n;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
@@ -93,6 +94,8 @@ pub struct Learner {
     pub table: Option<UserTable>,
     /// AdamW states of `policy`.
     pub optimizer: ModuleOptimizer,
+    /// The policy on further devices, its trained weights as of when the copy was made.
+    copies: Vec<Policy>,
     objective: PreferenceLoss,
     nll_weight: f64,
     mix: Personalised,
@@ -155,6 +158,7 @@ impl Learner {
             policy,
             table,
             optimizer,
+            copies: Vec::new(),
             objective: objective.preference_loss()?,
             nll_weight: objective.nll_weight,
             mix,
@@ -164,6 +168,28 @@ impl Learner {
             max_grad_norm: training.max_grad_norm,
             weight_decay: training.weight_decay,
         })
+    }
+
+    /// Lets further devices compute gradients beside the policy's own. Weights, optimiser and users' rows stay where they
+    /// are; every device has up to `training.micro_rows` rows in work. On the CPU the devices share its threads.
+    ///
+    /// # Errors
+    /// Dropout: which device draws for a row would be chance.
+    pub fn with_devices(mut self, further: &[Device]) -> Result<Self, TrainError> {
+        if !further.is_empty() && self.policy.model.has_dropout() {
+            return Err(TrainError::config(
+                "device",
+                format!(
+                    "{} devices, with dropout in the adapters",
+                    further.len() + 1
+                ),
+                "one device, or lora.dropout = 0",
+            ));
+        }
+        let copy = |device| self.policy.clone().fork(device);
+        self.copies = further.iter().map(copy).collect();
+        self.threads = (self.threads / (1 + further.len())).max(1);
+        Ok(self)
     }
 
     /// The loss.
@@ -228,15 +254,23 @@ impl Learner {
         // The longest first, so that threads end together.
         rows.sort_by_key(|(_, row)| Reverse(row.pair.row_length(soft)));
 
-        // As many rows in work at a time as allowed, and no thread idle.
-        let at_once = self.micro_rows.min(rows.len()).max(1);
+        let copies: Vec<Policy> = (self.copies.iter())
+            .map(|copy| replicas::refreshed(copy, &self.policy))
+            .collect();
+        let workers: Vec<&Policy> = repeat_n(&self.policy, self.threads)
+            .chain(&copies)
+            .collect();
+        // As many rows in work at a time as allowed, and no worker idle.
+        let allowed = self.micro_rows * (1 + copies.len());
+        let at_once = allowed.min(rows.len()).max(1);
         let micros: Vec<&[(usize, Row<'_>)]> =
-            rows.chunks(at_once.div_ceil(self.threads)).collect();
+            rows.chunks(at_once.div_ceil(workers.len())).collect();
         let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
-            replicas::map(&micros, self.threads, |micro| {
-                self.micro_gradients(&batch, micro)
+            replicas::map_with(&micros, &workers, |policy, micro| {
+                self.micro_gradients(policy, &batch, micro)
             })
         });
+        let device = self.policy.model.device();
         let mut report = StepReport::default();
         let mut module = GradientsAccumulator::new();
         let mut row_gradients = RowGradients::default();
@@ -248,7 +282,8 @@ impl Learner {
             report.loss += micro.loss;
             report.rows.extend(micro.reports);
             row_gradients.merge(&micro.gradients.rows)?;
-            module.accumulate(&self.policy, micro.gradients.module);
+            let gradients = micro.gradients.module;
+            module.accumulate(&self.policy, gradients.to_device(&device, &self.policy));
         }
         report.padding = 1.0 - report.tokens as f64 / slots.max(1) as f64;
         let gradients = BatchGradients {
@@ -261,10 +296,11 @@ impl Learner {
     /// Forward and backward pass of a few rows.
     fn micro_gradients(
         &self,
+        policy: &Policy,
         batch: &[&Example],
         micro: &[(usize, Row<'_>)],
     ) -> Result<MicroBatch, TrainError> {
-        let policy = replicas::with_own_leaves(&self.policy);
+        let policy = replicas::with_own_leaves(policy);
         let (packed, on_device, users) = self.input(&policy, batch, micro)?;
         let loss = |log_probs| self.loss(batch, micro, &packed, log_probs);
         let (gradients, loss, reports) = if self.blockwise {

@@ -18,6 +18,7 @@ use support::{
 };
 use trainer::config::{Checkpointing, LossKind, Objective, TrainingSection};
 use trainer::policy::Policy;
+use trainer::schedule::Schedule;
 use trainer::step::{Example, Learner, StepReport};
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{RowInit, UserModelKind};
@@ -212,6 +213,45 @@ fn a_block_at_a_time_gives_the_same_gradients() {
             assert!(largest <= 1e-5, "{name}, {kind:?}: {largest}");
         }
     }
+}
+
+#[test]
+fn several_devices_train_as_one_does() {
+    for name in FAMILIES {
+        let base = open(name);
+        let batch = examples(&base, &pairs(3, 8), true);
+        let start = || {
+            let users = users(INDIVIDUAL, 3, base.d_model(), RowInit::Normal { std: 0.3 });
+            let model = with_random_adapters(base.clone(), 8);
+            learner(model, Some(users), &objective(0.3), 3)
+        };
+        let mut one = start();
+        let further = [support::device(), support::device()];
+        let mut three = start().with_devices(&further).expect("no dropout");
+        // A step in between: the copies follow the weights.
+        let mut schedule = Schedule::new(&TrainingSection::default(), 10, 5).expect("rates");
+        for _ in 0..2 {
+            let largest = difference(&gradients(&one, &batch), &gradients(&three, &batch));
+            assert!(largest <= 1e-4, "{name}: {largest}");
+            let rates = schedule.next();
+            for learner in [&mut one, &mut three] {
+                learner.step(&batch, &rates).expect("known users");
+            }
+        }
+    }
+}
+
+#[test]
+fn several_devices_refuse_dropout() {
+    let lora = LoraConfig {
+        dropout: 0.1,
+        ..support::lora()
+    };
+    let model = open("llama").with_lora(&lora, 1).expect("targets");
+    let learner = learner(model, None, &objective(0.5), 2);
+    let error = learner.with_devices(&[support::device()]).err();
+    let message = error.expect("a refusal").to_string();
+    assert!(message.contains("2 devices"), "{message}");
 }
 
 #[test]

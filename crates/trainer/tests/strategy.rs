@@ -105,6 +105,7 @@ fn session(dir: &Path, train: &[Example], validation: &[Example], resume: bool) 
         lora: LoraConfig::default(),
         objective: Objective::default(),
         training: training(),
+        further_devices: Vec::new(),
     };
     Session::new(config, policy, Some(table), (train, validation), resume).unwrap()
 }

@@ -15,7 +15,8 @@ pub struct Common {
     /// A Hugging Face directory, a GGUF file or a hub id, instead of the preset's model.
     #[arg(long, value_name = "SOURCE")]
     pub model: Option<OsString>,
-    /// Where it computes: `flex` (CPU) or `cuda:N` (NVIDIA GPU number N) [default: flex].
+    /// Where it computes: `flex` (CPU) or `cuda:N` (NVIDIA GPU number N); several with commas between them share
+    /// the work of a step [default: flex].
     #[arg(long, value_parser = device)]
     device: Option<String>,
     /// Moves initialisation, order and sampling [default: 0].
@@ -75,7 +76,7 @@ impl Common {
 
     /// Whether it computes on an NVIDIA GPU.
     pub fn on_gpu(&self) -> bool {
-        let on_gpu = |device: &String| device.starts_with("cuda");
+        let on_gpu = |device: &String| device.contains("cuda");
         self.device.as_ref().is_some_and(on_gpu)
     }
 
@@ -128,10 +129,12 @@ pub fn existing(path: &str) -> Result<PathBuf, String> {
 }
 
 fn device(text: &str) -> Result<String, String> {
-    let number = text.strip_prefix("cuda:").map(str::parse::<u32>);
-    if text == "flex" || matches!(number, Some(Ok(_))) {
-        Ok(text.into())
-    } else {
-        Err("expected `flex` or `cuda:N`".into())
+    let known = |name: &str| {
+        let number = name.strip_prefix("cuda:").map(str::parse::<u32>);
+        name == "flex" || matches!(number, Some(Ok(_)))
+    };
+    match text.split(',').all(known) {
+        true => Ok(text.into()),
+        false => Err("expected `flex` or `cuda:N`, or several with commas between them".into()),
     }
 }

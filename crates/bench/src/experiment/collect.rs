@@ -68,7 +68,7 @@ pub fn cpu() -> Option<String> {
 pub fn environment<E>(run: &Run<E>, seconds: f64) -> Environment {
     Environment {
         command: Some(run.command.clone()),
-        device: Some(run.device.1.clone()),
+        device: Some(run.devices.1.clone()),
         cpu: cpu(),
         threads: std::thread::available_parallelism()
             .ok()

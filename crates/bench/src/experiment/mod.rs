@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use serde::{Serialize, de::DeserializeOwned};
 use trainer::TrainError;
-use trainer::burn::tensor::Device;
+use trainer::device::Devices;
 use trainer::session::Monitor;
 use trainer::tokenise::Template;
 
@@ -80,8 +80,8 @@ pub struct Run<E> {
     pub out: PathBuf,
     /// Go on with what is there.
     pub resume: bool,
-    /// The device and its name.
-    pub device: (Device, String),
+    /// The devices and their names.
+    pub devices: (Devices, String),
     /// The command line, for the report.
     pub command: String,
 }
@@ -133,7 +133,7 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
             .load(split_seed, config.prompt.template, &config.evaluation)?;
         let dir = run.folder(split_seed);
         let data = Rc::new(data);
-        let prepared = setup::Prepared::new(config, data.clone(), &dir, run.seed, &run.device.0)?;
+        let prepared = setup::Prepared::new(config, data.clone(), &dir, run.seed, &run.devices.0)?;
         results.push(SplitResult {
             data,
             systems: Vec::new(),

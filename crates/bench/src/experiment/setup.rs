@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::dataset::Dataset;
+use trainer::device::Devices;
 use trainer::llm_backbone::Model;
 use trainer::reference::ReferenceCache;
 use trainer::sft::{self, SftConfig};
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub data_key: String,
     /// `--seed`
     pub seed: u64,
+    /// Compute gradients beside the model's own device.
+    pub further_devices: Vec<Device>,
     sft_note: String,
     /// With the users' own texts.
     own: Rc<Sides>,
@@ -84,7 +87,7 @@ impl Prepared {
         data: Rc<ExperimentData>,
         dir: &Path,
         seed: u64,
-        device: &Device,
+        devices: &Devices,
     ) -> Result<Self, TrainError> {
         let data_key = data_key(&data);
         let BaseModel {
@@ -92,7 +95,7 @@ impl Prepared {
             tokenizer,
             source,
             mut key,
-        } = base_model(config, (&data, &data_key), dir, seed, device)?;
+        } = base_model(config, (&data, &data_key), dir, seed, &devices.main)?;
         let formatter = Formatter::new(tokenizer, config.prompt.clone(), config.user_tokens())?;
         let own = Sides::new(&data, UserText::Own, &formatter)?;
         for side in [&own.train, &own.validation, &own.test] {
@@ -125,6 +128,7 @@ impl Prepared {
             data,
             data_key,
             seed,
+            further_devices: devices.further.clone(),
             own: Rc::new(own),
             micro_rows: config.training.micro_rows,
             cache: RefCell::new(ReferenceCache::open(&dir.join("reference"), &key)?),

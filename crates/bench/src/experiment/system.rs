@@ -135,6 +135,7 @@ fn trained<D>(
         lora: config.lora.clone(),
         objective: system.objective(&config.objective),
         training,
+        further_devices: prepared.further_devices.clone(),
     };
     let session = Session::new(session, policy, table, (&train, &validation), resume)?;
     let outcome = session.run(monitor)?;

@@ -10,8 +10,8 @@ use super::output::{Output, bytes, duration, grouped};
 use super::prepare::Prepared;
 use crate::config::{Config, read_toml};
 use crate::dataset::Item;
-use crate::device;
 use crate::error::TrainError;
+use crate::{device, replicas};
 
 /// Users with a line of their own.
 const SHOWN: usize = 20;
@@ -22,7 +22,7 @@ pub struct CheckArgs {
     /// The configuration that is to be trained with.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// `flex` (the CPU) or `cuda:N`.
+    /// `flex` (the CPU) or `cuda:N`; of several, with commas between them, the first.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
     /// Skip the measurement of time and memory.
@@ -36,7 +36,7 @@ pub struct CheckArgs {
 /// Whatever would stop training before its first step.
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml(&args.config)?;
-    let device = device::for_training(&args.device, &config.training)?;
+    let device = device::for_training(&args.device, &config.training)?.main;
     let prepared = Prepared::new(&config, &device)?;
     out.line("Data")?;
     for line in prepared.audit.to_string().lines() {
@@ -49,7 +49,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.line("\nModel")?;
     model(&config, &prepared, out)?;
     if !args.no_estimate {
-        let estimate = estimate::measure(&config, &prepared, args.device == "flex")?;
+        let estimate = estimate::measure(&config, &prepared, replicas::is_cpu(&device))?;
         out.line("\nEstimate, from one comparison of median and one of largest length")?;
         expect(&config, &estimate, out)?;
     }

@@ -21,7 +21,7 @@ pub fn print(
     let (rate, origin) = match args.profile.flatten() {
         Some(given) => (given * 1e9, "given"),
         None => (
-            roofline::measure(&device::parse(&args.device)?),
+            roofline::measure(&device::main(&args.device)?),
             "the best matrix product measured just now",
         ),
     };

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use tracing::trace_span;
 
@@ -33,7 +34,7 @@ pub struct TrainArgs {
     /// Replace the run in --out.
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
-    /// `flex` (the CPU) or `cuda:N`.
+    /// `flex` (the CPU) or `cuda:N`; several with commas between them share the work of a step.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
     /// Overrides the configuration's seed of initialisation and order.
@@ -87,16 +88,19 @@ pub fn run(
         return Err(TrainError::Usage(problem.into()));
     }
     check_free(&dir, args.resume, args.force)?;
-    let device = device::for_training(&args.device, &config.training)?;
-    let prepared =
-        trace_span!(target: TARGET, "loading").in_scope(|| Prepared::new(&config, &device))?;
+    let devices = device::for_training(&args.device, &config.training)?;
+    let prepared = trace_span!(target: TARGET, "loading")
+        .in_scope(|| Prepared::new(&config, &devices.main))?;
     if args.force {
         clear(&dir)?;
     }
     fs::create_dir_all(&dir).map_err(|e| TrainError::io(&dir, e))?;
     describe(&config, &prepared, out)?;
     match args.mode {
-        Mode::Pdpo => preferences(args, &config, &prepared, &dir, monitor, out),
+        Mode::Pdpo => {
+            let to = (dir.as_path(), devices.further);
+            preferences(args, &config, &prepared, to, monitor, out)
+        }
         Mode::Sft => supervised(&config, &prepared, &dir, out),
     }
 }
@@ -150,7 +154,7 @@ fn preferences(
     args: &TrainArgs,
     config: &Config,
     prepared: &Prepared,
-    dir: &Path,
+    (dir, further_devices): (&Path, Vec<Device>),
     monitor: &mut dyn Monitor,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
@@ -185,6 +189,7 @@ fn preferences(
         lora: config.lora.clone(),
         objective: config.objective.clone(),
         training: config.training.clone(),
+        further_devices,
     };
     let session = Session::new(session, policy, table, (&train, &validation), args.resume)?
         .with_dashboard(!args.plain);

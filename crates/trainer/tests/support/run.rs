@@ -73,6 +73,7 @@ impl World {
             lora: self.lora.clone(),
             objective: Objective::default(),
             training: self.training.clone(),
+            further_devices: Vec::new(),
         };
         let (users, table) = users(self.kind, 2, self.base.d_model(), RowInit::Zero);
         let policy = Policy {

@@ -45,14 +45,14 @@ pub fn run<E: Experiment>(
         config.expected_minutes,
         out.display()
     );
-    let device = trainer::device::for_training(&args.device, &config.training)?;
+    let devices = trainer::device::for_training(&args.device, &config.training)?;
     let run = Run {
         preset: args.name(),
         config,
         seed: args.seed,
         out: out.clone(),
         resume: args.resume,
-        device: (device, args.device.clone()),
+        devices: (devices, args.device.clone()),
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
     };
     let report = experiment::run(&run, &mut Watch::new())?;
