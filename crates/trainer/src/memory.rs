@@ -3,7 +3,7 @@
 use llm_backbone::Model;
 use llm_backbone::config::ModelConfig;
 
-use crate::config::{Checkpointing, TrainingSection};
+use crate::config::Checkpointing;
 use crate::error::TrainError;
 use crate::replicas;
 
@@ -38,10 +38,9 @@ fn field(file: &str, name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Bytes that a training step takes beside the model when `training.micro_rows` rows of `longest` tokens meet: what the
+/// Bytes that a training step takes beside the model when `rows` rows of `longest` tokens are in work at a time: what the
 /// graph keeps of each block for the backward pass, and the gradient on its way through one.
-pub fn of_step(model: &Model, training: &TrainingSection, longest: usize) -> u64 {
-    let rows = training.micro_rows.min(2 * training.batch);
+pub fn of_step(model: &Model, how: Checkpointing, rows: usize, longest: usize) -> u64 {
     let tokens = rows * longest;
     // Numbers per token. Kept once: what normal form, products with adapters, softmax and gated unit look at again.
     let (blocks, d, per_block) = match model.config() {
@@ -61,7 +60,7 @@ pub fn of_step(model: &Model, training: &TrainingSection, longest: usize) -> u64
             )
         }
     };
-    let numbers = match training.gradient_checkpointing {
+    let numbers = match how {
         Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
         Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
     };
@@ -74,16 +73,17 @@ pub fn of_step(model: &Model, training: &TrainingSection, longest: usize) -> u64
 /// [`TrainError::Memory`] where the system says that less is free; not on a GPU, whose memory it does not know.
 pub fn check_step(
     model: &Model,
-    training: &TrainingSection,
+    how: Checkpointing,
+    rows: usize,
     longest: usize,
 ) -> Result<(), TrainError> {
-    let needed = of_step(model, training, longest);
+    let needed = of_step(model, how, rows, longest);
     let on_cpu = replicas::is_cpu(&model.device());
     match available_bytes().filter(|_| on_cpu) {
         Some(available) if needed > available => Err(TrainError::Memory {
             needed,
             available,
-            rows: training.micro_rows,
+            rows,
             longest,
         }),
         _ => Ok(()),
@@ -97,18 +97,12 @@ mod tests {
 
     #[test]
     fn a_step_keeps_the_same_of_every_token_and_block() {
-        let training = |gradient_checkpointing| TrainingSection {
-            batch: 4,
-            micro_rows: 6,
-            gradient_checkpointing,
-            ..TrainingSection::default()
-        };
         // Widths as in `model`. Per token and block: 4 * 8, queries and output 2 * 8, keys and values 2 * 4,
         // probabilities 2 * 10, and 3 * 16.
         let (tokens, per_block) = (6 * 10, 32 + 16 + 8 + 20 + 48);
-        let kept = of_step(&model(3), &training(Checkpointing::None), 10);
+        let kept = of_step(&model(3), Checkpointing::None, 6, 10);
         assert_eq!(kept, 4 * tokens * 4 * per_block);
-        let blockwise = of_step(&model(3), &training(Checkpointing::Blocks), 10);
+        let blockwise = of_step(&model(3), Checkpointing::Blocks, 6, 10);
         assert_eq!(blockwise, 4 * tokens * (3 * 8 + 2 * per_block));
     }
 
@@ -117,18 +111,14 @@ mod tests {
         if available_bytes().is_none() {
             return;
         }
-        let training = TrainingSection {
-            batch: 1 << 20,
-            micro_rows: 1 << 20,
-            ..TrainingSection::default()
-        };
-        let error = check_step(&model(1), &training, 1 << 16).expect_err("a refusal");
+        let how = Checkpointing::None;
+        let error = check_step(&model(1), how, 1 << 20, 1 << 16).expect_err("a refusal");
         let message = error.to_string();
         assert!(
             message.contains("1048576 rows of up to 65536 tokens"),
             "{message}"
         );
         assert!(message.contains("lower training.micro_rows"), "{message}");
-        assert!(check_step(&model(1), &TrainingSection::default(), 100).is_ok());
+        assert!(check_step(&model(1), how, 8, 100).is_ok());
     }
 }

@@ -101,9 +101,14 @@ impl Session {
         fs::create_dir_all(&config.dir).map_err(|e| TrainError::io(&config.dir, e))?;
         let soft = policy.user_tokens();
         let longest = train.iter().map(|e| e.pair.row_length(soft)).max();
-        memory::check_step(&policy.model, &config.training, longest.unwrap_or(0))?;
         let mut learner = Learner::new(policy, table, &config.objective, &config.training)?
             .with_devices(&config.further_devices)?;
+        memory::check_step(
+            &learner.policy.model,
+            config.training.gradient_checkpointing,
+            learner.rows_at_once(config.training.batch),
+            longest.unwrap_or(0),
+        )?;
         let fingerprint = fingerprint(&config, &learner, train);
         let found = match resume {
             true => checkpoint::load(

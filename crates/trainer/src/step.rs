@@ -197,6 +197,12 @@ impl Learner {
         &self.objective
     }
 
+    /// Rows in work at a time, on all devices together, in a step of `batch` comparisons.
+    pub fn rows_at_once(&self, batch: usize) -> usize {
+        let allowed = self.micro_rows * (1 + self.copies.len());
+        allowed.min(batch * self.mix.branches().len())
+    }
+
     /// One step: gradients of the batch, clipping by their global norm, AdamW. Where the loss or the norm is no number,
     /// nothing changes.
     ///
@@ -260,11 +266,9 @@ impl Learner {
         let workers: Vec<&Policy> = repeat_n(&self.policy, self.threads)
             .chain(&copies)
             .collect();
-        // As many rows in work at a time as allowed, and no worker idle.
-        let allowed = self.micro_rows * (1 + copies.len());
-        let at_once = allowed.min(rows.len()).max(1);
-        let micros: Vec<&[(usize, Row<'_>)]> =
-            rows.chunks(at_once.div_ceil(workers.len())).collect();
+        // No worker idle.
+        let each = self.rows_at_once(batch.len()).div_ceil(workers.len());
+        let micros: Vec<&[(usize, Row<'_>)]> = rows.chunks(each.max(1)).collect();
         let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
             replicas::map_with(&micros, &workers, |policy, micro| {
                 self.micro_gradients(policy, &batch, micro)
