@@ -174,8 +174,8 @@ impl Experiment {
         let own = self.own_flags();
         let (name, common) = self.parts();
         let mut cargo = Cargo::release("run").args(["--bin", "bench"]);
-        if common.on_gpu() {
-            cargo = cargo.args(["--features", "bench/cuda"]);
+        for feature in common.device_features() {
+            cargo = cargo.args(["--features", feature]);
         }
         let own = own.into_iter();
         let own =

@@ -17,7 +17,7 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
 /// The operations and their derivatives, on the tensors of one backend.
-#[backend_extension(Flex, Cube: cfg(feature = "cuda"), Autodiff)]
+#[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "wgpu")), Autodiff)]
 pub(crate) trait FusedOps: Backend {
     /// `softmax(scores + bias)` over the last dimension; `scores` is `[batch, heads, queries, keys]`, `bias`
     /// `[batch, 1, queries, keys]`.

@@ -1,25 +1,31 @@
 //! Devices by name.
 
 use burn::tensor::Device;
+#[cfg(feature = "wgpu")]
+use burn::tensor::DeviceKind;
 
 use crate::config::{Checkpointing, TrainingSection};
 use crate::error::TrainError;
 
-/// Parses `flex` (the CPU) or `cuda:N`.
+/// What a device may be called.
+const NAMES: &str = "flex, cuda:N, wgpu or wgpu:N";
+
+/// Parses `flex` (the CPU), `cuda:N`, `wgpu` (the GPU that the system puts first) or `wgpu:N` (discrete GPU number N).
 ///
 /// # Errors
-/// An unknown name, or a CUDA device in a build without the feature `cuda`.
+/// An unknown name, or a device in a build without its feature, `cuda` or `wgpu`.
 pub fn parse(name: &str) -> Result<Device, TrainError> {
-    if name == "flex" {
-        return Ok(Device::flex());
+    let (kind, number) = match name.split_once(':') {
+        Some((kind, number)) => (kind, Some(number.parse::<usize>().ok())),
+        None => (name, None),
+    };
+    match (kind, number) {
+        ("flex", None) => Ok(Device::flex()),
+        ("cuda", Some(Some(index))) => cuda(index),
+        ("wgpu", None) => wgpu(None),
+        ("wgpu", Some(Some(index))) => wgpu(Some(index)),
+        _ => Err(TrainError::config("device", name, NAMES)),
     }
-    if let Some(index) = name
-        .strip_prefix("cuda:")
-        .and_then(|n| n.parse::<usize>().ok())
-    {
-        return cuda(index);
-    }
-    Err(TrainError::config("device", name, "flex or cuda:N"))
 }
 
 /// The first of the devices called `names`, without gradients.
@@ -68,8 +74,54 @@ fn cuda(index: usize) -> Result<Device, TrainError> {
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(index: usize) -> Result<Device, TrainError> {
-    let found = format!("cuda:{index}");
-    let expected =
-        "flex: this program was built without the feature `cuda` (cargo ... --features cuda)";
-    Err(TrainError::config("device", found, expected))
+    Err(not_built_in(format!("cuda:{index}"), "cuda"))
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu(discrete: Option<usize>) -> Result<Device, TrainError> {
+    let kind = discrete.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu);
+    Ok(Device::wgpu(kind))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu(_: Option<usize>) -> Result<Device, TrainError> {
+    Err(not_built_in("wgpu".into(), "wgpu"))
+}
+
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+fn not_built_in(name: String, feature: &str) -> TrainError {
+    let way_out = format!(
+        "flex: this program was built without the feature `{feature}` (cargo ... --features {feature})"
+    );
+    TrainError::config("device", name, way_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_have_names() {
+        assert_eq!(parse("flex").expect("the CPU"), Device::flex());
+        for wrong in [
+            "", "cpu", "flex:0", "cuda", "cuda:", "cuda:x", "cuda:-1", "wgpu:",
+        ] {
+            let message = parse(wrong).expect_err(wrong).to_string();
+            assert!(message.contains(NAMES), "{message}");
+        }
+    }
+
+    #[test]
+    fn several_devices_have_commas_between_them() {
+        let training = TrainingSection::default();
+        let devices = for_training("flex,flex,flex", &training).expect("three");
+        assert_eq!(devices.further.len(), 2);
+        assert!(
+            for_training("flex", &training)
+                .expect("one")
+                .further
+                .is_empty()
+        );
+        assert!(for_training("flex,", &training).is_err());
+    }
 }

@@ -189,6 +189,41 @@ fn gradient_checkpointing_changes_no_gradient() {
     }
 }
 
+/// CubeCL's kernels on whatever GPU wgpu finds, a driver in software included (Mesa's `lavapipe`).
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
+    for name in FAMILIES {
+        let batch = examples(&open(name), &pairs(3, 8), true);
+        let on = |device: Device| {
+            let device = device.autodiff();
+            let base = Model::open(&model_fixture(name), &device).expect("a good fixture");
+            let normal = RowInit::Normal { std: 0.3 };
+            let users = users_on(&device, INDIVIDUAL, 3, base.d_model(), normal);
+            let model = with_random_adapters(base, 8);
+            let mut learner = learner(model, Some(users), &objective(0.3), 4);
+            let before = gradients(&learner, &batch);
+            let mut schedule = Schedule::new(&TrainingSection::default(), 10, 5).expect("rates");
+            let first = learner.step(&batch, &schedule.next()).expect("known users");
+            let after = report(&learner, &batch);
+            (before, [first.loss, after.loss])
+        };
+        let (cpu, gpu) = (
+            on(Device::flex()),
+            on(trainer::device::parse("wgpu").expect("built in")),
+        );
+        let largest = difference(&cpu.0, &gpu.0);
+        eprintln!(
+            "{name}: gradients differ by at most {largest:e}, losses {:?} {:?}",
+            cpu.1, gpu.1
+        );
+        assert!(largest <= 1e-3, "{name}: {largest}");
+        for (cpu, gpu) in cpu.1.iter().zip(gpu.1) {
+            assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs(), "{name}: {cpu} {gpu}");
+        }
+    }
+}
+
 #[test]
 fn a_block_at_a_time_gives_the_same_gradients() {
     for name in FAMILIES {

@@ -15,8 +15,8 @@ pub struct Common {
     /// A Hugging Face directory, a GGUF file or a hub id, instead of the preset's model.
     #[arg(long, value_name = "SOURCE")]
     pub model: Option<OsString>,
-    /// Where it computes: `flex` (CPU) or `cuda:N` (NVIDIA GPU number N); several with commas between them share
-    /// the work of a step [default: flex].
+    /// Where it computes: `flex` (CPU), `cuda:N` (NVIDIA GPU number N), `wgpu` or `wgpu:N` (other GPUs). Several with
+    /// commas between them share the work of a step [default: flex].
     #[arg(long, value_parser = device)]
     device: Option<String>,
     /// Moves initialisation, order and sampling [default: 0].
@@ -74,10 +74,12 @@ impl Common {
         self.preset.as_deref() == Some("small") && self.model.is_none() && !self.stats
     }
 
-    /// Whether it computes on an NVIDIA GPU.
-    pub fn on_gpu(&self) -> bool {
-        let on_gpu = |device: &String| device.contains("cuda");
-        self.device.as_ref().is_some_and(on_gpu)
+    /// The cargo features of `bench` that the devices need.
+    pub fn device_features(&self) -> impl Iterator<Item = &'static str> {
+        let names = self.device.as_deref().unwrap_or_default();
+        let features = [("cuda", "bench/cuda"), ("wgpu", "bench/wgpu")];
+        let needed = features.map(|(kind, feature)| names.contains(kind).then_some(feature));
+        needed.into_iter().flatten()
     }
 
     /// What `bench` is given: the flags as they came, and the fetched model.
@@ -129,12 +131,15 @@ pub fn existing(path: &str) -> Result<PathBuf, String> {
 }
 
 fn device(text: &str) -> Result<String, String> {
-    let known = |name: &str| {
-        let number = name.strip_prefix("cuda:").map(str::parse::<u32>);
-        name == "flex" || matches!(number, Some(Ok(_)))
+    let known = |name: &str| match name.split_once(':') {
+        Some((kind, number)) => ["cuda", "wgpu"].contains(&kind) && number.parse::<u32>().is_ok(),
+        None => ["flex", "wgpu"].contains(&name),
     };
     match text.split(',').all(known) {
         true => Ok(text.into()),
-        false => Err("expected `flex` or `cuda:N`, or several with commas between them".into()),
+        false => Err(
+            "expected `flex`, `cuda:N`, `wgpu` or `wgpu:N`, or several with commas between them"
+                .into(),
+        ),
     }
 }

@@ -70,6 +70,10 @@ fn a_gpu_turns_the_feature_on() {
         command("prism --device cuda:1", None),
         "--features bench/cuda -- prism --device cuda:1"
     );
+    assert_eq!(
+        command("prism --device wgpu", None),
+        "--features bench/wgpu -- prism --device wgpu"
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct CheckArgs {
     /// The configuration that is to be trained with.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// `flex` (the CPU) or `cuda:N`; of several, with commas between them, the first.
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; of several, with commas between them, the first.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
     /// Skip the measurement of time and memory.

@@ -34,7 +34,7 @@ pub struct TrainArgs {
     /// Replace the run in --out.
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
-    /// `flex` (the CPU) or `cuda:N`; several with commas between them share the work of a step.
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; several with commas between them share the work of a step.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
     /// Overrides the configuration's seed of initialisation and order.

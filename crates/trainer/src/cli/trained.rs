@@ -33,7 +33,7 @@ pub struct TrainedArgs {
     /// With --adapters: a configuration for prompt format, sampling and the like; default: the defaults.
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     pub config: Option<PathBuf>,
-    /// `flex` (the CPU) or `cuda:N`.
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
 }

@@ -44,7 +44,7 @@ pub struct Common {
     /// A Hugging Face directory, a GGUF file, or a hub id.
     #[arg(long)]
     pub model: Option<String>,
-    /// `flex` (the CPU) or `cuda:N`; several with commas between them share the work of a step.
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; several with commas between them share the work of a step.
     #[arg(long, default_value = "flex")]
     pub device: String,
     /// Moves initialisation, order and sampling.
