@@ -320,7 +320,8 @@ fn broken_models_and_devices_are_named() {
 
     let config = fixture().config.to_str().unwrap();
     let error = prlhf(&["check", "--config", config, "--device", "gpu"]).error();
-    assert!(error.contains("is gpu, expected flex or cuda:N"), "{error}");
+    let expected = "is gpu, expected flex, cuda:N, wgpu or wgpu:N";
+    assert!(error.contains(expected), "{error}");
 
     let adapters = fixture().fresh("no-adapters");
     fs::create_dir(adapters.path()).unwrap();

@@ -97,7 +97,10 @@ fn only_small_without_a_model_needs_the_download() {
 fn what_cannot_work_is_refused_before_the_build() {
     assert!(refused("tldr --data nowhere.json").contains("no such file or folder"));
     assert!(refused("psoups --prompts nowhere.json").contains("no such file or folder"));
-    assert!(refused("tldr --device gpu").contains("expected `flex` or `cuda:N`"));
+    for device in ["gpu", "flex:0", "cuda", "wgpu:x", "flex,"] {
+        let refusal = refused(&format!("tldr --device {device}"));
+        assert!(refusal.contains("expected `flex`, `cuda:N`"), "{refusal}");
+    }
     assert!(refused("tldr --preset large").contains("tiny, small, paper"));
     assert!(refused("tldr --resume --force").contains("cannot be used with"));
     assert!(refused("prism --judge-url http://localhost").contains("--judge-model"));

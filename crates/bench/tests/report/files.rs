@@ -1,0 +1,68 @@
+//! What is written, and read back.
+
+use std::fs;
+
+use bench::report::{self, Report};
+
+use crate::sample::small;
+
+fn files(dir: &std::path::Path) -> impl Iterator<Item = String> {
+    fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+}
+
+#[test]
+fn written_reports_read_back_and_leave_no_temporary_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = small();
+    report::write(dir.path(), &report).unwrap();
+    report::write(dir.path(), &report).unwrap();
+    assert_eq!(report::read(dir.path()).unwrap(), report);
+    let mut names: Vec<String> = files(dir.path())
+        .chain(files(&dir.path().join("plots")))
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "accuracies.svg",
+            "lengths-pdpo-individual.svg",
+            "plots",
+            "report.html",
+            "report.json",
+            "report.md",
+            "training.svg"
+        ]
+    );
+}
+
+#[test]
+fn a_failed_write_names_the_file_and_keeps_the_earlier_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = small();
+    report::write(dir.path(), &report).unwrap();
+    let before = fs::read(dir.path().join("report.json")).unwrap();
+    fs::create_dir(dir.path().join("report.html.tmp")).unwrap();
+    let error = report::write(dir.path(), &Report { seed: 9, ..report }).unwrap_err();
+    assert!(error.to_string().contains("report.html.tmp"), "{error}");
+    assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
+    assert!(!dir.path().join("report.json.tmp").exists());
+}
+
+#[test]
+fn a_file_that_is_no_report_is_an_error_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("report.json"), "{\"experiment\": 3}").unwrap();
+    let message = report::read(dir.path()).unwrap_err().to_string();
+    assert!(
+        message.contains("report.json is not a report") && message.contains("line 1"),
+        "{message}"
+    );
+    assert!(
+        report::read(&dir.path().join("nowhere"))
+            .unwrap_err()
+            .to_string()
+            .starts_with("cannot read")
+    );
+}
