@@ -164,7 +164,8 @@ pub struct EvaluationConfig {
     pub batch: usize,
     /// Test comparisons that KL and held-out loss are measured on.
     pub quality_comparisons: usize,
-    /// Bounds of the bands of the ratio of the two lengths in characters; empty: no break-down.
+    /// Lower bounds of the bands of the ratio of the two lengths in characters; empty: no break-down. Where there are more
+    /// than two, all but the first together follow as one.
     pub ratio_bands: Vec<f64>,
     /// Prompts shown in the report; the gallery shows all.
     pub shown: usize,

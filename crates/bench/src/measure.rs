@@ -86,9 +86,11 @@ type Pooled<'a> = &'a dyn Fn(&dyn Fn(&Case) -> bool) -> Estimate;
 
 fn by_ratio(bands: &[f64], pooled: Pooled<'_>) -> Vec<RatioBand> {
     let ends = bands.iter().skip(1).map(|b| Some(*b)).chain([None]);
+    let apart = bands.get(1).filter(|_| bands.len() > 2);
     bands
         .iter()
         .zip(ends)
+        .chain(apart.map(|lo| (lo, None)))
         .map(|(&lo, hi)| {
             let inside = move |c: &Case| c.ratio >= lo && hi.is_none_or(|hi| c.ratio < hi);
             let all = pooled(&|c| inside(c) && c.seen);
@@ -219,8 +221,18 @@ mod tests {
         // Sample deviation of 0 and 1 is sqrt(1/2); over sqrt(2) workers it is 1/2.
         assert!((found.minority.se.unwrap() - 0.5).abs() < 1e-12);
         let bands = found.by_ratio.unwrap();
+        assert_eq!(bands.len(), 2);
         assert_eq!((bands[0].n, bands[0].top.value), (2, Some(0.5)));
         assert_eq!((bands[1].n, bands[1].minority.value), (3, Some(1.0)));
+
+        let bands = accuracy(&cases, &rows, &[1.0, 1.05, 1.2]).by_ratio.unwrap();
+        let counts: Vec<_> = bands.iter().map(|b| (b.lo, b.hi, b.n)).collect();
+        let apart = (1.05, None, 5);
+        assert_eq!(
+            counts[..3],
+            [(1.0, Some(1.05), 0), (1.05, Some(1.2), 2), (1.2, None, 3)]
+        );
+        assert_eq!(counts[3..], [apart]);
     }
 
     #[test]
