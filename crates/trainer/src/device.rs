@@ -15,17 +15,44 @@ const NAMES: &str = "flex, cuda:N, wgpu or wgpu:N";
 /// # Errors
 /// An unknown name, or a device in a build without its feature, `cuda` or `wgpu`.
 pub fn parse(name: &str) -> Result<Device, TrainError> {
-    let (kind, number) = match name.split_once(':') {
-        Some((kind, number)) => (kind, Some(number.parse::<usize>().ok())),
+    let unknown = || TrainError::config("device", name, NAMES);
+    let (kind, index) = match name.split_once(':') {
+        Some((kind, number)) => (kind, Some(number.parse().map_err(|_| unknown())?)),
         None => (name, None),
     };
-    match (kind, number) {
-        ("flex", None) => Ok(Device::flex()),
-        ("cuda", Some(Some(index))) => cuda(index),
-        ("wgpu", None) => wgpu(None),
-        ("wgpu", Some(Some(index))) => wgpu(Some(index)),
-        _ => Err(TrainError::config("device", name, NAMES)),
-    }
+    let device = match (kind, index) {
+        ("flex", None) => Some(Device::flex()),
+        ("cuda", Some(index)) => cuda(index),
+        ("wgpu", discrete) => wgpu(discrete),
+        _ => return Err(unknown()),
+    };
+    device.ok_or_else(|| {
+        let way_out = format!(
+            "flex: this program was built without the feature `{kind}` (cargo ... --features {kind})"
+        );
+        TrainError::config("device", name, way_out)
+    })
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Option<Device> {
+    Some(Device::cuda(index))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Option<Device> {
+    None
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu(discrete: Option<usize>) -> Option<Device> {
+    let kind = discrete.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu);
+    Some(Device::wgpu(kind))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu(_: Option<usize>) -> Option<Device> {
+    None
 }
 
 /// The first of the devices called `names`, without gradients.
@@ -57,43 +84,11 @@ pub fn for_training(names: &str, training: &TrainingSection) -> Result<Devices, 
             Checkpointing::None | Checkpointing::Blocks => device,
         })
     };
-    let (main, further) = match names.split_once(',') {
-        Some((main, further)) => (main, further.split(',').map(named).collect()),
-        None => (names, Ok(Vec::new())),
-    };
+    let mut names = names.split(',');
     Ok(Devices {
-        main: named(main)?,
-        further: further?,
+        main: named(names.next().unwrap_or_default())?,
+        further: names.map(named).collect::<Result<_, _>>()?,
     })
-}
-
-#[cfg(feature = "cuda")]
-fn cuda(index: usize) -> Result<Device, TrainError> {
-    Ok(Device::cuda(index))
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda(index: usize) -> Result<Device, TrainError> {
-    Err(not_built_in(format!("cuda:{index}"), "cuda"))
-}
-
-#[cfg(feature = "wgpu")]
-fn wgpu(discrete: Option<usize>) -> Result<Device, TrainError> {
-    let kind = discrete.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu);
-    Ok(Device::wgpu(kind))
-}
-
-#[cfg(not(feature = "wgpu"))]
-fn wgpu(_: Option<usize>) -> Result<Device, TrainError> {
-    Err(not_built_in("wgpu".into(), "wgpu"))
-}
-
-#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-fn not_built_in(name: String, feature: &str) -> TrainError {
-    let way_out = format!(
-        "flex: this program was built without the feature `{feature}` (cargo ... --features {feature})"
-    );
-    TrainError::config("device", name, way_out)
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ pub(crate) fn with_own_leaves<M: Module>(module: &M) -> M {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (id, value, mapper) = param.consume();
             let value = match value.is_require_grad() {
-                true => value.detach().require_grad(),
+                true => leaf(value),
                 false => value,
             };
             Param::from_mapped_value(id, value, mapper)
@@ -112,14 +112,18 @@ pub(crate) fn with_own_leaves<M: Module>(module: &M) -> M {
     module.clone().map(&mut OwnLeaves)
 }
 
-/// `copy`, which is `module` on another device, with `module`'s values in all that training changes, and with leaves of its
-/// own.
+/// A tensor that a graph begins with, on its device and with its way of gradient checkpointing.
+fn leaf<const D: usize>(value: Tensor<D>) -> Tensor<D> {
+    value.detach().require_grad()
+}
+
+/// `copy`, which is `module` on another device, with `module`'s values in all that training changes.
 pub(crate) fn refreshed<M: Module>(copy: &M, module: &M) -> M {
     struct Collect<'a>(&'a mut GradientsParams);
     impl ModuleVisitor for Collect<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if param.is_require_grad() {
-                self.0.register(param.id, param.val().inner());
+                self.0.register(param.id, param.val().detach());
             }
         }
     }
@@ -128,7 +132,7 @@ pub(crate) fn refreshed<M: Module>(copy: &M, module: &M) -> M {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (id, value, mapper) = param.consume();
             let value = match self.0.remove::<D>(id) {
-                Some(new) => new.to_device(&value.device()).autodiff().require_grad(),
+                Some(new) => leaf(new.to_device(&value.device())),
                 None => value,
             };
             Param::from_mapped_value(id, value, mapper)

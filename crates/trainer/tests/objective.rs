@@ -170,18 +170,21 @@ fn gradients_do_not_depend_on_micro_batches_or_replicas() {
     }
 }
 
+/// A learner of three users on `device`, four rows at a time.
+fn learner_on(device: &Device, name: &str) -> Learner {
+    let base = Model::open(&model_fixture(name), device).expect("a good fixture");
+    let normal = RowInit::Normal { std: 0.3 };
+    let users = users_on(device, INDIVIDUAL, 3, base.d_model(), normal);
+    let model = with_random_adapters(base, 8);
+    learner(model, Some(users), &objective(0.3), 4)
+}
+
 #[test]
 fn gradient_checkpointing_changes_no_gradient() {
     for name in FAMILIES {
         let base = open(name);
         let batch = examples(&base, &pairs(3, 8), true);
-        let on = |device: &Device| {
-            let base = Model::open(&model_fixture(name), device).expect("a good fixture");
-            let normal = RowInit::Normal { std: 0.3 };
-            let users = users_on(device, INDIVIDUAL, 3, base.d_model(), normal);
-            let model = with_random_adapters(base, 8);
-            gradients(&learner(model, Some(users), &objective(0.3), 4), &batch)
-        };
+        let on = |device: &Device| gradients(&learner_on(device, name), &batch);
         let device = support::device();
         let kept = on(&device);
         let largest = difference(&kept, &on(&device.gradient_checkpointing()));
@@ -196,12 +199,7 @@ fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
     for name in FAMILIES {
         let batch = examples(&open(name), &pairs(3, 8), true);
         let on = |device: Device| {
-            let device = device.autodiff();
-            let base = Model::open(&model_fixture(name), &device).expect("a good fixture");
-            let normal = RowInit::Normal { std: 0.3 };
-            let users = users_on(&device, INDIVIDUAL, 3, base.d_model(), normal);
-            let model = with_random_adapters(base, 8);
-            let mut learner = learner(model, Some(users), &objective(0.3), 4);
+            let mut learner = learner_on(&device.autodiff(), name);
             let before = gradients(&learner, &batch);
             let mut schedule = Schedule::new(&TrainingSection::default(), 10, 5).expect("rates");
             let first = learner.step(&batch, &schedule.next()).expect("known users");
@@ -252,38 +250,42 @@ fn a_block_at_a_time_gives_the_same_gradients() {
 
 #[test]
 fn several_devices_train_as_one_does() {
-    for name in FAMILIES {
-        let base = open(name);
-        let batch = examples(&base, &pairs(3, 8), true);
-        let start = || {
-            let users = users(INDIVIDUAL, 3, base.d_model(), RowInit::Normal { std: 0.3 });
-            let model = with_random_adapters(base.clone(), 8);
-            learner(model, Some(users), &objective(0.3), 3)
-        };
-        let mut one = start();
-        let further = [support::device(), support::device()];
-        let mut three = start().with_devices(&further).expect("no dropout");
-        // A step in between: the copies follow the weights.
-        let mut schedule = Schedule::new(&TrainingSection::default(), 10, 5).expect("rates");
-        for _ in 0..2 {
-            let largest = difference(&gradients(&one, &batch), &gradients(&three, &batch));
-            assert!(largest <= 1e-4, "{name}: {largest}");
-            let rates = schedule.next();
-            for learner in [&mut one, &mut three] {
-                learner.step(&batch, &rates).expect("known users");
+    for device in [
+        support::device(),
+        support::device().gradient_checkpointing(),
+    ] {
+        for name in FAMILIES {
+            let batch = examples(&open(name), &pairs(3, 8), true);
+            let mut one = learner_on(&device, name);
+            let further = [device.clone(), device.clone()];
+            let three = learner_on(&device, name).with_devices(&further);
+            let mut three = three.expect("no dropout");
+            // A step in between: the copies follow the weights.
+            let mut schedule = Schedule::new(&TrainingSection::default(), 10, 5).expect("rates");
+            for _ in 0..2 {
+                let largest = difference(&gradients(&one, &batch), &gradients(&three, &batch));
+                assert!(largest <= 1e-4, "{name}: {largest}");
+                let rates = schedule.next();
+                for learner in [&mut one, &mut three] {
+                    learner.step(&batch, &rates).expect("known users");
+                }
             }
         }
     }
 }
 
-#[test]
-fn several_devices_refuse_dropout() {
+/// A model with dropout in its adapters.
+fn with_dropout() -> Model {
     let lora = LoraConfig {
         dropout: 0.1,
         ..support::lora()
     };
-    let model = open("llama").with_lora(&lora, 1).expect("targets");
-    let learner = learner(model, None, &objective(0.5), 2);
+    open("llama").with_lora(&lora, 1).expect("targets")
+}
+
+#[test]
+fn several_devices_refuse_dropout() {
+    let learner = learner(with_dropout(), None, &objective(0.5), 2);
     let error = learner.with_devices(&[support::device()]).err();
     let message = error.expect("a refusal").to_string();
     assert!(message.contains("2 devices"), "{message}");
@@ -291,16 +293,17 @@ fn several_devices_refuse_dropout() {
 
 #[test]
 fn blocks_that_run_again_refuse_dropout() {
-    let lora = LoraConfig {
-        dropout: 0.1,
-        ..support::lora()
-    };
-    let model = open("llama").with_lora(&lora, 1).expect("targets");
     let training = TrainingSection {
         gradient_checkpointing: Checkpointing::Blocks,
         ..Default::default()
     };
-    let error = Learner::new(Policy::plain(model), None, &objective(0.5), &training).err();
+    let error = Learner::new(
+        Policy::plain(with_dropout()),
+        None,
+        &objective(0.5),
+        &training,
+    )
+    .err();
     let message = error.expect("a refusal").to_string();
     assert!(message.contains("lora.dropout = 0"), "{message}");
 }
