@@ -87,9 +87,6 @@ def prism_bars(accuracy):
            and ours["generic"] >= vanilla["generic"] - 0.03 - 1e-9)
 
 
-# A tiny model made in the run reaches these bars by a hair: they are shown, and only fail a run of another preset.
-OPEN = {("prism", "tiny")}
-
 # By experiment: systems, verdicts, bars.
 EXPERIMENTS = {
     "tldr": (["sft", "vanilla-dpo", "pdpo-individual", "pdpo-cluster"], ["e1", "e2"], tldr_bars),
@@ -124,10 +121,9 @@ def main(folder):
     accuracy = {system["name"]: system["accuracy"] for system in report["systems"]}
     found = list(bars(accuracy))
     found += [(f"{key}: {verdict['text']}", verdict["holds"] is True) for key, verdict in report["verdicts"].items()]
-    missed = "open  " if (report["experiment"], report["preset"]) in OPEN else "FAILED"
     for sentence, holds in found:
-        print("ok    " if holds else missed, sentence)
-        failed += not holds and missed == "FAILED"
+        print("ok    " if holds else "FAILED", sentence)
+        failed += not holds
     if failed:
         sys.exit(f"{failed} bars were missed")
 

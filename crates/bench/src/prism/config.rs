@@ -29,7 +29,7 @@ pub struct PrismConfig {
     pub split_seeds: Vec<u64>,
     /// At most so many training comparisons; 0: all.
     pub train_limit: usize,
-    /// At most so many test comparisons; 0: all.
+    /// At most so many test comparisons, half of them of seen users; 0: all.
     pub test_limit: usize,
     /// Other users whom each sampled prompt is answered for, beside the one who wrote it.
     pub other_users: usize,

@@ -25,7 +25,7 @@ pub fn load(
 ) -> Result<ExperimentData, TrainError> {
     let mut data = PrismData::load(&config.paths, &config.options(split_seed))?;
     thin(&mut data.split.train, config.train_limit);
-    thin(&mut data.split.test, config.test_limit);
+    thin_test(&mut data, config.test_limit);
     let prompts = prompts(&data, evaluation.prompts);
     Ok(ExperimentData {
         cases: data.split.test.iter().map(|c| case(&data, c)).collect(),
@@ -49,6 +49,16 @@ pub fn load(
         test: data.split.test,
         ..ExperimentData::default()
     })
+}
+
+/// Keeps `limit` test comparisons, half of them of seen users, each half evenly spaced; 0 keeps all.
+fn thin_test(data: &mut PrismData, limit: usize) {
+    let test = std::mem::take(&mut data.split.test);
+    let (mut seen, mut unseen): (Vec<_>, Vec<_>) =
+        test.into_iter().partition(|c| case(data, c).seen);
+    thin(&mut seen, limit.div_ceil(2));
+    thin(&mut unseen, limit.div_ceil(2));
+    data.split.test = seen.into_iter().chain(unseen).collect();
 }
 
 fn case(data: &PrismData, comparison: &Comparison) -> Case {

@@ -58,7 +58,7 @@ pub fn run<E: Experiment>(
     let report = experiment::run(&run, &mut Watch::new())?;
     println!("\n{}", terminal::render(&report));
     println!("Report: {}", out.join("report.html").display());
-    if let Some(next) = next_command(E::NAME, &args.name()) {
+    if let Some(next) = next_command::<E>(&args.name()) {
         println!("Next: {next}");
     }
     Ok(())
@@ -107,11 +107,17 @@ fn make_folder(out: &Path, args: &Common) -> Result<(), TrainError> {
     std::fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))
 }
 
-fn next_command(experiment: &str, preset: &str) -> Option<String> {
+fn next_command<E: Experiment>(preset: &str) -> Option<String> {
+    let experiment = E::NAME;
     match preset {
-        "tiny" => Some(format!(
-            "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about 20 minutes)"
-        )),
+        "tiny" => {
+            let small = PathBuf::from(format!("configs/{experiment}/small.toml"));
+            let small: ExperimentConfig<E> = trainer::config::read_toml(&small).ok()?;
+            Some(format!(
+                "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about {:.0} minutes)",
+                small.expected_minutes
+            ))
+        }
         "small" => Some(match experiment {
             "tldr" => {
                 "cargo xtask repro tldr --preset small --data FOLDER --policies all   (official comparison files)"

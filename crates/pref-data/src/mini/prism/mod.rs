@@ -25,11 +25,10 @@ use crate::types::UserId;
 
 pub use odd::Oddity;
 
-/// Seed of the files that the project ships: one under which both tones and both manners are about equally frequent on every
-/// side of the default split, so that no figure hangs on a few users.
+/// Seed of the files that the project ships.
 pub const SEED: u64 = 74;
 /// Users with a survey and with conversations.
-pub const USERS: usize = 48;
+pub const USERS: usize = 96;
 /// Users with a survey only.
 pub const SURVEY_ONLY: usize = 2;
 
