@@ -16,6 +16,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
+use crate::stored::StoredMatrix;
+
 /// The operations and their derivatives, on the tensors of one backend.
 #[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "wgpu")), Autodiff)]
 pub(crate) trait FusedOps: Backend {
@@ -74,10 +76,26 @@ pub(crate) trait FusedOps: Backend {
         composed::rotate_halves::<Self>(x, cos, sin)
     }
 
+    /// `x W^T`, `[n, d_out]`, of `[n, d_in]` and a matrix of a file, `[d_out, d_in]`; in f32.
+    fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix) -> FloatTensor<Self> {
+        composed::stored_product::<Self>(x, weight)
+    }
+
+    /// The gradient of `x`: that of the product times the matrix.
+    fn stored_product_backward(grad: FloatTensor<Self>, weight: StoredMatrix) -> FloatTensor<Self> {
+        composed::stored_product_backward::<Self>(grad, weight)
+    }
+
     /// `x W`, `[n, d_out]`, of `[n, d_in]` and `[d_in, d_out]`, made for a few rows.
     fn thin_product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_matmul(x, weight)
     }
+}
+
+/// See [`FusedOps::stored_product`].
+pub(crate) fn stored_product(x: Tensor<2>, weight: StoredMatrix) -> Tensor<2> {
+    let y = <Dispatch as FusedOps>::stored_product(x.into_dispatch(), weight);
+    Tensor::from_dispatch(y)
 }
 
 /// `x W`; where no gradient is asked for and `x` has a few rows, by [`FusedOps::thin_product`].

@@ -69,8 +69,16 @@ impl GgufFile {
     ///
     /// [`WeightError::Io`] if the file cannot be read.
     pub fn read(&self, tensor: &TensorInfo) -> Result<Vec<f32>, WeightError> {
-        let raw = self.bytes.read(tensor.position, tensor.bytes)?;
-        Ok(dequant::dequantise(tensor.kind, &raw))
+        Ok(dequant::dequantise(tensor.kind, &self.read_raw(tensor)?))
+    }
+
+    /// Reads one tensor's data as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightError::Io`] if the file cannot be read.
+    pub fn read_raw(&self, tensor: &TensorInfo) -> Result<Vec<u8>, WeightError> {
+        self.bytes.read(tensor.position, tensor.bytes)
     }
 }
 

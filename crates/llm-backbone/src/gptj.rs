@@ -12,7 +12,7 @@ use burn::tensor::{Device, Int, Tensor};
 use crate::attention::attend;
 use crate::cache::KvCache;
 use crate::config::GptJConfig;
-use crate::linear::{Embedding, Layer, Linear, frozen};
+use crate::linear::{Embedding, Layer, Linear, Matrix, Part, frozen};
 use crate::model::Weights;
 use crate::rope::{Pairing, Rope, RopeRows, inverse_frequencies};
 use crate::weights::WeightError;
@@ -147,12 +147,17 @@ impl GptJ {
         self.h[i].forward(x, rope, bias, cache.map(|cache| (i, cache)))
     }
 
-    /// The head's matrix as `[d, vocab]` and its bias.
-    pub(crate) fn head(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+    /// The head's matrix, `[vocab, d]`, and its bias.
+    pub(crate) fn head(&self) -> (&Matrix, Option<Tensor<1>>) {
         match &self.lm_head {
-            Some(head) => (head.weight.val(), head.bias.as_ref().map(Param::val)),
-            None => (self.wte.weight.val().transpose(), None),
+            Some(head) => (&head.weight, head.bias.as_ref().map(Param::val)),
+            None => (&self.wte.weight, None),
         }
+    }
+
+    /// The device of the weights.
+    pub(crate) fn device(&self) -> Device {
+        self.ln_f.gamma.val().device()
     }
 
     /// Every layer an adapter can be put on, with its Hugging Face module name.
@@ -177,35 +182,34 @@ impl GptJ {
         all
     }
 
-    /// Every tensor with its Hugging Face name, for export; `true` marks vectors.
-    pub(crate) fn tensors(&self) -> Vec<(String, Tensor<2>, bool)> {
-        let row = |p: &Param<Tensor<1>>| p.val().unsqueeze::<2>();
+    /// Every weight with its Hugging Face name, for export.
+    pub(crate) fn parts(&self) -> Vec<(String, Part<'_>)> {
         let mut all = vec![(
             "transformer.wte.weight".to_string(),
-            self.wte.weight.val(),
-            false,
+            Part::Matrix(&self.wte.weight),
         )];
-        let mut linear = |name: String, linear: &Linear| {
-            all.push((
-                format!("{name}.weight"),
-                linear.weight.val().transpose(),
-                false,
-            ));
-            if let Some(bias) = &linear.bias {
-                all.push((format!("{name}.bias"), row(bias), true));
-            }
-        };
+        let mut linears = Vec::new();
         for (i, block) in self.h.iter().enumerate() {
-            let p = format!("transformer.h.{i}");
-            linear(format!("{p}.attn.q_proj"), &block.attn.q_proj);
-            linear(format!("{p}.attn.k_proj"), &block.attn.k_proj);
-            linear(format!("{p}.attn.v_proj"), &block.attn.v_proj);
-            linear(format!("{p}.attn.out_proj"), &block.attn.out_proj);
-            linear(format!("{p}.mlp.fc_in"), &block.mlp.fc_in);
-            linear(format!("{p}.mlp.fc_out"), &block.mlp.fc_out);
+            let (attn, mlp) = (&block.attn, &block.mlp);
+            for (name, linear) in [
+                ("attn.q_proj", &attn.q_proj),
+                ("attn.k_proj", &attn.k_proj),
+                ("attn.v_proj", &attn.v_proj),
+                ("attn.out_proj", &attn.out_proj),
+                ("mlp.fc_in", &mlp.fc_in),
+                ("mlp.fc_out", &mlp.fc_out),
+            ] {
+                linears.push((format!("transformer.h.{i}.{name}"), linear));
+            }
         }
         if let Some(head) = &self.lm_head {
-            linear("lm_head".into(), head);
+            linears.push(("lm_head".to_string(), head));
+        }
+        for (name, linear) in linears {
+            all.push((format!("{name}.weight"), Part::Matrix(&linear.weight)));
+            if let Some(bias) = &linear.bias {
+                all.push((format!("{name}.bias"), Part::Vector(bias)));
+            }
         }
         let norms = self
             .h
@@ -214,9 +218,9 @@ impl GptJ {
             .map(|(i, block)| (format!("transformer.h.{i}.ln_1"), &block.ln_1))
             .chain([("transformer.ln_f".to_string(), &self.ln_f)]);
         for (name, norm) in norms {
-            all.push((format!("{name}.weight"), row(&norm.gamma), true));
+            all.push((format!("{name}.weight"), Part::Vector(&norm.gamma)));
             if let Some(beta) = &norm.beta {
-                all.push((format!("{name}.bias"), row(beta), true));
+                all.push((format!("{name}.bias"), Part::Vector(beta)));
             }
         }
         all

@@ -33,9 +33,10 @@ mod random;
 pub mod rope;
 pub mod sampling;
 pub mod soft_prompt;
+pub mod stored;
 pub mod tokenizer;
 pub mod weights;
 
 pub use cache::KvCache;
 pub use lora::{LoraConfig, LoraError, Targets};
-pub use model::{Model, ModelInput};
+pub use model::{Model, ModelInput, Precision};

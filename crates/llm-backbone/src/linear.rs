@@ -1,23 +1,119 @@
-//! The two layers that can carry an adapter: [`Linear`] and [`Embedding`].
+//! The two layers that can carry an adapter, [`Linear`] and [`Embedding`], and the [`Matrix`] in either.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::fused::product;
+use crate::fused::{product, stored_product};
 use crate::lora::Lora;
+use crate::stored::StoredMatrix;
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
 pub(crate) fn frozen<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
     Param::initialized(ParamId::new(), value).set_require_grad(false)
 }
 
-/// `y = x W + b`, plus the low-rank path `scale * (x A) B` where an adapter is attached.
+/// A weight matrix in the layout of the file, `[d_out, d_in]` or `[vocab, d]`: a tensor, or the blocks of the file.
+#[derive(Module, Debug)]
+pub struct Matrix {
+    /// Absent where `stored` has the numbers.
+    dense: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    stored: Option<StoredMatrix>,
+}
+
+impl Matrix {
+    /// A frozen tensor.
+    pub fn dense(weight: Tensor<2>) -> Self {
+        Self {
+            dense: Some(frozen(weight)),
+            stored: None,
+        }
+    }
+
+    /// The blocks of a file; computed with in f32. They never get gradients.
+    pub fn stored(blocks: StoredMatrix) -> Self {
+        Self {
+            dense: None,
+            stored: Some(blocks),
+        }
+    }
+
+    /// Rows and columns.
+    pub fn shape(&self) -> [usize; 2] {
+        match (&self.dense, &self.stored) {
+            (Some(dense), _) => dense.val().dims(),
+            (None, Some(stored)) => stored.shape(),
+            (None, None) => [0, 0], // invariant: one of them is there
+        }
+    }
+
+    /// The type that products with it have.
+    pub fn dtype(&self) -> DType {
+        let dense = self.dense.as_ref();
+        dense.map_or(DType::F32, |dense| dense.val().dtype())
+    }
+
+    /// Whether it gets gradients.
+    pub fn is_trainable(&self) -> bool {
+        let dense = self.dense.as_ref();
+        dense.is_some_and(|dense| dense.val().is_require_grad())
+    }
+
+    /// The numbers; `device` is where those of stored blocks go.
+    pub fn tensor(&self, device: &Device) -> Tensor<2> {
+        match (&self.dense, &self.stored) {
+            (Some(dense), _) => dense.val(),
+            (None, Some(stored)) => {
+                let data = TensorData::new(stored.to_vec(), stored.shape());
+                Tensor::from_data(data, (device, DType::F32))
+            }
+            (None, None) => Tensor::zeros([0, 0], device), // invariant: as above
+        }
+    }
+
+    /// `x W^T`: `[n, d_in]` to `[n, d_out]`.
+    pub fn product(&self, x: Tensor<2>) -> Tensor<2> {
+        match (&self.dense, &self.stored) {
+            (None, Some(stored)) => stored_product(x, stored.clone()),
+            _ => {
+                let weight = self.tensor(&x.device()).transpose();
+                product(x, weight)
+            }
+        }
+    }
+
+    /// The rows of index `ids`, `[n]` to `[n, d]`.
+    pub fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
+        let Some(stored) = &self.stored else {
+            return self.tensor(&ids.device()).select(0, ids);
+        };
+        let [_, d] = stored.shape();
+        let device = ids.device();
+        // invariant: every integer type converts to i64
+        let ids = ids.try_into_vec_as::<i64>().unwrap_or_default();
+        let mut rows = vec![0.0; ids.len() * d];
+        for (row, id) in rows.chunks_exact_mut(d).zip(&ids) {
+            stored.rows(*id as usize, row);
+        }
+        let data = TensorData::new(rows, [ids.len(), d]);
+        Tensor::from_data(data, (&device, DType::F32))
+    }
+
+    /// `W + delta`, as a frozen tensor.
+    fn plus(&self, delta: Tensor<2>) -> Self {
+        let weight = self.tensor(&delta.device());
+        let delta = cast_if_needed(delta, weight.dtype());
+        Self::dense((weight + delta).detach())
+    }
+}
+
+/// `y = x W^T + b`, plus the low-rank path `scale * (x A) B` where an adapter is attached.
 ///
 /// The adapter is added to the *output*: composing `W + scale * A B` first would cost a full weight gradient.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[d_in, d_out]`: the transpose of the Hugging Face layout.
-    pub weight: Param<Tensor<2>>,
+    /// `[d_out, d_in]`.
+    pub weight: Matrix,
     /// `[d_out]`.
     pub bias: Option<Param<Tensor<1>>>,
     /// The adapter; its factors are `[d_in, r]` and `[r, d_out]`.
@@ -25,10 +121,10 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer with frozen weights. `weight` is `[d_in, d_out]`.
-    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+    /// A layer with frozen weights.
+    pub fn new(weight: Matrix, bias: Option<Tensor<1>>) -> Self {
         Self {
-            weight: frozen(weight),
+            weight,
             bias: bias.map(frozen),
             lora: None,
         }
@@ -36,7 +132,7 @@ impl Linear {
 
     /// `[n, d_in]` to `[n, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mut y = product(x.clone(), self.weight.val());
+        let mut y = self.weight.product(x.clone());
         if let Some(bias) = &self.bias {
             y = y + bias.val().unsqueeze();
         }
@@ -46,18 +142,10 @@ impl Linear {
         }
     }
 
-    /// `[d_in, d_out]`.
-    pub fn shape(&self) -> [usize; 2] {
-        self.weight.val().dims()
-    }
-
     /// The same layer with the adapter folded into its weight.
     pub fn merged(mut self) -> Self {
         if let Some(lora) = self.lora.take() {
-            // As in files, `[d_out, d_in]`, which is the order that products read.
-            let weight = self.weight.val().transpose();
-            let delta = lora.delta().transpose().cast(weight.dtype());
-            self.weight = frozen((weight + delta).detach().transpose());
+            self.weight = self.weight.plus(lora.delta().transpose());
         }
         self
     }
@@ -67,39 +155,33 @@ impl Linear {
 #[derive(Module, Debug)]
 pub struct Embedding {
     /// `[vocab, d]`.
-    pub weight: Param<Tensor<2>>,
+    pub weight: Matrix,
     /// The adapter; its factors are `[vocab, r]` and `[r, d]`.
     pub lora: Option<Lora>,
 }
 
 impl Embedding {
-    /// A table with frozen rows. `weight` is `[vocab, d]`.
-    pub fn new(weight: Tensor<2>) -> Self {
-        Self {
-            weight: frozen(weight),
-            lora: None,
-        }
+    /// A table with frozen rows.
+    pub fn new(weight: Matrix) -> Self {
+        Self { weight, lora: None }
     }
 
     /// `[batch, seq]` token ids to `[batch, seq, d]`.
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         let [batch, seq] = ids.dims();
         let flat = ids.reshape([batch * seq]);
-        let weight = self.weight.val();
-        let [_, d] = weight.dims();
-        let mut rows = weight.select(0, flat.clone());
+        let mut rows = self.weight.rows(flat.clone());
         if let Some(lora) = &self.lora {
             rows = rows + lora.rows(flat);
         }
+        let [_, d] = rows.dims();
         rows.reshape([batch, seq, d])
     }
 
     /// The same table with the adapter folded in.
     pub fn merged(mut self) -> Self {
         if let Some(lora) = self.lora.take() {
-            let weight = self.weight.val();
-            let delta = lora.delta().cast(weight.dtype());
-            self.weight = frozen((weight + delta).detach());
+            self.weight = self.weight.plus(lora.delta());
         }
         self
     }
@@ -116,4 +198,22 @@ pub(crate) enum Layer<'a> {
     Linear(&'a mut Linear),
     /// An embedding.
     Embedding(&'a mut Embedding),
+}
+
+/// A weight, for export.
+pub(crate) enum Part<'a> {
+    /// A matrix.
+    Matrix(&'a Matrix),
+    /// A vector.
+    Vector(&'a Param<Tensor<1>>),
+}
+
+impl Part<'_> {
+    /// As in the file.
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Matrix(matrix) => matrix.shape().to_vec(),
+            Self::Vector(vector) => vector.val().dims().to_vec(),
+        }
+    }
 }

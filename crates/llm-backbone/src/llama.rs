@@ -9,7 +9,7 @@ use crate::attention::attend;
 use crate::cache::KvCache;
 use crate::config::LlamaConfig;
 use crate::fused::{rms_norm, swiglu};
-use crate::linear::{Embedding, Layer, Linear, cast_if_needed, frozen};
+use crate::linear::{Embedding, Layer, Linear, Matrix, Part, cast_if_needed, frozen};
 use crate::model::Weights;
 use crate::rope::{Pairing, Rope, RopeRows, inverse_frequencies};
 use crate::weights::WeightError;
@@ -140,12 +140,17 @@ impl Llama {
         self.layers[i].forward(x, rope, bias, cache.map(|cache| (i, cache)))
     }
 
-    /// The head's matrix as `[d, vocab]`.
-    pub(crate) fn head(&self) -> Tensor<2> {
+    /// The head's matrix, `[vocab, d]`.
+    pub(crate) fn head(&self) -> &Matrix {
         match &self.lm_head {
-            Some(head) => head.weight.val(),
-            None => self.embed_tokens.weight.val().transpose(),
+            Some(head) => &head.weight,
+            None => &self.embed_tokens.weight,
         }
+    }
+
+    /// The device of the weights.
+    pub(crate) fn device(&self) -> Device {
+        self.norm.gamma.val().device()
     }
 
     /// Every layer an adapter can be put on, with its Hugging Face module name.
@@ -171,13 +176,11 @@ impl Llama {
         all
     }
 
-    /// Every tensor with its Hugging Face name, for export; `true` marks vectors.
-    pub(crate) fn tensors(&self) -> Vec<(String, Tensor<2>, bool)> {
-        let row = |p: &Param<Tensor<1>>| p.val().unsqueeze::<2>();
+    /// Every weight with its Hugging Face name, for export.
+    pub(crate) fn parts(&self) -> Vec<(String, Part<'_>)> {
         let mut all = vec![(
             "model.embed_tokens.weight".to_string(),
-            self.embed_tokens.weight.val(),
-            false,
+            Part::Matrix(&self.embed_tokens.weight),
         )];
         for (i, l) in self.layers.iter().enumerate() {
             let p = format!("model.layers.{i}");
@@ -190,26 +193,18 @@ impl Llama {
                 ("mlp.up_proj", &l.mlp.up_proj),
                 ("mlp.down_proj", &l.mlp.down_proj),
             ] {
-                all.push((
-                    format!("{p}.{name}.weight"),
-                    linear.weight.val().transpose(),
-                    false,
-                ));
+                all.push((format!("{p}.{name}.weight"), Part::Matrix(&linear.weight)));
             }
             for (name, norm) in [
                 ("input_layernorm", &l.input_layernorm),
                 ("post_attention_layernorm", &l.post_attention_layernorm),
             ] {
-                all.push((format!("{p}.{name}.weight"), row(&norm.gamma), true));
+                all.push((format!("{p}.{name}.weight"), Part::Vector(&norm.gamma)));
             }
         }
-        all.push(("model.norm.weight".into(), row(&self.norm.gamma), true));
+        all.push(("model.norm.weight".into(), Part::Vector(&self.norm.gamma)));
         if let Some(head) = &self.lm_head {
-            all.push((
-                "lm_head.weight".into(),
-                head.weight.val().transpose(),
-                false,
-            ));
+            all.push(("lm_head.weight".into(), Part::Matrix(&head.weight)));
         }
         all
     }

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Int, Tensor};
 
 use crate::fused::normalise;
 use crate::linear::cast_if_needed;
-use crate::model::{Architecture, Model};
+use crate::model::Model;
 
 /// Positions whose logits are in memory at a time.
 const CHUNK: usize = 128;
@@ -29,7 +29,8 @@ impl Model {
         }
         let tracked = hidden.is_autodiff() && hidden.is_tracked();
         let (weight, bias) = self.head();
-        let (weight, bias) = (weight.inner(), bias.map(Tensor::inner));
+        let weight = weight.tensor(&hidden.device()).transpose().inner();
+        let bias = bias.map(Tensor::inner);
         let (states, targets) = (hidden.clone().inner(), targets.inner());
         let (mut values, mut slopes) = (Vec::new(), Vec::new());
         for start in (0..n).step_by(CHUNK) {
@@ -62,17 +63,8 @@ impl Model {
     }
 
     fn head_is_trainable(&self) -> bool {
-        let weight = match &self.arch {
-            Architecture::Llama(m) => match &m.lm_head {
-                Some(head) => &head.weight,
-                None => &m.embed_tokens.weight,
-            },
-            Architecture::GptJ(m) => match &m.lm_head {
-                Some(head) => &head.weight,
-                None => &m.wte.weight,
-            },
-        };
-        weight.val().is_require_grad()
+        let (weight, _) = self.head();
+        weight.is_trainable()
     }
 }
 

@@ -184,20 +184,23 @@ struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    fn new(module: String, layer: Layer<'a>) -> Self {
+    fn new(module: String, layer: Layer<'a>, device: Device) -> Self {
         match layer {
-            Layer::Linear(Linear { weight, lora, .. }) => Self {
-                module,
-                embedding: false,
-                shape: weight.val().dims(),
-                device: weight.val().device(),
-                lora,
-            },
+            Layer::Linear(Linear { weight, lora, .. }) => {
+                let [d_out, d_in] = weight.shape();
+                Self {
+                    module,
+                    embedding: false,
+                    shape: [d_in, d_out],
+                    device,
+                    lora,
+                }
+            }
             Layer::Embedding(Embedding { weight, lora }) => Self {
                 module,
                 embedding: true,
-                shape: weight.val().dims(),
-                device: weight.val().device(),
+                shape: weight.shape(),
+                device,
                 lora,
             },
         }
@@ -263,9 +266,10 @@ impl<'a> Slot<'a> {
 
 impl Model {
     fn slots(&mut self) -> Vec<Slot<'_>> {
+        let device = self.device();
         self.layers()
             .into_iter()
-            .map(|(module, layer)| Slot::new(module, layer))
+            .map(|(module, layer)| Slot::new(module, layer, device.clone()))
             .collect()
     }
 

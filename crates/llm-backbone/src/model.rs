@@ -7,9 +7,8 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
-use crate::fused::product;
 use crate::gptj::GptJ;
-use crate::linear::{Embedding, Layer, Linear, cast_if_needed};
+use crate::linear::{Embedding, Layer, Linear, Matrix, Part, cast_if_needed};
 use crate::llama::Llama;
 use crate::random::{named_rng, normal};
 use crate::weights::{WeightError, WeightSource};
@@ -46,10 +45,37 @@ pub struct ModelInput<'a> {
     pub cache: Option<&'a mut KvCache>,
 }
 
+/// How the matrices of a model are kept in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// As tensors of this type, which products have too.
+    Dense(DType),
+    /// As the file stores them, where that is shorter than 32 bits a number: quantised blocks of a GGUF file, or halves.
+    /// Products are in f32, with the very numbers that [`Precision::Dense`] in f32 would read from the file. For the CPU:
+    /// on a GPU they go there for every product.
+    Stored,
+}
+
+impl Precision {
+    /// The type of tensors that are not kept as stored.
+    fn dtype(self) -> DType {
+        match self {
+            Self::Dense(dtype) => dtype,
+            Self::Stored => DType::F32,
+        }
+    }
+}
+
+impl From<DType> for Precision {
+    fn from(dtype: DType) -> Self {
+        Self::Dense(dtype)
+    }
+}
+
 /// Gives named weights as tensors of one type on one device.
 pub struct Weights<'a> {
     from: Origin<'a>,
-    dtype: DType,
+    precision: Precision,
     device: Device,
 }
 
@@ -62,10 +88,10 @@ enum Origin<'a> {
 
 impl<'a> Weights<'a> {
     /// Reads from `source`.
-    pub fn new(source: &'a dyn WeightSource, dtype: DType, device: &Device) -> Self {
+    pub fn new(source: &'a dyn WeightSource, precision: Precision, device: &Device) -> Self {
         Self {
             from: Origin::Files(source),
-            dtype,
+            precision,
             device: device.clone(),
         }
     }
@@ -77,21 +103,13 @@ impl<'a> Weights<'a> {
     ) -> Result<Tensor<D>, WeightError> {
         let values = match self.from {
             Origin::Files(source) => {
-                let found = source.shape(name)?;
-                if found != shape {
-                    return Err(WeightError::Malformed {
-                        file: source.path().to_path_buf(),
-                        item: format!("tensor `{name}`"),
-                        found: format!("shape {found:?}"),
-                        expected: format!("{shape:?}"),
-                    });
-                }
+                self.check(source, name, &shape)?;
                 source.read(name)?
             }
             Origin::Random(seed) => initial(name, &shape, seed),
         };
         let tensor = Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32));
-        Ok(cast_if_needed(tensor, self.dtype))
+        Ok(cast_if_needed(tensor, self.precision.dtype()))
     }
 
     /// A vector `[d]`.
@@ -106,11 +124,35 @@ impl<'a> Weights<'a> {
     ///
     /// # Errors
     /// Missing, of another shape, or unreadable.
-    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, WeightError> {
-        self.tensor(name, shape)
+    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Matrix, WeightError> {
+        if let (Origin::Files(source), Precision::Stored) = (&self.from, self.precision)
+            && let Some(stored) = source.stored(name)?
+        {
+            self.check(*source, name, &shape)?;
+            return Ok(Matrix::stored(stored));
+        }
+        Ok(Matrix::dense(self.tensor(name, shape)?))
     }
 
-    /// A linear layer `[d_in, d_out]`; files hold `[d_out, d_in]`.
+    fn check(
+        &self,
+        source: &dyn WeightSource,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(), WeightError> {
+        let found = source.shape(name)?;
+        if found == shape {
+            return Ok(());
+        }
+        Err(WeightError::Malformed {
+            file: source.path().to_path_buf(),
+            item: format!("tensor `{name}`"),
+            found: format!("shape {found:?}"),
+            expected: format!("{shape:?}"),
+        })
+    }
+
+    /// A linear layer of the weights `[d_out, d_in]`.
     ///
     /// # Errors
     /// Missing, of another shape, or unreadable.
@@ -126,22 +168,23 @@ impl<'a> Weights<'a> {
         } else {
             None
         };
-        Ok(Linear::new(weight.transpose(), bias))
+        Ok(Linear::new(weight, bias))
     }
 }
 
 impl Model {
-    /// Builds the model of `config` with the weights of `source`, kept as `dtype`.
+    /// Builds the model of `config` with the weights of `source`, kept in `precision`.
     ///
     /// # Errors
     /// A tensor that is missing, unreadable, or of another shape, naming file and tensor.
     pub fn load(
         config: &ModelConfig,
         source: &dyn WeightSource,
-        dtype: DType,
+        precision: impl Into<Precision>,
         device: &Device,
     ) -> Result<Self, WeightError> {
-        Self::build(config, &Weights::new(source, dtype, device), device)
+        let weights = Weights::new(source, precision.into(), device);
+        Self::build(config, &weights, device)
     }
 
     /// A model from scratch: matrices from `N(0, 1 / d_in)`, embeddings from `N(0, 0.05^2)`, norms 1, biases 0.
@@ -151,7 +194,7 @@ impl Model {
     pub fn random(config: &ModelConfig, seed: u64, device: &Device) -> Result<Self, WeightError> {
         let weights = Weights {
             from: Origin::Random(seed),
-            dtype: DType::F32,
+            precision: Precision::Dense(DType::F32),
             device: device.clone(),
         };
         Self::build(config, &weights, device)
@@ -193,12 +236,15 @@ impl Model {
 
     /// The type that weights and hidden states have.
     pub fn dtype(&self) -> DType {
-        self.embedding().weight.val().dtype()
+        self.embedding().weight.dtype()
     }
 
     /// The device that the weights are on.
     pub fn device(&self) -> Device {
-        self.embedding().weight.val().device()
+        match &self.arch {
+            Architecture::Llama(m) => m.device(),
+            Architecture::GptJ(m) => m.device(),
+        }
     }
 
     fn embedding(&self) -> &Embedding {
@@ -223,7 +269,7 @@ impl Model {
 
     /// The token embedding matrix, `[vocab, d]` in f32: the source of vocabulary initialisation.
     pub fn vocabulary(&self) -> Tensor<2> {
-        cast_if_needed(self.embedding().weight.val(), DType::F32)
+        cast_if_needed(self.embedding().weight.tensor(&self.device()), DType::F32)
     }
 
     /// Hidden states after the final norm, `[batch, seq, d]`.
@@ -241,8 +287,8 @@ impl Model {
         blocks.norm(x).reshape([batch, seq, d])
     }
 
-    /// The head as `[d, vocab]` and its bias.
-    pub fn head(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+    /// The head, `[vocab, d]`, and its bias.
+    pub fn head(&self) -> (&Matrix, Option<Tensor<1>>) {
         match &self.arch {
             Architecture::Llama(m) => (m.head(), None),
             Architecture::GptJ(m) => m.head(),
@@ -252,7 +298,7 @@ impl Model {
     /// Logits in f32: `[n, d]` to `[n, vocab]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let (weight, bias) = self.head();
-        let logits = cast_if_needed(product(hidden, weight), DType::F32);
+        let logits = cast_if_needed(weight.product(hidden), DType::F32);
         match bias {
             Some(bias) => logits + cast_if_needed(bias, DType::F32).unsqueeze(),
             None => logits,
@@ -304,27 +350,28 @@ impl Model {
 
     /// The number of weights without adapters.
     pub fn num_base_params(&self) -> usize {
-        self.tensors()
-            .iter()
-            .map(|(_, tensor, _)| tensor.shape().num_elements())
+        let parts = self.parts().into_iter();
+        parts
+            .map(|(_, part)| part.shape().iter().product::<usize>())
             .sum()
     }
 
-    fn tensors(&self) -> Vec<(String, Tensor<2>, bool)> {
+    fn parts(&self) -> Vec<(String, Part<'_>)> {
         match &self.arch {
-            Architecture::Llama(m) => m.tensors(),
-            Architecture::GptJ(m) => m.tensors(),
+            Architecture::Llama(m) => m.parts(),
+            Architecture::GptJ(m) => m.parts(),
         }
     }
 
     /// Every weight with its Hugging Face name, shape and values in f32, in a fixed order, one at a time.
     pub fn export(&self) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> + '_ {
-        self.tensors().into_iter().map(|(name, tensor, is_vector)| {
-            let shape = match (is_vector, tensor.dims()) {
-                (true, [_, d]) => vec![d],
-                (false, dims) => dims.to_vec(),
+        let device = self.device();
+        self.parts().into_iter().map(move |(name, part)| {
+            let values = match part {
+                Part::Matrix(matrix) => host(matrix.tensor(&device)),
+                Part::Vector(vector) => host(vector.val()),
             };
-            (name, shape, host(tensor))
+            (name, part.shape(), values)
         })
     }
 }

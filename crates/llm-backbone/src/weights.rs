@@ -24,6 +24,7 @@ pub use sharded::Sharded;
 pub use write::{replace_file, write_safetensors};
 
 use crate::config::ModelConfig;
+use crate::stored::StoredMatrix;
 
 /// Named tensors that are read on demand.
 pub trait WeightSource: Send + Sync {
@@ -53,6 +54,15 @@ pub trait WeightSource: Send + Sync {
     ///
     /// [`WeightError`] if there is no such tensor, the file cannot be read, or the tensor does not hold real numbers.
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightError>;
+
+    /// A matrix as the file stores it; `None` where that is not shorter than 32 bits a number.
+    ///
+    /// # Errors
+    ///
+    /// As [`WeightSource::read`].
+    fn stored(&self, _name: &str) -> Result<Option<StoredMatrix>, WeightError> {
+        Ok(None)
+    }
 
     /// Whether there is a tensor of this name.
     fn contains(&self, name: &str) -> bool {

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use llm_backbone::Model;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use llm_backbone::lora::stable_id;
+use llm_backbone::{LoraConfig, Model, Precision, weights};
 use serde_json::Value;
 use support::{fixture, logits, values};
 
@@ -45,14 +45,17 @@ fn assert_close(found: &[f32], expected: &[f32], relative: f32) {
 }
 
 fn assert_logits(name: &str, path: &Path) {
-    let device = Device::flex();
+    assert_logits_of(name, &Model::open(path, &Device::flex()).unwrap());
+}
+
+fn assert_logits_of(name: &str, model: &Model) {
+    let device = model.device();
     let expected = expected(name);
-    let model = Model::open(path, &device).unwrap();
     let ids = ids(&expected["input_ids"], &device);
     let seq = ids.dims()[1];
     let wanted = flatten(&expected["logits"]);
     assert_close(
-        &values(logits(&model, ids.clone(), (0, seq), None)),
+        &values(logits(model, ids.clone(), (0, seq), None)),
         &wanted,
         1e-3,
     );
@@ -64,7 +67,7 @@ fn assert_logits(name: &str, path: &Path) {
     let vocab = wanted.len() / batch / seq;
     let mut parts = Vec::new();
     for part in cuts.windows(2) {
-        let part_logits = logits(&model, ids.clone(), (part[0], part[1]), Some(&mut cache));
+        let part_logits = logits(model, ids.clone(), (part[0], part[1]), Some(&mut cache));
         parts.push(part_logits.reshape([batch, part[1] - part[0], vocab]));
     }
     assert_close(&values(Tensor::cat(parts, 1)), &wanted, 1e-3);
@@ -93,6 +96,21 @@ fn llama_in_a_pytorch_file() {
 #[test]
 fn llama_in_a_gguf_file_with_permuted_heads() {
     assert_logits("llama_gguf", &fixture("llama_gguf/model.gguf"));
+}
+
+#[test]
+fn llama_in_the_blocks_of_its_gguf_file() {
+    let device = Device::flex();
+    let (config, source) = weights::open(fixture("llama_gguf/model.gguf")).unwrap();
+    let load = |precision| Model::load(&config, source.as_ref(), precision, &device).unwrap();
+    let (stored, dense) = (load(Precision::Stored), load(Precision::Dense(DType::F32)));
+    assert_logits_of("llama_gguf", &stored);
+    assert_eq!(stored.num_base_params(), dense.num_base_params());
+    // Exported and merged weights are the file's numbers.
+    assert!(stored.export().eq(dense.export()));
+    let lora = LoraConfig::default();
+    let merged = stored.with_lora(&lora, 0).unwrap().merged();
+    assert!(merged.export().eq(dense.export()));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use llm_backbone::LoraConfig;
+use burn::tensor::DType;
 use llm_backbone::sampling::SamplingConfig;
+use llm_backbone::{LoraConfig, Precision};
 use pdpo_loss::{Personalised, PreferenceLoss};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use user_model::{Init, RowInit, UserModelConfig, UserModelKind};
@@ -73,7 +74,8 @@ impl Config {
 pub struct ModelSection {
     /// A Hugging Face directory, a GGUF file, or a hub id. No default.
     pub source: String,
-    /// The type of the frozen weights: `f32` (default), `bf16` or `f16`. Adapters, logits and loss are always f32.
+    /// The type of the frozen weights: `f32` (default), `bf16`, `f16`, or `stored`: as the file has them (quantised, or
+    /// 16 bits), computed with in f32, on the CPU. Adapters, logits and loss are always f32.
     pub dtype: Dtype,
     /// A PEFT folder that is merged into the weights first, such as that of an SFT run. Default none.
     pub adapters: Option<PathBuf>,
@@ -89,7 +91,7 @@ impl Default for ModelSection {
     }
 }
 
-/// A floating-point type.
+/// How frozen weights are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
@@ -99,14 +101,17 @@ pub enum Dtype {
     Bf16,
     /// 16 bits, IEEE.
     F16,
+    /// As the file has them, computed with in f32.
+    Stored,
 }
 
-impl From<Dtype> for burn::tensor::DType {
+impl From<Dtype> for Precision {
     fn from(dtype: Dtype) -> Self {
         match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::Bf16 => Self::BF16,
-            Dtype::F16 => Self::F16,
+            Dtype::F32 => Self::Dense(DType::F32),
+            Dtype::Bf16 => Self::Dense(DType::BF16),
+            Dtype::F16 => Self::Dense(DType::F16),
+            Dtype::Stored => Self::Stored,
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn open(source: &str, dtype: Dtype, device: &Device) -> Result<BaseModel, Tr
     let (config, weights) = weights::open(&path)?;
     let tokenizer = Tokenizer::open(&path)?;
     tokenizer.fits(&config)?;
-    let model = Model::load(&config, weights.as_ref(), dtype.into(), device)?;
+    let model = Model::load(&config, weights.as_ref(), dtype, device)?;
     Ok(BaseModel {
         model,
         tokenizer,

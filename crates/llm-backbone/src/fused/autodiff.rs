@@ -8,6 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 
 use super::{FusedOps, composed};
+use crate::stored::StoredMatrix;
 
 impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
     fn masked_softmax(scores: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -63,6 +64,32 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
             }
             OpsKind::UnTracked(prep) => prep.finish(B::rotate_halves(x, cos, sin)),
         }
+    }
+
+    fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        match StoredProduct
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish(weight.clone(), B::stored_product(x, weight)),
+            OpsKind::UnTracked(prep) => prep.finish(B::stored_product(x, weight)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct StoredProduct;
+
+impl<B: FusedOps> Backward<B, 1> for StoredProduct {
+    type State = StoredMatrix;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let weight = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::stored_product_backward(grad, weight)
+        });
     }
 }
 

@@ -2,7 +2,9 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
-use burn::tensor::Slice;
+use burn::tensor::{Slice, TensorData};
+
+use crate::stored::StoredMatrix;
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 impl super::FusedOps for burn::backend::Cube {}
@@ -83,6 +85,28 @@ pub(super) fn rotate_halves<B: Backend>(
     };
     let turned = B::float_cat(vec![B::float_neg(part(half)), part(0)], 3);
     B::float_add(B::float_mul(x, cos), B::float_mul(turned, sin))
+}
+
+pub(super) fn stored_product<B: Backend>(
+    x: FloatTensor<B>,
+    weight: StoredMatrix,
+) -> FloatTensor<B> {
+    let weight = numbers::<B>(&weight, &x);
+    B::float_matmul(x, B::float_transpose(weight))
+}
+
+pub(super) fn stored_product_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    weight: StoredMatrix,
+) -> FloatTensor<B> {
+    let weight = numbers::<B>(&weight, &grad);
+    B::float_matmul(grad, weight)
+}
+
+/// The numbers of a stored matrix where `beside` is.
+fn numbers<B: Backend>(weight: &StoredMatrix, beside: &FloatTensor<B>) -> FloatTensor<B> {
+    let data = TensorData::new(weight.to_vec(), weight.shape());
+    B::float_from_data(data, &beside.device())
 }
 
 /// Rows divided by their root mean square: `x / sqrt(mean(x^2) + epsilon)`, `[n, d]`, and that root, `[n, 1]`.

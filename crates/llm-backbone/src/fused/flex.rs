@@ -6,6 +6,7 @@ use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, Shape, TensorData};
 
 use super::{FusedOps, composed, kernels, thin};
+use crate::stored::StoredMatrix;
 
 impl FusedOps for Flex {
     fn masked_softmax(scores: FlexTensor, bias: FlexTensor) -> FlexTensor {
@@ -135,6 +136,17 @@ impl FusedOps for Flex {
             let angle = batch * seq + slot;
             kernels::rotate_halves(out, &values[at..at + dim], cos(angle), sin(angle));
         })
+    }
+
+    fn stored_product(x: FlexTensor, weight: StoredMatrix) -> FlexTensor {
+        let [n, _] = shape_of(&x);
+        if n > thin::MOST_ROWS || !all_f32([&x]) {
+            return composed::stored_product::<Self>(x, weight);
+        }
+        let [d_out, _] = weight.shape();
+        let x = dense(x);
+        let y = thin::stored_product(x.storage::<f32>(), &weight);
+        tensor(y, [n, d_out].into())
     }
 
     fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {

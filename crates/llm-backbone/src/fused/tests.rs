@@ -4,6 +4,7 @@ use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{Device, Distribution, Tensor};
 
 use super::*;
+use crate::gguf::TensorType;
 
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 2.0), &Device::flex())
@@ -163,4 +164,47 @@ fn a_product_with_few_rows_is_a_product() {
             }
         }
     }
+}
+
+/// A matrix in blocks of 32 signed bytes behind a scale of 1 / 256.
+fn blocks_of_bytes([d_out, d_in]: [usize; 2]) -> StoredMatrix {
+    let scale = half::f16::from_f32(1.0 / 256.0).to_le_bytes();
+    let mut bytes = Vec::new();
+    for block in 0..d_out * d_in / 32 {
+        bytes.extend(scale);
+        bytes.extend((0..32).map(|i| ((block * 37 + i * 11) % 251) as u8));
+    }
+    StoredMatrix::new(TensorType::Q8_0, bytes, [d_out, d_in]).unwrap()
+}
+
+#[test]
+fn a_product_with_stored_blocks_is_one_with_their_numbers() {
+    let device = Device::flex();
+    // Few rows and many, and more outputs than one task takes.
+    for shape in [[5, 64], [131, 576]] {
+        let stored = blocks_of_bytes(shape);
+        let data = burn::tensor::TensorData::new(stored.to_vec(), shape);
+        let numbers = Tensor::<2>::from_data(data, &device).transpose();
+        for n in [1, 2, 3, 4, 5, 16, 17, 40] {
+            let x = random([n, shape[1]]);
+            let expected = x.clone().matmul(numbers.clone()).into_data();
+            let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-4, 1e-3);
+            let ours = stored_product(x, stored.clone()).into_data();
+            ours.assert_approx_eq(&expected, tolerance);
+        }
+        assert_same(
+            [random([20, shape[1]])],
+            |[x]| stored_product(x, stored.clone()),
+            |[x]| x.matmul(numbers.clone().autodiff()),
+        );
+    }
+}
+
+#[test]
+fn blocks_that_do_not_fill_the_rows_are_no_matrix() {
+    let matrix = |bytes, shape| StoredMatrix::new(TensorType::Q8_0, vec![0; bytes], shape);
+    assert!(matrix(68, [2, 32]).is_some());
+    assert!(matrix(67, [2, 32]).is_none());
+    assert!(matrix(34, [2, 16]).is_none());
+    assert!(matrix(0, [2, 0]).is_none());
 }

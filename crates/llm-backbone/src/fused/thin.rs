@@ -6,8 +6,13 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::stored::StoredMatrix;
+
 /// The most rows for which this is the better way.
 pub(super) const MOST_ROWS: usize = 16;
+
+/// Rows of weights at a time where there is one of `x`, so that additions do not wait for each other.
+const TOGETHER: usize = 4;
 
 /// Weights that a thread takes at a time.
 const PER_TASK: usize = 1 << 16;
@@ -32,9 +37,40 @@ pub(super) fn product(x: &[f32], w: &[f32], d_in: usize) -> Vec<f32> {
             columns,
         });
     });
+    rows_of(columns, n)
+}
+
+/// [`product`] with a matrix of a file: a few of its rows at a time become numbers, in a cache's worth of memory.
+pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
+    let [d_out, d_in] = w.shape();
+    let n = x.len() / d_in;
+    let mut columns = vec![0.0; d_out * n];
+    let each = (PER_TASK / d_in).max(1);
+    let tasks = columns.par_chunks_mut(each * n).enumerate();
+    tasks.for_each(|(task, columns)| {
+        let arch = pulp::Arch::new();
+        let mut numbers = vec![0.0; TOGETHER * d_in];
+        for (i, columns) in columns.chunks_mut(TOGETHER * n).enumerate() {
+            let numbers = &mut numbers[..columns.len() / n * d_in];
+            w.rows(task * each + i * TOGETHER, numbers);
+            arch.dispatch(Columns {
+                x,
+                w: numbers,
+                d_in,
+                n,
+                columns,
+            });
+        }
+    });
+    rows_of(columns, n)
+}
+
+/// What was written column by column, row by row.
+fn rows_of(columns: Vec<f32>, n: usize) -> Vec<f32> {
     if n == 1 {
         return columns;
     }
+    let d_out = columns.len() / n;
     let mut out = vec![0.0; d_out * n];
     for (row, out) in out.chunks_exact_mut(d_out).enumerate() {
         for (out, column) in out.iter_mut().zip(columns.chunks_exact(n)) {
@@ -59,8 +95,6 @@ impl WithSimd for Columns<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let row = |i: usize| &self.x[i * self.d_in..(i + 1) * self.d_in];
-        // Four rows of weights at a time where there is one of `x`, so that additions do not wait for each other.
-        const TOGETHER: usize = 4;
         let mut weights = self.w.chunks(TOGETHER * self.d_in);
         for columns in self.columns.chunks_mut(TOGETHER * self.n) {
             let Some(w) = weights.next() else { return };

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::{WeightError, WeightSource};
 use crate::config::{Llama3Scaling, LlamaConfig, ModelConfig};
-use crate::gguf::{GgufFile, TensorInfo};
+use crate::gguf::{GgufFile, TensorInfo, TensorType};
+use crate::stored::StoredMatrix;
 
 /// The tensor that holds the divisors of Llama 3's rotary frequencies.
 const ROPE_DIVISORS: &str = "rope_freqs.weight";
@@ -61,6 +62,30 @@ impl GgufWeights {
             None => Err(WeightError::missing(self.file.path(), name, self.names())),
         }
     }
+
+    /// A tensor's numbers or bytes with its rows in the Hugging Face order.
+    fn in_order<T: Copy>(
+        &self,
+        name: &str,
+        info: &TensorInfo,
+        content: Vec<T>,
+    ) -> Result<Vec<T>, WeightError> {
+        let heads = if name.ends_with("self_attn.q_proj.weight") {
+            self.heads
+        } else if name.ends_with("self_attn.k_proj.weight") {
+            self.kv_heads
+        } else {
+            return Ok(content);
+        };
+        let rows = info.shape.first().copied().unwrap_or(0);
+        if heads == 0 || !rows.is_multiple_of(2 * heads) {
+            let item = format!("tensor `{}`", info.name);
+            let expected = format!("{heads} heads of an even width");
+            let found = format!("{rows} rows");
+            return Err(WeightError::malformed(self.path(), item, found, expected));
+        }
+        Ok(unpermute(&content, rows, heads))
+    }
 }
 
 impl WeightSource for GgufWeights {
@@ -83,29 +108,28 @@ impl WeightSource for GgufWeights {
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         let info = self.info(name)?;
         let numbers = self.file.read(info)?;
-        let heads = if name.ends_with("self_attn.q_proj.weight") {
-            self.heads
-        } else if name.ends_with("self_attn.k_proj.weight") {
-            self.kv_heads
-        } else {
-            return Ok(numbers);
+        self.in_order(name, info, numbers)
+    }
+
+    fn stored(&self, name: &str) -> Result<Option<StoredMatrix>, WeightError> {
+        let info = self.info(name)?;
+        let &[rows, columns] = info.shape.as_slice() else {
+            return Ok(None);
         };
-        let rows = info.shape.first().copied().unwrap_or(0);
-        if heads == 0 || !rows.is_multiple_of(2 * heads) {
-            let item = format!("tensor `{}`", info.name);
-            let expected = format!("{heads} heads of an even width");
-            let found = format!("{rows} rows");
-            return Err(WeightError::malformed(self.path(), item, found, expected));
+        if info.kind == TensorType::F32 {
+            return Ok(None);
         }
-        Ok(unpermute(&numbers, rows, heads))
+        // Rows are whole blocks, so that they can change places as they are.
+        let bytes = self.in_order(name, info, self.file.read_raw(info)?)?;
+        Ok(StoredMatrix::new(info.kind, bytes, [rows, columns]))
     }
 }
 
-/// Puts the rows of a query or key matrix back into the Hugging Face order.
+/// Puts the rows of a query or key matrix, of numbers or of bytes, back into the Hugging Face order.
 ///
 /// Hugging Face rotates dimension `j` of a head with dimension `j + width / 2`. The GGUF converter reorders rows so that
 /// the two are neighbours: row `2 j + i` of a head in the file is row `i * width / 2 + j` (`i` is 0 or 1).
-fn unpermute(numbers: &[f32], rows: usize, heads: usize) -> Vec<f32> {
+fn unpermute<T: Copy>(numbers: &[T], rows: usize, heads: usize) -> Vec<T> {
     let columns = numbers.len() / rows;
     let width = rows / heads;
     let mut out = Vec::with_capacity(numbers.len());

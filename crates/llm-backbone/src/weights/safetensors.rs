@@ -7,6 +7,8 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::{ByteFile, WeightError, WeightSource, floats};
+use crate::gguf::TensorType;
+use crate::stored::StoredMatrix;
 
 /// Longest header the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -55,6 +57,11 @@ impl SafetensorsFile {
         self.metadata
             .info(name)
             .ok_or_else(|| WeightError::missing(self.path(), name, self.names()))
+    }
+
+    fn raw(&self, info: &TensorInfo) -> Result<Vec<u8>, WeightError> {
+        let (start, end) = info.data_offsets;
+        self.bytes.read(self.data_start + start as u64, end - start)
     }
 }
 
@@ -129,10 +136,19 @@ impl WeightSource for SafetensorsFile {
                 ));
             }
         };
-        let (start, end) = info.data_offsets;
-        let raw = self
-            .bytes
-            .read(self.data_start + start as u64, end - start)?;
-        Ok(decode(&raw))
+        Ok(decode(&self.raw(info)?))
+    }
+
+    fn stored(&self, name: &str) -> Result<Option<StoredMatrix>, WeightError> {
+        let info = self.info(name)?;
+        let kind = match info.dtype {
+            Dtype::F16 => TensorType::F16,
+            Dtype::BF16 => TensorType::BF16,
+            _ => return Ok(None),
+        };
+        let &[rows, columns] = info.shape.as_slice() else {
+            return Ok(None);
+        };
+        Ok(StoredMatrix::new(kind, self.raw(info)?, [rows, columns]))
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::stored::StoredMatrix;
+
 use super::{PytorchFile, SafetensorsFile, WeightError, WeightSource};
 
 /// The index, and every shard it names.
@@ -104,5 +106,9 @@ impl WeightSource for Sharded {
 
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         self.shard(name)?.read(name)
+    }
+
+    fn stored(&self, name: &str) -> Result<Option<StoredMatrix>, WeightError> {
+        self.shard(name)?.stored(name)
     }
 }

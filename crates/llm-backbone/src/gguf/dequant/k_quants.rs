@@ -6,6 +6,7 @@ use super::half_at;
 ///
 /// Each 32 numbers have a 6-bit scale and a 6-bit minimum (see [`scale_and_minimum`]). Of every 64 numbers, the first 32
 /// are the low four bits of 32 bytes of `q`, the others their high four bits.
+#[inline(always)]
 pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
     let (d, dmin) = (half_at(block, 0), half_at(block, 2));
     let (scales, quants) = block[4..].split_at(12);
@@ -25,6 +26,7 @@ pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
 /// Eight 6-bit scales and eight 6-bit minima in twelve bytes: the low six bits of bytes 0 to 3 are scales 0 to 3, those of
 /// bytes 4 to 7 minima 0 to 3; bytes 8 to 11 hold the low four bits of scale and minimum 4 to 7, whose upper two bits
 /// are the top of bytes 0 to 3 and 4 to 7.
+#[inline(always)]
 fn scale_and_minimum(scales: &[u8], index: usize) -> (f32, f32) {
     let (scale, minimum) = if index < 4 {
         (scales[index] & 63, scales[index + 4] & 63)
@@ -43,6 +45,7 @@ fn scale_and_minimum(scales: &[u8], index: usize) -> (f32, f32) {
 /// Each half (128 numbers) has 64 bytes of `low` and 32 of `high`. Quarter `k` of a half takes its low four bits from
 /// bytes `32 (k % 2) ..` (low nibble for quarters 0 and 1, high for 2 and 3) and its upper two from bits `2 k` of `high`.
 /// Each 16 numbers have their own scale.
+#[inline(always)]
 pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; 256]) {
     let (low, rest) = block.split_at(128);
     let (high, rest) = rest.split_at(64);

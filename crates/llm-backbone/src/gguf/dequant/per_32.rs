@@ -4,6 +4,7 @@
 use super::half_at;
 
 /// `d: f16 | q: 16 bytes`; `x = d (q - 8)`.
+#[inline(always)]
 pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
     let d = half_at(block, 0);
     for (j, byte) in block[2..].iter().enumerate() {
@@ -13,6 +14,7 @@ pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
 }
 
 /// `d: f16 | m: f16 | q: 16 bytes`; `x = d q + m`.
+#[inline(always)]
 pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
     let (d, m) = (half_at(block, 0), half_at(block, 2));
     for (j, byte) in block[4..].iter().enumerate() {
@@ -22,6 +24,7 @@ pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
 }
 
 /// `d: f16 | h: u32 | q: 16 bytes`; `x = d (q + 16 h - 16)`.
+#[inline(always)]
 pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
     let d = half_at(block, 0);
     let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
@@ -33,6 +36,7 @@ pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
 }
 
 /// `d: f16 | m: f16 | h: u32 | q: 16 bytes`; `x = d (q + 16 h) + m`.
+#[inline(always)]
 pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
     let (d, m) = (half_at(block, 0), half_at(block, 2));
     let high = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
@@ -44,6 +48,7 @@ pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
 }
 
 /// `d: f16 | q: 32 x i8`; `x = d q`.
+#[inline(always)]
 pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
     let d = half_at(block, 0);
     for (place, byte) in out.iter_mut().zip(&block[2..]) {
@@ -52,6 +57,7 @@ pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
 }
 
 /// Numbers `j` and `j + 16` of a block, 0 to 31 each.
+#[inline(always)]
 fn five_bits(byte: u8, high: u32, j: usize) -> (u8, u8) {
     let fifth = |index: usize| ((high >> index) as u8 & 1) << 4;
     (byte & 15 | fifth(j), byte >> 4 | fifth(j + 16))

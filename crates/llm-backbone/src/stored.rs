@@ -1,0 +1,73 @@
+//! Frozen matrices kept as their file stores them, quantised or in 16 bits, and turned into 32-bit numbers where a product
+//! needs them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::gguf::{TensorType, dequant};
+
+/// Numbers that a thread turns at a time.
+const PER_TASK: usize = 1 << 16;
+
+/// A matrix `[d_out, d_in]`, row by row, in the blocks of a file. Clones share the blocks.
+#[derive(Clone)]
+pub struct StoredMatrix(Arc<Blocks>);
+
+struct Blocks {
+    kind: TensorType,
+    bytes: Vec<u8>,
+    shape: [usize; 2],
+}
+
+impl StoredMatrix {
+    /// A matrix of `shape` `[d_out, d_in]`; `None` where `bytes` are not `d_out` rows of whole blocks.
+    pub fn new(kind: TensorType, bytes: Vec<u8>, shape: [usize; 2]) -> Option<Self> {
+        let [d_out, d_in] = shape;
+        let row = d_in / kind.block() * kind.block_bytes();
+        let whole = d_in > 0 && d_in.is_multiple_of(kind.block());
+        (whole && bytes.len() == d_out * row).then(|| Self(Arc::new(Blocks { kind, bytes, shape })))
+    }
+
+    /// `[d_out, d_in]`.
+    pub fn shape(&self) -> [usize; 2] {
+        self.0.shape
+    }
+
+    /// How the numbers are stored.
+    pub fn kind(&self) -> TensorType {
+        self.0.kind
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes.len()
+    }
+
+    /// The numbers of as many rows as `out` holds, from row `first` on.
+    pub fn rows(&self, first: usize, out: &mut [f32]) {
+        let [_, d_in] = self.0.shape;
+        let row = d_in / self.0.kind.block() * self.0.kind.block_bytes();
+        let bytes = &self.0.bytes[first * row..][..out.len() / d_in * row];
+        dequant::dequantise_into(self.0.kind, bytes, out);
+    }
+
+    /// All numbers, row by row.
+    pub fn to_vec(&self) -> Vec<f32> {
+        let [d_out, d_in] = self.0.shape;
+        let mut all = vec![0.0; d_out * d_in];
+        let each = (PER_TASK / d_in).max(1);
+        all.par_chunks_mut(each * d_in)
+            .enumerate()
+            .for_each(|(task, out)| self.rows(task * each, out));
+        all
+    }
+}
+
+impl fmt::Debug for StoredMatrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [d_out, d_in] = self.0.shape;
+        write!(f, "StoredMatrix({d_out} x {d_in}, {})", self.0.kind)
+    }
+}
