@@ -50,7 +50,7 @@ def at_least(value, bar):
     return value is not None and value >= bar
 
 
-def tldr_bars(accuracy):
+def tldr_bars(accuracy, preset):
     """What the run must reach: (sentence, whether it does)."""
     vanilla = accuracy["vanilla-dpo"]
     yield (f"vanilla DPO: minority {vanilla['minority']['mean']} at most 0.15",
@@ -66,19 +66,20 @@ def tldr_bars(accuracy):
                None not in generic and abs(generic[0] - generic[1]) <= 0.05 + 1e-9)
 
 
-def psoups_bars(accuracy):
+def psoups_bars(accuracy, preset):
     users = {name: list(of["per_user"].values()) for name, of in accuracy.items()}
     mean = lambda values: sum(values) / len(values) if values and None not in values else None
     for name in ["vanilla-dpo", "pdpo-individual", "oracle"]:
         yield f"{name}: {len(users[name])} users, expected 6", len(users[name]) == 6
     ours, vanilla = mean(users["pdpo-individual"]), mean(users["vanilla-dpo"])
-    yield f"pdpo-individual: mean user {ours} at least 0.80", at_least(ours, 0.80)
+    mean_bar, worst_bar = (0.80, 0.55) if preset == "tiny" else (0.85, 0.70)
+    yield f"pdpo-individual: mean user {ours} at least {mean_bar}", at_least(ours, mean_bar)
     worst = min(users["pdpo-individual"], default=None)
-    yield f"pdpo-individual: worst user {worst} at least 0.55", at_least(worst, 0.55)
+    yield f"pdpo-individual: worst user {worst} at least {worst_bar}", at_least(worst, worst_bar)
     yield f"vanilla-dpo: mean user {vanilla} at most 0.60", at_most(vanilla, 0.60)
 
 
-def prism_bars(accuracy):
+def prism_bars(accuracy, preset):
     ours, vanilla = accuracy["pdpo-cluster"], accuracy["vanilla-dpo"]
     yield (f"pdpo-cluster: seen users {ours['top']} at least 0.10 above vanilla DPO's {vanilla['top']}",
            None not in [ours["top"], vanilla["top"]] and ours["top"] >= vanilla["top"] + 0.10 - 1e-9)
@@ -119,7 +120,7 @@ def main(folder):
 
     failed = 0
     accuracy = {system["name"]: system["accuracy"] for system in report["systems"]}
-    found = list(bars(accuracy))
+    found = list(bars(accuracy, report["preset"]))
     found += [(f"{key}: {verdict['text']}", verdict["holds"] is True) for key, verdict in report["verdicts"].items()]
     for sentence, holds in found:
         print("ok    " if holds else "FAILED", sentence)

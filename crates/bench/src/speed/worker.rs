@@ -20,7 +20,7 @@ use trainer::step::{Example, Learner};
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use trainer::{TrainError, memory, source};
 
-use super::workload::{Row, read_rows};
+use super::workload::{Row, STORED, read_rows};
 use super::{DECODE_BATCHES, DECODE_NEW, Kind};
 
 /// How much training a round is.
@@ -131,16 +131,29 @@ fn decoding(folder: &Path) -> Result<impl FnMut() -> Result<Value, TrainError>, 
     let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
     let prompts: Vec<Vec<u32>> =
         serde_json::from_str(&text).map_err(|e| TrainError::format(&path, e))?;
-    let model = open(folder, &Device::flex())?.valid();
+    let dense = open(folder, &Device::flex())?.valid();
+    let file = folder.join(STORED);
+    let stored = match file.exists() {
+        true => {
+            let file = file.display().to_string();
+            let base = source::open(&file, Dtype::Stored, &Device::flex())?;
+            Some(base.model.frozen().valid())
+        }
+        false => None,
+    };
     let work = move || {
         let mut figures = json!({});
         for batch in DECODE_BATCHES {
-            let seconds = |new| -> Result<f64, TrainError> {
-                let (_, time) = decode(&model, &prompts[..batch], new)?;
-                Ok(time.as_secs_f64())
+            let rate = |model: &Model| -> Result<f64, TrainError> {
+                let seconds = |new| -> Result<f64, TrainError> {
+                    let (_, time) = decode(model, &prompts[..batch], new)?;
+                    Ok(time.as_secs_f64())
+                };
+                let time = seconds(DECODE_NEW + 1)? - seconds(1)?;
+                Ok((batch * DECODE_NEW) as f64 / time)
             };
-            let time = seconds(DECODE_NEW + 1)? - seconds(1)?;
-            figures[format!("batch_{batch}")] = json!((batch * DECODE_NEW) as f64 / time);
+            figures[format!("batch_{batch}")] = json!(rate(&dense)?);
+            figures[format!("stored_{batch}")] = json!(stored.as_ref().map(rate).transpose()?);
         }
         Ok(figures)
     };

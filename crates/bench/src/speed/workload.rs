@@ -46,7 +46,10 @@ pub struct Facts {
     pub lengthened: bool,
 }
 
-/// Writes `model/`, `comparisons.jsonl` and `prompts.json` into `folder`.
+/// The GGUF file that the model comes from, in the folder of a workload.
+pub const STORED: &str = "stored.gguf";
+
+/// Writes `model/`, `comparisons.jsonl` and `prompts.json` into `folder`, and a copy of the model's GGUF file as [`STORED`].
 ///
 /// # Errors
 /// A model or data that cannot be read, too few comparisons, or a file that cannot be written.
@@ -57,6 +60,11 @@ pub fn write(
     count: usize,
 ) -> Result<Facts, TrainError> {
     let base = source::open(model, Dtype::F32, &Device::flex())?;
+    let file = source::locate(model)?;
+    if file.extension().is_some_and(|end| end == "gguf") {
+        let copy = folder.join(STORED);
+        std::fs::copy(&file, &copy).map_err(|e| TrainError::io(&copy, e))?;
+    }
     let target = folder.join("model");
     std::fs::create_dir_all(&target).map_err(|e| TrainError::io(&target, e))?;
     write_safetensors(target.join("model.safetensors"), base.model.export())?;
