@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
 use crate::reference::hex;
+use crate::replicas::is_cpu;
 
 /// A base model, ready to use.
 pub struct BaseModel {
@@ -39,8 +40,13 @@ const HUB_FILES: [&str; 6] = [
 /// Opens a model on `device`.
 ///
 /// # Errors
-/// A source that is neither path nor reachable hub id, broken files, or a tokenizer that does not fit the weights.
+/// A source that is neither path nor reachable hub id, broken files, a tokenizer that does not fit the weights, or weights as
+/// stored on a device other than the CPU.
 pub fn open(source: &str, dtype: Dtype, device: &Device) -> Result<BaseModel, TrainError> {
+    if dtype == Dtype::Stored && !is_cpu(device) {
+        let expected = "f32, bf16 or f16 on a GPU: stored weights would go there for every product";
+        return Err(TrainError::config("model.dtype", "stored", expected));
+    }
     let path = locate(source)?;
     let (config, weights) = weights::open(&path)?;
     let tokenizer = Tokenizer::open(&path)?;

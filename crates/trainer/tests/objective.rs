@@ -7,9 +7,9 @@ mod support;
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use llm_backbone::lora::stable_id;
-use llm_backbone::{LoraConfig, Model};
+use llm_backbone::{LoraConfig, Model, Precision};
 use pdpo_loss::Branch;
 use serde_json::Value;
 use support::{
@@ -172,11 +172,34 @@ fn gradients_do_not_depend_on_micro_batches_or_replicas() {
 
 /// A learner of three users on `device`, four rows at a time.
 fn learner_on(device: &Device, name: &str) -> Learner {
-    let base = Model::open(&model_fixture(name), device).expect("a good fixture");
+    learner_of(Model::open(&model_fixture(name), device).expect("a good fixture"))
+}
+
+fn learner_of(base: Model) -> Learner {
     let normal = RowInit::Normal { std: 0.3 };
-    let users = users_on(device, INDIVIDUAL, 3, base.d_model(), normal);
+    let users = users_on(&base.device(), INDIVIDUAL, 3, base.d_model(), normal);
     let model = with_random_adapters(base, 8);
     learner(model, Some(users), &objective(0.3), 4)
+}
+
+#[test]
+fn weights_as_stored_train_as_their_numbers_do() {
+    let path = model_fixture("llama_gguf/model.gguf");
+    let (config, source) = llm_backbone::weights::open(path).expect("a good fixture");
+    for device in [
+        support::device(),
+        support::device().gradient_checkpointing(),
+    ] {
+        let with = |precision: Precision| {
+            let base = Model::load(&config, source.as_ref(), precision, &device);
+            let base = base.expect("a good fixture");
+            let batch = examples(&base, &pairs(3, 8), true);
+            gradients(&learner_of(base), &batch)
+        };
+        let dense = with(Precision::Dense(DType::F32));
+        let largest = difference(&dense, &with(Precision::Stored));
+        assert!(largest <= 1e-5, "{largest}");
+    }
 }
 
 #[test]

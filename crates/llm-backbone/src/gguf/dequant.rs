@@ -6,8 +6,6 @@
 mod k_quants;
 mod per_32;
 
-use half::f16;
-
 use super::types::TensorType;
 use crate::weights::floats;
 
@@ -52,10 +50,17 @@ fn blocks<const B: usize, const N: usize>(
     );
 }
 
-/// The half-precision number at byte `at`.
+/// The half-precision number at byte `at`, without asking the processor what it can do, as `half` would for every number.
 #[inline(always)]
 fn half_at(block: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+    const REBIAS: f32 = f32::from_bits((112 + 127) << 23); // The exponents' biases are 15 and 127.
+    let bits = u32::from(u16::from_le_bytes([block[at], block[at + 1]]));
+    let magnitude = (bits & 0x7fff) << 13;
+    let value = match bits & 0x7c00 {
+        0x7c00 => f32::from_bits(magnitude | 0x7f80_0000),
+        _ => f32::from_bits(magnitude) * REBIAS,
+    };
+    f32::from_bits(value.to_bits() | (bits & 0x8000) << 16)
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use super::half_at;
 #[inline(always)]
 pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
     let d = half_at(block, 0);
-    for (j, byte) in block[2..].iter().enumerate() {
-        out[j] = f32::from((byte & 15) as i8 - 8) * d;
-        out[j + 16] = f32::from((byte >> 4) as i8 - 8) * d;
+    let (low, high) = out.split_at_mut(16);
+    for ((byte, low), high) in block[2..].iter().zip(low).zip(high) {
+        *low = f32::from((byte & 15) as i8 - 8) * d;
+        *high = f32::from((byte >> 4) as i8 - 8) * d;
     }
 }
 
@@ -17,9 +18,10 @@ pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
 #[inline(always)]
 pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
     let (d, m) = (half_at(block, 0), half_at(block, 2));
-    for (j, byte) in block[4..].iter().enumerate() {
-        out[j] = f32::from(byte & 15) * d + m;
-        out[j + 16] = f32::from(byte >> 4) * d + m;
+    let (low, high) = out.split_at_mut(16);
+    for ((byte, low), high) in block[4..].iter().zip(low).zip(high) {
+        *low = f32::from(byte & 15) * d + m;
+        *high = f32::from(byte >> 4) * d + m;
     }
 }
 

@@ -9,6 +9,17 @@ const ONE: [u8; 2] = [0x00, 0x3c];
 const HALF: [u8; 2] = [0x00, 0x38];
 const TWO: [u8; 2] = [0x00, 0x40];
 
+/// Zero, numbers below the normal range, negative ones, infinities: all 65,536 halves.
+#[test]
+fn every_half_is_the_number_that_the_crate_half_reads() {
+    for bits in 0..=u16::MAX {
+        let (ours, expected) = (half_at(&bits.to_le_bytes(), 0), half::f16::from_bits(bits));
+        let expected = expected.to_f32();
+        let same = ours.to_bits() == expected.to_bits() || ours.is_nan() && expected.is_nan();
+        assert!(same, "{bits:#x}: {ours}, expected {expected}");
+    }
+}
+
 fn block(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
