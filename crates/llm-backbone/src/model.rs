@@ -125,11 +125,11 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// Missing, of another shape, or unreadable.
     pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Matrix, WeightError> {
-        if let (Origin::Files(source), Precision::Stored) = (&self.from, self.precision)
-            && let Some(stored) = source.stored(name)?
-        {
+        if let (Origin::Files(source), Precision::Stored) = (&self.from, self.precision) {
             self.check(*source, name, &shape)?;
-            return Ok(Matrix::stored(stored));
+            if let Some(stored) = source.stored(name)? {
+                return Ok(Matrix::stored(stored));
+            }
         }
         Ok(Matrix::dense(self.tensor(name, shape)?))
     }

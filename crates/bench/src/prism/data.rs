@@ -51,11 +51,18 @@ pub fn load(
     })
 }
 
+/// The comparisons of seen users, and those of the others.
+fn by_seen(
+    data: &PrismData,
+    comparisons: impl IntoIterator<Item = Comparison>,
+) -> (Vec<Comparison>, Vec<Comparison>) {
+    comparisons.into_iter().partition(|c| case(data, c).seen)
+}
+
 /// Keeps `limit` test comparisons, half of them of seen users, each half evenly spaced; 0 keeps all.
 fn thin_test(data: &mut PrismData, limit: usize) {
     let test = std::mem::take(&mut data.split.test);
-    let (mut seen, mut unseen): (Vec<_>, Vec<_>) =
-        test.into_iter().partition(|c| case(data, c).seen);
+    let (mut seen, mut unseen) = by_seen(data, test);
     thin(&mut seen, limit.div_ceil(2));
     thin(&mut unseen, limit.div_ceil(2));
     data.split.test = seen.into_iter().chain(unseen).collect();
@@ -75,8 +82,7 @@ fn case(data: &PrismData, comparison: &Comparison) -> Case {
 fn prompts(data: &PrismData, count: usize) -> Vec<Comparison> {
     let mut known = HashSet::new();
     let distinct = data.split.test.iter().filter(|c| known.insert(key(c)));
-    let (mut seen, mut unseen): (Vec<_>, Vec<_>) =
-        distinct.cloned().partition(|c| case(data, c).seen);
+    let (mut seen, mut unseen) = by_seen(data, distinct.cloned());
     let half = count / 2;
     thin(&mut seen, (count - half).max(1));
     thin(&mut unseen, half.max(1));

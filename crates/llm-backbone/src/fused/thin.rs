@@ -20,39 +20,28 @@ const PER_TASK: usize = 1 << 16;
 /// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`, and `w`, `[d_out, d_in]`, both row by row.
 pub(super) fn product(x: &[f32], w: &[f32], d_in: usize) -> Vec<f32> {
     let n = x.len() / d_in;
-    let d_out = w.len() / d_in;
-    // By columns first, so that a thread writes in one place.
-    let mut columns = vec![0.0; d_out * n];
-    let each = (PER_TASK / d_in).max(1);
-    let tasks = columns
-        .par_chunks_mut(each * n)
-        .zip(w.par_chunks(each * d_in));
-    tasks.for_each(|(columns, w)| {
-        let arch = pulp::Arch::new();
-        arch.dispatch(Columns {
+    by_tasks([n, d_in, w.len() / d_in], |first, columns| {
+        let w = &w[first * d_in..][..columns.len() / n * d_in];
+        pulp::Arch::new().dispatch(Columns {
             x,
             w,
             d_in,
             n,
             columns,
         });
-    });
-    rows_of(columns, n)
+    })
 }
 
 /// [`product`] with a matrix of a file: a few of its rows at a time become numbers, in a cache's worth of memory.
 pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
     let [d_out, d_in] = w.shape();
     let n = x.len() / d_in;
-    let mut columns = vec![0.0; d_out * n];
-    let each = (PER_TASK / d_in).max(1);
-    let tasks = columns.par_chunks_mut(each * n).enumerate();
-    tasks.for_each(|(task, columns)| {
+    by_tasks([n, d_in, d_out], |first, columns| {
         let arch = pulp::Arch::new();
         let mut numbers = vec![0.0; TOGETHER * d_in];
         for (i, columns) in columns.chunks_mut(TOGETHER * n).enumerate() {
             let numbers = &mut numbers[..columns.len() / n * d_in];
-            w.rows(task * each + i * TOGETHER, numbers);
+            w.rows(first + i * TOGETHER, numbers);
             arch.dispatch(Columns {
                 x,
                 w: numbers,
@@ -61,16 +50,21 @@ pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
                 columns,
             });
         }
-    });
-    rows_of(columns, n)
+    })
 }
 
-/// What was written column by column, row by row.
-fn rows_of(columns: Vec<f32>, n: usize) -> Vec<f32> {
+/// `[n, d_out]`: all threads do some rows of the weights, from a first one on, each writing `n` numbers a row.
+fn by_tasks([n, d_in, d_out]: [usize; 3], work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    // By columns first, so that a thread writes in one place.
+    let mut columns = vec![0.0; d_out * n];
+    let each = (PER_TASK / d_in).max(1);
+    columns
+        .par_chunks_mut(each * n)
+        .enumerate()
+        .for_each(|(task, columns)| work(task * each, columns));
     if n == 1 {
         return columns;
     }
-    let d_out = columns.len() / n;
     let mut out = vec![0.0; d_out * n];
     for (row, out) in out.chunks_exact_mut(d_out).enumerate() {
         for (out, column) in out.iter_mut().zip(columns.chunks_exact(n)) {

@@ -84,12 +84,15 @@ fn read_config<E: Experiment>(
 
 /// The preset's file; some presets have another one for data given with `--data`.
 fn preset_file(experiment: &str, args: &Common) -> PathBuf {
-    let file = |end: &str| PathBuf::from(format!("configs/{experiment}/{}{end}", args.preset));
-    let given = file("-data.toml");
+    let given = config_file(experiment, &format!("{}-data", args.preset));
     match !args.data.is_empty() && given.exists() {
         true => given,
-        false => file(".toml"),
+        false => config_file(experiment, &args.preset),
     }
+}
+
+fn config_file(experiment: &str, name: &str) -> PathBuf {
+    PathBuf::from(format!("configs/{experiment}/{name}.toml"))
 }
 
 fn make_folder(out: &Path, args: &Common) -> Result<(), TrainError> {
@@ -111,7 +114,7 @@ fn next_command<E: Experiment>(preset: &str) -> Option<String> {
     let experiment = E::NAME;
     match preset {
         "tiny" => {
-            let small = PathBuf::from(format!("configs/{experiment}/small.toml"));
+            let small = config_file(experiment, "small");
             let small: ExperimentConfig<E> = trainer::config::read_toml(&small).ok()?;
             Some(format!(
                 "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about {:.0} minutes)",
