@@ -4,6 +4,7 @@
 //! the graph, with a backward pass of its own that keeps less in memory than a chain of small operations would. On the
 //! CPU they run as vectorised loops; elsewhere they are composed of burn's operations.
 
+mod attention;
 mod autodiff;
 mod composed;
 mod flex;
@@ -25,6 +26,17 @@ pub(crate) trait FusedOps: Backend {
     /// `[batch, 1, queries, keys]`.
     fn masked_softmax(scores: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::masked_softmax::<Self>(scores, bias)
+    }
+
+    /// `softmax(q k^T + bias) v`, `[batch, heads, queries, dim]`; `q` is of that shape and scaled already, `k` and `v` are
+    /// `[batch, kv_heads, keys, dim]`, and `bias` `[batch, 1, queries, keys]` in f32.
+    fn attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::attention::<Self>(q, k, v, bias)
     }
 
     /// The gradient of the scores, from the probabilities and theirs.
@@ -107,10 +119,10 @@ pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as FusedOps>::thin_product(x, weight))
 }
 
-/// See [`FusedOps::masked_softmax`].
-pub(crate) fn masked_softmax(scores: Tensor<4>, bias: Tensor<4>) -> Tensor<4> {
-    let (scores, bias) = (scores.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as FusedOps>::masked_softmax(scores, bias))
+/// See [`FusedOps::attention`].
+pub(crate) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, bias: Tensor<4>) -> Tensor<4> {
+    let [q, k, v, bias] = [q, k, v, bias].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(<Dispatch as FusedOps>::attention(q, k, v, bias))
 }
 
 /// See [`FusedOps::normalise`]; not differentiable.

@@ -118,8 +118,8 @@ fn gpt_j() {
     assert_logits("gptj", &fixture("gptj"));
 }
 
-fn assert_lora(name: &str) {
-    let device = Device::flex().autodiff();
+fn assert_lora(name: &str, device: &Device) {
+    let device = device.clone().autodiff();
     let expected = expected(name);
     let base = fixture(name).join(expected["base"].as_str().unwrap());
     let model = Model::open(&base, &device).unwrap();
@@ -168,12 +168,36 @@ fn assert_lora(name: &str) {
 
 #[test]
 fn lora_on_llama_equals_peft_in_value_and_gradient() {
-    assert_lora("lora");
+    assert_lora("lora", &Device::flex());
 }
 
 #[test]
 fn lora_on_gpt_j_equals_peft_in_value_and_gradient() {
-    assert_lora("lora_gptj");
+    assert_lora("lora_gptj", &Device::flex());
+}
+
+/// The tests above on a GPU.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn assert_all(device: &Device) {
+    for name in ["llama", "llama_tied", "gptj"] {
+        assert_logits_of(name, &Model::open(&fixture(name), device).unwrap());
+    }
+    for name in ["lora", "lora_gptj"] {
+        assert_lora(name, device);
+    }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn cuda_equals_transformers_and_peft() {
+    assert_all(&Device::cuda(0));
+}
+
+/// On whatever GPU wgpu finds, a driver in software included (Mesa's `lavapipe`).
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu_equals_transformers_and_peft() {
+    assert_all(&Device::wgpu(burn::tensor::DeviceKind::DefaultDevice));
 }
 
 #[test]

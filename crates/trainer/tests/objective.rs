@@ -215,10 +215,9 @@ fn gradient_checkpointing_changes_no_gradient() {
     }
 }
 
-/// CubeCL's kernels on whatever GPU wgpu finds, a driver in software included (Mesa's `lavapipe`).
-#[cfg(feature = "wgpu")]
-#[test]
-fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
+/// That a training step on the GPU called `gpu` has the loss and the gradients of the CPU.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn assert_like_the_cpu(gpu: &str) {
     for name in FAMILIES {
         let batch = examples(&open(name), &pairs(3, 8), true);
         let on = |device: Device| {
@@ -231,7 +230,7 @@ fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
         };
         let (cpu, gpu) = (
             on(Device::flex()),
-            on(trainer::device::parse("wgpu").expect("built in")),
+            on(trainer::device::parse(gpu).expect("built in")),
         );
         let largest = difference(&cpu.0, &gpu.0);
         eprintln!(
@@ -243,6 +242,19 @@ fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
             assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs(), "{name}: {cpu} {gpu}");
         }
     }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn cuda_gives_the_loss_and_gradients_of_the_cpu() {
+    assert_like_the_cpu("cuda:0");
+}
+
+/// On whatever GPU wgpu finds, a driver in software included (Mesa's `lavapipe`).
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
+    assert_like_the_cpu("wgpu");
 }
 
 #[test]

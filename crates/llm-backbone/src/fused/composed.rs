@@ -2,12 +2,36 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
-use burn::tensor::{Slice, TensorData};
+use burn::tensor::{DType, Slice, TensorData};
 
+use super::FusedOps;
 use crate::stored::StoredMatrix;
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-impl super::FusedOps for burn::backend::Cube {}
+impl FusedOps for burn::backend::Cube {}
+
+/// Query heads that share a key head are stacked along the rows of one product, so keys are never repeated in memory.
+pub(super) fn attention<B: FusedOps>(
+    q: FloatTensor<B>,
+    k: FloatTensor<B>,
+    v: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let [batch, heads, queries, dim] = q.shape().dims();
+    let [_, kv_heads, keys, _] = k.shape().dims();
+    let per_key_head = heads / kv_heads * queries;
+    let dtype = q.dtype();
+    let stacked = |x, width| B::float_reshape(x, [batch, kv_heads, per_key_head, width].into());
+    let apart = |x, width| B::float_reshape(x, [batch, heads, queries, width].into());
+    let cast = |x: FloatTensor<B>, dtype: DType| match x.dtype() == dtype {
+        true => x,
+        false => B::float_cast(x, dtype.into()),
+    };
+    let scores = B::float_matmul(stacked(q, dim), B::float_swap_dims(k, 2, 3));
+    let probs = B::masked_softmax(cast(apart(scores, keys), DType::F32), bias);
+    let sums = B::float_matmul(stacked(cast(probs, dtype), keys), v);
+    apart(sums, dim)
+}
 
 pub(super) fn masked_softmax<B: Backend>(
     scores: FloatTensor<B>,

@@ -5,7 +5,9 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, Shape, TensorData};
 
-use super::{FusedOps, composed, kernels, thin};
+use rayon::prelude::*;
+
+use super::{FusedOps, attention, composed, kernels, thin};
 use crate::stored::StoredMatrix;
 
 impl FusedOps for Flex {
@@ -20,6 +22,44 @@ impl FusedOps for Flex {
             let (batch, query) = (i / (heads * queries), i % queries);
             kernels::masked_softmax(row, bias(batch * queries + query));
         })
+    }
+
+    fn attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        let [batch, heads, queries, dim] = shape_of(&q);
+        let [_, kv_heads, keys, _] = shape_of(&k);
+        let rows_of_q = heads / kv_heads * queries;
+        // Rows of a head lie side by side, as a cache has them.
+        let rows_are_whole = |x: &FlexTensor| {
+            let [_, _, per_row, per_number] = strides_of(x);
+            x.layout().has_positive_strides() && [per_row, per_number] == [dim, 1]
+        };
+        let few = rows_of_q <= thin::MOST_ROWS && all_f32([&q, &k, &v, &bias]);
+        if !few || !rows_are_whole(&k) || !rows_are_whole(&v) {
+            return composed::attention::<Self>(q, k, v, bias);
+        }
+        let shape = q.layout().shape().clone();
+        let (q, bias) = (dense(q), dense(bias));
+        let (bias, q) = (rows(&bias, keys), rows(&q, rows_of_q * dim));
+        let head_of = |x: &FlexTensor| {
+            let [per_batch, per_head, _, _] = strides_of(x);
+            let start = x.layout().start_offset();
+            move |i: usize| start + i / kv_heads * per_batch + i % kv_heads * per_head
+        };
+        let (k_at, v_at) = (head_of(&k), head_of(&v));
+        let (k, v) = (k.storage::<f32>(), v.storage::<f32>());
+        let mut out = vec![0.0; batch * heads * queries * dim];
+        let heads = out.par_chunks_mut(rows_of_q * dim).enumerate();
+        heads.for_each(|(i, out)| {
+            attention::few_queries(
+                q(i),
+                &k[k_at(i)..][..keys * dim],
+                &v[v_at(i)..][..keys * dim],
+                |row| bias(i / kv_heads * queries + row % queries),
+                dim,
+                out,
+            );
+        });
+        tensor(out, shape)
     }
 
     fn softmax_backward(probs: FlexTensor, grad: FlexTensor) -> FlexTensor {

@@ -161,6 +161,14 @@ pub(super) fn masked_softmax(row: &mut [f32], bias: &[f32]) {
     softmax(row);
 }
 
+/// `out += factor * x`.
+#[inline(always)]
+pub(super) fn add_scaled(out: &mut [f32], factor: f32, x: &[f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out += factor * x;
+    }
+}
+
 /// `grad` becomes `probs * (grad - sum(probs * grad))`.
 #[inline(always)]
 pub(super) fn softmax_backward(grad: &mut [f32], probs: &[f32]) {

@@ -36,21 +36,52 @@ fn assert_same<const D: usize, const N: usize>(
     }
 }
 
-#[test]
-fn masked_softmax_is_softmax_of_the_sum() {
-    // 37 keys: two whole vectors and a rest. The mask hides later keys, and one row sees nothing.
-    let mut hidden = vec![0.0f32; 2 * 5 * 37];
+/// `[2, 1, queries, 37]`: two whole vectors and a rest. Later keys are hidden, and one query sees nothing.
+fn mask(queries: usize) -> Tensor<4> {
+    let mut hidden = vec![0.0f32; 2 * queries * 37];
     for (i, x) in hidden.iter_mut().enumerate() {
-        if i % 37 > 7 * (i / 37 % 5) || i / 37 == 3 {
+        if i % 37 > 7 * (i / 37 % queries) || i / 37 == 3 {
             *x = -1e30;
         }
     }
-    let bias = Tensor::<1>::from_floats(hidden.as_slice(), &Device::flex()).reshape([2, 1, 5, 37]);
+    Tensor::<1>::from_floats(hidden.as_slice(), &Device::flex()).reshape([2, 1, queries, 37])
+}
+
+/// Attention as its formula says, with the two key heads repeated for the queries of six.
+fn attention_by_formula([q, k, v]: [Tensor<4>; 3], bias: Tensor<4>) -> Tensor<4> {
+    let repeated = |x: Tensor<4>| {
+        let [batch, heads, keys, dim] = x.dims();
+        let x = x.reshape([batch, heads, 1, keys, dim]).repeat_dim(2, 3);
+        x.reshape([batch, 3 * heads, keys, dim])
+    };
+    softmax(q.matmul(repeated(k).swap_dims(2, 3)) + bias, 3).matmul(repeated(v))
+}
+
+#[test]
+fn attention_is_softmax_over_keys_of_a_sum_of_values() {
+    // Small numbers: a gradient is the difference of sums that are as large as scores times values.
+    let inputs = [[2, 6, 5, 24], [2, 2, 37, 24], [2, 2, 37, 24]];
+    let inputs = inputs.map(|shape| random(shape).mul_scalar(0.1));
     assert_same(
-        [random([2, 3, 5, 37])],
-        |[x]| masked_softmax(x, bias.clone()),
-        |[x]| softmax(x + bias.clone().autodiff(), 3),
+        inputs,
+        |[q, k, v]| attention(q, k, v, mask(5)),
+        |inputs| attention_by_formula(inputs, mask(5).autodiff()),
     );
+}
+
+#[test]
+fn a_few_queries_read_a_cache_in_place() {
+    // 12 keys more than are filled.
+    let cache = || random([2, 2, 49, 24]).narrow(2, 0, 37);
+    for queries in [1, 2, 5] {
+        let q = random([2, 6, queries, 24]).mul_scalar(0.1);
+        let inputs = [q, cache(), cache()];
+        let [q, k, v] = inputs.clone();
+        let ours = attention(q, k, v, mask(queries)).into_data();
+        let expected = attention_by_formula(inputs, mask(queries)).into_data();
+        let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(2e-5, 2e-6);
+        ours.assert_approx_eq(&expected, tolerance);
+    }
 }
 
 #[test]
@@ -137,13 +168,15 @@ fn the_exponential_is_right_to_two_units_in_the_last_place() {
 
 #[test]
 fn what_is_no_number_is_not_hidden() {
-    let x = Tensor::<4>::from_floats([[[[0.0, f32::NAN, 1.0]]]], &Device::flex());
-    let bias = Tensor::<4>::zeros([1, 1, 1, 3], &Device::flex());
-    let probs = masked_softmax(x, bias)
-        .into_data()
-        .try_to_vec::<f32>()
-        .unwrap();
-    assert!(probs.iter().all(|p| p.is_nan()));
+    let device = Device::flex();
+    let keys = Tensor::<4>::from_floats([[[[0.0], [f32::NAN], [1.0]]]], &device);
+    let bias = |queries| Tensor::<4>::zeros([1, 1, queries, 3], &device);
+    for queries in [1, 40] {
+        let q = Tensor::<4>::ones([1, 1, queries, 1], &device);
+        let seen = attention(q, keys.clone(), keys.ones_like(), bias(queries));
+        let seen = seen.into_data().try_to_vec::<f32>().unwrap();
+        assert!(seen.iter().all(|x| x.is_nan()));
+    }
 }
 
 #[test]

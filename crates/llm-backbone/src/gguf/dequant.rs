@@ -3,6 +3,8 @@
 //! The layouts are those of `ggml-common.h` and the arithmetic that of `ggml-quants.c`: everything in 32-bit numbers, in
 //! the same order, so the results agree to the bit. Numbers in a block are little-endian; `f16` is IEEE half precision.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod k_quants;
 mod per_32;
 
@@ -18,6 +20,15 @@ pub fn dequantise(kind: TensorType, bytes: &[u8]) -> Vec<f32> {
 
 /// Fills `out` with the numbers in `bytes`; what has no place in `out`, or no bytes, is left out.
 pub fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::dequantise_into(kind, bytes, out) {
+        return;
+    }
+    anywhere(kind, bytes, out);
+}
+
+/// [`dequantise_into`] in plain Rust.
+fn anywhere(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
     match kind {
         TensorType::F32 => floats::f32_into(bytes, out),
         TensorType::F16 => floats::f16_into(bytes, out),
@@ -54,13 +65,29 @@ fn blocks<const B: usize, const N: usize>(
 #[inline(always)]
 fn half_at(block: &[u8], at: usize) -> f32 {
     const REBIAS: f32 = f32::from_bits((112 + 127) << 23); // The exponents' biases are 15 and 127.
-    let bits = u32::from(u16::from_le_bytes([block[at], block[at + 1]]));
-    let magnitude = (bits & 0x7fff) << 13;
-    let value = match bits & 0x7c00 {
-        0x7c00 => f32::from_bits(magnitude | 0x7f80_0000),
-        _ => f32::from_bits(magnitude) * REBIAS,
-    };
-    f32::from_bits(value.to_bits() | (bits & 0x8000) << 16)
+    let half = i16::from_le_bytes([block[at], block[at + 1]]);
+    // Sign, and exponent with mantissa, in their places: the sign was copied on the way.
+    let bits = (i32::from(half) << 13) as u32 & 0x8fff_e000;
+    if half & 0x7c00 == 0x7c00 {
+        return infinite(bits);
+    }
+    f32::from_bits(bits) * REBIAS
+}
+
+/// A half that is infinite or no number; a call of its own, so that the other numbers of a block become vector code.
+#[cold]
+#[inline(never)]
+fn infinite(bits: u32) -> f32 {
+    f32::from_bits(bits | 0x7f80_0000)
+}
+
+/// `byte - zero` as a float. The byte's bits go below those of 2^23, which is taken away with `zero`: vector code, where
+/// a conversion of bytes is not.
+#[inline(always)]
+fn from_zero(byte: u8, zero: u8) -> f32 {
+    const LARGE: u32 = 1 << 23;
+    let raised = f32::from_bits(u32::from(byte) | (LARGE as f32).to_bits());
+    raised - (LARGE + u32::from(zero)) as f32
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Blocks of 32 numbers. In the 4- and 5-bit types byte `j` holds number `j` in its low and number `j + 16` in its high
 //! four bits; the 5-bit types keep the fifth bit of number `j` in bit `j` of a separate 32-bit word.
 
-use super::half_at;
+use super::{from_zero, half_at};
 
 /// `d: f16 | q: 16 bytes`; `x = d (q - 8)`.
 #[inline(always)]
@@ -9,8 +9,8 @@ pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
     let d = half_at(block, 0);
     let (low, high) = out.split_at_mut(16);
     for ((byte, low), high) in block[2..].iter().zip(low).zip(high) {
-        *low = f32::from((byte & 15) as i8 - 8) * d;
-        *high = f32::from((byte >> 4) as i8 - 8) * d;
+        *low = from_zero(byte & 15, 8) * d;
+        *high = from_zero(byte >> 4, 8) * d;
     }
 }
 
@@ -32,8 +32,8 @@ pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
     let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
     for (j, byte) in block[6..].iter().enumerate() {
         let (low, upper) = five_bits(*byte, high, j);
-        out[j] = f32::from(low as i8 - 16) * d;
-        out[j + 16] = f32::from(upper as i8 - 16) * d;
+        out[j] = from_zero(low, 16) * d;
+        out[j + 16] = from_zero(upper, 16) * d;
     }
 }
 
@@ -49,12 +49,12 @@ pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
     }
 }
 
-/// `d: f16 | q: 32 x i8`; `x = d q`.
+/// `d: f16 | q: 32 x i8`; `x = d q`. With its sign bit turned, a signed byte counts from -128 on.
 #[inline(always)]
 pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
     let d = half_at(block, 0);
     for (place, byte) in out.iter_mut().zip(&block[2..]) {
-        *place = f32::from(*byte as i8) * d;
+        *place = from_zero(byte ^ 128, 128) * d;
     }
 }
 

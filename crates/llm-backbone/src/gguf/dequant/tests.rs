@@ -20,6 +20,23 @@ fn every_half_is_the_number_that_the_crate_half_reads() {
     }
 }
 
+/// Scales of every kind, infinite ones too, and quants of every value.
+#[test]
+fn vector_code_gives_the_numbers_of_plain_code() {
+    let mut rng = crate::random::named_rng(0, "blocks");
+    for kind in [TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0] {
+        let mut bytes = vec![0; 4096 * kind.block_bytes()];
+        rand::Rng::fill(&mut rng, bytes.as_mut_slice());
+        let found = dequantise(kind, &bytes);
+        let mut plain = vec![0.0; found.len()];
+        anywhere(kind, &bytes, &mut plain);
+        for (found, plain) in found.into_iter().zip(plain) {
+            let same = found.to_bits() == plain.to_bits() || found.is_nan() && plain.is_nan();
+            assert!(same, "{kind}: {found}, expected {plain}");
+        }
+    }
+}
+
 fn block(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
