@@ -133,7 +133,7 @@ fn pack(policy: &Policy, examples: &[Example], chunk: &[usize]) -> PackedBatch {
             branch: Branch::User,
         })
         .collect();
-    PackedBatch::new(&rows, policy.user_tokens())
+    PackedBatch::for_device(&rows, policy.user_tokens(), &policy.model.device())
 }
 
 /// How a policy treats held-out text.

@@ -11,6 +11,7 @@
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use pdpo_loss::Branch;
 
+use crate::replicas::is_cpu;
 use crate::tokenise::TokenizedPair;
 
 /// One comparison in one branch.
@@ -27,7 +28,7 @@ pub struct Row<'a> {
 pub struct PackedBatch {
     /// Rows.
     pub rows: usize,
-    /// Longest row, soft tokens included.
+    /// The length of rows with padding, soft tokens included.
     pub seq: usize,
     /// Soft tokens per row.
     pub soft: usize,
@@ -66,14 +67,32 @@ pub struct DeviceBatch {
     pub membership: Tensor<2>,
 }
 
+/// Lengths of rows on a GPU are multiples of this.
+const GPU_LENGTHS: usize = 64;
+
+fn longest(rows: &[Row<'_>], soft: usize) -> usize {
+    let lengths = rows.iter().map(|row| row.pair.row_length(soft));
+    lengths.max().unwrap_or(0)
+}
+
 impl PackedBatch {
-    /// Packs `rows`, each with `soft` soft tokens.
+    /// Packs `rows`, each with `soft` soft tokens, to the length of the longest.
     pub fn new(rows: &[Row<'_>], soft: usize) -> Self {
-        let seq = rows
-            .iter()
-            .map(|r| r.pair.row_length(soft))
-            .max()
-            .unwrap_or(0);
+        Self::of_length(rows, soft, longest(rows, soft))
+    }
+
+    /// As [`PackedBatch::new`] on a CPU; on another device up to the next multiple of 64, because kernels are chosen and memory
+    /// is kept by shape there.
+    pub fn for_device(rows: &[Row<'_>], soft: usize, device: &Device) -> Self {
+        let longest = longest(rows, soft);
+        let length = match is_cpu(device) {
+            true => longest,
+            false => longest.next_multiple_of(GPU_LENGTHS),
+        };
+        Self::of_length(rows, soft, length)
+    }
+
+    fn of_length(rows: &[Row<'_>], soft: usize, seq: usize) -> Self {
         let mut batch = Self {
             rows: rows.len(),
             seq,
@@ -213,15 +232,35 @@ mod tests {
         }
     }
 
-    fn packed() -> PackedBatch {
+    fn packed_to(length: usize) -> PackedBatch {
         let pair = pair();
-        PackedBatch::new(
-            &[Row {
-                pair: &pair,
-                branch: Branch::User,
-            }],
-            2,
-        )
+        let row = Row {
+            pair: &pair,
+            branch: Branch::User,
+        };
+        PackedBatch::of_length(&[row], 2, length)
+    }
+
+    fn packed() -> PackedBatch {
+        packed_to(pair().row_length(2))
+    }
+
+    #[test]
+    fn a_longer_row_is_the_same_row_with_padding_behind_it() {
+        let (tight, long) = (packed(), packed_to(64));
+        assert_eq!((tight.seq, long.seq), (8, 64));
+        assert_eq!(long.tokens, tight.tokens);
+        assert_eq!(long.ids[..6], tight.ids);
+        assert_eq!(long.positions[..8], tight.positions);
+        assert_eq!(
+            (&long.predictors, &long.targets),
+            (&tight.predictors, &tight.targets)
+        );
+        for (long, tight) in long.visible.chunks(64).zip(tight.visible.chunks(8)) {
+            assert_eq!(long[..8], *tight);
+        }
+        let beyond = long.visible.iter().filter(|&&seen| seen).count();
+        assert_eq!(beyond, tight.visible.iter().filter(|&&seen| seen).count());
     }
 
     #[test]

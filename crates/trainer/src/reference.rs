@@ -144,7 +144,7 @@ impl ReferenceCache {
                     branch: Branch::Generic,
                 })
                 .collect();
-            let packed = PackedBatch::new(&rows, 0);
+            let packed = PackedBatch::for_device(&rows, 0, &device);
             let sums = policy.response_log_probs(&packed, &packed.to_device(&device), None);
             host(sums.chosen).into_iter().zip(host(sums.rejected))
         };

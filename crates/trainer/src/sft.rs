@@ -163,7 +163,7 @@ fn gradients(
                     branch: Branch::Generic,
                 })
                 .collect();
-            let mut packed = PackedBatch::new(&rows, 0);
+            let mut packed = PackedBatch::for_device(&rows, 0, &device);
             if config.prompts_too {
                 packed.score_prompts(&rows);
             }

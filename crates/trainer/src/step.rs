@@ -344,7 +344,7 @@ impl Learner {
         let _span = trace_span!(target: TARGET, "data").entered();
         let device = policy.model.device();
         let rows: Vec<Row<'_>> = micro.iter().map(|(_, row)| *row).collect();
-        let packed = PackedBatch::new(&rows, policy.user_tokens());
+        let packed = PackedBatch::for_device(&rows, policy.user_tokens(), &device);
         let on_device = packed.to_device(&device);
         let users = self.user_rows(batch, micro, &device)?;
         Ok((packed, on_device, users))

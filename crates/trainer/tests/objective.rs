@@ -215,10 +215,19 @@ fn gradient_checkpointing_changes_no_gradient() {
     }
 }
 
-/// That a training step on the GPU called `gpu` has the loss and the gradients of the CPU.
+/// The length of the difference of two sets of gradients, relative to the length of the first.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn assert_like_the_cpu(gpu: &str) {
-    for name in FAMILIES {
+fn relative_distance(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f32 {
+    let pairs = || a.iter().flat_map(|(name, a)| a.iter().zip(&b[name]));
+    let length = |squares: f64| squares.sqrt() as f32;
+    let of_difference = length(pairs().map(|(a, b)| f64::from(a - b).powi(2)).sum());
+    of_difference / length(pairs().map(|(a, _)| f64::from(*a).powi(2)).sum())
+}
+
+/// That a training step on the device called `gpu` has the loss and the gradients of the CPU, up to `tolerance`.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn assert_like_the_cpu(gpu: &str, tolerance: f32) {
+    let steps = FAMILIES.map(|name| {
         let batch = examples(&open(name), &pairs(3, 8), true);
         let on = |device: Device| {
             let mut learner = learner_on(&device.autodiff(), name);
@@ -232,29 +241,35 @@ fn assert_like_the_cpu(gpu: &str) {
             on(Device::flex()),
             on(trainer::device::parse(gpu).expect("built in")),
         );
-        let largest = difference(&cpu.0, &gpu.0);
+        let distance = relative_distance(&cpu.0, &gpu.0);
         eprintln!(
-            "{name}: gradients differ by at most {largest:e}, losses {:?} {:?}",
-            cpu.1, gpu.1
+            "{name}: gradients are {distance:e} apart, single numbers up to {:e}; losses {:?} {:?}",
+            difference(&cpu.0, &gpu.0),
+            cpu.1,
+            gpu.1
         );
-        assert!(largest <= 1e-3, "{name}: {largest}");
-        for (cpu, gpu) in cpu.1.iter().zip(gpu.1) {
+        (name, distance, cpu.1, gpu.1)
+    });
+    for (name, distance, cpu, gpu) in steps {
+        assert!(distance <= tolerance, "{name}: {distance}");
+        for (cpu, gpu) in cpu.iter().zip(gpu) {
             assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs(), "{name}: {cpu} {gpu}");
         }
     }
 }
 
+/// NVIDIA's matrix units round the factors of f32 products to ten bits (TF32).
 #[cfg(feature = "cuda")]
 #[test]
 fn cuda_gives_the_loss_and_gradients_of_the_cpu() {
-    assert_like_the_cpu("cuda:0");
+    assert_like_the_cpu("cuda:0", 1e-2);
 }
 
 /// On whatever GPU wgpu finds, a driver in software included (Mesa's `lavapipe`).
 #[cfg(feature = "wgpu")]
 #[test]
 fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
-    assert_like_the_cpu("wgpu");
+    assert_like_the_cpu("wgpu", 1e-4);
 }
 
 #[test]
