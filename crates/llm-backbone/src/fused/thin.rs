@@ -140,7 +140,8 @@ fn dots<S: Simd, const A: usize, const B: usize>(
 ) -> [[f32; B]; A] {
     let length = a[0].len();
     let vectors = length / S::F32_LANES;
-    let (mut a_vectors, mut b_vectors): ([&[S::f32s]; A], [&[S::f32s]; B]) = ([&[]; A], [&[]; B]);
+    let mut a_vectors: [&[S::f32s]; A] = [&[]; A];
+    let mut b_vectors: [&[S::f32s]; B] = [&[]; B];
     for i in 0..A {
         a_vectors[i] = &S::as_simd_f32s(a[i]).0[..vectors];
     }
