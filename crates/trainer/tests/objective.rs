@@ -224,9 +224,10 @@ fn relative_distance(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f3
     of_difference / length(pairs().map(|(a, _)| f64::from(*a).powi(2)).sum())
 }
 
-/// That a training step on the device called `gpu` has the loss and the gradients of the CPU, up to `tolerance`.
+/// That a training step on the device called `gpu` has the loss and the gradients of the CPU: all gradients together up to
+/// `most_apart`, every number up to `most` of the largest of its tensor.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn assert_like_the_cpu(gpu: &str, tolerance: f32) {
+fn assert_like_the_cpu(gpu: &str, most_apart: f32, most: f32) {
     let steps = FAMILIES.map(|name| {
         let batch = examples(&open(name), &pairs(3, 8), true);
         let on = |device: Device| {
@@ -241,17 +242,17 @@ fn assert_like_the_cpu(gpu: &str, tolerance: f32) {
             on(Device::flex()),
             on(trainer::device::parse(gpu).expect("built in")),
         );
-        let distance = relative_distance(&cpu.0, &gpu.0);
+        let apart = relative_distance(&cpu.0, &gpu.0);
+        let largest = difference(&cpu.0, &gpu.0);
         eprintln!(
-            "{name}: gradients are {distance:e} apart, single numbers up to {:e}; losses {:?} {:?}",
-            difference(&cpu.0, &gpu.0),
-            cpu.1,
-            gpu.1
+            "{name}: gradients are {apart:e} apart, single numbers up to {largest:e}; losses {:?} {:?}",
+            cpu.1, gpu.1
         );
-        (name, distance, cpu.1, gpu.1)
+        (name, [apart, largest], cpu.1, gpu.1)
     });
-    for (name, distance, cpu, gpu) in steps {
-        assert!(distance <= tolerance, "{name}: {distance}");
+    for (name, [apart, largest], cpu, gpu) in steps {
+        assert!(apart <= most_apart, "{name}: {apart}");
+        assert!(largest <= most, "{name}: {largest}");
         for (cpu, gpu) in cpu.iter().zip(gpu) {
             assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs(), "{name}: {cpu} {gpu}");
         }
@@ -262,14 +263,14 @@ fn assert_like_the_cpu(gpu: &str, tolerance: f32) {
 #[cfg(feature = "cuda")]
 #[test]
 fn cuda_gives_the_loss_and_gradients_of_the_cpu() {
-    assert_like_the_cpu("cuda:0", 1e-2);
+    assert_like_the_cpu("cuda:0", 1e-2, 2e-2);
 }
 
 /// On whatever GPU wgpu finds, a driver in software included (Mesa's `lavapipe`).
 #[cfg(feature = "wgpu")]
 #[test]
 fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
-    assert_like_the_cpu("wgpu", 1e-4);
+    assert_like_the_cpu("wgpu", 1e-4, 1e-3);
 }
 
 #[test]
