@@ -16,14 +16,14 @@ pub enum Against {
     Trl(Box<TrlArgs>),
 }
 
-/// TRL's DPO trainer and transformers' decoding, on PyTorch.
+/// TRL's DPO trainer and transformers' decoding, on PyTorch; llama.cpp's decoding where it builds.
 ///
 /// Both sides work on the same model (SmolLM2-135M-Instruct, LoRA of rank 8 on q, k and v) and the same token ids, in
 /// turns on this machine: training steps of plain DPO and of P-DPO with cached reference log-probs, decoding at batch 1
-/// and 8, and plain matrix products. TRL has no personalised loss: it trains on two copies of every comparison instead.
+/// and 8, decoding with the file's own weights against llama.cpp, and plain matrix products. TRL has no personalised loss: it trains on two copies of every comparison instead.
 ///
-/// The first call installs PyTorch, transformers, peft and TRL into the cache (about 5 GB). Needs Python 3.10 or later
-/// with pip and venv. About ten minutes on two cores; leave the machine alone meanwhile.
+/// The first call installs PyTorch, transformers, peft and TRL into the cache (about 5 GB) and compiles llama.cpp, without
+/// which it goes on. Needs Python 3.10 or later with pip and venv. About ten minutes on two cores; leave the machine alone meanwhile.
 ///
 /// Next steps:
 ///   cargo xtask bench trl
@@ -38,7 +38,7 @@ pub struct TrlArgs {
     /// A Hugging Face directory or a GGUF file of a Llama instead of SmolLM2.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
-    /// Only these, separated by commas: `vanilla`, `pdpo`, `decode`, `matmul`.
+    /// Only these, separated by commas: `vanilla`, `pdpo`, `decode`, `llama-cpp`, `matmul`.
     #[arg(long, value_name = "A,B")]
     only: Option<String>,
     /// Rounds of each side [default: 3].
@@ -53,8 +53,8 @@ pub struct TrlArgs {
     /// TRL's type, `float32` or `bfloat16`; ours stays f32 [default: float32].
     #[arg(long, value_name = "TYPE")]
     dtype: Option<String>,
-    /// Writes all figures and the ratios `vanilla_ratio`, `pdpo_ratio`, `peak_memory_ratio` and `decode_ratio` (ours
-    /// over theirs) to a file.
+    /// Writes all figures and the ratios `vanilla_ratio`, `pdpo_ratio`, `peak_memory_ratio`, `decode_ratio` and
+    /// `llama_cpp_ratio` (ours over theirs) to a file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -104,8 +104,10 @@ pub fn run(against: &Against) -> Result<ExitCode, Box<dyn Error>> {
 
 /// A Python with the packages of `requirements.txt`, in `folder`; installed anew where they have changed.
 fn python(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let requirements = cargo::root().join("crates/bench/python/requirements.txt");
-    let wanted = fs::read_to_string(&requirements)?;
+    let lists = cargo::root().join("crates/bench/python");
+    let [requirements, llama_cpp] =
+        ["requirements.txt", "llama_cpp.txt"].map(|name| lists.join(name));
+    let wanted = fs::read_to_string(&requirements)? + &fs::read_to_string(&llama_cpp)?;
     let venv = folder.join("venv");
     let python = match cfg!(windows) {
         true => venv.join("Scripts").join("python.exe"),
@@ -127,13 +129,20 @@ fn python(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
             .arg(&venv),
         "Install your system's package for Python's venv (python3-venv).",
     )?;
+    let install = |list: &Path| {
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
+        pip.arg("--requirement").arg(list);
+        pip
+    };
     must(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--disable-pip-version-check"])
-            .arg("--requirement")
-            .arg(&requirements),
+        &mut install(&requirements),
         "Free disk space or a reachable package index may be missing; call it again afterwards.",
     )?;
+    eprintln!("Compiling llama.cpp");
+    if let Err(error) = must(&mut install(&llama_cpp), "llama.cpp is left out.") {
+        eprintln!("{error} To try again, delete {}.", installed.display());
+    }
     fs::write(&installed, wanted)?;
     Ok(python)
 }

@@ -1,9 +1,9 @@
-"""The other side of `cargo xtask bench trl`: PyTorch, transformers, peft and TRL on the same model and token ids.
+"""The other side of `cargo xtask bench trl`: PyTorch, transformers, peft, TRL and llama.cpp on the same model and token ids.
 
     python trl_worker.py KIND FOLDER [--steps N] [--batch N] [--dtype float32|bfloat16]
 
-KIND is `vanilla`, `pdpo`, `decode` or `matmul`; FOLDER is what `bench speed` writes: `model/` (a Hugging Face
-directory), `comparisons.jsonl` and `prompts.json`. A line on standard output says what was made ready. Then each line
+KIND is `vanilla`, `pdpo`, `decode`, `llama-cpp` or `matmul`; FOLDER is what `bench speed` writes: `model/` (a Hugging
+Face directory), `stored.gguf` (the file it comes from), `comparisons.jsonl` and `prompts.json`. A line on standard output says what was made ready. Then each line
 on standard input asks for one round of work and is answered by one line of figures; the end of input ends the program.
 Answers are JSON objects; other lines are noise of the packages.
 
@@ -13,6 +13,7 @@ branches cost: the user's soft tokens are left out in TRL's favour.
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ import transformers
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["vanilla", "pdpo", "decode", "matmul"])
+    parser.add_argument("kind", choices=["vanilla", "pdpo", "decode", "llama-cpp", "matmul"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--batch", type=int, default=4)
@@ -35,6 +36,8 @@ def main():
         rounds(matmul)
     elif args.kind == "decode":
         decode(args)
+    elif args.kind == "llama-cpp":
+        llama_cpp(args)
     else:
         train(args)
 
@@ -145,6 +148,34 @@ def decode(args):
     def work():
         speed = {f"batch_{b}": b * new / (seconds(b, new + 1) - seconds(b, 1)) for b in (1, 8)}
         return {**speed, "peak_bytes": peak_bytes()}
+
+    rounds(work)
+
+
+def llama_cpp(args):
+    """Greedy tokens per second after the first prompt, with the weights as the file has them."""
+    from llama_cpp import Llama
+
+    [prompt, *_] = json.loads((args.folder / "prompts.json").read_text())
+    new = 64
+    threads = os.cpu_count()
+    llama = Llama(
+        str(args.folder / "stored.gguf"),
+        n_ctx=len(prompt) + new + 1,
+        n_threads=threads,
+        n_threads_batch=threads,
+        verbose=False,
+    )
+
+    def work():
+        llama.reset()
+        llama.eval(prompt)
+        token = llama.sample(temp=0.0)
+        start = time.perf_counter()
+        for _ in range(new):
+            llama.eval([token])
+            token = llama.sample(temp=0.0)
+        return {"batch_1": new / (time.perf_counter() - start), "peak_bytes": peak_bytes()}
 
     rounds(work)
 

@@ -1,7 +1,7 @@
 //! Our speed against that of TRL on PyTorch: the same model, the same token ids, on this machine, in turns.
 //!
 //! Two programs make the same things ready and then work in rounds, one at a time: [`worker`] for us,
-//! `python/trl_worker.py` for TRL. [`contest`] starts both and asks for the rounds, [`workload`] writes what both read,
+//! `python/trl_worker.py` for TRL and llama.cpp. [`contest`] starts both and asks for the rounds, [`workload`] writes what both read,
 //! [`summary`] makes ratios of the figures.
 
 pub mod contest;
@@ -21,13 +21,22 @@ pub enum Kind {
     Pdpo,
     /// Greedy decoding at batch 1 and 8.
     Decode,
+    /// Greedy decoding with the weights as a GGUF file stores them, against llama.cpp.
+    #[serde(rename = "llama-cpp")]
+    LlamaCpp,
     /// Matrix products alone.
     Matmul,
 }
 
 impl Kind {
     /// All, in the order of the table.
-    pub const ALL: [Self; 4] = [Self::Vanilla, Self::Pdpo, Self::Decode, Self::Matmul];
+    pub const ALL: [Self; 5] = [
+        Self::Vanilla,
+        Self::Pdpo,
+        Self::Decode,
+        Self::LlamaCpp,
+        Self::Matmul,
+    ];
 
     /// As both programs are told.
     pub fn name(self) -> &'static str {
@@ -35,6 +44,7 @@ impl Kind {
             Self::Vanilla => "vanilla",
             Self::Pdpo => "pdpo",
             Self::Decode => "decode",
+            Self::LlamaCpp => "llama-cpp",
             Self::Matmul => "matmul",
         }
     }

@@ -48,9 +48,20 @@ impl StoredMatrix {
     /// The numbers of as many rows as `out` holds, from row `first` on.
     pub fn rows(&self, first: usize, out: &mut [f32]) {
         let [_, d_in] = self.0.shape;
-        let row = d_in / self.0.kind.block() * self.0.kind.block_bytes();
-        let bytes = &self.0.bytes[first * row..][..out.len() / d_in * row];
+        let bytes = self.bytes_of(first, out.len() / d_in);
         dequant::dequantise_into(self.0.kind, bytes, out);
+    }
+
+    /// The inner products of as many rows as `out` has places, from row `first` on, with `x`, and `true`; `false` where only
+    /// [`rows`](Self::rows) can be had.
+    pub(crate) fn dots(&self, first: usize, x: &[f32], out: &mut [f32]) -> bool {
+        dequant::dots(self.0.kind, self.bytes_of(first, out.len()), x, out)
+    }
+
+    fn bytes_of(&self, first: usize, rows: usize) -> &[u8] {
+        let [_, d_in] = self.0.shape;
+        let row = d_in / self.0.kind.block() * self.0.kind.block_bytes();
+        &self.0.bytes[first * row..][..rows * row]
     }
 
     /// All numbers, row by row.

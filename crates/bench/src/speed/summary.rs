@@ -45,6 +45,7 @@ const DECODE_1: &str = "decoding, batch 1";
 const DECODE_8: &str = "decoding, batch 8";
 const STORED_1: &str = "decoding, batch 1, ours with the file's own weights";
 const STORED_8: &str = "decoding, batch 8, ours with the file's own weights";
+const LLAMA_CPP_1: &str = "decoding, batch 1, the file's own weights, against llama.cpp";
 const MATMUL: &str = "matrix products";
 
 fn figures(kind: Kind) -> Vec<Figure> {
@@ -62,6 +63,7 @@ fn figures(kind: Kind) -> Vec<Figure> {
             (STORED_1, "tokens/s", |v| stored(v, "stored_1", "batch_1")),
             (STORED_8, "tokens/s", |v| stored(v, "stored_8", "batch_8")),
         ],
+        Kind::LlamaCpp => vec![(LLAMA_CPP_1, "tokens/s", |v| v["batch_1"].as_f64())],
         Kind::Matmul => vec![(MATMUL, "GFLOP/s", |v| Some(v["flops"].as_f64()? / 1e9))],
     }
 }
@@ -119,6 +121,7 @@ pub fn json(contests: &[Contest], context: Map<String, Value>) -> Value {
         "vanilla_ratio": ratio(&[VANILLA], f64::min),
         "peak_memory_ratio": ratio(&[VANILLA_MEMORY, PDPO_MEMORY], f64::max),
         "decode_ratio": ratio(&[DECODE_1, DECODE_8], f64::min),
+        "llama_cpp_ratio": ratio(&[LLAMA_CPP_1], f64::min),
         "matmul_ratio": ratio(&[MATMUL], f64::min),
     });
     for (key, value) in context {

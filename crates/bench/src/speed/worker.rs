@@ -50,6 +50,7 @@ pub fn run(
             serve(training(folder, size, Some(users))?, input, out)
         }
         Kind::Decode => serve(decoding(folder)?, input, out),
+        Kind::LlamaCpp => serve(stored_decoding(folder)?, input, out),
         Kind::Matmul => {
             let device = Device::flex();
             let work = || Ok(json!({"flops": roofline::measure(&device)}));
@@ -127,38 +128,53 @@ fn training(
 
 /// Greedy tokens per second after the prompts, without the time for the prompts themselves.
 fn decoding(folder: &Path) -> Result<impl FnMut() -> Result<Value, TrainError>, TrainError> {
-    let path = folder.join("prompts.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
-    let prompts: Vec<Vec<u32>> =
-        serde_json::from_str(&text).map_err(|e| TrainError::format(&path, e))?;
+    let prompts = prompts(folder)?;
     let dense = open(folder, &Device::flex())?.valid();
-    let file = folder.join(STORED);
-    let stored = match file.exists() {
-        true => {
-            let file = file.display().to_string();
-            let base = source::open(&file, Dtype::Stored, &Device::flex())?;
-            Some(base.model.frozen().valid())
-        }
+    let stored = match folder.join(STORED).exists() {
+        true => Some(open_stored(folder)?),
         false => None,
     };
     let work = move || {
         let mut figures = json!({});
         for batch in DECODE_BATCHES {
-            let rate = |model: &Model| -> Result<f64, TrainError> {
-                let seconds = |new| -> Result<f64, TrainError> {
-                    let (_, time) = decode(model, &prompts[..batch], new)?;
-                    Ok(time.as_secs_f64())
-                };
-                let time = seconds(DECODE_NEW + 1)? - seconds(1)?;
-                Ok((batch * DECODE_NEW) as f64 / time)
-            };
-            figures[format!("batch_{batch}")] = json!(rate(&dense)?);
-            figures[format!("stored_{batch}")] = json!(stored.as_ref().map(rate).transpose()?);
+            let prompts = &prompts[..batch];
+            figures[format!("batch_{batch}")] = json!(rate(&dense, prompts)?);
+            let stored = stored.as_ref().map(|stored| rate(stored, prompts));
+            figures[format!("stored_{batch}")] = json!(stored.transpose()?);
         }
         Ok(figures)
     };
     work()?; // Warm-up.
     Ok(work)
+}
+
+/// The same at batch 1 with the weights as the file has them.
+fn stored_decoding(folder: &Path) -> Result<impl FnMut() -> Result<Value, TrainError>, TrainError> {
+    let prompts = prompts(folder)?;
+    let stored = open_stored(folder)?;
+    let work = move || Ok(json!({"batch_1": rate(&stored, &prompts[..1])?}));
+    work()?; // Warm-up.
+    Ok(work)
+}
+
+fn prompts(folder: &Path) -> Result<Vec<Vec<u32>>, TrainError> {
+    let path = folder.join("prompts.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
+    serde_json::from_str(&text).map_err(|e| TrainError::format(&path, e))
+}
+
+fn open_stored(folder: &Path) -> Result<Model, TrainError> {
+    let file = folder.join(STORED).display().to_string();
+    let base = source::open(&file, Dtype::Stored, &Device::flex())?;
+    Ok(base.model.frozen().valid())
+}
+
+/// New tokens per second, all sequences together.
+fn rate(model: &Model, prompts: &[Vec<u32>]) -> Result<f64, TrainError> {
+    let (_, all) = decode(model, prompts, DECODE_NEW + 1)?;
+    let (_, first) = decode(model, prompts, 1)?;
+    let seconds = all.as_secs_f64() - first.as_secs_f64();
+    Ok((prompts.len() * DECODE_NEW) as f64 / seconds)
 }
 
 /// Greedy continuations of `prompts` by up to `new` tokens each, and the time for prompts and tokens.

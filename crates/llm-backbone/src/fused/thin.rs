@@ -38,11 +38,15 @@ pub(super) fn columns(x: &[f32], w: &[f32], d_in: usize, columns: &mut [f32]) {
     });
 }
 
-/// [`product`] with a matrix of a file: a few of its rows at a time become numbers, in a cache's worth of memory.
+/// [`product`] with a matrix of a file. For one row of `x`, blocks become numbers in registers alone where that is
+/// supported; otherwise a few rows of the matrix do at a time, in a cache's worth of memory.
 pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
     let [d_out, d_in] = w.shape();
     let n = x.len() / d_in;
     by_tasks([n, d_in, d_out], |first, columns| {
+        if n == 1 && w.dots(first, x, columns) {
+            return;
+        }
         let mut numbers = vec![0.0; TOGETHER * d_in];
         for (i, columns) in columns.chunks_mut(TOGETHER * n).enumerate() {
             let numbers = &mut numbers[..columns.len() / n * d_in];

@@ -27,6 +27,17 @@ pub fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
     anywhere(kind, bytes, out);
 }
 
+/// The inner product of each row of `bytes`, as many as `out` has places, with `x`, and `true`; or `false`, and nothing done,
+/// where that takes numbers in memory first. `x` is a whole number of blocks.
+pub fn dots(kind: TensorType, bytes: &[u8], x: &[f32], out: &mut [f32]) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::dots(kind, bytes, x, out) {
+        return true;
+    }
+    let _ = (kind, bytes, x, out);
+    false
+}
+
 /// [`dequantise_into`] in plain Rust.
 fn anywhere(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
     match kind {

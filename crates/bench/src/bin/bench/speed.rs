@@ -21,14 +21,14 @@ pub struct SpeedArgs {
     /// Official TL;DR files or folders of them; default: the project's mini data, prompts filled up to 230 tokens.
     #[arg(long)]
     data: Vec<String>,
-    /// A Python with the packages of `crates/bench/python/requirements.txt`.
+    /// A Python with the packages of `crates/bench/python/requirements.txt` and, where it builds, llama-cpp-python.
     #[arg(long)]
     python: PathBuf,
     /// Where model and token ids are written for both sides.
     #[arg(long)]
     work: PathBuf,
     /// What to measure.
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["vanilla", "pdpo", "decode", "matmul"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["vanilla", "pdpo", "decode", "llama-cpp", "matmul"])]
     only: Vec<KindArg>,
     /// Rounds of each side.
     #[arg(long, default_value_t = 3)]
@@ -64,6 +64,7 @@ pub enum KindArg {
     Vanilla,
     Pdpo,
     Decode,
+    LlamaCpp,
     Matmul,
 }
 
@@ -73,6 +74,7 @@ impl From<KindArg> for Kind {
             KindArg::Vanilla => Self::Vanilla,
             KindArg::Pdpo => Self::Pdpo,
             KindArg::Decode => Self::Decode,
+            KindArg::LlamaCpp => Self::LlamaCpp,
             KindArg::Matmul => Self::Matmul,
         }
     }
@@ -107,6 +109,10 @@ pub fn run(args: &SpeedArgs) -> Result<(), TrainError> {
     let mut contests: Vec<Contest> = Vec::new();
     for &kind in &args.only {
         let kind = Kind::from(kind);
+        if let (Kind::LlamaCpp, Some(problem)) = (kind, no_llama_cpp(args)) {
+            eprintln!("llama.cpp is left out: {problem}.");
+            continue;
+        }
         eprintln!("{} ...", kind.name());
         let heard = |round: &Round| eprintln!("  ours {}  theirs {}", round.ours, round.theirs);
         let contest = contest::run(
@@ -133,6 +139,17 @@ pub fn run(args: &SpeedArgs) -> Result<(), TrainError> {
         files::replace_file(path, text)?;
     }
     Ok(())
+}
+
+/// Why llama.cpp cannot take part.
+fn no_llama_cpp(args: &SpeedArgs) -> Option<&'static str> {
+    if !args.work.join(workload::STORED).exists() {
+        return Some("the model is no GGUF file");
+    }
+    let mut import = Command::new(&args.python);
+    let found = import.args(["-c", "import llama_cpp"]).output();
+    let found = found.is_ok_and(|output| output.status.success());
+    (!found).then_some("this Python has no llama_cpp")
 }
 
 fn ours(args: &SpeedArgs, kind: Kind) -> Result<Command, TrainError> {

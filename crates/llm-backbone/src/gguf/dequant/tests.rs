@@ -37,6 +37,41 @@ fn vector_code_gives_the_numbers_of_plain_code() {
     }
 }
 
+/// Against the numbers in memory, in double precision; an odd number of rows, and another instruction set's `false`.
+#[test]
+fn inner_products_need_no_numbers_in_memory() {
+    let mut rng = crate::random::named_rng(0, "dots");
+    let (rows, d_in) = (5, 96);
+    let x: Vec<f32> = (0..d_in)
+        .map(|_| rand::Rng::random_range(&mut rng, -1.0..1.0))
+        .collect();
+    for kind in [TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0] {
+        let mut bytes = vec![0; rows * d_in / 32 * kind.block_bytes()];
+        rand::Rng::fill(&mut rng, bytes.as_mut_slice());
+        for block in bytes.chunks_mut(kind.block_bytes()) {
+            // Scale and minimum between a quarter and two, of either sign.
+            [block[1], block[3]] = [0x34 | block[1] & 0x8b, 0x34 | block[3] & 0x8b];
+        }
+        let numbers = dequantise(kind, &bytes);
+        let mut found = vec![f32::NAN; rows];
+        if !dots(kind, &bytes, &x, &mut found) {
+            assert!(found.iter().all(|dot| dot.is_nan()));
+            continue;
+        }
+        for (found, row) in found.into_iter().zip(numbers.chunks(d_in)) {
+            let terms = row
+                .iter()
+                .zip(&x)
+                .map(|(w, x)| f64::from(*w) * f64::from(*x));
+            let (expected, scale) = terms.fold((0.0, 0.0), |(sum, scale), term| {
+                (sum + term, scale + term.abs())
+            });
+            let error = (f64::from(found) - expected).abs();
+            assert!(error < 1e-6 * scale, "{kind}: {found}, expected {expected}");
+        }
+    }
+}
+
 fn block(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
