@@ -59,14 +59,14 @@ pub fn write(
     data: &[String],
     count: usize,
 ) -> Result<Facts, TrainError> {
+    let target = folder.join("model");
+    std::fs::create_dir_all(&target).map_err(|e| TrainError::io(&target, e))?;
     let base = source::open(model, Dtype::F32, &Device::flex())?;
     let file = source::locate(model)?;
     if file.extension().is_some_and(|end| end == "gguf") {
         let copy = folder.join(STORED);
         std::fs::copy(&file, &copy).map_err(|e| TrainError::io(&copy, e))?;
     }
-    let target = folder.join("model");
-    std::fs::create_dir_all(&target).map_err(|e| TrainError::io(&target, e))?;
     write_safetensors(target.join("model.safetensors"), base.model.export())?;
     let path = target.join("config.json");
     let mut config = base.model.config().to_hf_json();

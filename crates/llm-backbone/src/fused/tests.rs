@@ -183,7 +183,7 @@ fn what_is_no_number_is_not_hidden() {
 fn a_product_with_few_rows_is_a_product() {
     let device = Device::flex();
     // Widths with a rest beside whole vectors, and more outputs than one task takes.
-    for n in [1, 2, 3, 4, 5, 8, 16] {
+    for n in [1, 2, 3, 4, 5, 8, 13, 16] {
         for (d_in, d_out) in [(37, 5), (576, 131), (8, 1)] {
             let x = random([n, d_in]);
             let stored = random([d_out, d_in]);
@@ -218,7 +218,7 @@ fn a_product_with_stored_blocks_is_one_with_their_numbers() {
         let stored = blocks_of_bytes(shape);
         let data = burn::tensor::TensorData::new(stored.to_vec(), shape);
         let numbers = Tensor::<2>::from_data(data, &device).transpose();
-        for n in [1, 2, 3, 4, 5, 16, 17, 40] {
+        for n in [1, 2, 3, 4, 5, 13, 16, 17, 40] {
             let x = random([n, shape[1]]);
             let expected = x.clone().matmul(numbers.clone()).into_data();
             let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-4, 1e-3);

@@ -91,44 +91,67 @@ impl WithSimd for Columns<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let row = |i: usize| &self.x[i * self.d_in..(i + 1) * self.d_in];
         let mut weights = self.w.chunks(TOGETHER * self.d_in);
         for columns in self.columns.chunks_mut(TOGETHER * self.n) {
             let Some(w) = weights.next() else { return };
-            let rows_of_w = w.len() / self.d_in;
-            let of_w = |j: usize| &w[j * self.d_in..(j + 1) * self.d_in];
+            let mut tile = Tile {
+                w,
+                x: self.x,
+                d_in: self.d_in,
+                n: self.n,
+                columns,
+            };
             let mut i = 0;
             while i < self.n {
-                let left = self.n - i;
-                if left >= 4 {
-                    let x = [row(i), row(i + 1), row(i + 2), row(i + 3)];
-                    let mut j = 0;
-                    while j + 1 < rows_of_w {
-                        let dots = dots(simd, [of_w(j), of_w(j + 1)], x);
-                        columns[j * self.n + i..][..4].copy_from_slice(&dots[0]);
-                        columns[(j + 1) * self.n + i..][..4].copy_from_slice(&dots[1]);
-                        j += 2;
-                    }
-                    if j < rows_of_w {
-                        let [dots] = dots(simd, [of_w(j)], x);
-                        columns[j * self.n + i..][..4].copy_from_slice(&dots);
-                    }
-                    i += 4;
-                } else if rows_of_w == TOGETHER {
-                    let w = [of_w(0), of_w(1), of_w(2), of_w(3)];
-                    for (j, [dot]) in dots(simd, w, [row(i)]).into_iter().enumerate() {
-                        columns[j * self.n + i] = dot;
-                    }
-                    i += 1;
-                } else {
-                    for j in 0..rows_of_w {
-                        let [[dot]] = dots(simd, [of_w(j)], [row(i)]);
-                        columns[j * self.n + i] = dot;
-                    }
-                    i += 1;
-                }
+                // As many sums at a time as there are registers for; weights should be read from memory once.
+                i += match self.n - i {
+                    8.. if S::REGISTER_COUNT >= 32 => tile.rows::<S, 2, 8>(simd, i),
+                    8.. => tile.rows::<S, 1, 8>(simd, i),
+                    4.. => tile.rows::<S, 2, 4>(simd, i),
+                    _ => tile.rows::<S, TOGETHER, 1>(simd, i),
+                };
             }
         }
+    }
+}
+
+/// A few rows of `w`.
+struct Tile<'a> {
+    w: &'a [f32],
+    x: &'a [f32],
+    d_in: usize,
+    n: usize,
+    columns: &'a mut [f32],
+}
+
+impl Tile<'_> {
+    /// All of them, `A` at a time, by `B` rows of `x` from row `i` on; says how many that were.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // As in `dots`.
+    fn rows<S: Simd, const A: usize, const B: usize>(&mut self, simd: S, i: usize) -> usize {
+        let rows_of_w = self.w.len() / self.d_in;
+        let mut x: [&[f32]; B] = [&[]; B];
+        for k in 0..B {
+            x[k] = &self.x[(i + k) * self.d_in..][..self.d_in];
+        }
+        let mut j = 0;
+        while j + A <= rows_of_w {
+            let mut w: [&[f32]; A] = [&[]; A];
+            for k in 0..A {
+                w[k] = &self.w[(j + k) * self.d_in..][..self.d_in];
+            }
+            let dots = dots(simd, w, x);
+            for k in 0..A {
+                self.columns[(j + k) * self.n + i..][..B].copy_from_slice(&dots[k]);
+            }
+            j += A;
+        }
+        while j < rows_of_w {
+            let [dots] = dots(simd, [&self.w[j * self.d_in..][..self.d_in]], x);
+            self.columns[j * self.n + i..][..B].copy_from_slice(&dots);
+            j += 1;
+        }
+        B
     }
 }
 
