@@ -19,6 +19,7 @@ pub mod blocks;
 pub mod cache;
 pub mod chat;
 pub mod config;
+pub mod device;
 mod fused;
 pub mod generate;
 pub mod gguf;

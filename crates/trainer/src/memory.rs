@@ -2,10 +2,10 @@
 
 use llm_backbone::Model;
 use llm_backbone::config::ModelConfig;
+use llm_backbone::device::is_cpu;
 
 use crate::config::Checkpointing;
 use crate::error::TrainError;
-use crate::replicas;
 
 /// Forgets the peak so far, so that the next [`peak_bytes`] speaks of what follows.
 pub fn reset_peak() {
@@ -78,7 +78,7 @@ pub fn check_step(
     longest: usize,
 ) -> Result<(), TrainError> {
     let needed = of_step(model, how, rows, longest);
-    let on_cpu = replicas::is_cpu(&model.device());
+    let on_cpu = is_cpu(&model.device());
     match available_bytes().filter(|_| on_cpu) {
         Some(available) if needed > available => Err(TrainError::Memory {
             needed,

@@ -9,9 +9,9 @@
 //! The last token of a response is predicted but never read, so it is no input.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use llm_backbone::device::is_cpu;
 use pdpo_loss::Branch;
 
-use crate::replicas::is_cpu;
 use crate::tokenise::TokenizedPair;
 
 /// One comparison in one branch.

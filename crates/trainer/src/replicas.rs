@@ -14,11 +14,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use llm_backbone::Model;
-
-/// Whether `device` is the CPU.
-pub(crate) fn is_cpu(device: &Device) -> bool {
-    device.clone().without_autodiff() == Device::flex()
-}
+use llm_backbone::device::is_cpu;
 
 /// The micro-batches to have in work at a time on `device`: one per core on the CPU, one elsewhere.
 pub(crate) fn on(device: &Device) -> usize {

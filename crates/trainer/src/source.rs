@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use llm_backbone::Model;
+use llm_backbone::device::is_cpu;
 use llm_backbone::tokenizer::Tokenizer;
 use llm_backbone::weights;
 use sha2::{Digest, Sha256};
@@ -13,7 +14,6 @@ use sha2::{Digest, Sha256};
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
 use crate::reference::hex;
-use crate::replicas::is_cpu;
 
 /// A base model, ready to use.
 pub struct BaseModel {

@@ -14,6 +14,10 @@ pub(super) fn few_queries<'a>(
 ) {
     let (n, keys) = (q.len() / dim, k.len() / dim);
     let mut by_key = vec![0.0; keys * n];
+    let k = thin::Rows {
+        numbers: k,
+        stride: dim,
+    };
     thin::columns(q, k, dim, &mut by_key);
     let mut probs = vec![0.0; keys];
     pulp::Arch::new().dispatch(

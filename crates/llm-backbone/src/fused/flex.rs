@@ -191,17 +191,18 @@ impl FusedOps for Flex {
 
     fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
         // Weights come as files have them, `[d_out, d_in]`, seen as their transpose.
-        let stored = weight.transpose(0, 1);
-        let Some(w) = stored.as_slice::<f32>().filter(|_| all_f32([&x, &weight])) else {
-            return Self::float_matmul(x, weight);
-        };
+        let [per_number, stride] = strides_of(&weight);
         let [d_in, d_out] = shape_of(&weight);
+        let in_rows = per_number == 1 && stride >= d_in && weight.layout().has_positive_strides();
+        if !in_rows || !all_f32([&x, &weight]) {
+            return Self::float_matmul(x, weight);
+        }
         let [n, _] = shape_of(&x);
         let x = dense(x);
-        tensor(
-            thin::product(x.storage::<f32>(), w, d_in),
-            [n, d_out].into(),
-        )
+        let numbers = &weight.storage::<f32>()[weight.layout().start_offset()..];
+        let rows = thin::Rows { numbers, stride };
+        let y = thin::product(x.storage::<f32>(), rows, [d_in, d_out]);
+        tensor(y, [n, d_out].into())
     }
 }
 
@@ -213,7 +214,7 @@ fn shape_of<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     tensor.layout().shape().dims()
 }
 
-fn strides_of(tensor: &FlexTensor) -> [usize; 4] {
+fn strides_of<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     let strides = tensor.layout().strides();
     std::array::from_fn(|i| strides[i].unsigned_abs())
 }

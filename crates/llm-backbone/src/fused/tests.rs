@@ -5,6 +5,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 
 use super::*;
 use crate::gguf::TensorType;
+use crate::linear::Matrix;
 
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 2.0), &Device::flex())
@@ -197,6 +198,29 @@ fn a_product_with_few_rows_is_a_product() {
             }
         }
     }
+}
+
+/// Rows of 2048 bytes, which a CPU would keep in the same places of its cache.
+#[test]
+fn rows_with_room_between_them_are_the_same_matrix() {
+    let numbers = random([37, 512]);
+    let matrix = Matrix::dense(numbers.clone());
+    let tensor = matrix.tensor(&Device::flex());
+    assert_eq!(matrix.shape(), [37, 512]);
+    assert_eq!(tensor.into_data(), numbers.clone().into_data());
+    let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-4, 1e-3);
+    for n in [1, 3, 20] {
+        let x = random([n, 512]);
+        let expected = x.clone().matmul(numbers.clone().transpose()).into_data();
+        let ours = matrix.product(x).into_data();
+        ours.assert_approx_eq(&expected, tolerance);
+    }
+    let matrix = Matrix::dense(numbers.clone().autodiff());
+    assert_same(
+        [random([20, 512])],
+        |[x]| matrix.product(x),
+        |[x]| x.matmul(numbers.clone().transpose().autodiff()),
+    );
 }
 
 /// A matrix in blocks of 32 signed bytes behind a scale of 1 / 256.

@@ -17,17 +17,33 @@ const TOGETHER: usize = 4;
 /// Weights that a thread takes at a time.
 const PER_TASK: usize = 1 << 14;
 
-/// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`, and `w`, `[d_out, d_in]`, both row by row.
-pub(super) fn product(x: &[f32], w: &[f32], d_in: usize) -> Vec<f32> {
+/// Rows of a matrix that begin `stride` numbers after each other.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) numbers: &'a [f32],
+    pub(super) stride: usize,
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    fn skip(self, first: usize) -> Self {
+        Self {
+            numbers: &self.numbers[first * self.stride..],
+            ..self
+        }
+    }
+}
+
+/// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`, row by row, and `w`, `[d_out, d_in]`.
+pub(super) fn product(x: &[f32], w: Rows<'_>, [d_in, d_out]: [usize; 2]) -> Vec<f32> {
     let n = x.len() / d_in;
-    by_tasks([n, d_in, w.len() / d_in], |first, columns| {
-        let w = &w[first * d_in..][..columns.len() / n * d_in];
-        self::columns(x, w, d_in, columns);
+    by_tasks([n, d_in, d_out], |first, columns| {
+        self::columns(x, w.skip(first), d_in, columns);
     })
 }
 
 /// `w x^T`, `[rows of w, rows of x]`, on this thread; both have `d_in` numbers in a row.
-pub(super) fn columns(x: &[f32], w: &[f32], d_in: usize, columns: &mut [f32]) {
+pub(super) fn columns(x: &[f32], w: Rows<'_>, d_in: usize, columns: &mut [f32]) {
     let n = x.len() / d_in;
     pulp::Arch::new().dispatch(Columns {
         x,
@@ -51,7 +67,8 @@ pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
         for (i, columns) in columns.chunks_mut(TOGETHER * n).enumerate() {
             let numbers = &mut numbers[..columns.len() / n * d_in];
             w.rows(first + i * TOGETHER, numbers);
-            self::columns(x, numbers, d_in, columns);
+            let stride = d_in;
+            self::columns(x, Rows { numbers, stride }, d_in, columns);
         }
     })
 }
@@ -80,7 +97,7 @@ fn by_tasks([n, d_in, d_out]: [usize; 3], work: impl Fn(usize, &mut [f32]) + Syn
 /// Some rows of `w` by all rows of `x`.
 struct Columns<'a> {
     x: &'a [f32],
-    w: &'a [f32],
+    w: Rows<'a>,
     d_in: usize,
     n: usize,
     columns: &'a mut [f32],
@@ -91,11 +108,9 @@ impl WithSimd for Columns<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let mut weights = self.w.chunks(TOGETHER * self.d_in);
-        for columns in self.columns.chunks_mut(TOGETHER * self.n) {
-            let Some(w) = weights.next() else { return };
-            let mut tile = Tile {
-                w,
+        for (t, columns) in self.columns.chunks_mut(TOGETHER * self.n).enumerate() {
+            let mut tile = Columns {
+                w: self.w.skip(t * TOGETHER),
                 x: self.x,
                 d_in: self.d_in,
                 n: self.n,
@@ -115,21 +130,13 @@ impl WithSimd for Columns<'_> {
     }
 }
 
-/// A few rows of `w`.
-struct Tile<'a> {
-    w: &'a [f32],
-    x: &'a [f32],
-    d_in: usize,
-    n: usize,
-    columns: &'a mut [f32],
-}
-
-impl Tile<'_> {
-    /// All of them, `A` at a time, by `B` rows of `x` from row `i` on; says how many that were.
+impl Columns<'_> {
+    /// All rows of `w`, `A` at a time, by `B` rows of `x` from row `i` on; says how many that were.
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // As in `dots`.
     fn rows<S: Simd, const A: usize, const B: usize>(&mut self, simd: S, i: usize) -> usize {
-        let rows_of_w = self.w.len() / self.d_in;
+        let rows_of_w = self.columns.len() / self.n;
+        let (numbers, stride) = (self.w.numbers, self.w.stride);
         let mut x: [&[f32]; B] = [&[]; B];
         for k in 0..B {
             x[k] = &self.x[(i + k) * self.d_in..][..self.d_in];
@@ -138,7 +145,7 @@ impl Tile<'_> {
         while j + A <= rows_of_w {
             let mut w: [&[f32]; A] = [&[]; A];
             for k in 0..A {
-                w[k] = &self.w[(j + k) * self.d_in..][..self.d_in];
+                w[k] = &numbers[(j + k) * stride..][..self.d_in];
             }
             let dots = dots(simd, w, x);
             for k in 0..A {
@@ -147,7 +154,7 @@ impl Tile<'_> {
             j += A;
         }
         while j < rows_of_w {
-            let [dots] = dots(simd, [&self.w[j * self.d_in..][..self.d_in]], x);
+            let [dots] = dots(simd, [&numbers[j * stride..][..self.d_in]], x);
             self.columns[j * self.n + i..][..B].copy_from_slice(&dots);
             j += 1;
         }

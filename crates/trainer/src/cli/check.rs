@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use llm_backbone::device::is_cpu;
 use pref_data::{Audit, Quantiles};
 
 use super::estimate::{self, Estimate};
@@ -10,8 +11,8 @@ use super::output::{Output, bytes, duration, grouped};
 use super::prepare::Prepared;
 use crate::config::{Config, read_toml};
 use crate::dataset::Item;
+use crate::device;
 use crate::error::TrainError;
-use crate::{device, replicas};
 
 /// Users with a line of their own.
 const SHOWN: usize = 20;
@@ -49,7 +50,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.line("\nModel")?;
     model(&config, &prepared, out)?;
     if !args.no_estimate {
-        let estimate = estimate::measure(&config, &prepared, replicas::is_cpu(&device))?;
+        let estimate = estimate::measure(&config, &prepared, is_cpu(&device))?;
         out.line("\nEstimate, from one comparison of median and one of largest length")?;
         expect(&config, &estimate, out)?;
     }
