@@ -2,35 +2,50 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use trainer::burn::tensor::{Device, Distribution, Tensor};
+use trainer::llm_backbone::linear::Matrix;
 
-/// A name, the inner and the outer width of `[m, k] x [k, n]`, and whether the right side is stored transposed, as in the
-/// backward pass.
-const SHAPES: [(&str, usize, usize, bool); 9] = [
-    ("q, o", 576, 576, false),
-    ("k, v", 576, 192, false),
-    ("gate, up", 576, 1536, false),
-    ("down", 1536, 576, false),
-    ("q, o backward", 576, 576, true),
-    ("gate, up backward", 1536, 576, true),
-    ("down backward", 576, 1536, true),
-    ("LoRA a", 576, 8, false),
-    ("LoRA b", 8, 576, false),
+/// A name, the inner and the outer width of `[m, k] x [k, n]`, and the right side.
+const SHAPES: [(&str, usize, usize, Right); 10] = [
+    ("q, o", 576, 576, Right::Weight),
+    ("k, v", 576, 192, Right::Weight),
+    ("gate, up", 576, 1536, Right::Weight),
+    ("down", 1536, 576, Right::Weight),
+    ("down, rows close together", 1536, 576, Right::Transposed),
+    ("q, o backward", 576, 576, Right::Plain),
+    ("gate, up backward", 1536, 576, Right::Plain),
+    ("down backward", 576, 1536, Right::Plain),
+    ("LoRA a", 576, 8, Right::Plain),
+    ("LoRA b", 8, 576, Right::Plain),
 ];
+
+/// Where the numbers of `[k, n]` are.
+#[derive(Clone, Copy)]
+enum Right {
+    /// A model's frozen weights `[n, k]`, transposed: the forward pass.
+    Weight,
+    /// A plain tensor `[n, k]`, transposed.
+    Transposed,
+    /// A plain tensor `[k, n]`: the backward pass.
+    Plain,
+}
 
 pub fn all(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("matmul");
     let mut shapes: Vec<_> = [128, 256, 512]
         .into_iter()
-        .flat_map(|m| SHAPES.map(|(name, k, n, transposed)| (name, [m, k, n], transposed)))
+        .flat_map(|m| SHAPES.map(|(name, k, n, right)| (name, [m, k, n], right)))
         .collect();
-    // The tied head is the embedding, transposed; its gradient is not.
-    shapes.push(("head", [128, 576, 49152], true));
-    shapes.push(("head backward", [128, 49152, 576], false));
-    for (name, [m, k, n], transposed) in shapes {
+    shapes.push(("head", [128, 576, 49152], Right::Weight));
+    shapes.push(("head backward", [128, 49152, 576], Right::Plain));
+    for (name, [m, k, n], right) in shapes {
         let a = random([m, k]);
-        let b = match transposed {
-            true => random([n, k]).transpose(),
-            false => random([k, n]),
+        let b = match right {
+            Right::Weight => {
+                let weight = Matrix::dense(random([n, k])).tensor(&Device::flex());
+                weight.transpose()
+            }
+            Right::Transposed => random([n, k]).transpose(),
+            Right::Plain => random([k, n]),
         };
         group.throughput(Throughput::Elements((2 * m * k * n) as u64));
         group.bench_function(BenchmarkId::new(name, m), |bencher| {
