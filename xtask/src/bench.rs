@@ -20,10 +20,12 @@ pub enum Against {
 ///
 /// Both sides work on the same model (SmolLM2-135M-Instruct, LoRA of rank 8 on q, k and v) and the same token ids, in
 /// turns on this machine: training steps of plain DPO and of P-DPO with cached reference log-probs, decoding at batch 1
-/// and 8, decoding with the file's own weights against llama.cpp, and plain matrix products. TRL has no personalised loss: it trains on two copies of every comparison instead.
+/// and 8, decoding with the file's own weights against llama.cpp, and plain matrix products. TRL has no personalised
+/// loss: it trains on two copies of every comparison instead.
 ///
 /// The first call installs PyTorch, transformers, peft and TRL into the cache (about 5 GB) and compiles llama.cpp, without
-/// which it goes on. Needs Python 3.10 or later with pip and venv. About ten minutes on two cores; leave the machine alone meanwhile.
+/// which it goes on. Needs Python 3.10 or later with pip and venv. About ten minutes on two cores; leave the machine
+/// alone meanwhile.
 ///
 /// Next steps:
 ///   cargo xtask bench trl
@@ -102,7 +104,8 @@ pub fn run(against: &Against) -> Result<ExitCode, Box<dyn Error>> {
     Ok(args.command(&here, &python, &model, &work).take_over()?)
 }
 
-/// A Python with the packages of `requirements.txt`, in `folder`; installed anew where they have changed.
+/// A Python with the packages of `requirements.txt` and, where it builds, of `llama_cpp.txt`, in `folder`; installed anew
+/// where they have changed.
 fn python(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let lists = cargo::root().join("crates/bench/python");
     let [requirements, llama_cpp] =

@@ -1,8 +1,8 @@
 //! Our speed against that of TRL on PyTorch: the same model, the same token ids, on this machine, in turns.
 //!
 //! Two programs make the same things ready and then work in rounds, one at a time: [`worker`] for us,
-//! `python/trl_worker.py` for TRL and llama.cpp. [`contest`] starts both and asks for the rounds, [`workload`] writes what both read,
-//! [`summary`] makes ratios of the figures.
+//! `python/trl_worker.py` for TRL and llama.cpp. [`contest`] starts both and asks for the rounds, [`workload`] writes what
+//! both read, [`summary`] makes ratios of the figures.
 
 pub mod contest;
 pub mod summary;
