@@ -19,6 +19,7 @@ struct Blocks {
     kind: TensorType,
     bytes: Vec<u8>,
     shape: [usize; 2],
+    finite: bool,
 }
 
 impl StoredMatrix {
@@ -27,7 +28,15 @@ impl StoredMatrix {
         let [d_out, d_in] = shape;
         let row = d_in / kind.block() * kind.block_bytes();
         let whole = d_in > 0 && d_in.is_multiple_of(kind.block());
-        (whole && bytes.len() == d_out * row).then(|| Self(Arc::new(Blocks { kind, bytes, shape })))
+        (whole && bytes.len() == d_out * row).then(|| {
+            let finite = dequant::finite(kind, &bytes);
+            Self(Arc::new(Blocks {
+                kind,
+                bytes,
+                shape,
+                finite,
+            }))
+        })
     }
 
     /// `[d_out, d_in]`.
@@ -52,10 +61,11 @@ impl StoredMatrix {
         dequant::dequantise_into(self.0.kind, bytes, out);
     }
 
-    /// The inner products of as many rows as `out` has places, from row `first` on, with `x`, and `true`; `false` where only
-    /// [`rows`](Self::rows) can be had.
-    pub(crate) fn dots(&self, first: usize, x: &[f32], out: &mut [f32]) -> bool {
-        dequant::dots(self.0.kind, self.bytes_of(first, out.len()), x, out)
+    /// Fills each row of `out` with the inner products of rows from row `first` on and the row of `x` of the same index, and
+    /// says `true`; `false` where only [`rows`](Self::rows) can be had.
+    pub(crate) fn products(&self, first: usize, x: &[f32], out: &mut [&mut [f32]]) -> bool {
+        let rows = out.first().map_or(0, |out| out.len());
+        self.0.finite && dequant::products(self.0.kind, self.bytes_of(first, rows), x, out)
     }
 
     fn bytes_of(&self, first: usize, rows: usize) -> &[u8] {

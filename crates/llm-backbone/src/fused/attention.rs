@@ -1,5 +1,7 @@
 //! Attention of a few queries over the keys of a cache, as in decoding: each number of the cache is read once, in place.
 
+use pulp::{Simd, WithSimd};
+
 use super::{kernels, thin};
 
 /// What `q`, `[n, dim]`, sees in one key head: `softmax(q k^T + bias) v`, `[n, dim]`, where `k` and `v` are `[keys, dim]` and
@@ -12,26 +14,78 @@ pub(super) fn few_queries<'a>(
     dim: usize,
     out: &mut [f32],
 ) {
-    let (n, keys) = (q.len() / dim, k.len() / dim);
-    let mut by_key = vec![0.0; keys * n];
+    let keys = k.len() / dim;
+    let mut probs = vec![0.0; q.len() / dim * keys];
+    let mut scores: Vec<_> = probs.chunks_exact_mut(keys).collect();
     let k = thin::Rows {
         numbers: k,
         stride: dim,
     };
-    thin::columns(q, k, dim, &mut by_key);
-    let mut probs = vec![0.0; keys];
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (i, out) in out.chunks_exact_mut(dim).enumerate() {
-                for (p, scores) in probs.iter_mut().zip(by_key.chunks_exact(n)) {
-                    *p = scores[i];
-                }
-                kernels::masked_softmax(&mut probs, bias(i));
-                for (p, v) in probs.iter().zip(v.chunks_exact(dim)) {
-                    kernels::add_scaled(out, *p, v);
-                }
+    thin::columns(q, k, dim, &mut scores);
+    for (i, (probs, out)) in scores.iter_mut().zip(out.chunks_exact_mut(dim)).enumerate() {
+        let bias = bias(i);
+        pulp::Arch::new().dispatch(Seen {
+            probs,
+            bias,
+            v,
+            out,
+        });
+    }
+}
+
+/// `out = softmax(probs + bias) v`.
+struct Seen<'a> {
+    probs: &'a mut [f32],
+    bias: &'a [f32],
+    v: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Seen<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        kernels::masked_softmax(self.probs, self.bias);
+        let mut at = 0;
+        while at < self.out.len() {
+            at += match (self.out.len() - at) / S::F32_LANES {
+                4.. => self.vectors::<S, 4>(simd, at),
+                1.. => self.vectors::<S, 1>(simd, at),
+                0 => self.number(at),
+            };
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// Vectors of `out` from number `at` on, kept in registers; says how many numbers those are.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // Closures would not be compiled for the processor at hand.
+    fn vectors<S: Simd, const C: usize>(&mut self, simd: S, at: usize) -> usize {
+        let mut sums = [simd.splat_f32s(0.0); C];
+        let rows = self.v.chunks_exact(self.out.len());
+        for (p, v) in self.probs.iter().zip(rows) {
+            let (p, v) = (simd.splat_f32s(*p), &S::as_simd_f32s(&v[at..]).0[..C]);
+            for c in 0..C {
+                sums[c] = simd.mul_add_e_f32s(p, v[c], sums[c]);
             }
-        },
-    );
+        }
+        let length = C * S::F32_LANES;
+        S::as_mut_simd_f32s(&mut self.out[at..at + length])
+            .0
+            .copy_from_slice(&sums);
+        length
+    }
+
+    #[inline(always)]
+    fn number(&mut self, at: usize) -> usize {
+        let rows = self.v.chunks_exact(self.out.len());
+        let mut sum = 0.0;
+        for (p, v) in self.probs.iter().zip(rows) {
+            sum += p * v[at];
+        }
+        self.out[at] = sum;
+        1
+    }
 }

@@ -18,10 +18,15 @@ impl FusedOps for Flex {
         let [_, heads, queries, keys] = shape_of(&scores);
         let bias = dense(bias);
         let bias = rows(&bias, keys);
-        in_place(scores, keys, |i, row| {
-            let (batch, query) = (i / (heads * queries), i % queries);
-            kernels::masked_softmax(row, bias(batch * queries + query));
-        })
+        in_place(
+            scores,
+            keys,
+            #[inline(always)]
+            |i, row| {
+                let (batch, query) = (i / (heads * queries), i % queries);
+                kernels::masked_softmax(row, bias(batch * queries + query));
+            },
+        )
     }
 
     fn attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, bias: FlexTensor) -> FlexTensor {
@@ -69,9 +74,12 @@ impl FusedOps for Flex {
         let [_, _, _, keys] = shape_of(&probs);
         let probs = dense(probs);
         let probs = rows(&probs, keys);
-        in_place(grad, keys, |i, row| {
-            kernels::softmax_backward(row, probs(i))
-        })
+        in_place(
+            grad,
+            keys,
+            #[inline(always)]
+            |i, row| kernels::softmax_backward(row, probs(i)),
+        )
     }
 
     fn normalise(logits: FlexTensor) -> (FlexTensor, FlexTensor) {
@@ -82,9 +90,14 @@ impl FusedOps for Flex {
         let mut probs = dense(logits);
         let mut logs = vec![0.0; n];
         let rows = (probs.storage_mut::<f32>(), vocab);
-        kernels::each_pair(rows, (&mut logs, 1), |_, row, log| {
-            log[0] = kernels::softmax(row);
-        });
+        kernels::each_pair(
+            rows,
+            (&mut logs, 1),
+            #[inline(always)]
+            |_, row, log| {
+                log[0] = kernels::softmax(row);
+            },
+        );
         (probs, tensor(logs, [n, 1].into()))
     }
 
@@ -96,7 +109,12 @@ impl FusedOps for Flex {
         let [_, d] = shape_of(&gate);
         let (gate, up) = (dense(gate), dense(up));
         let (gate, up) = (rows(&gate, d), rows(&up, d));
-        fresh(shape, d, |i, out| kernels::swiglu(out, gate(i), up(i)))
+        fresh(
+            shape,
+            d,
+            #[inline(always)]
+            |i, out| kernels::swiglu(out, gate(i), up(i)),
+        )
     }
 
     fn swiglu_backward(
@@ -118,6 +136,7 @@ impl FusedOps for Flex {
         kernels::each_pair(
             (&mut for_gate, d),
             (&mut for_up, d),
+            #[inline(always)]
             |i, for_gate, for_up| {
                 kernels::swiglu_backward((for_gate, for_up), (gate(i), up(i)), grad(i));
             },
@@ -134,9 +153,14 @@ impl FusedOps for Flex {
         let (x, gamma) = (dense(x), dense(gamma));
         let (x, gamma) = (rows(&x, d), rows(&gamma, d));
         let epsilon = epsilon as f32;
-        fresh(shape, d, |i, out| {
-            kernels::rms_norm(out, x(i), gamma(0), epsilon);
-        })
+        fresh(
+            shape,
+            d,
+            #[inline(always)]
+            |i, out| {
+                kernels::rms_norm(out, x(i), gamma(0), epsilon);
+            },
+        )
     }
 
     fn rms_norm_backward(
@@ -152,9 +176,14 @@ impl FusedOps for Flex {
         let (x, gamma) = (dense(x), dense(gamma));
         let (x, gamma) = (rows(&x, d), rows(&gamma, d));
         let epsilon = epsilon as f32;
-        in_place(grad, d, |i, row| {
-            kernels::rms_norm_backward(row, x(i), gamma(0), epsilon);
-        })
+        in_place(
+            grad,
+            d,
+            #[inline(always)]
+            |i, row| {
+                kernels::rms_norm_backward(row, x(i), gamma(0), epsilon);
+            },
+        )
     }
 
     fn rotate_halves(x: FlexTensor, cos: FlexTensor, sin: FlexTensor) -> FlexTensor {
@@ -170,12 +199,17 @@ impl FusedOps for Flex {
         let (start, values) = (x.layout().start_offset(), x.storage::<f32>());
         let (cos, sin) = (dense(cos), dense(sin));
         let (cos, sin) = (rows(&cos, dim), rows(&sin, dim));
-        fresh(shape, dim, |i, out| {
-            let (batch, head, slot) = (i / (heads * seq), i / seq % heads, i % seq);
-            let at = start + batch * per_batch + head * per_head + slot * per_slot;
-            let angle = batch * seq + slot;
-            kernels::rotate_halves(out, &values[at..at + dim], cos(angle), sin(angle));
-        })
+        fresh(
+            shape,
+            dim,
+            #[inline(always)]
+            |i, out| {
+                let (batch, head, slot) = (i / (heads * seq), i / seq % heads, i % seq);
+                let at = start + batch * per_batch + head * per_head + slot * per_slot;
+                let angle = batch * seq + slot;
+                kernels::rotate_halves(out, &values[at..at + dim], cos(angle), sin(angle));
+            },
+        )
     }
 
     fn stored_product(x: FlexTensor, weight: StoredMatrix) -> FlexTensor {
@@ -227,6 +261,7 @@ fn dense(tensor: FlexTensor) -> FlexTensor {
 /// Row `i` of a dense tensor.
 fn rows<'a>(dense: &'a FlexTensor, width: usize) -> impl Fn(usize) -> &'a [f32] + Sync + Send {
     let values = dense.storage::<f32>();
+    #[inline(always)]
     move |i| &values[i * width..(i + 1) * width]
 }
 

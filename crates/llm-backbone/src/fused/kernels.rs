@@ -1,5 +1,6 @@
 //! Loops over rows of f32, written so that the compiler vectorises them.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Numbers that a reduction keeps apart: a multiple of every vector width in use.
@@ -9,7 +10,7 @@ const LANES: usize = 16;
 const PER_TASK: usize = 1 << 15;
 
 /// Calls `work` with the index and the numbers of each row of `out`, on all threads and with all vector instructions
-/// that there are.
+/// that there are, as far as `work` is inlined.
 #[inline(always)]
 pub(super) fn each_row(
     out: &mut [f32],
@@ -17,15 +18,14 @@ pub(super) fn each_row(
     work: impl Fn(usize, &mut [f32]) + Sync + Send,
 ) {
     let rows = per_task(width);
-    let block = |i: usize, block: &mut [f32]| {
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (j, row) in block.chunks_exact_mut(width).enumerate() {
-                    work(i * rows + j, row);
-                }
-            },
-        );
+    let block = |i: usize, out: &mut [f32]| {
+        let (first, work) = (i * rows, &work);
+        pulp::Arch::new().dispatch(EachRow {
+            out,
+            width,
+            first,
+            work,
+        });
     };
     if alone(out.len()) {
         block(0, out);
@@ -44,15 +44,13 @@ pub(super) fn each_pair(
 ) {
     let rows = per_task(width_a);
     let block = |i: usize, a: &mut [f32], b: &mut [f32]| {
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let pairs = a.chunks_exact_mut(width_a).zip(b.chunks_exact_mut(width_b));
-                for (j, (a, b)) in pairs.enumerate() {
-                    work(i * rows + j, a, b);
-                }
-            },
-        );
+        let (first, work) = (i * rows, &work);
+        pulp::Arch::new().dispatch(EachPair {
+            a: (a, width_a),
+            b: (b, width_b),
+            first,
+            work,
+        });
     };
     if alone(a.len()) {
         block(0, a, b);
@@ -60,6 +58,46 @@ pub(super) fn each_pair(
         let a = a.par_chunks_mut(rows * width_a);
         let b = b.par_chunks_mut(rows * width_b);
         a.zip(b).enumerate().for_each(|(i, (a, b))| block(i, a, b));
+    }
+}
+
+/// Rows from index `first` on. A type of its own, as [`EachPair`]: a closure in its place would be compiled for the oldest
+/// processors.
+struct EachRow<'a, F> {
+    out: &'a mut [f32],
+    width: usize,
+    first: usize,
+    work: &'a F,
+}
+
+impl<F: Fn(usize, &mut [f32])> WithSimd for EachRow<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (j, row) in self.out.chunks_exact_mut(self.width).enumerate() {
+            (self.work)(self.first + j, row);
+        }
+    }
+}
+
+struct EachPair<'a, F> {
+    a: (&'a mut [f32], usize),
+    b: (&'a mut [f32], usize),
+    first: usize,
+    work: &'a F,
+}
+
+impl<F: Fn(usize, &mut [f32], &mut [f32])> WithSimd for EachPair<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let ((a, width_a), (b, width_b)) = (self.a, self.b);
+        let pairs = a.chunks_exact_mut(width_a).zip(b.chunks_exact_mut(width_b));
+        for (j, (a, b)) in pairs.enumerate() {
+            (self.work)(self.first + j, a, b);
+        }
     }
 }
 
@@ -159,14 +197,6 @@ pub(super) fn masked_softmax(row: &mut [f32], bias: &[f32]) {
         *x += b;
     }
     softmax(row);
-}
-
-/// `out += factor * x`.
-#[inline(always)]
-pub(super) fn add_scaled(out: &mut [f32], factor: f32, x: &[f32]) {
-    for (out, x) in out.iter_mut().zip(x) {
-        *out += factor * x;
-    }
 }
 
 /// `grad` becomes `probs * (grad - sum(probs * grad))`.

@@ -11,10 +11,13 @@ use crate::stored::StoredMatrix;
 /// The most rows for which this is the better way.
 pub(super) const MOST_ROWS: usize = 16;
 
-/// Rows of weights at a time where there is one of `x`, so that additions do not wait for each other.
-const TOGETHER: usize = 4;
+/// Rows of weights that go by all rows of `x` before the next do: a multiple of what a tile takes.
+const TOGETHER: usize = 24;
 
-/// Weights that a thread takes at a time.
+/// Rows of a stored matrix that become numbers before they are multiplied, few enough to stay in the first cache.
+const UNPACKED: usize = 6;
+
+/// Weights that a thread takes at a time, at least.
 const PER_TASK: usize = 1 << 14;
 
 /// Rows of a matrix that begin `stride` numbers after each other.
@@ -24,145 +27,164 @@ pub(super) struct Rows<'a> {
     pub(super) stride: usize,
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
     #[inline(always)]
-    fn skip(self, first: usize) -> Self {
+    fn skip(self, rows: usize) -> Self {
+        let first = (rows * self.stride).min(self.numbers.len());
         Self {
-            numbers: &self.numbers[first * self.stride..],
+            numbers: &self.numbers[first..],
             ..self
         }
+    }
+
+    #[inline(always)]
+    fn row(self, i: usize, width: usize) -> &'a [f32] {
+        &self.numbers[i * self.stride..][..width]
     }
 }
 
 /// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`, row by row, and `w`, `[d_out, d_in]`.
 pub(super) fn product(x: &[f32], w: Rows<'_>, [d_in, d_out]: [usize; 2]) -> Vec<f32> {
     let n = x.len() / d_in;
-    by_tasks([n, d_in, d_out], |first, columns| {
-        self::columns(x, w.skip(first), d_in, columns);
+    by_tasks([n, d_in, d_out], |first, out| {
+        columns(x, w.skip(first), d_in, out);
     })
 }
 
-/// `w x^T`, `[rows of w, rows of x]`, on this thread; both have `d_in` numbers in a row.
-pub(super) fn columns(x: &[f32], w: Rows<'_>, d_in: usize, columns: &mut [f32]) {
-    let n = x.len() / d_in;
-    pulp::Arch::new().dispatch(Columns {
-        x,
-        w,
-        d_in,
-        n,
-        columns,
-    });
+/// `x w^T` on this thread, a slice of `out` for each row of `x`, as long as there are rows of `w`; all rows have `d_in`
+/// numbers.
+pub(super) fn columns(x: &[f32], w: Rows<'_>, d_in: usize, out: &mut [&mut [f32]]) {
+    pulp::Arch::new().dispatch(Columns { x, w, d_in, out });
 }
 
-/// [`product`] with a matrix of a file. For one row of `x`, blocks become numbers in registers alone where that is
-/// supported; otherwise a few rows of the matrix do at a time, in a cache's worth of memory.
+/// [`product`] with a matrix of a file. Blocks become numbers in registers alone where that is supported; otherwise a few
+/// rows of the matrix do at a time, in a cache's worth of memory.
 pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
     let [d_out, d_in] = w.shape();
     let n = x.len() / d_in;
-    by_tasks([n, d_in, d_out], |first, columns| {
-        if n == 1 && w.dots(first, x, columns) {
+    by_tasks([n, d_in, d_out], |first, out| {
+        if w.products(first, x, out) {
             return;
         }
-        let mut numbers = vec![0.0; TOGETHER * d_in];
-        for (i, columns) in columns.chunks_mut(TOGETHER * n).enumerate() {
-            let numbers = &mut numbers[..columns.len() / n * d_in];
-            w.rows(first + i * TOGETHER, numbers);
+        let mut numbers = vec![0.0; UNPACKED * d_in];
+        let rows = out.first().map_or(0, |out| out.len());
+        for from in (0..rows).step_by(UNPACKED) {
+            let numbers = &mut numbers[..UNPACKED.min(rows - from) * d_in];
+            w.rows(first + from, numbers);
             let stride = d_in;
-            self::columns(x, Rows { numbers, stride }, d_in, columns);
+            let mut out = parts(out, from, UNPACKED);
+            columns(x, Rows { numbers, stride }, d_in, &mut out);
         }
     })
 }
 
-/// `[n, d_out]`: all threads do some rows of the weights, from a first one on, each writing `n` numbers a row.
-fn by_tasks([n, d_in, d_out]: [usize; 3], work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-    // By columns first, so that a thread writes in one place.
-    let mut columns = vec![0.0; d_out * n];
-    let each = (PER_TASK / d_in).max(1);
-    columns
-        .par_chunks_mut(each * n)
+/// `[n, d_out]`: all threads do some rows of the weights, from a first one on, and write as many numbers in each of `n` rows.
+fn by_tasks(
+    [n, d_in, d_out]: [usize; 3],
+    work: impl Fn(usize, &mut [&mut [f32]]) + Sync,
+) -> Vec<f32> {
+    let mut out = vec![0.0; n * d_out];
+    let each = PER_TASK.div_ceil(d_in).next_multiple_of(TOGETHER);
+    let mut rows: Vec<_> = out
+        .chunks_exact_mut(d_out)
+        .map(|row| row.chunks_mut(each))
+        .collect();
+    let mut parts = Vec::with_capacity(n * d_out.div_ceil(each));
+    for _ in 0..d_out.div_ceil(each) {
+        parts.extend(rows.iter_mut().filter_map(Iterator::next));
+    }
+    parts
+        .par_chunks_mut(n)
         .enumerate()
-        .for_each(|(task, columns)| work(task * each, columns));
-    if n == 1 {
-        return columns;
-    }
-    let mut out = vec![0.0; d_out * n];
-    for (row, out) in out.chunks_exact_mut(d_out).enumerate() {
-        for (out, column) in out.iter_mut().zip(columns.chunks_exact(n)) {
-            *out = column[row];
-        }
-    }
+        .for_each(|(task, out)| work(task * each, out));
     out
 }
 
+/// At most `length` numbers of each row, from number `first` on.
+fn parts<'a>(out: &'a mut [&mut [f32]], first: usize, length: usize) -> Vec<&'a mut [f32]> {
+    let part = |row: &'a mut &mut [f32]| {
+        let end = row.len().min(first + length);
+        &mut row[first..end]
+    };
+    out.iter_mut().map(part).collect()
+}
+
 /// Some rows of `w` by all rows of `x`.
-struct Columns<'a> {
+struct Columns<'a, 'o> {
     x: &'a [f32],
     w: Rows<'a>,
     d_in: usize,
-    n: usize,
-    columns: &'a mut [f32],
+    out: &'a mut [&'o mut [f32]],
 }
 
-impl WithSimd for Columns<'_> {
+impl WithSimd for Columns<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for (t, columns) in self.columns.chunks_mut(TOGETHER * self.n).enumerate() {
-            let mut tile = Columns {
-                w: self.w.skip(t * TOGETHER),
-                x: self.x,
-                d_in: self.d_in,
-                n: self.n,
-                columns,
-            };
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let prefetch = Prefetch::of(self.w.numbers);
+        let n = self.out.len();
+        let rows = self.out.first().map_or(0, |out| out.len());
+        for from in (0..rows).step_by(TOGETHER) {
+            let range = [from, rows.min(from + TOGETHER)];
             let mut i = 0;
-            while i < self.n {
-                // As many sums at a time as there are registers for; weights should be read from memory once.
-                i += match self.n - i {
-                    8.. if S::REGISTER_COUNT >= 32 => tile.rows::<S, 2, 8>(simd, i),
-                    8.. => tile.rows::<S, 1, 8>(simd, i),
-                    4.. => tile.rows::<S, 2, 4>(simd, i),
-                    _ => tile.rows::<S, TOGETHER, 1>(simd, i),
+            while i < n {
+                // As many sums at a time as there are registers for, so that additions do not wait for each other; weights
+                // should be read from memory once.
+                i += match n - i {
+                    8.. if S::REGISTER_COUNT >= 32 => {
+                        self.rows::<S, 3, 8>(simd, prefetch, i, range)
+                    }
+                    8.. => self.rows::<S, 1, 8>(simd, prefetch, i, range),
+                    4.. => self.rows::<S, 2, 4>(simd, prefetch, i, range),
+                    _ => self.rows::<S, 8, 1>(simd, prefetch, i, range),
                 };
             }
         }
     }
 }
 
-impl Columns<'_> {
-    /// All rows of `w`, `A` at a time, by `B` rows of `x` from row `i` on; says how many that were.
+impl Columns<'_, '_> {
+    /// The rows of `w` in a range, `A` at a time, by `B` rows of `x` from row `i` on; says how many those are.
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // As in `dots`.
-    fn rows<S: Simd, const A: usize, const B: usize>(&mut self, simd: S, i: usize) -> usize {
-        let rows_of_w = self.columns.len() / self.n;
-        let (numbers, stride) = (self.w.numbers, self.w.stride);
+    fn rows<S: Simd, const A: usize, const B: usize>(
+        &mut self,
+        simd: S,
+        prefetch: Prefetch,
+        i: usize,
+        [mut j, end]: [usize; 2],
+    ) -> usize {
+        let (w, d_in) = (self.w, self.d_in);
         let mut x: [&[f32]; B] = [&[]; B];
-        for k in 0..B {
-            x[k] = &self.x[(i + k) * self.d_in..][..self.d_in];
+        for b in 0..B {
+            x[b] = &self.x[(i + b) * d_in..][..d_in];
         }
-        let mut j = 0;
-        while j + A <= rows_of_w {
-            let mut w: [&[f32]; A] = [&[]; A];
-            for k in 0..A {
-                w[k] = &numbers[(j + k) * stride..][..self.d_in];
+        while j + A <= end {
+            let mut now: [&[f32]; A] = [&[]; A];
+            for a in 0..A {
+                now[a] = w.row(j + a, d_in);
             }
-            let dots = dots(simd, w, x);
-            for k in 0..A {
-                self.columns[(j + k) * self.n + i..][..B].copy_from_slice(&dots[k]);
+            let dots = dots(simd, now, x, (prefetch, w.skip(j + A)));
+            for a in 0..A {
+                for b in 0..B {
+                    self.out[i + b][j + a] = dots[a][b];
+                }
             }
             j += A;
         }
-        while j < rows_of_w {
-            let [dots] = dots(simd, [&numbers[j * stride..][..self.d_in]], x);
-            self.columns[j * self.n + i..][..B].copy_from_slice(&dots);
+        while j < end {
+            let [dots] = dots(simd, [w.row(j, d_in)], x, (prefetch, w.skip(j + 1)));
+            for b in 0..B {
+                self.out[i + b][j] = dots[b];
+            }
             j += 1;
         }
         B
     }
 }
 
-/// The inner product of each of `a` with each of `b`, all of one length.
+/// The inner product of each of `a` with each of `b`, all of one length; the first rows of `next` will be `a` next.
 ///
 /// In plain loops: as closures and iterators, a third of it is calls that are not compiled for the processor at hand.
 #[inline(always)]
@@ -171,6 +193,7 @@ fn dots<S: Simd, const A: usize, const B: usize>(
     simd: S,
     a: [&[f32]; A],
     b: [&[f32]; B],
+    (prefetch, next): (Prefetch, Rows<'_>),
 ) -> [[f32; B]; A] {
     let length = a[0].len();
     let vectors = length / S::F32_LANES;
@@ -184,14 +207,18 @@ fn dots<S: Simd, const A: usize, const B: usize>(
     }
     let mut sums = [[simd.splat_f32s(0.0); B]; A];
     for t in 0..vectors {
-        let mut b_now = [simd.splat_f32s(0.0); B];
-        for j in 0..B {
-            b_now[j] = b_vectors[j][t];
-        }
+        let mut a_now = [simd.splat_f32s(0.0); A];
         for i in 0..A {
-            let a_now = a_vectors[i][t];
-            for j in 0..B {
-                sums[i][j] = simd.mul_add_e_f32s(a_now, b_now[j], sums[i][j]);
+            a_now[i] = a_vectors[i][t];
+            if B > 1 {
+                // Work enough on each number that the processor does not look ahead to the next rows by itself.
+                prefetch.ask(next.numbers, i * next.stride + t * S::F32_LANES);
+            }
+        }
+        for j in 0..B {
+            let b_now = b_vectors[j][t];
+            for i in 0..A {
+                sums[i][j] = simd.mul_add_e_f32s(a_now[i], b_now, sums[i][j]);
             }
         }
     }
@@ -205,4 +232,36 @@ fn dots<S: Simd, const A: usize, const B: usize>(
         }
     }
     dots
+}
+
+/// What asks for memory ahead of its use.
+#[derive(Clone, Copy)]
+struct Prefetch {
+    #[cfg(target_arch = "x86_64")]
+    simd: Option<pulp::x86::V3>,
+}
+
+impl Prefetch {
+    /// Does nothing for a few `numbers`, which caches hold anyway.
+    fn of(numbers: &[f32]) -> Self {
+        const FEW: usize = 1 << 14;
+        let _many = numbers.len() > FEW;
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            simd: pulp::x86::V3::try_new().filter(|_| _many),
+        }
+    }
+
+    /// Asks for the memory at `numbers[at]`, which need not exist.
+    #[inline(always)]
+    fn ask(self, numbers: &[f32], at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = self.simd {
+            let address = numbers.as_ptr().wrapping_add(at);
+            simd.sse
+                ._mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (numbers, at);
+    }
 }

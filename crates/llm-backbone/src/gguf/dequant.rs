@@ -8,6 +8,8 @@ mod avx2;
 mod k_quants;
 mod per_32;
 
+use pulp::{Simd, WithSimd};
+
 use super::types::TensorType;
 use crate::weights::floats;
 
@@ -27,15 +29,26 @@ pub fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
     anywhere(kind, bytes, out);
 }
 
-/// The inner product of each row of `bytes`, as many as `out` has places, with `x`, and `true`; or `false`, and nothing done,
-/// where that takes numbers in memory first. `x` is a whole number of blocks.
-pub fn dots(kind: TensorType, bytes: &[u8], x: &[f32], out: &mut [f32]) -> bool {
+/// Fills each row of `out` with the inner products of the first rows of `bytes` and the row of `x` of the same index, and
+/// says `true`; or `false`, and nothing done, where that takes numbers in memory first. All rows are whole blocks with
+/// [`finite`] scales.
+pub fn products(kind: TensorType, bytes: &[u8], x: &[f32], out: &mut [&mut [f32]]) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if avx2::dots(kind, bytes, x, out) {
+    if avx2::products(kind, bytes, x, out) {
         return true;
     }
     let _ = (kind, bytes, x, out);
     false
+}
+
+/// Whether [`products`] may be asked for `bytes`: true but for broken files.
+pub fn finite(kind: TensorType, bytes: &[u8]) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if !avx2::finite(kind, bytes) {
+        return false;
+    }
+    let _ = (kind, bytes);
+    true
 }
 
 /// [`dequantise_into`] in plain Rust.
@@ -62,20 +75,39 @@ fn blocks<const B: usize, const N: usize>(
 ) {
     let (blocks, _) = bytes.as_chunks::<B>();
     let (places, _) = out.as_chunks_mut::<N>();
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (block, place) in blocks.iter().zip(places) {
-                one(block, place);
-            }
-        },
-    );
+    pulp::Arch::new().dispatch(Blocks {
+        blocks,
+        places,
+        one,
+    });
 }
+
+/// A type of its own: a closure in its place would be compiled for the oldest processors.
+struct Blocks<'a, const B: usize, const N: usize, F> {
+    blocks: &'a [[u8; B]],
+    places: &'a mut [[f32; N]],
+    one: F,
+}
+
+impl<const B: usize, const N: usize, F: Fn(&[u8; B], &mut [f32; N])> WithSimd
+    for Blocks<'_, B, N, F>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (block, place) in self.blocks.iter().zip(self.places) {
+            (self.one)(block, place);
+        }
+    }
+}
+
+/// From the exponents of halves to those of floats, whose biases are 15 and 127.
+const REBIAS: f32 = f32::from_bits((112 + 127) << 23);
 
 /// The half-precision number at byte `at`, without asking the processor what it can do, as `half` would for every number.
 #[inline(always)]
 fn half_at(block: &[u8], at: usize) -> f32 {
-    const REBIAS: f32 = f32::from_bits((112 + 127) << 23); // The exponents' biases are 15 and 127.
     let half = i16::from_le_bytes([block[at], block[at + 1]]);
     // Sign, and exponent with mantissa, in their places: the sign was copied on the way.
     let bits = (i32::from(half) << 13) as u32 & 0x8fff_e000;

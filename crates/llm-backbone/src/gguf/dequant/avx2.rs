@@ -1,12 +1,14 @@
 //! The commonest types with AVX2. The compiler alone uses half its width, or none where it unrolls too early.
 //!
-//! Nothing goes through `map` or another closure: those are not compiled for the processor at hand, but called.
+//! Nothing goes through `map` or another closure: those are compiled for the oldest processors, and called.
 
 use core::arch::x86_64::{__m128i, __m256, __m256i};
+use std::marker::PhantomData;
 
-use pulp::x86::V3;
+use pulp::NullaryFnOnce;
+use pulp::x86::{V3, V4};
 
-use super::half_at;
+use super::{REBIAS, half_at};
 use crate::gguf::TensorType;
 
 /// Fills `out` as [`super::dequantise_into`] does, bit by bit; `false`, and nothing done, for another type or processor.
@@ -23,19 +25,37 @@ pub(super) fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) -
     true
 }
 
-/// The inner product of each row of `bytes`, as many as `out` has places, with `x`; `false`, and nothing done, for another
-/// type or processor. The numbers never leave the registers.
-pub(super) fn dots(kind: TensorType, bytes: &[u8], x: &[f32], out: &mut [f32]) -> bool {
+/// Fills each row of `out` with the inner products of the first rows of `bytes` and the row of `x` of the same index; `false`,
+/// and nothing done, for another type or processor. The numbers never leave the registers. Scales must be finite.
+pub(super) fn products(kind: TensorType, bytes: &[u8], x: &[f32], out: &mut [&mut [f32]]) -> bool {
     let Some(simd) = V3::try_new() else {
         return false;
     };
     match kind {
-        TensorType::Q4_0 => rows::<18, Q4_0>(simd, bytes, x, out),
-        TensorType::Q4_1 => rows::<20, Q4_1>(simd, bytes, x, out),
-        TensorType::Q8_0 => rows::<34, Q8_0>(simd, bytes, x, out),
+        TensorType::Q4_0 => Products::<1, 18, Q4_0>::run(simd, bytes, x, out),
+        TensorType::Q4_1 => Products::<1, 20, Q4_1>::run(simd, bytes, x, out),
+        TensorType::Q8_0 => Products::<1, 34, Q8_0>::run(simd, bytes, x, out),
         _ => return false,
     }
     true
+}
+
+/// Whether the scales and minima in `bytes` are numbers that [`products`] can take.
+pub(super) fn finite(kind: TensorType, bytes: &[u8]) -> bool {
+    match kind {
+        TensorType::Q4_0 => finite_in::<18, Q4_0>(bytes),
+        TensorType::Q4_1 => finite_in::<20, Q4_1>(bytes),
+        TensorType::Q8_0 => finite_in::<34, Q8_0>(bytes),
+        _ => true,
+    }
+}
+
+fn finite_in<const B: usize, T: Block<B>>(bytes: &[u8]) -> bool {
+    let (blocks, _) = bytes.as_chunks::<B>();
+    let finite = |block: &[u8; B], at| half_at(block, at).is_finite();
+    blocks.iter().all(|block| {
+        finite(block, 0) && T::MINIMUM_AT.is_none_or(|minimum_at| finite(block, minimum_at))
+    })
 }
 
 /// A type with blocks of `B` bytes: 32 numbers, eight at a time; a number is `scale * quant + minimum`.
@@ -49,14 +69,31 @@ trait Block<const B: usize> {
 fn blocks<const B: usize, T: Block<B>>(simd: V3, bytes: &[u8], out: &mut [f32]) {
     let (blocks, _) = bytes.as_chunks::<B>();
     let (places, _) = out.as_chunks_mut::<32>();
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            for (block, place) in blocks.iter().zip(places) {
-                *place = pulp::cast(numbers::<B, T>(simd, block));
-            }
-        },
-    );
+    simd.vectorize(Fill::<B, T> {
+        simd,
+        blocks,
+        places,
+        kind: PhantomData,
+    });
+}
+
+/// See [`dequantise_into`].
+struct Fill<'a, const B: usize, T> {
+    simd: V3,
+    blocks: &'a [[u8; B]],
+    places: &'a mut [[f32; 32]],
+    kind: PhantomData<T>,
+}
+
+impl<const B: usize, T: Block<B>> NullaryFnOnce for Fill<'_, B, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (block, place) in self.blocks.iter().zip(self.places) {
+            *place = pulp::cast(numbers::<B, T>(self.simd, block));
+        }
+    }
 }
 
 #[inline(always)]
@@ -75,74 +112,176 @@ fn numbers<const B: usize, T: Block<B>>(simd: V3, block: &[u8; B]) -> [__m256; 4
     numbers
 }
 
-/// As [`dots`]: in each block `scale * (quants . x) + minimum * sum(x)`, two rows at a time.
-fn rows<const B: usize, T: Block<B>>(simd: V3, bytes: &[u8], x: &[f32], out: &mut [f32]) {
-    let (blocks, _) = bytes.as_chunks::<B>();
-    let (x, _) = x.as_chunks::<32>();
-    let in_row = x.len();
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            let mut sums = Vec::new();
-            if T::MINIMUM_AT.is_some() {
-                sums.reserve_exact(in_row);
-                for x in x {
-                    let [a, b, c, d]: [__m256; 4] = pulp::cast(*x);
-                    let [ab, cd] = [simd.avx._mm256_add_ps(a, b), simd.avx._mm256_add_ps(c, d)];
-                    sums.push(simd.avx._mm256_add_ps(ab, cd));
-                }
-            }
-            let (pairs, last) = out.as_chunks_mut::<2>();
-            let mut first = 0;
-            for pair in pairs {
-                let a = &blocks[first * in_row..][..in_row];
-                let b = &blocks[(first + 1) * in_row..][..in_row];
-                *pair = together::<B, 2, T>(simd, [a, b], x, &sums);
-                first += 2;
-            }
-            if let [last] = last {
-                let row = &blocks[first * in_row..][..in_row];
-                [*last] = together::<B, 1, T>(simd, [row], x, &sums);
-            }
-        },
-    );
+/// See [`products`]; `R` rows of the matrix at a time by several of `x`.
+struct Products<'a, 'o, const R: usize, const B: usize, T> {
+    simd: V3,
+    blocks: &'a [[u8; B]],
+    /// The rows of `x`, one behind the other.
+    x: &'a [[f32; 32]],
+    out: &'a mut [&'o mut [f32]],
+    kind: PhantomData<T>,
 }
 
-/// The inner products of `R` rows with `x`; `sums` are the sums of each block of `x`, spread over eight lanes.
+impl<'a, 'o, const B: usize, T: Block<B>> Products<'a, 'o, 1, B, T> {
+    fn run(simd: V3, bytes: &'a [u8], x: &'a [f32], out: &'a mut [&'o mut [f32]]) {
+        let (blocks, _) = bytes.as_chunks::<B>();
+        let (x, _) = x.as_chunks::<32>();
+        let kind = PhantomData;
+        match V4::try_new() {
+            // The same instructions, but twice the registers.
+            Some(v4) => v4.vectorize(Products::<2, B, T> {
+                simd,
+                blocks,
+                x,
+                out,
+                kind,
+            }),
+            None => simd.vectorize(Products::<1, B, T> {
+                simd,
+                blocks,
+                x,
+                out,
+                kind,
+            }),
+        }
+    }
+}
+
+impl<const R: usize, const B: usize, T: Block<B>> NullaryFnOnce for Products<'_, '_, R, B, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(mut self) {
+        let n = self.out.len();
+        let mut i = 0;
+        while i < n {
+            i += match n - i {
+                8.. => self.several::<8>(i),
+                4.. => self.several::<4>(i),
+                _ => self.one(i),
+            };
+        }
+    }
+}
+
+impl<const R: usize, const B: usize, T: Block<B>> Products<'_, '_, R, B, T> {
+    /// By `N` rows of `x` from row `i` on, each block turned into numbers once; says how many rows those are.
+    #[inline(always)]
+    fn several<const N: usize>(&mut self, i: usize) -> usize {
+        let rows = self.out[i].len();
+        let mut j = 0;
+        while j + R <= rows {
+            self.tile::<R, N>(j, i);
+            j += R;
+        }
+        while j < rows {
+            self.tile::<1, N>(j, i);
+            j += 1;
+        }
+        N
+    }
+
+    /// `W` rows of the matrix from row `j` on by `N` rows of `x` from row `i` on.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // Closures would not be compiled for the processor at hand.
+    fn tile<const W: usize, const N: usize>(&mut self, j: usize, i: usize) {
+        let simd = self.simd;
+        let in_row = self.x.len() / self.out.len();
+        let mut x: [&[[f32; 32]]; N] = [&[]; N];
+        for r in 0..N {
+            x[r] = &self.x[(i + r) * in_row..][..in_row];
+        }
+        let mut rows: [&[[u8; B]]; W] = [&[]; W];
+        for q in 0..W {
+            rows[q] = &self.blocks[(j + q) * in_row..][..in_row];
+        }
+        let zero = simd.avx._mm256_setzero_ps();
+        let mut sums = [[zero; N]; W];
+        for t in 0..in_row {
+            let mut w = [[zero; 4]; W];
+            for q in 0..W {
+                w[q] = numbers::<B, T>(simd, &rows[q][t]);
+            }
+            for r in 0..N {
+                let x: [__m256; 4] = pulp::cast(x[r][t]);
+                for k in 0..4 {
+                    for q in 0..W {
+                        sums[q][r] = simd.fma._mm256_fmadd_ps(w[q][k], x[k], sums[q][r]);
+                    }
+                }
+            }
+        }
+        for q in 0..W {
+            for r in 0..N {
+                self.out[i + r][j + q] = sum(simd, sums[q][r]);
+            }
+        }
+    }
+
+    /// By row `i` of `x`: in each block `scale * (quants . x) + minimum * sum(x)`.
+    #[inline(always)]
+    fn one(&mut self, i: usize) -> usize {
+        let simd = self.simd;
+        let in_row = self.x.len() / self.out.len();
+        let x = &self.x[i * in_row..][..in_row];
+        // Of each block of `x`, in eight lanes.
+        let mut block_sums = Vec::with_capacity(in_row);
+        if T::MINIMUM_AT.is_some() {
+            for x in x {
+                let [a, b, c, d]: [__m256; 4] = pulp::cast(*x);
+                let [ab, cd] = [simd.avx._mm256_add_ps(a, b), simd.avx._mm256_add_ps(c, d)];
+                block_sums.push(simd.avx._mm256_add_ps(ab, cd));
+            }
+        }
+        for (row, out) in self.blocks.chunks_exact(in_row).zip(self.out[i].iter_mut()) {
+            let mut total = simd.avx._mm256_setzero_ps();
+            let mut minima = total;
+            for (t, (block, x)) in row.iter().zip(x).enumerate() {
+                let x: [__m256; 4] = pulp::cast(*x);
+                let quants = T::quants(simd, block);
+                let mut dot = simd.avx._mm256_mul_ps(quants[0], x[0]);
+                for k in 1..4 {
+                    dot = simd.fma._mm256_fmadd_ps(quants[k], x[k], dot);
+                }
+                let scale = finite_half(simd, block, 0);
+                total = simd.fma._mm256_fmadd_ps(dot, scale, total);
+                if let Some(at) = T::MINIMUM_AT {
+                    let minimum = finite_half(simd, block, at);
+                    minima = simd.fma._mm256_fmadd_ps(block_sums[t], minimum, minima);
+                }
+            }
+            *out = sum(simd, simd.avx._mm256_add_ps(total, minima));
+        }
+        1
+    }
+}
+
+/// The half-precision number at byte `at`, eight times; it must be finite.
 #[inline(always)]
-fn together<const B: usize, const R: usize, T: Block<B>>(
-    simd: V3,
-    rows: [&[[u8; B]]; R],
-    x: &[[f32; 32]],
-    sums: &[__m256],
-) -> [f32; R] {
-    let mut totals = [simd.avx._mm256_setzero_ps(); R];
-    let mut minima = totals;
-    for (i, x) in x.iter().enumerate() {
-        let x: [__m256; 4] = pulp::cast(*x);
-        for r in 0..R {
-            let block = &rows[r][i];
-            let quants = T::quants(simd, block);
-            let mut dot = simd.avx._mm256_mul_ps(quants[0], x[0]);
-            for k in 1..4 {
-                dot = simd.fma._mm256_fmadd_ps(quants[k], x[k], dot);
-            }
-            let scale = simd.avx._mm256_set1_ps(half_at(block, 0));
-            totals[r] = simd.fma._mm256_fmadd_ps(dot, scale, totals[r]);
-            if let Some(at) = T::MINIMUM_AT {
-                let minimum = simd.avx._mm256_set1_ps(half_at(block, at));
-                minima[r] = simd.fma._mm256_fmadd_ps(sums[i], minimum, minima[r]);
-            }
-        }
-    }
-    let mut dots = [0.0; R];
-    for r in 0..R {
-        let lanes: [f32; 8] = pulp::cast(simd.avx._mm256_add_ps(totals[r], minima[r]));
-        for lane in lanes {
-            dots[r] += lane;
-        }
-    }
-    dots
+fn finite_half(simd: V3, block: &[u8], at: usize) -> __m256 {
+    const KEPT: u32 = 0x8fff_e000;
+    let half = i16::from_le_bytes([block[at], block[at + 1]]);
+    // The upper of each pair of halves: its sign is copied down to where the exponent's lower bits end up.
+    let bits = simd.avx._mm256_set1_epi16(half);
+    let bits = simd.avx2._mm256_srai_epi32::<3>(bits);
+    let kept = simd.avx._mm256_set1_epi32(KEPT.cast_signed());
+    let bits = simd.avx2._mm256_and_si256(bits, kept);
+    let number = simd.avx._mm256_castsi256_ps(bits);
+    simd.avx
+        ._mm256_mul_ps(number, simd.avx._mm256_set1_ps(REBIAS))
+}
+
+#[inline(always)]
+fn sum(simd: V3, v: __m256) -> f32 {
+    let low = simd.avx._mm256_castps256_ps128(v);
+    let four = simd
+        .sse
+        ._mm_add_ps(low, simd.avx._mm256_extractf128_ps::<1>(v));
+    let two = simd
+        .sse
+        ._mm_add_ps(four, simd.sse._mm_movehl_ps(four, four));
+    let one = simd.sse._mm_add_ss(two, simd.sse3._mm_movehdup_ps(two));
+    simd.sse._mm_cvtss_f32(one)
 }
 
 struct Q4_0;

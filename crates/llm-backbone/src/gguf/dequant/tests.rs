@@ -37,38 +37,65 @@ fn vector_code_gives_the_numbers_of_plain_code() {
     }
 }
 
-/// Against the numbers in memory, in double precision; an odd number of rows, and another instruction set's `false`.
+/// Against the numbers in memory, in double precision; odd numbers of rows of either side, and another processor's `false`.
 #[test]
-fn inner_products_need_no_numbers_in_memory() {
-    let mut rng = crate::random::named_rng(0, "dots");
+fn products_need_no_numbers_in_memory() {
+    let mut rng = crate::random::named_rng(0, "products");
     let (rows, d_in) = (5, 96);
-    let x: Vec<f32> = (0..d_in)
-        .map(|_| rand::Rng::random_range(&mut rng, -1.0..1.0))
-        .collect();
-    for kind in [TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0] {
+    for (kind, n) in [TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0]
+        .into_iter()
+        .flat_map(|kind| [1, 3, 6, 13].map(|n| (kind, n)))
+    {
+        let x: Vec<f32> = (0..n * d_in)
+            .map(|_| rand::Rng::random_range(&mut rng, -1.0..1.0))
+            .collect();
         let mut bytes = vec![0; rows * d_in / 32 * kind.block_bytes()];
         rand::Rng::fill(&mut rng, bytes.as_mut_slice());
         for block in bytes.chunks_mut(kind.block_bytes()) {
             // Scale and minimum between a quarter and two, of either sign.
             [block[1], block[3]] = [0x34 | block[1] & 0x8b, 0x34 | block[3] & 0x8b];
         }
+        assert!(finite(kind, &bytes));
         let numbers = dequantise(kind, &bytes);
-        let mut found = vec![f32::NAN; rows];
-        if !dots(kind, &bytes, &x, &mut found) {
+        let mut found = vec![f32::NAN; n * rows];
+        let mut out: Vec<_> = found.chunks_mut(rows).collect();
+        if !products(kind, &bytes, &x, &mut out) {
             assert!(found.iter().all(|dot| dot.is_nan()));
             continue;
         }
-        for (found, row) in found.into_iter().zip(numbers.chunks(d_in)) {
-            let terms = row
-                .iter()
-                .zip(&x)
-                .map(|(w, x)| f64::from(*w) * f64::from(*x));
+        let pairs = x
+            .chunks(d_in)
+            .flat_map(|x| numbers.chunks(d_in).map(move |w| (x, w)));
+        for (found, (x, w)) in found.into_iter().zip(pairs) {
+            let terms = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
             let (expected, scale) = terms.fold((0.0, 0.0), |(sum, scale), term| {
                 (sum + term, scale + term.abs())
             });
             let error = (f64::from(found) - expected).abs();
-            assert!(error < 1e-6 * scale, "{kind}: {found}, expected {expected}");
+            assert!(
+                error < 1e-6 * scale,
+                "{kind}, {n} rows: {found}, expected {expected}"
+            );
         }
+    }
+}
+
+/// Scales below the normal range count, infinite ones and those that are no number do not, nor do such minima.
+#[test]
+fn products_are_for_finite_scales() {
+    const SMALLEST: [u8; 2] = [0x01, 0x00];
+    const INFINITE: [u8; 2] = [0x00, 0x7c];
+    const NO_NUMBER: [u8; 2] = [0x01, 0xfe];
+    let q4_1 = |scale: [u8; 2], minimum: [u8; 2]| {
+        finite(TensorType::Q4_1, &block(&[&scale, &minimum, &[0; 16]]))
+    };
+    let (x, mut out) = ([1.0; 32], [f32::NAN]);
+    let bytes = block(&[&SMALLEST, &HALF, &[0x11; 16]]);
+    if products(TensorType::Q4_1, &bytes, &x, &mut [&mut out]) {
+        assert_eq!(out, [32.0 * (2f32.powi(-24) + 0.5)]);
+        assert!(q4_1(SMALLEST, HALF));
+        assert!(!q4_1(INFINITE, HALF));
+        assert!(!q4_1(ONE, NO_NUMBER));
     }
 }
 
