@@ -14,9 +14,6 @@ pub(super) const MOST_ROWS: usize = 16;
 /// Rows of weights that go by all rows of `x` before the next do: a multiple of what a tile takes.
 const TOGETHER: usize = 24;
 
-/// Rows of a stored matrix that become numbers before they are multiplied, few enough to stay in the first cache.
-const UNPACKED: usize = 6;
-
 /// Weights that a thread takes at a time, at least.
 const PER_TASK: usize = 1 << 14;
 
@@ -66,13 +63,15 @@ pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
         if w.products(first, x, out) {
             return;
         }
-        let mut numbers = vec![0.0; UNPACKED * d_in];
+        // Whole tiles, yet few enough rows to stay in the first cache.
+        let each = if n < 8 { 8 } else { 6 };
+        let mut numbers = vec![0.0; each * d_in];
         let rows = out.first().map_or(0, |out| out.len());
-        for from in (0..rows).step_by(UNPACKED) {
-            let numbers = &mut numbers[..UNPACKED.min(rows - from) * d_in];
+        for from in (0..rows).step_by(each) {
+            let numbers = &mut numbers[..each.min(rows - from) * d_in];
             w.rows(first + from, numbers);
             let stride = d_in;
-            let mut out = parts(out, from, UNPACKED);
+            let mut out = parts(out, from, each);
             columns(x, Rows { numbers, stride }, d_in, &mut out);
         }
     })

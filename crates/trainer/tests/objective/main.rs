@@ -1,26 +1,26 @@
-//! The objective of a batch: log 2 at step 0, the same gradients however the rows fall into micro-batches, and TRL's
-//! numbers on the same weights.
+//! The objective of a batch: log 2 at step 0, the same gradients however the rows fall into micro-batches and wherever they are
+//! computed, and TRL's numbers on the same weights.
 #![allow(clippy::print_stderr)]
 
+mod gpu;
+#[path = "../support/mod.rs"]
 mod support;
+mod trl;
 
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor};
-use llm_backbone::lora::stable_id;
 use llm_backbone::{LoraConfig, Model, Precision};
 use pdpo_loss::Branch;
-use serde_json::Value;
 use support::{
-    FAMILIES, INDIVIDUAL, examples, fixture, learner, model_fixture, open, pairs, replicated,
-    users, users_on, values, with_random_adapters,
+    FAMILIES, INDIVIDUAL, examples, learner, model_fixture, open, pairs, replicated, users,
+    users_on, values, with_random_adapters,
 };
 use trainer::config::{Checkpointing, LossKind, Objective, TrainingSection};
 use trainer::policy::Policy;
 use trainer::schedule::Schedule;
 use trainer::step::{Example, Learner, StepReport};
-use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{RowInit, UserModelKind};
 
 const KINDS: [UserModelKind; 4] = [
@@ -215,64 +215,6 @@ fn gradient_checkpointing_changes_no_gradient() {
     }
 }
 
-/// The length of the difference of two sets of gradients, relative to the length of the first.
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn relative_distance(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f32 {
-    let pairs = || a.iter().flat_map(|(name, a)| a.iter().zip(&b[name]));
-    let length = |squares: f64| squares.sqrt() as f32;
-    let of_difference = length(pairs().map(|(a, b)| f64::from(a - b).powi(2)).sum());
-    of_difference / length(pairs().map(|(a, _)| f64::from(*a).powi(2)).sum())
-}
-
-/// That a training step on the device called `gpu` has the loss and the gradients of the CPU: all gradients together up to
-/// `most_apart`, every number up to `most` of the largest of its tensor.
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn assert_like_the_cpu(gpu: &str, most_apart: f32, most: f32) {
-    let steps = FAMILIES.map(|name| {
-        let batch = examples(&open(name), &pairs(3, 8), true);
-        let on = |device: Device| {
-            let mut learner = learner_on(&device.autodiff(), name);
-            let before = gradients(&learner, &batch);
-            let mut schedule = Schedule::new(&TrainingSection::default(), 10, 5).expect("rates");
-            let first = learner.step(&batch, &schedule.next()).expect("known users");
-            let after = report(&learner, &batch);
-            (before, [first.loss, after.loss])
-        };
-        let (cpu, gpu) = (
-            on(Device::flex()),
-            on(trainer::device::parse(gpu).expect("built in")),
-        );
-        let apart = relative_distance(&cpu.0, &gpu.0);
-        let largest = difference(&cpu.0, &gpu.0);
-        eprintln!(
-            "{name}: gradients are {apart:e} apart, single numbers up to {largest:e}; losses {:?} {:?}",
-            cpu.1, gpu.1
-        );
-        (name, [apart, largest], cpu.1, gpu.1)
-    });
-    for (name, [apart, largest], cpu, gpu) in steps {
-        assert!(apart <= most_apart, "{name}: {apart}");
-        assert!(largest <= most, "{name}: {largest}");
-        for (cpu, gpu) in cpu.iter().zip(gpu) {
-            assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs(), "{name}: {cpu} {gpu}");
-        }
-    }
-}
-
-/// NVIDIA's matrix units round the factors of f32 products to ten bits (TF32).
-#[cfg(feature = "cuda")]
-#[test]
-fn cuda_gives_the_loss_and_gradients_of_the_cpu() {
-    assert_like_the_cpu("cuda:0", 1e-2, 2e-2);
-}
-
-/// On whatever GPU wgpu finds, a driver in software included (Mesa's `lavapipe`).
-#[cfg(feature = "wgpu")]
-#[test]
-fn wgpu_gives_the_loss_and_gradients_of_the_cpu() {
-    assert_like_the_cpu("wgpu", 1e-4, 1e-3);
-}
-
 #[test]
 fn a_block_at_a_time_gives_the_same_gradients() {
     for name in FAMILIES {
@@ -425,101 +367,4 @@ fn vanilla_dpo_is_p_dpo_without_soft_tokens() {
         &gradients(&personal, &known),
     );
     assert!(largest < 1e-5, "{largest}");
-}
-
-fn numbers(value: &Value) -> Vec<f32> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().expect("a number") as f32],
-    }
-}
-
-fn ids(value: &Value) -> Vec<u32> {
-    numbers(value).into_iter().map(|id| id as u32).collect()
-}
-
-fn assert_close(what: &str, found: &[f32], expected: &[f32], relative: f32) -> f32 {
-    let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
-    let error = support::largest_difference(found, expected) / largest;
-    assert!(error <= relative, "{what}: {found:?} is not {expected:?}");
-    error
-}
-
-#[test]
-fn one_step_of_dpo_equals_trl_and_peft_in_value_and_gradient() {
-    let dir = fixture("dpo_step");
-    let text = std::fs::read_to_string(dir.join("expected.json")).expect("the fixture");
-    let expected: Value = serde_json::from_str(&text).expect("JSON");
-    let base = open("llama_tied");
-    assert!(model_fixture("llama_tied").ends_with(expected["base"].as_str().expect("a path")));
-    let comparisons = expected["comparisons"].as_array().expect("comparisons");
-    let pairs: Vec<TokenizedPair> = comparisons
-        .iter()
-        .map(|c| TokenizedPair {
-            prompt: TokenizedPrompt {
-                ids: ids(&c["prompt"]),
-                soft_at: 0,
-                cut: false,
-                user_text_cut: false,
-            },
-            chosen: ids(&c["chosen"]),
-            rejected: ids(&c["rejected"]),
-            response_cut: false,
-        })
-        .collect();
-    let batch = examples(&base, &pairs, false);
-    let reference = |f: fn(&Example) -> f32| batch.iter().map(f).collect::<Vec<_>>();
-    let chosen = reference(|e| e.reference.chosen);
-    assert_close(
-        "reference",
-        &chosen,
-        &numbers(&expected["reference_chosen"]),
-        1e-5,
-    );
-    let rejected = reference(|e| e.reference.rejected);
-    assert_close(
-        "reference",
-        &rejected,
-        &numbers(&expected["reference_rejected"]),
-        1e-5,
-    );
-
-    let (model, _) = base.with_adapters(&dir).expect("the adapter");
-    let learner = learner(model, None, &Objective::default(), 1);
-    let (gradients, report) = learner.gradients(&batch).expect("a batch");
-    let column = |f: fn(&trainer::step::RowReport) -> f32| {
-        let mut rows: Vec<_> = report.rows.iter().collect();
-        rows.sort_by_key(|row| row.example);
-        rows.into_iter().map(f).collect::<Vec<_>>()
-    };
-    let columns = [
-        ("policy_chosen", column(|r| r.logp_chosen), 1e-5),
-        ("policy_rejected", column(|r| r.logp_rejected), 1e-5),
-        ("losses", column(|r| r.loss), 1e-5),
-        ("rewards_chosen", column(|r| r.reward_chosen), 1e-4),
-        ("rewards_rejected", column(|r| r.reward_rejected), 1e-4),
-        ("loss", vec![report.loss as f32], 1e-5),
-    ];
-    for (name, found, relative) in columns {
-        let error = assert_close(name, &found, &numbers(&expected[name]), relative);
-        eprintln!("{name}: relative error {error:e}");
-    }
-    let wanted = expected["gradients"].as_object().expect("gradients");
-    assert_eq!(gradients.module.len(), wanted.len());
-    let mut largest = 0f32;
-    for (tensor, wanted) in wanted {
-        let module = tensor
-            .trim_start_matches("base_model.model.")
-            .trim_end_matches(".weight");
-        let found = gradients
-            .module
-            .get::<2>(stable_id(module))
-            .expect("a gradient");
-        let error = assert_close(tensor, &values(found.transpose()), &numbers(wanted), 1e-3);
-        largest = largest.max(error);
-    }
-    eprintln!(
-        "gradients of {} tensors: largest relative error {largest:e}",
-        wanted.len()
-    );
 }

@@ -1,0 +1,106 @@
+//! One step of vanilla DPO beside TRL's and peft's, on the same weights.
+
+use llm_backbone::lora::stable_id;
+use serde_json::Value;
+use trainer::config::Objective;
+use trainer::step::Example;
+use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
+
+use super::support::{self, examples, fixture, learner, model_fixture, open, values};
+
+fn numbers(value: &Value) -> Vec<f32> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().expect("a number") as f32],
+    }
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    numbers(value).into_iter().map(|id| id as u32).collect()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32], relative: f32) -> f32 {
+    let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let error = support::largest_difference(found, expected) / largest;
+    assert!(error <= relative, "{what}: {found:?} is not {expected:?}");
+    error
+}
+
+#[test]
+fn one_step_of_dpo_equals_trl_and_peft_in_value_and_gradient() {
+    let dir = fixture("dpo_step");
+    let text = std::fs::read_to_string(dir.join("expected.json")).expect("the fixture");
+    let expected: Value = serde_json::from_str(&text).expect("JSON");
+    let base = open("llama_tied");
+    assert!(model_fixture("llama_tied").ends_with(expected["base"].as_str().expect("a path")));
+    let comparisons = expected["comparisons"].as_array().expect("comparisons");
+    let pairs: Vec<TokenizedPair> = comparisons
+        .iter()
+        .map(|c| TokenizedPair {
+            prompt: TokenizedPrompt {
+                ids: ids(&c["prompt"]),
+                soft_at: 0,
+                cut: false,
+                user_text_cut: false,
+            },
+            chosen: ids(&c["chosen"]),
+            rejected: ids(&c["rejected"]),
+            response_cut: false,
+        })
+        .collect();
+    let batch = examples(&base, &pairs, false);
+    let reference = |f: fn(&Example) -> f32| batch.iter().map(f).collect::<Vec<_>>();
+    let chosen = reference(|e| e.reference.chosen);
+    assert_close(
+        "reference",
+        &chosen,
+        &numbers(&expected["reference_chosen"]),
+        1e-5,
+    );
+    let rejected = reference(|e| e.reference.rejected);
+    assert_close(
+        "reference",
+        &rejected,
+        &numbers(&expected["reference_rejected"]),
+        1e-5,
+    );
+
+    let (model, _) = base.with_adapters(&dir).expect("the adapter");
+    let learner = learner(model, None, &Objective::default(), 1);
+    let (gradients, report) = learner.gradients(&batch).expect("a batch");
+    let column = |f: fn(&trainer::step::RowReport) -> f32| {
+        let mut rows: Vec<_> = report.rows.iter().collect();
+        rows.sort_by_key(|row| row.example);
+        rows.into_iter().map(f).collect::<Vec<_>>()
+    };
+    let columns = [
+        ("policy_chosen", column(|r| r.logp_chosen), 1e-5),
+        ("policy_rejected", column(|r| r.logp_rejected), 1e-5),
+        ("losses", column(|r| r.loss), 1e-5),
+        ("rewards_chosen", column(|r| r.reward_chosen), 1e-4),
+        ("rewards_rejected", column(|r| r.reward_rejected), 1e-4),
+        ("loss", vec![report.loss as f32], 1e-5),
+    ];
+    for (name, found, relative) in columns {
+        let error = assert_close(name, &found, &numbers(&expected[name]), relative);
+        eprintln!("{name}: relative error {error:e}");
+    }
+    let wanted = expected["gradients"].as_object().expect("gradients");
+    assert_eq!(gradients.module.len(), wanted.len());
+    let mut largest = 0f32;
+    for (tensor, wanted) in wanted {
+        let module = tensor
+            .trim_start_matches("base_model.model.")
+            .trim_end_matches(".weight");
+        let found = gradients
+            .module
+            .get::<2>(stable_id(module))
+            .expect("a gradient");
+        let error = assert_close(tensor, &values(found.transpose()), &numbers(wanted), 1e-3);
+        largest = largest.max(error);
+    }
+    eprintln!(
+        "gradients of {} tensors: largest relative error {largest:e}",
+        wanted.len()
+    );
+}
