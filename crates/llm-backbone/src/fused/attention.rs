@@ -1,11 +1,11 @@
-//! Attention of a few queries over the keys of a cache, as in decoding: each number of the cache is read once, in place.
+//! Attention of a few queries over the keys of a cache, as in decoding: the cache is read in place.
 
 use pulp::{Simd, WithSimd};
 
 use super::{kernels, thin};
 
-/// What `q`, `[n, dim]`, sees in one key head: `softmax(q k^T + bias) v`, `[n, dim]`, where `k` and `v` are `[keys, dim]` and
-/// `bias(i)` belongs to row `i` of `q`.
+/// What `q`, `[n, dim]`, sees in one key head: `softmax(q k^T + bias) v`, `[n, dim]`, where `k` and `v` are `[keys, dim]`
+/// with at least one key, and `bias(i)` belongs to row `i` of `q`.
 pub(super) fn few_queries<'a>(
     q: &[f32],
     k: &[f32],

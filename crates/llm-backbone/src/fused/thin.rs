@@ -11,7 +11,7 @@ use crate::stored::StoredMatrix;
 /// The most rows for which this is the better way.
 pub(super) const MOST_ROWS: usize = 16;
 
-/// Rows of weights that go by all rows of `x` before the next do: a multiple of what a tile takes.
+/// Rows of weights that meet all rows of `x` while they are in the cache: a multiple of what every tile takes.
 const TOGETHER: usize = 24;
 
 /// Weights that a thread takes at a time, at least.
@@ -48,7 +48,7 @@ pub(super) fn product(x: &[f32], w: Rows<'_>, [d_in, d_out]: [usize; 2]) -> Vec<
     })
 }
 
-/// `x w^T` on this thread, a slice of `out` for each row of `x`, as long as there are rows of `w`; all rows have `d_in`
+/// `x w^T` on this thread, a slice of `out` for each row of `x`, each at most as long as `w` has rows; all rows have `d_in`
 /// numbers.
 pub(super) fn columns(x: &[f32], w: Rows<'_>, d_in: usize, out: &mut [&mut [f32]]) {
     pulp::Arch::new().dispatch(Columns { x, w, d_in, out });
@@ -63,8 +63,8 @@ pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
         if w.products(first, x, out) {
             return;
         }
-        // Whole tiles, yet few enough rows to stay in the first cache.
-        let each = if n < 8 { 8 } else { 6 };
+        // What fills the tiles, which take three rows beside eight of `x`, or eight beside one.
+        let each = if n.is_multiple_of(8) { 6 } else { 8 };
         let mut numbers = vec![0.0; each * d_in];
         let rows = out.first().map_or(0, |out| out.len());
         for from in (0..rows).step_by(each) {
@@ -77,12 +77,16 @@ pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
     })
 }
 
-/// `[n, d_out]`: all threads do some rows of the weights, from a first one on, and write as many numbers in each of `n` rows.
+/// `[n, d_out]`: all threads do some rows of the weights, from a first one on, and write as many numbers in each of `n`
+/// rows.
 fn by_tasks(
     [n, d_in, d_out]: [usize; 3],
     work: impl Fn(usize, &mut [&mut [f32]]) + Sync,
 ) -> Vec<f32> {
     let mut out = vec![0.0; n * d_out];
+    if out.is_empty() {
+        return out;
+    }
     let each = PER_TASK.div_ceil(d_in).next_multiple_of(TOGETHER);
     let mut rows: Vec<_> = out
         .chunks_exact_mut(d_out)
@@ -108,7 +112,7 @@ fn parts<'a>(out: &'a mut [&mut [f32]], first: usize, length: usize) -> Vec<&'a 
     out.iter_mut().map(part).collect()
 }
 
-/// Some rows of `w` by all rows of `x`.
+/// Some rows of `w` by all rows of `x`, for each of which `out` has a slice.
 struct Columns<'a, 'o> {
     x: &'a [f32],
     w: Rows<'a>,
@@ -237,7 +241,7 @@ fn dots<S: Simd, const A: usize, const B: usize>(
 #[derive(Clone, Copy)]
 struct Prefetch {
     #[cfg(target_arch = "x86_64")]
-    simd: Option<pulp::x86::V3>,
+    sse: Option<pulp::core_arch::x86::Sse>,
 }
 
 impl Prefetch {
@@ -247,7 +251,7 @@ impl Prefetch {
         let _many = numbers.len() > FEW;
         Self {
             #[cfg(target_arch = "x86_64")]
-            simd: pulp::x86::V3::try_new().filter(|_| _many),
+            sse: pulp::core_arch::x86::Sse::try_new().filter(|_| _many),
         }
     }
 
@@ -255,10 +259,9 @@ impl Prefetch {
     #[inline(always)]
     fn ask(self, numbers: &[f32], at: usize) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = self.simd {
+        if let Some(sse) = self.sse {
             let address = numbers.as_ptr().wrapping_add(at);
-            simd.sse
-                ._mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+            sse._mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (numbers, at);

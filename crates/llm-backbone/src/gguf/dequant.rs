@@ -102,6 +102,9 @@ impl<const B: usize, const N: usize, F: Fn(&[u8; B], &mut [f32; N])> WithSimd
     }
 }
 
+/// The bits of a float that sign, exponent and mantissa of a half go to, sign at the top, the others 13 bits up.
+const HALF_IN_PLACE: u32 = 0x8fff_e000;
+
 /// From the exponents of halves to those of floats, whose biases are 15 and 127.
 const REBIAS: f32 = f32::from_bits((112 + 127) << 23);
 
@@ -110,7 +113,7 @@ const REBIAS: f32 = f32::from_bits((112 + 127) << 23);
 fn half_at(block: &[u8], at: usize) -> f32 {
     let half = i16::from_le_bytes([block[at], block[at + 1]]);
     // Sign, and exponent with mantissa, in their places: the sign was copied on the way.
-    let bits = (i32::from(half) << 13) as u32 & 0x8fff_e000;
+    let bits = (i32::from(half) << 13) as u32 & HALF_IN_PLACE;
     if half & 0x7c00 == 0x7c00 {
         return infinite(bits);
     }

@@ -1,5 +1,5 @@
-//! The objective of a batch: log 2 at step 0, the same gradients however the rows fall into micro-batches and wherever they are
-//! computed, and TRL's numbers on the same weights.
+//! The objective of a batch: log 2 at step 0, the same gradients however the rows fall into micro-batches and wherever they
+//! are computed, and TRL's numbers on the same weights.
 #![allow(clippy::print_stderr)]
 
 mod gpu;

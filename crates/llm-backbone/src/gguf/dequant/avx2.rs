@@ -1,6 +1,6 @@
 //! The commonest types with AVX2. The compiler alone uses half its width, or none where it unrolls too early.
 //!
-//! Nothing goes through `map` or another closure: those are compiled for the oldest processors, and called.
+//! Nothing in a loop over vectors is a closure: those are compiled for the oldest processors, and called.
 
 use core::arch::x86_64::{__m128i, __m256, __m256i};
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use pulp::NullaryFnOnce;
 use pulp::x86::{V3, V4};
 
-use super::{REBIAS, half_at};
+use super::{HALF_IN_PLACE, REBIAS, half_at};
 use crate::gguf::TensorType;
 
 /// Fills `out` as [`super::dequantise_into`] does, bit by bit; `false`, and nothing done, for another type or processor.
@@ -25,16 +25,16 @@ pub(super) fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) -
     true
 }
 
-/// Fills each row of `out` with the inner products of the first rows of `bytes` and the row of `x` of the same index; `false`,
-/// and nothing done, for another type or processor. The numbers never leave the registers. Scales must be finite.
+/// Fills each row of `out` with the inner products of the first rows of `bytes` and the row of `x` of the same index;
+/// `false`, and nothing done, for another type or processor. The numbers never leave the registers. Scales must be finite.
 pub(super) fn products(kind: TensorType, bytes: &[u8], x: &[f32], out: &mut [&mut [f32]]) -> bool {
     let Some(simd) = V3::try_new() else {
         return false;
     };
     match kind {
-        TensorType::Q4_0 => Products::<1, 18, Q4_0>::run(simd, bytes, x, out),
-        TensorType::Q4_1 => Products::<1, 20, Q4_1>::run(simd, bytes, x, out),
-        TensorType::Q8_0 => Products::<1, 34, Q8_0>::run(simd, bytes, x, out),
+        TensorType::Q4_0 => multiply::<18, Q4_0>(simd, bytes, x, out),
+        TensorType::Q4_1 => multiply::<20, Q4_1>(simd, bytes, x, out),
+        TensorType::Q8_0 => multiply::<34, Q8_0>(simd, bytes, x, out),
         _ => return false,
     }
     true
@@ -51,8 +51,11 @@ pub(super) fn finite(kind: TensorType, bytes: &[u8]) -> bool {
 }
 
 fn finite_in<const B: usize, T: Block<B>>(bytes: &[u8]) -> bool {
+    const EXPONENT: u16 = 0x7c00;
     let (blocks, _) = bytes.as_chunks::<B>();
-    let finite = |block: &[u8; B], at| half_at(block, at).is_finite();
+    let finite = |block: &[u8; B], at: usize| {
+        u16::from_le_bytes([block[at], block[at + 1]]) & EXPONENT != EXPONENT
+    };
     blocks.iter().all(|block| {
         finite(block, 0) && T::MINIMUM_AT.is_none_or(|minimum_at| finite(block, minimum_at))
     })
@@ -122,28 +125,28 @@ struct Products<'a, 'o, const R: usize, const B: usize, T> {
     kind: PhantomData<T>,
 }
 
-impl<'a, 'o, const B: usize, T: Block<B>> Products<'a, 'o, 1, B, T> {
-    fn run(simd: V3, bytes: &'a [u8], x: &'a [f32], out: &'a mut [&'o mut [f32]]) {
-        let (blocks, _) = bytes.as_chunks::<B>();
-        let (x, _) = x.as_chunks::<32>();
-        let kind = PhantomData;
-        match V4::try_new() {
-            // The same instructions, but twice the registers.
-            Some(v4) => v4.vectorize(Products::<2, B, T> {
-                simd,
-                blocks,
-                x,
-                out,
-                kind,
-            }),
-            None => simd.vectorize(Products::<1, B, T> {
-                simd,
-                blocks,
-                x,
-                out,
-                kind,
-            }),
+impl<'a, 'o, const R: usize, const B: usize, T: Block<B>> Products<'a, 'o, R, B, T> {
+    fn of(simd: V3, bytes: &'a [u8], x: &'a [f32], out: &'a mut [&'o mut [f32]]) -> Self {
+        Self {
+            simd,
+            blocks: bytes.as_chunks().0,
+            x: x.as_chunks().0,
+            out,
+            kind: PhantomData,
         }
+    }
+}
+
+fn multiply<const B: usize, T: Block<B>>(
+    simd: V3,
+    bytes: &[u8],
+    x: &[f32],
+    out: &mut [&mut [f32]],
+) {
+    match V4::try_new() {
+        // The same instructions, but twice the registers.
+        Some(v4) => v4.vectorize(Products::<2, B, T>::of(simd, bytes, x, out)),
+        None => simd.vectorize(Products::<1, B, T>::of(simd, bytes, x, out)),
     }
 }
 
@@ -259,12 +262,12 @@ impl<const R: usize, const B: usize, T: Block<B>> Products<'_, '_, R, B, T> {
 /// The half-precision number at byte `at`, eight times; it must be finite.
 #[inline(always)]
 fn finite_half(simd: V3, block: &[u8], at: usize) -> __m256 {
-    const KEPT: u32 = 0x8fff_e000;
     let half = i16::from_le_bytes([block[at], block[at + 1]]);
-    // The upper of each pair of halves: its sign is copied down to where the exponent's lower bits end up.
+    // The half fills both sides of 32 bits. Shifted by three, the upper one has its exponent and mantissa in place; the
+    // mask drops the copies of its sign and the lower one.
     let bits = simd.avx._mm256_set1_epi16(half);
     let bits = simd.avx2._mm256_srai_epi32::<3>(bits);
-    let kept = simd.avx._mm256_set1_epi32(KEPT.cast_signed());
+    let kept = simd.avx._mm256_set1_epi32(HALF_IN_PLACE.cast_signed());
     let bits = simd.avx2._mm256_and_si256(bits, kept);
     let number = simd.avx._mm256_castsi256_ps(bits);
     simd.avx
