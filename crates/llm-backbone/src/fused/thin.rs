@@ -92,8 +92,9 @@ fn by_tasks(
         .chunks_exact_mut(d_out)
         .map(|row| row.chunks_mut(each))
         .collect();
-    let mut parts = Vec::with_capacity(n * d_out.div_ceil(each));
-    for _ in 0..d_out.div_ceil(each) {
+    let tasks = d_out.div_ceil(each);
+    let mut parts = Vec::with_capacity(n * tasks);
+    for _ in 0..tasks {
         parts.extend(rows.iter_mut().filter_map(Iterator::next));
     }
     parts

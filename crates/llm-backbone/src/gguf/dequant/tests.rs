@@ -96,12 +96,12 @@ fn has_products() -> bool {
 /// All 63,488 of them, below the normal range and negative ones too.
 #[test]
 fn products_take_every_finite_scale() {
+    if !has_products() {
+        return;
+    }
     let x: [f32; 32] = std::array::from_fn(|i| f32::from(u8::from(i == 7)));
     for scale in (0..=u16::MAX).map(half::f16::from_bits) {
         let bytes = block(&[&scale.to_le_bytes(), &[1; 32]]);
-        if !has_products() {
-            break;
-        }
         assert_eq!(finite(TensorType::Q8_0, &bytes), scale.is_finite());
         let mut out = [f32::NAN];
         if scale.is_finite() {
