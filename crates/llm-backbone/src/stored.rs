@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::gguf::{TensorType, dequant};
+use crate::gguf::TensorType;
+use crate::gguf::dequant::{self, Factor};
 
 /// Numbers that a thread turns at a time.
 const PER_TASK: usize = 1 << 16;
@@ -61,11 +62,17 @@ impl StoredMatrix {
         dequant::dequantise_into(self.0.kind, bytes, out);
     }
 
-    /// Fills each row of `out` with the inner products of rows from row `first` on and the row of `x` of the same index, and
-    /// says `true`; `false` where only [`rows`](Self::rows) can be had.
-    pub(crate) fn products(&self, first: usize, x: &[f32], out: &mut [&mut [f32]]) -> bool {
+    /// `n` rows of `x`, each as long as the matrix's, ready for [`products`](Self::products); `None` where only
+    /// [`rows`](Self::rows) can be had.
+    pub(crate) fn factor<'a>(&self, x: &'a [f32], n: usize) -> Option<Factor<'a>> {
+        let finite = self.0.finite;
+        finite.then(|| Factor::new(self.0.kind, x, n)).flatten()
+    }
+
+    /// Fills each row of `out` with the inner products of rows from row `first` on and the row of `x` of the same index.
+    pub(crate) fn products(&self, first: usize, x: &Factor<'_>, out: &mut [&mut [f32]]) {
         let rows = out.first().map_or(0, |out| out.len());
-        self.0.finite && dequant::products(self.0.kind, self.bytes_of(first, rows), x, out)
+        x.products(self.bytes_of(first, rows), out);
     }
 
     fn bytes_of(&self, first: usize, rows: usize) -> &[u8] {

@@ -59,9 +59,10 @@ pub(super) fn columns(x: &[f32], w: Rows<'_>, d_in: usize, out: &mut [&mut [f32]
 pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
     let [d_out, d_in] = w.shape();
     let n = x.len() / d_in;
+    let factor = w.factor(x, n);
     by_tasks([n, d_in, d_out], |first, out| {
-        if w.products(first, x, out) {
-            return;
+        if let Some(factor) = &factor {
+            return w.products(first, factor, out);
         }
         // What fills the tiles, which take three rows beside eight of `x`, or eight beside one.
         let each = if n.is_multiple_of(8) { 6 } else { 8 };

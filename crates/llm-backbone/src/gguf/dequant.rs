@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(not(target_arch = "x86_64"))]
+mod elsewhere;
 mod k_quants;
 mod per_32;
 
@@ -12,6 +14,11 @@ use pulp::{Simd, WithSimd};
 
 use super::types::TensorType;
 use crate::weights::floats;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Factor;
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use elsewhere::Factor;
 
 /// The numbers in `bytes`, a whole number of blocks of `kind`. An incomplete last block is left out.
 pub fn dequantise(kind: TensorType, bytes: &[u8]) -> Vec<f32> {
@@ -29,20 +36,8 @@ pub fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
     anywhere(kind, bytes, out);
 }
 
-/// Fills each row of `out` with the inner products of the first rows of `bytes` and the row of `x` of the same index, and
-/// says `true`; or `false`, and nothing done, where that takes numbers in memory first. All rows are whole blocks with
-/// [`finite`] scales.
-pub fn products(kind: TensorType, bytes: &[u8], x: &[f32], out: &mut [&mut [f32]]) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    if avx2::products(kind, bytes, x, out) {
-        return true;
-    }
-    let _ = (kind, bytes, x, out);
-    false
-}
-
-/// Whether [`products`] may be asked for `bytes`: true but for broken files.
-pub fn finite(kind: TensorType, bytes: &[u8]) -> bool {
+/// Whether [`Factor::products`] can take the scales and minima in `bytes`: true but for broken files.
+pub(crate) fn finite(kind: TensorType, bytes: &[u8]) -> bool {
     #[cfg(target_arch = "x86_64")]
     if !avx2::finite(kind, bytes) {
         return false;

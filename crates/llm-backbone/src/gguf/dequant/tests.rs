@@ -62,23 +62,30 @@ fn products_need_no_numbers_in_memory() {
         let numbers = dequantise(kind, &bytes);
         let mut found = vec![f32::NAN; n * rows];
         let mut out: Vec<_> = found.chunks_mut(rows).collect();
-        let done = products(kind, &bytes, &x, &mut out);
-        assert_eq!(done, has_products());
-        if !done {
-            assert!(found.iter().all(|dot| dot.is_nan()));
+        let Some(factor) = Factor::new(kind, &x, n) else {
+            assert!(!has_products());
             continue;
-        }
+        };
+        factor.products(&bytes, &mut out);
+        let mut same = vec![f32::NAN; n * rows];
+        let mut out: Vec<_> = same.chunks_mut(rows).collect();
+        factor.with_few_registers().products(&bytes, &mut out);
+        assert_eq!(found, same);
         let pairs = x
             .chunks(d_in)
             .flat_map(|x| numbers.chunks(d_in).map(move |w| (x, w)));
-        for (found, (x, w)) in found.into_iter().zip(pairs) {
+        for (i, (found, (x, w))) in found.into_iter().zip(pairs).enumerate() {
             let terms = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
             let (expected, scale) = terms.fold((0.0, 0.0), |(sum, scale), term| {
                 (sum + term, scale + term.abs())
             });
             let error = (f64::from(found) - expected).abs();
+            // The last rows, fewer than four, are rounded to 16 bits: by half a 32,767th of the largest number, here twice
+            // the mean one.
+            let rounded = i / rows >= n / 4 * 4;
+            let tolerance = if rounded { 3.1e-5 } else { 1e-6 };
             assert!(
-                error < 1e-6 * scale,
+                error < tolerance * scale,
                 "{kind}, {n} rows: {found}, expected {expected}"
             );
         }
@@ -96,19 +103,44 @@ fn has_products() -> bool {
 /// All 63,488 of them, below the normal range and negative ones too.
 #[test]
 fn products_take_every_finite_scale() {
-    if !has_products() {
-        return;
-    }
     let x: [f32; 32] = std::array::from_fn(|i| f32::from(u8::from(i == 7)));
+    let Some(factor) = Factor::new(TensorType::Q8_0, &x, 1) else {
+        return;
+    };
     for scale in (0..=u16::MAX).map(half::f16::from_bits) {
         let bytes = block(&[&scale.to_le_bytes(), &[1; 32]]);
         assert_eq!(finite(TensorType::Q8_0, &bytes), scale.is_finite());
         let mut out = [f32::NAN];
         if scale.is_finite() {
-            assert!(products(TensorType::Q8_0, &bytes, &x, &mut [&mut out]));
+            factor.products(&bytes, &mut [&mut out]);
             assert_eq!(out, [scale.to_f32()]);
         }
     }
+}
+
+/// An odd number of blocks; in each place that a number can have.
+#[test]
+fn products_hide_no_broken_number_and_take_the_smallest() {
+    let bytes = block(&[&ONE, &[1; 32]]).repeat(3);
+    let product = |x: &[f32]| {
+        let mut out = [0.0];
+        let factor = Factor::new(TensorType::Q8_0, x, 1)?;
+        factor.products(&bytes, &mut [&mut out]);
+        Some(out[0])
+    };
+    if !has_products() {
+        return;
+    }
+    for at in 0..96 {
+        for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut x = [1.0; 96];
+            x[at] = broken;
+            assert!(product(&x).is_some_and(|dot| !dot.is_finite()));
+        }
+    }
+    assert_eq!(product(&[0.0; 96]), Some(0.0));
+    let smallest = f32::from_bits(1);
+    assert!(product(&[smallest; 96]).is_some_and(|dot| (0.0..=96.0 * smallest).contains(&dot)));
 }
 
 #[test]

@@ -1,0 +1,24 @@
+//! Stands for `avx2.rs` on other processors.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use crate::gguf::TensorType;
+
+/// There is none.
+pub(crate) struct Factor<'a>(Infallible, PhantomData<&'a f32>);
+
+impl<'a> Factor<'a> {
+    pub(crate) fn new(_: TensorType, _: &'a [f32], _: usize) -> Option<Self> {
+        None
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_few_registers(self) -> Self {
+        self
+    }
+
+    pub(crate) fn products(&self, _: &[u8], _: &mut [&mut [f32]]) {
+        match self.0 {}
+    }
+}
