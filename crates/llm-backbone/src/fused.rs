@@ -88,7 +88,7 @@ pub(crate) trait FusedOps: Backend {
         composed::rotate_halves::<Self>(x, cos, sin)
     }
 
-    /// `x W^T`, `[n, d_out]`, of `[n, d_in]` and a matrix of a file, `[d_out, d_in]`; in f32.
+    /// `x W^T`, `[n, d_out]` in f32, of `[n, d_in]` and a matrix of a file, `[d_out, d_in]`.
     fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix) -> FloatTensor<Self> {
         composed::stored_product::<Self>(x, weight)
     }

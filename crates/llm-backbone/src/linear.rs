@@ -31,7 +31,7 @@ impl Matrix {
         }
     }
 
-    /// The blocks of a file; computed with in f32. They never get gradients.
+    /// The blocks of a file. They never get gradients.
     pub fn stored(blocks: StoredMatrix) -> Self {
         Self {
             dense: None,

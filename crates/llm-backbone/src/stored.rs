@@ -65,6 +65,7 @@ impl StoredMatrix {
     /// `n` rows of `x`, each as long as the matrix's, ready for [`products`](Self::products); `None` where only
     /// [`rows`](Self::rows) can be had.
     pub(crate) fn factor<'a>(&self, x: &'a [f32], n: usize) -> Option<Factor<'a>> {
+        debug_assert_eq!(x.len(), n * self.0.shape[1]);
         let finite = self.0.finite;
         finite.then(|| Factor::new(self.0.kind, x, n)).flatten()
     }

@@ -75,7 +75,7 @@ pub struct ModelSection {
     /// A Hugging Face directory, a GGUF file, or a hub id. No default.
     pub source: String,
     /// The type of the frozen weights: `f32` (default), `bf16`, `f16`, or `stored`: as the file has them (quantised, or
-    /// 16 bits), computed with in f32, on the CPU. Adapters, logits and loss are always f32.
+    /// 16 bits), on the CPU. Adapters, logits and loss are always f32.
     pub dtype: Dtype,
     /// A PEFT folder that is merged into the weights first, such as that of an SFT run. Default none.
     pub adapters: Option<PathBuf>,
@@ -101,7 +101,7 @@ pub enum Dtype {
     Bf16,
     /// 16 bits, IEEE.
     F16,
-    /// As the file has them, computed with in f32.
+    /// As the file has them; see [`Precision::Stored`](llm_backbone::Precision::Stored).
     Stored,
 }
 

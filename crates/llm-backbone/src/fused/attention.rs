@@ -4,6 +4,9 @@ use pulp::{Simd, WithSimd};
 
 use super::{kernels, thin};
 
+/// The most queries of a key head for which this is the better way.
+pub(super) const MOST_ROWS: usize = 16;
+
 /// What `q`, `[n, dim]`, sees in one key head: `softmax(q k^T + bias) v`, `[n, dim]`, where `k` and `v` are `[keys, dim]`
 /// with at least one key, and `bias(i)` belongs to row `i` of `q`.
 pub(super) fn few_queries<'a>(

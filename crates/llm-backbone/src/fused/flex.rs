@@ -38,7 +38,7 @@ impl FusedOps for Flex {
             let [_, _, per_row, per_number] = strides_of(x);
             x.layout().has_positive_strides() && [per_row, per_number] == [dim, 1]
         };
-        let few = rows_of_q <= thin::MOST_ROWS && all_f32([&q, &k, &v, &bias]);
+        let few = rows_of_q <= attention::MOST_ROWS && all_f32([&q, &k, &v, &bias]);
         if !few || !rows_are_whole(&k) || !rows_are_whole(&v) {
             return composed::attention::<Self>(q, k, v, bias);
         }

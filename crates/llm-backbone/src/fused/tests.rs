@@ -185,7 +185,7 @@ fn what_is_no_number_is_not_hidden() {
 fn a_product_with_few_rows_is_a_product() {
     let device = Device::flex();
     // Widths with a rest beside whole vectors, and more outputs than one task takes.
-    for n in [1, 2, 3, 4, 5, 8, 13, 16] {
+    for n in [1, 2, 3, 4, 5, 8, 13, 64] {
         for (d_in, d_out) in [(37, 5), (576, 131), (8, 1)] {
             let x = random([n, d_in]);
             let stored = random([d_out, d_in]);
@@ -251,15 +251,17 @@ fn a_product_with_stored_blocks_is_one_with_their_numbers() {
         let shape = stored.shape();
         let data = burn::tensor::TensorData::new(stored.to_vec(), shape);
         let numbers = Tensor::<2>::from_data(data, &device).transpose();
-        for n in [1, 2, 3, 4, 5, 13, 16, 17, 40] {
+        for n in [1, 2, 3, 4, 5, 13, 64, 65] {
             let x = random([n, shape[1]]);
             let expected = x.clone().matmul(numbers.clone()).into_data();
-            let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-4, 1e-3);
+            // Beyond fours, rows of 576 numbers of deviation 2 may be rounded to 16 bits: 4e-4, one standard deviation.
+            let absolute = if n % 4 == 0 { 1e-3 } else { 4e-3 };
+            let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-4, absolute);
             let ours = stored_product(x, stored.clone()).into_data();
             ours.assert_approx_eq(&expected, tolerance);
         }
         assert_same(
-            [random([20, shape[1]])],
+            [random([70, shape[1]])],
             |[x]| stored_product(x, stored.clone()),
             |[x]| x.matmul(numbers.clone().autodiff()),
         );

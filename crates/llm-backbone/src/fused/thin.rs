@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use crate::stored::StoredMatrix;
 
-/// The most rows for which this is the better way.
-pub(super) const MOST_ROWS: usize = 16;
+/// The most rows for which this is the better way: for more, what a general product does to the matrix first is worth it.
+pub(super) const MOST_ROWS: usize = 64;
 
 /// Rows of weights that meet all rows of `x` while they are in the cache: a multiple of what every tile takes.
 const TOGETHER: usize = 24;
@@ -54,7 +54,7 @@ pub(super) fn columns(x: &[f32], w: Rows<'_>, d_in: usize, out: &mut [&mut [f32]
     pulp::Arch::new().dispatch(Columns { x, w, d_in, out });
 }
 
-/// [`product`] with a matrix of a file. Blocks become numbers in registers alone where that is supported; otherwise a few
+/// [`product`] with a matrix of a file. Blocks need no numbers in memory where that is supported; otherwise a few
 /// rows of the matrix do at a time, in a cache's worth of memory.
 pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
     let [d_out, d_in] = w.shape();

@@ -67,11 +67,8 @@ trait Block<const B: usize> {
     /// Scales and minima of two blocks, which must be finite, each half of a vector one block's.
     #[inline(always)]
     fn scales(simd: V3, [a, b]: [&[u8; B]; 2]) -> (__m256, Option<__m256>) {
-        let half = |block: &[u8; B]| i16::from_le_bytes([block[0], block[1]]);
-        let [a, b] = [
-            simd.sse2._mm_set1_epi16(half(a)),
-            simd.sse2._mm_set1_epi16(half(b)),
-        ];
+        let a = simd.sse2._mm_set1_epi16(i16::from_le_bytes([a[0], a[1]]));
+        let b = simd.sse2._mm_set1_epi16(i16::from_le_bytes([b[0], b[1]]));
         (finite_halves(simd, beside(simd, a, b)), None)
     }
 }
@@ -189,11 +186,10 @@ impl Block<20> for Q4_1 {
 
     #[inline(always)]
     fn scales(simd: V3, [a, b]: [&[u8; 20]; 2]) -> (__m256, Option<__m256>) {
-        let both = |block: &[u8; 20]| i32::from_le_bytes([block[0], block[1], block[2], block[3]]);
-        let [a, b] = [
-            simd.sse2._mm_set1_epi32(both(a)),
-            simd.sse2._mm_set1_epi32(both(b)),
-        ];
+        let ([a, _, _, _, _], [b, _, _, _, _]): ([[u8; 4]; 5], [[u8; 4]; 5]) =
+            (pulp::cast(*a), pulp::cast(*b));
+        let a = simd.sse2._mm_set1_epi32(i32::from_le_bytes(a));
+        let b = simd.sse2._mm_set1_epi32(i32::from_le_bytes(b));
         let minima = beside(simd, a, b);
         let scales = simd.avx2._mm256_slli_epi32::<16>(minima);
         (

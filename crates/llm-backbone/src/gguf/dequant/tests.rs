@@ -80,8 +80,8 @@ fn products_need_no_numbers_in_memory() {
                 (sum + term, scale + term.abs())
             });
             let error = (f64::from(found) - expected).abs();
-            // The last rows, fewer than four, are rounded to 16 bits: by half a 32,767th of the largest number, here twice
-            // the mean one.
+            // The last rows, fewer than four, are rounded to 16 bits: at most by half a 32,767th of the largest number, here
+            // twice the mean one.
             let rounded = i / rows >= n / 4 * 4;
             let tolerance = if rounded { 3.1e-5 } else { 1e-6 };
             assert!(
@@ -100,20 +100,57 @@ fn has_products() -> bool {
     false
 }
 
-/// All 63,488 of them, below the normal range and negative ones too.
+/// All 63,488 of them, below the normal range and negative ones too; also as minima. One row of `x` and four.
 #[test]
 fn products_take_every_finite_scale() {
-    let x: [f32; 32] = std::array::from_fn(|i| f32::from(u8::from(i == 7)));
-    let Some(factor) = Factor::new(TensorType::Q8_0, &x, 1) else {
+    const ZERO: [u8; 2] = [0; 2];
+    if !has_products() {
         return;
-    };
-    for scale in (0..=u16::MAX).map(half::f16::from_bits) {
-        let bytes = block(&[&scale.to_le_bytes(), &[1; 32]]);
-        assert_eq!(finite(TensorType::Q8_0, &bytes), scale.is_finite());
-        let mut out = [f32::NAN];
-        if scale.is_finite() {
-            factor.products(&bytes, &mut [&mut out]);
-            assert_eq!(out, [scale.to_f32()]);
+    }
+    let at_seven: [f32; 32] = std::array::from_fn(|i| f32::from(u8::from(i == 7)));
+    for half in (0..=u16::MAX).map(half::f16::from_bits) {
+        let bits = half.to_le_bytes();
+        for (kind, bytes) in [
+            (TensorType::Q8_0, block(&[&bits, &[1; 32]])),
+            (TensorType::Q4_0, block(&[&bits, &[0x99; 16]])),
+            (TensorType::Q4_1, block(&[&bits, &ZERO, &[0x11; 16]])),
+            (TensorType::Q4_1, block(&[&ZERO, &bits, &[0; 16]])),
+        ] {
+            assert_eq!(finite(kind, &bytes), half.is_finite());
+            for n in [1, 4] {
+                let x = at_seven.repeat(n);
+                if let Some(factor) = Factor::new(kind, &x, n).filter(|_| half.is_finite()) {
+                    let mut found = [f32::NAN; 4];
+                    let mut out: Vec<_> = found[..n].chunks_mut(1).collect();
+                    factor.products(&bytes, &mut out);
+                    assert_eq!(found[..n], [half.to_f32(); 4][..n], "{kind}, {n} rows");
+                }
+            }
+        }
+    }
+}
+
+/// Each number alone, so that it must meet its own quant: by half a 32,767th of the largest in its block, and the rounding of
+/// f32 beside.
+#[test]
+fn one_row_is_rounded_to_sixteen_bits() {
+    let mut rng = crate::random::named_rng(0, "rounding");
+    let mut x = [0.0_f32; 96];
+    x.fill_with(|| rand::Rng::random_range(&mut rng, -1.0..1.0));
+    let largest = |block: &[f32]| block.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+    for i in 0..96 {
+        let mut q8_0 = block(&[&ONE, &[0; 32]]).repeat(3);
+        q8_0[i / 32 * 34 + 2 + i % 32] = 1;
+        let mut q4_1 = block(&[&ONE, &[0; 18]]).repeat(3);
+        q4_1[i / 32 * 20 + 4 + i % 16] = if i % 32 < 16 { 1 } else { 0x10 };
+        for (kind, bytes) in [(TensorType::Q8_0, q8_0), (TensorType::Q4_1, q4_1)] {
+            let mut found = [f32::NAN];
+            let Some(factor) = Factor::new(kind, &x, 1) else {
+                return assert!(!has_products());
+            };
+            factor.products(&bytes, &mut [&mut found]);
+            let half_a_step = largest(&x[i / 32 * 32..][..32]) / 65534.0;
+            assert!((found[0] - x[i]).abs() < 1.01 * half_a_step, "{kind}, {i}");
         }
     }
 }
@@ -139,8 +176,9 @@ fn products_hide_no_broken_number_and_take_the_smallest() {
         }
     }
     assert_eq!(product(&[0.0; 96]), Some(0.0));
-    let smallest = f32::from_bits(1);
-    assert!(product(&[smallest; 96]).is_some_and(|dot| (0.0..=96.0 * smallest).contains(&dot)));
+    assert_eq!(product(&[f32::from_bits(1); 96]), Some(0.0));
+    let small = product(&[2e-34; 96]).unwrap_or_default();
+    assert!((small / 192e-34 - 1.0).abs() < 1e-4, "{small}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Inner products of rows of blocks with rows of `x`; the matrix becomes numbers in registers alone.
+//! Inner products of rows of blocks with rows of `x`, without the matrix's numbers in memory.
 //!
-//! Four and eight rows of `x` meet each block's numbers in f32. For one row, making those would take longer than multiplying
-//! them, so `x` is rounded to 16-bit integers instead, which multiply the stored quants directly.
+//! Eights and fours of rows of `x` meet each block's numbers in f32. For the one to three rows that are left, making those
+//! would take longer than multiplying them: they are rounded to 16-bit integers, which multiply the stored quants directly.
 
 use core::arch::x86_64::{__m256, __m256i};
 use std::marker::PhantomData;
