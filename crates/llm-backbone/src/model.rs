@@ -51,9 +51,9 @@ pub enum Precision {
     /// As tensors of this type, which products have too.
     Dense(DType),
     /// As the file stores them, where that is shorter than 32 bits a number: quantised blocks of a GGUF file, or halves.
-    /// Products are in f32, with the very numbers that [`Precision::Dense`] in f32 would read from the file; in those of up to
-    /// 64 rows with Q4_0, Q4_1 or Q8_0, the one to three rows beyond a multiple of four are rounded to 16 bits first. For
-    /// the CPU: on a GPU they go there for every product.
+    /// Products are in f32, with the very numbers that [`Precision::Dense`] in f32 would read from the file; only for one to
+    /// three rows, as in decoding, and Q4_0, Q4_1 or Q8_0, these are rounded to 16 bits first. For the CPU: on a GPU the
+    /// numbers go there for every product.
     Stored,
 }
 

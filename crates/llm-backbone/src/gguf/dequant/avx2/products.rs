@@ -1,7 +1,7 @@
 //! Inner products of rows of blocks with rows of `x`, without the matrix's numbers in memory.
 //!
-//! Eights and fours of rows of `x` meet each block's numbers in f32. For the one to three rows that are left, making those
-//! would take longer than multiplying them: they are rounded to 16-bit integers, which multiply the stored quants directly.
+//! Eights and fours of rows of `x` meet each block's numbers in f32. For one to three rows, making those would take longer than
+//! multiplying them: so few are rounded to 16-bit integers, which multiply the stored quants directly.
 
 use core::arch::x86_64::{__m256, __m256i};
 use std::marker::PhantomData;
@@ -23,7 +23,7 @@ pub(crate) struct Factor<'a> {
     x: &'a [[f32; 32]],
     /// Blocks in a row.
     in_row: usize,
-    /// The last rows, fewer than four, rounded.
+    /// The rows, rounded, if they are fewer than four.
     rounded: Vec<RoundedPair>,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Factor<'a> {
         let simd = V3::try_new().filter(|_| supported)?;
         let (x, _) = x.as_chunks();
         let in_row = x.len().checked_div(n).unwrap_or(0);
-        let rounded = rounded::pairs(simd, &x[n / 4 * 4 * in_row..], in_row);
+        let rounded = rounded::pairs(simd, if n < 4 { x } else { &[] }, in_row);
         Some(Self {
             simd,
             more_registers: V4::try_new(),
@@ -106,7 +106,9 @@ impl<const R: usize, const B: usize, T: Block<B>> NullaryFnOnce for Products<'_,
             i += match n - i {
                 8.. => self.several::<8>(i),
                 4.. => self.several::<4>(i),
-                _ => self.one(i),
+                _ if n < 4 => self.one(i),
+                // Some of them once more.
+                _ => self.several::<4>(n - 4),
             };
         }
     }
@@ -166,12 +168,12 @@ impl<const R: usize, const B: usize, T: Block<B>> Products<'_, '_, R, B, T> {
         }
     }
 
-    /// By row `i` of `x`, one of the last.
+    /// By row `i` of `x`, one of fewer than four.
     #[inline(always)]
     fn one(&mut self, i: usize) -> usize {
         let Factor { simd, in_row, .. } = *self.factor;
         let pairs = in_row.div_ceil(2);
-        let rounded = &self.factor.rounded[i % 4 * pairs..][..pairs];
+        let rounded = &self.factor.rounded[i * pairs..][..pairs];
         for (row, out) in self.blocks.chunks_exact(in_row).zip(self.out[i].iter_mut()) {
             let (row, odd) = row.as_chunks::<2>();
             let zero = simd.avx._mm256_setzero_ps();
