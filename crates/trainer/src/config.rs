@@ -101,7 +101,7 @@ pub enum Dtype {
     Bf16,
     /// 16 bits, IEEE.
     F16,
-    /// As the file has them; see [`Precision::Stored`](llm_backbone::Precision::Stored).
+    /// As the file has them; see [`Precision::Stored`].
     Stored,
 }
 
