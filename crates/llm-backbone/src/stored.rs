@@ -66,8 +66,10 @@ impl StoredMatrix {
     /// [`rows`](Self::rows) can be had.
     pub(crate) fn factor<'a>(&self, x: &'a [f32], n: usize) -> Option<Factor<'a>> {
         debug_assert_eq!(x.len(), n * self.0.shape[1]);
-        let finite = self.0.finite;
-        finite.then(|| Factor::new(self.0.kind, x, n)).flatten()
+        if !self.0.finite {
+            return None;
+        }
+        Factor::new(self.0.kind, x, n)
     }
 
     /// Fills each row of `out` with the inner products of rows from row `first` on and the row of `x` of the same index.

@@ -185,7 +185,7 @@ fn what_is_no_number_is_not_hidden() {
 fn a_product_with_few_rows_is_a_product() {
     let device = Device::flex();
     // Widths with a rest beside whole vectors, and more outputs than one task takes.
-    for n in [1, 2, 3, 4, 5, 8, 13, 64] {
+    for n in [1, 2, 3, 4, 5, 8, 13, 16, 64] {
         for (d_in, d_out) in [(37, 5), (576, 131), (8, 1)] {
             let x = random([n, d_in]);
             let stored = random([d_out, d_in]);
@@ -251,7 +251,7 @@ fn a_product_with_stored_blocks_is_one_with_their_numbers() {
         let shape = stored.shape();
         let data = burn::tensor::TensorData::new(stored.to_vec(), shape);
         let numbers = Tensor::<2>::from_data(data, &device).transpose();
-        for n in [1, 2, 3, 4, 5, 13, 64, 65] {
+        for n in [1, 2, 3, 4, 5, 13, 16, 17, 40, 64, 65] {
             let x = random([n, shape[1]]);
             let expected = x.clone().matmul(numbers.clone()).into_data();
             // Fewer than four may be rounded to 16 bits: for 576 numbers of deviation 2 an error of deviation 4e-4.

@@ -30,8 +30,8 @@ pub(super) fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) -
     true
 }
 
-/// Whether the scales and minima in `bytes` are numbers that [`Factor::products`] can take.
-pub(super) fn finite(kind: TensorType, bytes: &[u8]) -> bool {
+/// Whether [`Factor::products`] can take the scales and minima in `bytes`: true but for broken files.
+pub(crate) fn finite(kind: TensorType, bytes: &[u8]) -> bool {
     match kind {
         TensorType::Q4_0 => finite_in::<18, Q4_0>(bytes),
         TensorType::Q4_1 => finite_in::<20, Q4_1>(bytes),

@@ -22,3 +22,8 @@ impl<'a> Factor<'a> {
         match self.0 {}
     }
 }
+
+/// Nobody asks for more.
+pub(crate) fn finite(_: TensorType, _: &[u8]) -> bool {
+    true
+}

@@ -13,6 +13,9 @@ use super::rounded::{self, RoundedPair};
 use super::{Block, Q4_0, Q4_1, Q8_0, numbers};
 use crate::gguf::TensorType;
 
+/// The most rows of `x` that are rounded.
+const FEW: usize = 3;
+
 /// Rows of `x`, ready for products with many rows of blocks of one type.
 pub(crate) struct Factor<'a> {
     simd: V3,
@@ -23,7 +26,7 @@ pub(crate) struct Factor<'a> {
     x: &'a [[f32; 32]],
     /// Blocks in a row.
     in_row: usize,
-    /// The rows, rounded, if they are fewer than four.
+    /// The rows, rounded, if they are [`FEW`].
     rounded: Vec<RoundedPair>,
 }
 
@@ -34,7 +37,7 @@ impl<'a> Factor<'a> {
         let simd = V3::try_new().filter(|_| supported)?;
         let (x, _) = x.as_chunks();
         let in_row = x.len().checked_div(n).unwrap_or(0);
-        let rounded = rounded::pairs(simd, if n < 4 { x } else { &[] }, in_row);
+        let rounded = rounded::pairs(simd, if n <= FEW { x } else { &[] }, in_row);
         Some(Self {
             simd,
             more_registers: V4::try_new(),
@@ -106,7 +109,7 @@ impl<const R: usize, const B: usize, T: Block<B>> NullaryFnOnce for Products<'_,
             i += match n - i {
                 8.. => self.several::<8>(i),
                 4.. => self.several::<4>(i),
-                _ if n < 4 => self.one(i),
+                _ if n <= FEW => self.one(i),
                 // Some of them once more.
                 _ => self.several::<4>(n - 4),
             };
@@ -168,7 +171,7 @@ impl<const R: usize, const B: usize, T: Block<B>> Products<'_, '_, R, B, T> {
         }
     }
 
-    /// By row `i` of `x`, one of fewer than four.
+    /// By row `i` of `x`, one of [`FEW`].
     #[inline(always)]
     fn one(&mut self, i: usize) -> usize {
         let Factor { simd, in_row, .. } = *self.factor;
