@@ -200,7 +200,7 @@ pub fn run(experiment: Experiment) -> Result<ExitCode, Box<dyn Error>> {
     eprintln!(
         "Building in release mode (about a quarter of an hour the first time, then seconds)."
     );
-    Ok(experiment.command(fetched).take_over()?)
+    Ok(experiment.command(fetched).with_huge_pages().take_over()?)
 }
 
 #[cfg(test)]

@@ -131,3 +131,12 @@ fn paths_mean_the_same_from_another_folder() {
         .to_string();
     assert!(root.contains("--data Cargo.toml"), "{root}");
 }
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn huge_pages_are_asked_for_in_the_printed_command_unless_the_user_chose() {
+    let shown = Cargo::release("run").with_huge_pages().to_string();
+    let chosen = std::env::var_os("GLIBC_TUNABLES").is_some();
+    let expected = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1 cargo run";
+    assert_eq!(shown.starts_with(expected), !chosen, "{shown}");
+}
