@@ -14,7 +14,7 @@ pub fn root() -> PathBuf {
 
 /// A cargo command in this workspace. Packages are never chosen with `-p`: cargo would unify features for that package
 /// alone and build burn a second time. A program is chosen with `--bin` or `--example` instead.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cargo {
     args: Vec<OsString>,
     /// A variable of the environment, and its value.
@@ -28,11 +28,7 @@ impl Cargo {
     /// `cargo SUBCOMMAND --release`, for this workspace from any folder.
     pub fn release(subcommand: &str) -> Self {
         let manifest = root().join("Cargo.toml");
-        let empty = Self {
-            args: Vec::new(),
-            variable: None,
-        };
-        empty
+        Self::default()
             .arg(subcommand)
             .arg("--release")
             .arg("--manifest-path")
@@ -87,8 +83,8 @@ impl Cargo {
     fn command(&self) -> Command {
         let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(program);
-        command.args(&self.args).current_dir(root());
-        command.envs(self.variable);
+        command.args(&self.args).envs(self.variable);
+        command.current_dir(root());
         command
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Factor<'a> {
     x: &'a [[f32; 32]],
     /// Blocks in a row.
     in_row: usize,
-    /// The rows, rounded, if they are [`FEW`].
+    /// The rows, rounded, if they are at most [`FEW`].
     rounded: Vec<RoundedPair>,
 }
 
@@ -171,7 +171,7 @@ impl<const R: usize, const B: usize, T: Block<B>> Products<'_, '_, R, B, T> {
         }
     }
 
-    /// By row `i` of `x`, one of [`FEW`].
+    /// By row `i` of `x`, one of at most [`FEW`].
     #[inline(always)]
     fn one(&mut self, i: usize) -> usize {
         let Factor { simd, in_row, .. } = *self.factor;
