@@ -28,6 +28,7 @@ pub mod linear;
 pub mod llama;
 mod log_probs;
 pub mod lora;
+mod memory;
 pub mod model;
 pub mod peft;
 mod random;

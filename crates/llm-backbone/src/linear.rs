@@ -1,11 +1,12 @@
 //! The two layers that can carry an adapter, [`Linear`] and [`Embedding`], and the [`Matrix`] in either.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{AllocationProperty, Bytes, DType, Device, Int, Tensor, TensorData};
 
 use crate::device::is_cpu;
 use crate::fused::{product, stored_product};
 use crate::lora::Lora;
+use crate::memory::keep;
 use crate::stored::StoredMatrix;
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
@@ -26,7 +27,7 @@ impl Matrix {
     /// A frozen tensor.
     pub fn dense(weight: Tensor<2>) -> Self {
         Self {
-            dense: Some(frozen(apart(weight))),
+            dense: Some(frozen(placed(weight))),
             stored: None,
         }
     }
@@ -108,20 +109,34 @@ impl Matrix {
     }
 }
 
-/// The matrix with room between its rows, where these would fall onto the same places of a CPU's cache: products with its
-/// transpose read many rows at a time, and take up to twice as long where rows begin multiples of 2048 bytes after each other.
-fn apart(weight: Tensor<2>) -> Tensor<2> {
+/// On a CPU, the matrix in memory for frozen weights, with room between its rows where these would fall onto the same
+/// places of the cache: products with its transpose read many rows at a time, and take up to twice as long where rows begin
+/// multiples of 2048 bytes after each other.
+fn placed(weight: Tensor<2>) -> Tensor<2> {
     const SAME_PLACES: usize = 2048;
     const ROOM: usize = 64;
     let [rows, d] = weight.dims();
     let (device, dtype) = (weight.device(), weight.dtype());
-    if !is_cpu(&device) || !(d * dtype.size()).is_multiple_of(SAME_PLACES) {
+    let width = d * dtype.size();
+    if !is_cpu(&device) || width == 0 {
         return weight;
     }
-    let with_room = Tensor::zeros([rows, d + ROOM / dtype.size()], (&device, dtype));
-    with_room
-        .slice_assign([0..rows, 0..d], weight)
-        .narrow(1, 0, d)
+    let room = if width.is_multiple_of(SAME_PLACES) {
+        ROOM
+    } else {
+        0
+    };
+    let data = weight.into_data();
+    let kept = keep(rows * (width + room), |place| {
+        let places = place.chunks_exact_mut(width + room);
+        for (place, row) in places.zip(data.as_bytes().chunks_exact(width)) {
+            place[..width].copy_from_slice(row);
+        }
+    });
+    let kept = Bytes::from_shared(kept, AllocationProperty::Native);
+    let shape = [rows, d + room / dtype.size()];
+    let data = TensorData::from_bytes(kept, shape, dtype);
+    Tensor::<2>::from_data(data, (&device, dtype)).narrow(1, 0, d)
 }
 
 /// `y = x W^T + b`, plus the low-rank path `scale * (x A) B` where an adapter is attached.

@@ -4,10 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::gguf::TensorType;
 use crate::gguf::dequant::{self, Factor};
+use crate::memory::keep;
 
 /// Numbers that a thread turns at a time.
 const PER_TASK: usize = 1 << 16;
@@ -18,7 +20,7 @@ pub struct StoredMatrix(Arc<Blocks>);
 
 struct Blocks {
     kind: TensorType,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     shape: [usize; 2],
     finite: bool,
 }
@@ -31,6 +33,7 @@ impl StoredMatrix {
         let whole = d_in > 0 && d_in.is_multiple_of(kind.block());
         (whole && bytes.len() == d_out * row).then(|| {
             let finite = dequant::finite(kind, &bytes);
+            let bytes = keep(bytes.len(), |place| place.copy_from_slice(&bytes));
             Self(Arc::new(Blocks {
                 kind,
                 bytes,
