@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
@@ -18,16 +18,25 @@ pub struct FetchArgs {
 
 /// Lists the assets, or fetches one and prints its path.
 pub fn run(args: &FetchArgs) -> Result<ExitCode, Box<dyn Error>> {
-    match &args.asset {
-        Some(name) => println!("{}", by_name(name)?.display()),
-        None => {
-            for asset in assets::all()? {
-                println!("{}\n    {}", asset.name, asset.what);
-                println!("    {} MB, {}", asset.megabytes(), asset.licence);
-            }
-        }
+    let text = match &args.asset {
+        Some(name) => format!("{}\n", by_name(name)?.display()),
+        None => assets::all()?.iter().map(entry).collect(),
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads the list has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn entry(asset: &Asset) -> String {
+    format!(
+        "{}\n    {}\n    {} MB, {}\n",
+        asset.name,
+        asset.what,
+        asset.megabytes(),
+        asset.licence
+    )
 }
 
 /// Why an asset could not be fetched, and the way out.

@@ -11,7 +11,7 @@ use trainer::dataset::Dataset;
 use trainer::llm_backbone::Model;
 use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
 use trainer::llm_backbone::tokenizer::Tokenizer;
-use trainer::llm_backbone::weights::write_safetensors;
+use trainer::llm_backbone::weights::{WeightError, write_safetensors};
 use trainer::pref_data::{Comparison, Prompt};
 use trainer::source::{self, BaseModel};
 use trainer::tokenise::{Formatter, PromptConfig};
@@ -48,8 +48,12 @@ pub fn make(
             .with_bos_in_front()?;
         tokenizer.save(dir)?;
         let llama = llama_config(config, &tokenizer);
+        llama
+            .validate(&dir.join("config.json"))
+            .map_err(WeightError::from)?;
         let formatter = Formatter::new(tokenizer, prompt.clone(), user_tokens)?;
         let dataset = Dataset::new(train, &formatter)?;
+        dataset.check_context(user_tokens, llama.max_positions())?;
         let model = Model::random(&llama, seed, device)?.trainable();
         let (model, loss) = sft::fine_tune(model, &dataset, &config.sft, seed)?;
         tracing::info!("tiny model: {loss:.3} nats per token at the end of fine-tuning");
@@ -81,7 +85,10 @@ fn llama_config(config: &TinyConfig, tokenizer: &Tokenizer) -> ModelConfig {
         num_hidden_layers: config.num_hidden_layers,
         num_attention_heads: config.num_attention_heads,
         num_key_value_heads: config.num_key_value_heads,
-        head_dim: config.hidden_size / config.num_attention_heads,
+        head_dim: config
+            .hidden_size
+            .checked_div(config.num_attention_heads)
+            .unwrap_or(0),
         rms_norm_eps: 1e-5,
         rope_theta: 10000.0,
         rope_scaling: None,

@@ -41,6 +41,26 @@ pub enum GenerateError {
         /// The model's limit.
         limit: usize,
     },
+    /// A token that the model does not have.
+    #[error("token {token} in the prompt of request {row}: the model has {vocabulary} tokens")]
+    Token {
+        /// The request.
+        row: usize,
+        /// The token's id.
+        token: u32,
+        /// Rows of the embedding matrix.
+        vocabulary: usize,
+    },
+    /// A place for soft tokens behind a prompt's end.
+    #[error("soft tokens at {soft_at} of request {row}, whose prompt has {length} tokens")]
+    SoftAt {
+        /// The request.
+        row: usize,
+        /// The place asked for.
+        soft_at: usize,
+        /// Tokens of its prompt.
+        length: usize,
+    },
     /// The soft prompts do not belong to the requests.
     #[error("{found} soft prompts for {expected} requests")]
     Soft {
@@ -72,7 +92,7 @@ impl Model {
     /// others in its batch, nor on their order.
     ///
     /// # Errors
-    /// An empty or too long prompt, or logits that are no numbers.
+    /// An empty or too long prompt, a token or a place that does not exist, or logits that are no numbers.
     pub fn generate(
         &self,
         requests: &[Request<'_>],
@@ -148,10 +168,29 @@ impl Model {
         if let Some(row) = requests.iter().position(|r| r.prompt.is_empty()) {
             return Err(GenerateError::EmptyPrompt { row });
         }
+        let vocabulary = self.config().vocab_size();
+        for (row, request) in requests.iter().enumerate() {
+            let (soft_at, length) = (request.soft_at, request.prompt.len());
+            if soft.is_some() && soft_at > length {
+                return Err(GenerateError::SoftAt {
+                    row,
+                    soft_at,
+                    length,
+                });
+            }
+            let unknown = |&&token: &&u32| token as usize >= vocabulary;
+            if let Some(&token) = request.prompt.iter().find(unknown) {
+                return Err(GenerateError::Token {
+                    row,
+                    token,
+                    vocabulary,
+                });
+            }
+        }
         let text = requests.iter().map(|r| r.prompt.len()).max().unwrap_or(0);
         let seq = text + soft_tokens;
         let limit = self.config().max_positions();
-        if seq + max_new > limit {
+        if seq.saturating_add(max_new) > limit {
             return Err(GenerateError::Context {
                 prompt: seq,
                 new: max_new,

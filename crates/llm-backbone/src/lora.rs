@@ -59,6 +59,9 @@ impl Default for LoraConfig {
     }
 }
 
+/// Largest rank accepted: far above every use, far below overflow.
+const LARGEST_RANK: usize = 1 << 16;
+
 impl LoraConfig {
     fn check(&self) -> Result<(), LoraError> {
         let error = |key, found: String, expected| {
@@ -68,8 +71,8 @@ impl LoraConfig {
                 expected,
             })
         };
-        if self.rank == 0 {
-            return error("rank", self.rank.to_string(), "at least 1");
+        if !(1..=LARGEST_RANK).contains(&self.rank) {
+            return error("rank", self.rank.to_string(), "1 to 65536");
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return error("dropout", self.dropout.to_string(), "a number in [0, 1)");

@@ -209,7 +209,12 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::DoesNotFit`] if the largest id has none.
     pub fn fits(&self, config: &ModelConfig) -> Result<(), TokenizerError> {
-        let largest = self.inner.get_vocab(true).into_values().max().unwrap_or(0);
+        let vocabulary = self.inner.get_vocab(true).into_values();
+        let largest = vocabulary
+            .chain(self.bos)
+            .chain(self.eos)
+            .max()
+            .unwrap_or(0);
         if (largest as usize) < config.vocab_size() {
             return Ok(());
         }

@@ -298,6 +298,32 @@ fn what_does_not_fit_is_an_error() {
         ),
         "{error}"
     );
+    let error = attempt(&requests(), None, usize::MAX).unwrap_err();
+    assert!(matches!(error, GenerateError::Context { .. }), "{error}");
+    let unknown = [1, 1000];
+    let unknown = Request {
+        prompt: &unknown,
+        ..requests()[0].clone()
+    };
+    let error = attempt(&[requests()[1].clone(), unknown], None, 4).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            GenerateError::Token {
+                row: 1,
+                token: 1000,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let mut behind = requests();
+    behind[2].soft_at = PROMPTS[2].len() + 1;
+    let error = attempt(&behind, Some(self::soft(&model)), 4).unwrap_err();
+    assert!(
+        matches!(error, GenerateError::SoftAt { row: 2, .. }),
+        "{error}"
+    );
     let empty = Request {
         prompt: &[],
         ..requests()[0].clone()

@@ -146,6 +146,7 @@ fn value(field: &Field) -> Result<Json<'static>, String> {
         Field::UShort(number) => Json::Number((*number).into()),
         Field::UInt(number) => Json::Number((*number).into()),
         Field::ULong(number) => Json::Number((*number).into()),
+        Field::Float16(number) => float(number.to_f64()),
         Field::Float(number) => float((*number).into()),
         Field::Double(number) => float(*number),
         Field::Str(text) => Json::text(text.clone()),
@@ -160,8 +161,15 @@ fn value(field: &Field) -> Result<Json<'static>, String> {
             let items = list.elements().iter().map(value);
             Json::List(items.collect::<Result<_, _>>()?)
         }
-        other => return Err(format!("a value of another kind ({other})")),
+        Field::Decimal(_) => return Err(another_kind("a decimal")),
+        Field::MapInternal(_) => return Err(another_kind("a map")),
+        _ => return Err(another_kind("a date or a time")),
     })
+}
+
+/// The value is left out: parquet's own text for it panics where it is out of range.
+fn another_kind(kind: &str) -> String {
+    format!("a value of another kind ({kind})")
 }
 
 /// JSON has no number for what is not finite.

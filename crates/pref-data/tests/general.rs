@@ -350,6 +350,17 @@ fn parquet_reads_text_integers_nulls_and_nested_messages() {
 }
 
 #[test]
+fn a_parquet_date_is_an_error_with_its_line() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.parquet");
+    parquet_files::write_date(&path);
+    let first = general::read(&[path], STRICT).unwrap().next().unwrap();
+    let error = first.unwrap_err().to_string();
+    assert!(error.contains("a.parquet:1: "), "{error}");
+    assert!(error.contains("a date or a time"), "{error}");
+}
+
+#[test]
 fn damaged_parquet_is_an_error_with_its_path() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a.parquet");

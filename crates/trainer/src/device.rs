@@ -3,6 +3,8 @@
 use burn::tensor::Device;
 #[cfg(feature = "wgpu")]
 use burn::tensor::DeviceKind;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::tensor::DeviceType;
 
 use crate::config::{Checkpointing, TrainingSection};
 use crate::error::TrainError;
@@ -13,7 +15,7 @@ const NAMES: &str = "flex, cuda:N, wgpu or wgpu:N";
 /// Parses `flex` (the CPU), `cuda:N`, `wgpu` (the GPU that the system puts first) or `wgpu:N` (discrete GPU number N).
 ///
 /// # Errors
-/// An unknown name, or a device in a build without its feature, `cuda` or `wgpu`.
+/// An unknown name, a device in a build without its feature, `cuda` or `wgpu`, or one that this machine lacks.
 pub fn parse(name: &str) -> Result<Device, TrainError> {
     let unknown = || TrainError::config("device", name, NAMES);
     let (kind, index) = match name.split_once(':') {
@@ -21,38 +23,58 @@ pub fn parse(name: &str) -> Result<Device, TrainError> {
         None => (name, None),
     };
     let device = match (kind, index) {
-        ("flex", None) => Some(Device::flex()),
+        ("flex", None) => Ok(Device::flex()),
         ("cuda", Some(index)) => cuda(index),
         ("wgpu", discrete) => wgpu(discrete),
         _ => return Err(unknown()),
     };
-    device.ok_or_else(|| {
-        let way_out = format!(
-            "flex: this program was built without the feature `{kind}` (cargo ... --features {kind})"
-        );
-        TrainError::config("device", name, way_out)
-    })
+    device.map_err(|way_out| TrainError::config("device", name, way_out))
 }
 
+/// The device, or what to do instead.
+type Found = Result<Device, String>;
+
+/// Asked for before it is opened, since burn panics on a device that is not there.
 #[cfg(feature = "cuda")]
-fn cuda(index: usize) -> Option<Device> {
-    Some(Device::cuda(index))
+fn cuda(index: usize) -> Found {
+    match Device::enumerate(DeviceType::Cuda).len() {
+        0 => Err("flex: no NVIDIA GPU with a driver was found".into()),
+        found if index < found => Ok(Device::cuda(index)),
+        found => Err(format!("cuda:0 to cuda:{}", found - 1)),
+    }
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(_: usize) -> Option<Device> {
-    None
+fn cuda(_: usize) -> Found {
+    Err(without("cuda"))
 }
 
 #[cfg(feature = "wgpu")]
-fn wgpu(discrete: Option<usize>) -> Option<Device> {
-    let kind = discrete.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu);
-    Some(Device::wgpu(kind))
+fn wgpu(discrete: Option<usize>) -> Found {
+    let found = Device::enumerate(DeviceType::Wgpu);
+    let Some(number) = discrete else {
+        return match found.is_empty() {
+            true => Err("flex: no GPU with a driver for Vulkan, Metal or DirectX was found".into()),
+            false => Ok(Device::wgpu(DeviceKind::DefaultDevice)),
+        };
+    };
+    let device = Device::wgpu(DeviceKind::DiscreteGpu(number));
+    match found.contains(&device) {
+        true => Ok(device),
+        false => Err("wgpu, or flex: there is no such discrete GPU".into()),
+    }
 }
 
 #[cfg(not(feature = "wgpu"))]
-fn wgpu(_: Option<usize>) -> Option<Device> {
-    None
+fn wgpu(_: Option<usize>) -> Found {
+    Err(without("wgpu"))
+}
+
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+fn without(feature: &str) -> String {
+    format!(
+        "flex: this program was built without the feature `{feature}` (cargo ... --features {feature})"
+    )
 }
 
 /// The first of the devices called `names`, without gradients.

@@ -61,7 +61,8 @@ pub fn score(
     let threads = replicas::on(&device);
     let of_chunk = |chunk: &&[usize]| score_chunk(&policy, table, objective, examples, chunk);
     // As many micro-batches at a time as there are threads.
-    for round in order.chunks(micro_rows * threads) {
+    let micro_rows = micro_rows.max(1);
+    for round in order.chunks(micro_rows.saturating_mul(threads)) {
         let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
         let mut places = round.iter();
         for rows in replicas::map(&chunks, threads, of_chunk) {
@@ -160,7 +161,7 @@ pub fn text_quality(
     let reference = Policy::plain(reference.valid());
     let device = policy.model.device();
     let indices: Vec<usize> = (0..examples.len()).collect();
-    let chunks: Vec<&[usize]> = indices.chunks(micro_rows).collect();
+    let chunks: Vec<&[usize]> = indices.chunks(micro_rows.max(1)).collect();
     let done = replicas::map(&chunks, replicas::on(&device), |chunk| {
         chunk_quality(&policy, table, &reference, examples, chunk)
     });

@@ -15,7 +15,7 @@ pub fn epoch(lengths: &[usize], batch: usize, seed: u64, epoch: usize) -> Vec<Ve
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.shuffle(&mut rng);
     let mut batches = Vec::new();
-    for window in order.chunks_mut(WINDOW * batch) {
+    for window in order.chunks_mut(WINDOW.saturating_mul(batch)) {
         window.sort_by_key(|&i| lengths[i]);
         let mut group: Vec<Vec<usize>> = window.chunks(batch).map(<[usize]>::to_vec).collect();
         group.shuffle(&mut rng);

@@ -149,7 +149,8 @@ impl ReferenceCache {
             host(sums.chosen).into_iter().zip(host(sums.rejected))
         };
         // As many micro-batches at a time as there are threads; each round goes to the file.
-        for round in missing.chunks(micro_rows * threads) {
+        let micro_rows = micro_rows.max(1);
+        for round in missing.chunks(micro_rows.saturating_mul(threads)) {
             let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
             let log_probs = replicas::map(&chunks, threads, sums);
             let mut lines = String::new();

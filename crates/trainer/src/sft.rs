@@ -119,6 +119,10 @@ fn train(
         ..Default::default()
     };
     training.check()?;
+    if pairs.is_empty() {
+        let after = "of the comparisons to fine-tune on".into();
+        return Err(TrainError::Empty { after });
+    }
     let mut policy = Policy::plain(model);
     let mut optimizer = AdamWConfig::new().with_weight_decay(0.0).init();
     let mut schedule = Schedule::new(&training, config.steps, 0)?;

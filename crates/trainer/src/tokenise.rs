@@ -90,6 +90,11 @@ pub struct Formatter {
 }
 
 impl Formatter {
+    /// The soft tokens that it keeps room for.
+    pub fn user_tokens(&self) -> usize {
+        self.user_tokens
+    }
+
     /// A formatter that keeps room for `user_tokens` soft tokens.
     ///
     /// # Errors
@@ -235,7 +240,8 @@ impl Formatter {
             ids.extend(self.tokenizer.bos());
         }
         ids.extend(self.encode(text.trim_end_matches(' '))?);
-        if ids.first() == ids.get(1) && ids.first().copied() == self.tokenizer.bos() {
+        let bos = self.tokenizer.bos();
+        if bos.is_some() && ids.first().copied() == bos && ids.get(1).copied() == bos {
             ids.remove(0); // The text brought its own BOS.
         }
         Ok(ids)

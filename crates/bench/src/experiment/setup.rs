@@ -63,8 +63,13 @@ impl Sides {
         data: &ExperimentData,
         text: UserText,
         formatter: &Formatter,
+        model: &Model,
     ) -> Result<Self, TrainError> {
-        let side = |side| Dataset::new(&data.told(side, text), formatter);
+        let side = |side| {
+            let side = Dataset::new(&data.told(side, text), formatter)?;
+            side.check_context(formatter.user_tokens(), model.config().max_positions())?;
+            Ok::<_, TrainError>(side)
+        };
         let validation = match data.validation.is_empty() {
             true => Dataset::default(), // The released row-wise split has none.
             false => side(&data.validation)?,
@@ -97,10 +102,7 @@ impl Prepared {
             mut key,
         } = base_model(config, (&data, &data_key), dir, seed, &devices.main)?;
         let formatter = Formatter::new(tokenizer, config.prompt.clone(), config.user_tokens())?;
-        let own = Sides::new(&data, UserText::Own, &formatter)?;
-        for side in [&own.train, &own.validation, &own.test] {
-            side.check_context(config.user_tokens(), model.config().max_positions())?;
-        }
+        let own = Sides::new(&data, UserText::Own, &formatter, &model)?;
         let mut sft_note = match &config.tiny {
             Some(_) => "made in the run: tokenizer and weights from scratch, fine-tuned on both responses of the training comparisons".into(),
             None => "skipped: the base model serves as SFT model".to_string(),
@@ -139,11 +141,14 @@ impl Prepared {
     /// The comparisons as a system sees them.
     ///
     /// # Errors
-    /// A text that the tokenizer fails on.
+    /// A text that the tokenizer fails on, or that is longer than the model's context.
     pub fn sides(&self, text: UserText) -> Result<Rc<Sides>, TrainError> {
         match text {
             UserText::Own => Ok(self.own.clone()),
-            _ => Ok(Rc::new(Sides::new(&self.data, text, &self.formatter)?)),
+            _ => {
+                let sides = Sides::new(&self.data, text, &self.formatter, &self.model)?;
+                Ok(Rc::new(sides))
+            }
         }
     }
 

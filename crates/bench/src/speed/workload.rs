@@ -98,6 +98,11 @@ pub fn write(
         .chunks(DECODE_PROMPT)
         .take(DECODE_BATCHES[1])
         .collect();
+    if prompts.len() < DECODE_BATCHES[1] {
+        let found = format!("prompts of {} tokens in all", tokens.len());
+        let expected = format!("{}, for decoding", DECODE_BATCHES[1] * DECODE_PROMPT);
+        return Err(TrainError::config("data", found, expected));
+    }
     let path = folder.join("prompts.json");
     let text = serde_json::to_string(&prompts).map_err(|e| TrainError::format(&path, e))?;
     files::replace_file(&path, text)?;

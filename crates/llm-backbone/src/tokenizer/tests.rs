@@ -211,17 +211,17 @@ fn broken_directories_name_file_and_key() {
     );
 }
 
+fn config(vocab_size: usize) -> ModelConfig {
+    let text = json!({
+        "model_type": "gptj", "vocab_size": vocab_size, "n_embd": 8, "n_layer": 1, "n_head": 1, "rotary_dim": 8,
+        "n_positions": 8
+    });
+    ModelConfig::from_hf_json(&text.to_string(), Path::new("config.json")).expect("a good config")
+}
+
 #[test]
 fn the_largest_id_must_have_a_row() {
     let tokenizer = trained();
-    let config = |vocab_size| {
-        let text = json!({
-            "model_type": "gptj", "vocab_size": vocab_size, "n_embd": 8, "n_layer": 1, "n_head": 1, "rotary_dim": 8,
-            "n_positions": 8
-        });
-        ModelConfig::from_hf_json(&text.to_string(), Path::new("config.json"))
-            .expect("a good config")
-    };
     let size = tokenizer.vocab_size();
     assert!(tokenizer.fits(&config(size)).is_ok());
     assert_eq!(
@@ -235,6 +235,21 @@ fn the_largest_id_must_have_a_row() {
             size - 1
         )
     );
+}
+
+#[test]
+fn an_end_of_text_that_is_only_an_id_must_have_a_row_too() {
+    let folder = folder();
+    trained().save(folder.path()).expect("a writable folder");
+    std::fs::remove_file(folder.path().join("tokenizer_config.json")).expect("a file");
+    write(
+        folder.path(),
+        "generation_config.json",
+        &json!({"eos_token_id": 128_009}),
+    );
+    let tokenizer = Tokenizer::from_directory(folder.path()).expect("a tokenizer");
+    let error = tokenizer.fits(&config(32_000)).expect_err("no such row");
+    assert!(error.to_string().contains("128009"), "{error}");
 }
 
 /// A vocabulary of single characters, `ab`, `12` and two special tokens.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
@@ -49,6 +49,21 @@ pub fn write_plain(path: &Path) {
             .unwrap();
         column.close().unwrap();
         texts(group, &["", "", ""], None, None);
+    });
+}
+
+/// One row; its user is a day farther from 1970 than a calendar goes.
+pub fn write_date(path: &Path) {
+    let schema = "message m { required binary prompt (UTF8); required binary chosen (UTF8);
+        required binary rejected (UTF8); required int32 user (DATE); }";
+    write(path, schema, |group| {
+        for value in ["p0", "c0", "r0"] {
+            texts(group, &[value], None, None);
+        }
+        let mut column = group.next_column().unwrap().unwrap();
+        let writer = column.typed::<Int32Type>();
+        writer.write_batch(&[i32::MAX], None, None).unwrap();
+        column.close().unwrap();
     });
 }
 

@@ -128,7 +128,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(stopped @ TrainError::Interrupted { .. }) => {
-            eprintln!("{stopped}:\n  prlhf {}", resuming(std::env::args().skip(1)));
+            eprintln!("{stopped}:\n  prlhf {}", resuming(arguments()));
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
@@ -138,6 +138,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments of this process; bytes that are no text are replaced.
+fn arguments() -> impl Iterator<Item = String> {
+    let given = std::env::args_os().skip(1);
+    given.map(|a| a.to_string_lossy().into_owned())
 }
 
 /// The arguments that go on with a run, as one types them.

@@ -117,6 +117,20 @@ fn a_text_that_brings_its_own_bos_does_not_get_a_second_one() {
     }
 }
 
+/// Qwen's tokenizer names none.
+#[test]
+fn an_empty_prompt_begins_with_the_end_of_text_where_there_is_no_bos() {
+    let tokenizer = Tokenizer::train_bpe(["one two three"].into_iter(), 300, &[EOS])
+        .and_then(|t| t.with_eos(EOS))
+        .expect("a tokenizer");
+    let formatter = formatter(tokenizer, PromptConfig::default());
+    for empty in ["", "  "] {
+        let found = prompt(&formatter, empty, None);
+        assert_eq!(text(&formatter, &found.ids), EOS);
+        assert_eq!(found.soft_at, 0);
+    }
+}
+
 /// A packed row needs a state before its first response token.
 #[test]
 fn an_empty_prompt_is_still_a_prompt() {

@@ -1,10 +1,12 @@
 //! From the command line to a run: the preset, the folder, the report.
 
+use std::io::stdout;
 use std::path::{Path, PathBuf};
 
 use bench::config::{ExperimentConfig, Overrides};
 use bench::experiment::{self, Experiment, Run};
 use bench::report::terminal;
+use trainer::cli::output::Output;
 use trainer::session::check_free;
 use trainer::watch::Watch;
 use trainer::{TrainError, files};
@@ -17,6 +19,7 @@ pub fn run<E: Experiment>(
     overrides: &Overrides,
     change: impl FnOnce(&mut E),
 ) -> Result<(), TrainError> {
+    let out = &mut Output(&mut stdout());
     let mut config = read_config::<E>(args, overrides)?;
     change(&mut config.data);
     if config.data.paths().is_empty() {
@@ -24,44 +27,50 @@ pub fn run<E: Experiment>(
         return Err(TrainError::config("data.paths", "empty", expected));
     }
     if args.stats {
-        println!("{}", config.data.stats(config.data.first_split_seed())?);
-        return Ok(());
+        return out.line(config.data.stats(config.data.first_split_seed())?);
     }
     if config.tiny.is_none() && config.model.source.is_empty() {
         let expected = "a Hugging Face directory, a GGUF file or a hub id: give --model";
         return Err(TrainError::config("model.source", "empty", expected));
     }
     let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.name()));
-    let out = args.out.clone().unwrap_or_else(default);
-    make_folder(&out, args)?;
-    let used = out.join("config.toml");
+    let folder = args.out.clone().unwrap_or_else(default);
+    make_folder(&folder, args)?;
+    let used = folder.join("config.toml");
     let text = toml::to_string_pretty(&config).map_err(|e| TrainError::format(&used, e))?;
     files::replace_file(&used, text)?;
-    println!(
+    out.line(format_args!(
         "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
         E::TITLE,
         args.name(),
         config.systems.len(),
         config.expected_minutes,
-        out.display()
-    );
+        folder.display()
+    ))?;
     let devices = trainer::device::for_training(&args.device, &config.training)?;
     let run = Run {
         preset: args.name(),
         config,
         seed: args.seed,
-        out: out.clone(),
+        out: folder.clone(),
         resume: args.resume,
         devices: (devices, args.device.clone()),
-        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        command: arguments().join(" "),
     };
     let report = experiment::run(&run, &mut Watch::new())?;
-    println!("\n{}", terminal::render(&report));
-    println!("Report: {}", out.join("report.html").display());
-    if let Some(next) = next_command::<E>(&args.name()) {
-        println!("Next: {next}");
+    out.line(format_args!("\n{}", terminal::render(&report)))?;
+    let page = folder.join("report.html");
+    out.line(format_args!("Report: {}", page.display()))?;
+    match next_command::<E>(&args.name()) {
+        Some(next) => out.line(format_args!("Next: {next}")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The arguments of this process; bytes that are no text are replaced.
+fn arguments() -> Vec<String> {
+    let given = std::env::args_os().skip(1);
+    given.map(|a| a.to_string_lossy().into_owned()).collect()
 }
 
 fn read_config<E: Experiment>(

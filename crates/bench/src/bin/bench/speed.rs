@@ -10,6 +10,7 @@ use bench::speed::worker::{self, Size};
 use bench::speed::{Kind, summary, workload};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, json};
+use trainer::cli::output::Output;
 use trainer::{TrainError, files};
 
 /// Arguments of `bench speed`.
@@ -124,7 +125,7 @@ pub fn run(args: &SpeedArgs) -> Result<(), TrainError> {
         );
         contests.push(contest.map_err(|e| TrainError::io(&args.python, e))?);
     }
-    println!("{}", summary::table(&contests));
+    Output(&mut io::stdout()).line(summary::table(&contests))?;
     if let Some(path) = &args.json {
         let context = json!({
             "cpu": cpu(),
