@@ -21,7 +21,7 @@ pub struct Cargo {
     variable: Option<(&'static str, &'static str)>,
 }
 
-/// Has glibc ask Linux for huge pages: training and decoding read and write gigabytes over and over.
+/// Has glibc ask Linux for huge pages: a training step reads and writes gigabytes of activations.
 const HUGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
 
 impl Cargo {

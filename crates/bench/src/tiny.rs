@@ -26,7 +26,8 @@ const EOS: &str = "<|endoftext|>";
 /// Makes the model in `dir` unless it is there, made with the same settings from the same data, and opens it.
 ///
 /// # Errors
-/// A folder that cannot be written, or training that diverges.
+/// Sizes that make no model, a comparison longer than its context, a folder that cannot be written, or training that
+/// diverges.
 pub fn make(
     dir: &Path,
     config: &TinyConfig,

@@ -6,7 +6,7 @@ use burn::tensor::{AllocationProperty, Bytes, DType, Device, Int, Tensor, Tensor
 use crate::device::is_cpu;
 use crate::fused::{product, stored_product};
 use crate::lora::Lora;
-use crate::memory::keep;
+use crate::memory::kept;
 use crate::stored::StoredMatrix;
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
@@ -118,24 +118,32 @@ fn placed(weight: Tensor<2>) -> Tensor<2> {
     let [rows, d] = weight.dims();
     let (device, dtype) = (weight.device(), weight.dtype());
     let width = d * dtype.size();
-    if !is_cpu(&device) || width == 0 {
+    if !is_cpu(&device) || rows * width == 0 {
         return weight;
     }
-    let room = if width.is_multiple_of(SAME_PLACES) {
-        ROOM
-    } else {
-        0
+    let room = match width.is_multiple_of(SAME_PLACES) {
+        true => ROOM,
+        false => 0,
     };
     let data = weight.into_data();
-    let kept = keep(rows * (width + room), |place| {
+    let len = rows * (width + room);
+    let spread = |place: &mut [u8]| {
         let places = place.chunks_exact_mut(width + room);
         for (place, row) in places.zip(data.as_bytes().chunks_exact(width)) {
             place[..width].copy_from_slice(row);
         }
-    });
-    let kept = Bytes::from_shared(kept, AllocationProperty::Native);
+    };
+    let bytes = match kept(len, spread) {
+        Some(kept) => Bytes::from_shared(kept, AllocationProperty::Native),
+        None if room == 0 => return Tensor::from_data(data, (&device, dtype)),
+        None => {
+            let mut place = vec![0; len];
+            spread(&mut place);
+            Bytes::from_bytes_vec(place)
+        }
+    };
     let shape = [rows, d + room / dtype.size()];
-    let data = TensorData::from_bytes(kept, shape, dtype);
+    let data = TensorData::from_bytes(bytes, shape, dtype);
     Tensor::<2>::from_data(data, (&device, dtype)).narrow(1, 0, d)
 }
 

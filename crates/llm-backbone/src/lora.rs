@@ -4,6 +4,7 @@
 //! low-rank path is added to the layer's output; values and gradients equal those of `peft`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use burn::module::{Module, Param, ParamId};
 use burn::nn::{Dropout, DropoutConfig};
@@ -59,8 +60,8 @@ impl Default for LoraConfig {
     }
 }
 
-/// Largest rank accepted: far above every use, far below overflow.
-const LARGEST_RANK: usize = 1 << 16;
+/// Ranks that are accepted: far above every use, far below overflow.
+const RANKS: RangeInclusive<usize> = 1..=65_536;
 
 impl LoraConfig {
     fn check(&self) -> Result<(), LoraError> {
@@ -71,7 +72,7 @@ impl LoraConfig {
                 expected,
             })
         };
-        if !(1..=LARGEST_RANK).contains(&self.rank) {
+        if !RANKS.contains(&self.rank) {
             return error("rank", self.rank.to_string(), "1 to 65536");
         }
         if !(0.0..1.0).contains(&self.dropout) {

@@ -1,22 +1,25 @@
 //! Where frozen weights lie in memory.
 //!
-//! A decoded token reads every weight once, so memory sets the pace. Linux backs memory with pages of 4 KiB unless it is
-//! asked for huge ones (2 MiB), and with small pages a processor spends part of its time on finding the next one. Frozen
-//! weights never change, so they are kept together in large pieces of memory for which huge pages are asked.
+//! A decoded token reads every weight once, so memory sets the pace. Most Linux systems back memory with pages of 4 KiB
+//! unless huge ones (2 MiB) are asked for (`/sys/kernel/mm/transparent_hugepage/enabled` says `madvise`), and with small
+//! pages a processor spends part of its time on finding the next one. Frozen weights never change, so they are kept
+//! together in large pieces of memory for which huge pages are asked.
 
 use bytes::Bytes;
 
-/// Memory of `len` bytes, zeros that `fill` writes over, in huge pages where the system has them. Given back when the last
-/// clone goes.
-pub(crate) fn keep(len: usize, fill: impl FnOnce(&mut [u8])) -> Bytes {
+/// A copy of `len` bytes, written by `fill` over zeros, in memory for which huge pages are asked. Given back when the last
+/// clone goes. `None` off Linux, for less than 64 KiB, and where the system refuses: keep what there is, then.
+pub(crate) fn kept(len: usize, fill: impl FnOnce(&mut [u8])) -> Option<Bytes> {
     #[cfg(target_os = "linux")]
-    if let Some(mut piece) = huge::piece(len) {
+    return huge::piece(len).map(|mut piece| {
         fill(&mut piece.as_mut()[..len]);
-        return Bytes::from_owner(piece).slice(..len);
+        Bytes::from_owner(piece).slice(..len)
+    });
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (len, fill);
+        None
     }
-    let mut piece = vec![0; len];
-    fill(&mut piece);
-    Bytes::from(piece)
 }
 
 #[cfg(target_os = "linux")]
@@ -36,7 +39,8 @@ mod huge {
     enum Left {
         Nothing,
         Some(MmapMut),
-        /// The kernel was built without huge pages.
+        /// Memory was refused once, most likely by a kernel without huge pages. It is not asked again: mmap-rs keeps the
+        /// addresses of a map whose flags are refused.
         Refused,
     }
 
@@ -55,7 +59,7 @@ mod huge {
         }
     }
 
-    /// At least `len` bytes, aligned to a page; `None` for small pieces, and where there are no huge pages.
+    /// At least `len` bytes, aligned to a page; `None` for small pieces, and where memory was refused.
     pub(super) fn piece(len: usize) -> Option<Piece> {
         if len < LEAST {
             return None;
@@ -65,20 +69,21 @@ mod huge {
         if matches!(*left, Left::Refused) {
             return None;
         }
-        if let Left::Some(chunk) = &mut *left
-            && let Ok(piece) = chunk.split_to(len)
-        {
-            return Some(Piece(piece));
+        if len >= CHUNK {
+            return Some(Piece(map(len)?));
         }
-        let Some(mut chunk) = map(len.max(CHUNK)) else {
-            *left = Left::Refused;
-            return None;
+        let (mut chunk, size) = match std::mem::replace(&mut *left, Left::Refused) {
+            Left::Some(chunk) if chunk.size() >= len => {
+                let size = chunk.size();
+                (chunk, size)
+            }
+            _ => (map(CHUNK)?, CHUNK),
         };
-        match chunk.split_off(len) {
-            Ok(rest) => *left = Left::Some(rest),
-            // The piece is a chunk of its own; what was left before stays.
-            Err(_) => return Some(Piece(chunk)),
-        }
+        *left = match size == len {
+            true => Left::Nothing,
+            // The split is at a page inside the chunk, so that it cannot fail.
+            false => chunk.split_off(len).map_or(Left::Nothing, Left::Some),
+        };
         Some(Piece(chunk))
     }
 
@@ -87,32 +92,59 @@ mod huge {
         let options = options.with_flags(MmapFlags::TRANSPARENT_HUGE_PAGES);
         options.map_mut().ok()
     }
+
+    #[cfg(test)]
+    pub(super) const SIZES: [usize; 3] = [LEAST, CHUNK, CHUNK / 4];
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
     #[test]
     fn pieces_of_every_size_keep_what_was_written() {
-        let sizes = [0, 1, 5000, 65_536, 65_537, 1 << 20, 63 << 20, 65 << 20];
-        let pieces = sizes.map(|len| keep(len, |place| write(place, len)));
-        for (piece, len) in pieces.iter().zip(sizes) {
+        let [least, chunk, quarter] = huge::SIZES;
+        assert!(kept(least - 1, |_| ()).is_none());
+        // The fifth of the quarters begins a chunk after the rest of an earlier one was used up.
+        let quarters = [quarter; 6];
+        let sizes = [least, least + 1, 1 << 20, chunk - 1, chunk, chunk + 1];
+        let sizes: Vec<usize> = quarters.into_iter().chain(sizes).collect();
+        let pieces: Vec<Option<Bytes>> = sizes
+            .iter()
+            .map(|&len| kept(len, |place| write(place, len)))
+            .collect();
+        for (piece, &len) in pieces.iter().zip(&sizes) {
             let mut expected = vec![0; len];
             write(&mut expected, len);
-            assert!(*piece == expected, "{len} bytes");
+            // A kernel without huge pages refuses all of them.
+            assert!(
+                piece.as_ref().is_none_or(|piece| *piece == expected),
+                "{len}"
+            );
+            assert_eq!(piece.is_none(), pieces[0].is_none());
         }
     }
 
+    /// `hg` among the flags of a mapping says that it may have huge pages.
     #[test]
-    fn a_piece_lives_as_long_as_its_last_clone() {
-        let piece = keep(1 << 20, |place| place.fill(7));
-        let clone = piece.clone();
-        drop(piece);
-        // New pieces neither take its place nor write into it.
-        let others = [1, 2, 3].map(|byte| keep(1 << 20, |place| place.fill(byte)));
-        assert!(clone.iter().all(|byte| *byte == 7));
-        assert!(others.iter().zip(1..).all(|(other, byte)| other[0] == byte));
+    fn huge_pages_are_asked_for() {
+        let Some(piece) = kept(1 << 20, |place| place.fill(7)) else {
+            return; // A kernel without huge pages.
+        };
+        let address = piece.as_ptr() as usize;
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("Linux");
+        let mut inside = false;
+        for line in maps.lines() {
+            let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+            if let Some((from, to)) = first.split_once('-') {
+                let bound = |text| usize::from_str_radix(text, 16).expect("an address");
+                inside = (bound(from)..bound(to)).contains(&address);
+            } else if inside && first == "VmFlags:" {
+                assert!(rest.split_whitespace().any(|flag| flag == "hg"), "{rest}");
+                return;
+            }
+        }
+        panic!("no mapping holds {address:x}");
     }
 
     /// Bytes that differ from place to place and from size to size.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::gguf::TensorType;
 use crate::gguf::dequant::{self, Factor};
-use crate::memory::keep;
+use crate::memory::kept;
 
 /// Numbers that a thread turns at a time.
 const PER_TASK: usize = 1 << 16;
@@ -33,7 +33,8 @@ impl StoredMatrix {
         let whole = d_in > 0 && d_in.is_multiple_of(kind.block());
         (whole && bytes.len() == d_out * row).then(|| {
             let finite = dequant::finite(kind, &bytes);
-            let bytes = keep(bytes.len(), |place| place.copy_from_slice(&bytes));
+            let kept = kept(bytes.len(), |place| place.copy_from_slice(&bytes));
+            let bytes = kept.unwrap_or_else(|| Bytes::from(bytes));
             Self(Arc::new(Blocks {
                 kind,
                 bytes,

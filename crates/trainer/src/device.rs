@@ -40,7 +40,7 @@ fn cuda(index: usize) -> Found {
     match Device::enumerate(DeviceType::Cuda).len() {
         0 => Err("flex: no NVIDIA GPU with a driver was found".into()),
         found if index < found => Ok(Device::cuda(index)),
-        found => Err(format!("cuda:0 to cuda:{}", found - 1)),
+        found => Err(format!("a number below {found}, the GPUs that were found")),
     }
 }
 
@@ -125,6 +125,16 @@ mod tests {
         ] {
             let message = parse(wrong).expect_err(wrong).to_string();
             assert!(message.contains(NAMES), "{message}");
+        }
+    }
+
+    /// No machine has so many, and none needs a driver for this.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    #[test]
+    fn a_gpu_that_is_not_there_is_an_error() {
+        for name in ["cuda:4096", "wgpu:4096"] {
+            let message = parse(name).expect_err(name).to_string();
+            assert!(message.contains(name), "{message}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What can go wrong: one error that names the file, the line or key, what was found and what was expected.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Errors of this crate.
@@ -160,6 +161,11 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// Whether output failed because its reader, such as `head`, has seen enough.
+    pub fn is_closed_output(&self) -> bool {
+        matches!(self, Self::Stream { source, .. } if source.kind() == ErrorKind::BrokenPipe)
+    }
+
     /// A value out of range.
     pub fn config(key: &str, found: impl ToString, expected: impl ToString) -> Self {
         Self::Config {

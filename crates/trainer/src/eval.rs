@@ -9,6 +9,8 @@ pub mod compare;
 pub mod report;
 pub mod rows;
 
+use std::collections::HashMap;
+
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Tensor};
@@ -20,6 +22,7 @@ use crate::error::TrainError;
 use crate::pack::{PackedBatch, Row};
 use crate::policy::Policy;
 use crate::progress::Progress;
+use crate::reference::ReferenceLogProbs;
 use crate::replicas;
 use crate::step::{Example, host};
 
@@ -42,6 +45,7 @@ impl Scored {
 }
 
 /// Scores every example with its own user's soft prompt (the generic one for [`UserRef::Generic`]), in the given order.
+/// What several people judged alike, and the policy sees alike, is computed once.
 ///
 /// # Errors
 /// Users that the table does not know.
@@ -54,10 +58,11 @@ pub fn score(
 ) -> Result<Vec<Scored>, TrainError> {
     let policy = policy.valid();
     let device = policy.model.device();
-    let mut order: Vec<usize> = (0..examples.len()).collect();
+    let firsts = firsts(examples, table.is_some());
+    let mut order: Vec<usize> = (0..examples.len()).filter(|&i| firsts[i] == i).collect();
     order.sort_by_key(|&i| examples[i].pair.row_length(0));
     let mut scored = vec![None; examples.len()];
-    let progress = Progress::new("evaluation", examples.len());
+    let progress = Progress::new("evaluation", order.len());
     let threads = replicas::on(&device);
     let of_chunk = |chunk: &&[usize]| score_chunk(&policy, table, objective, examples, chunk);
     // As many micro-batches at a time as there are threads.
@@ -72,7 +77,20 @@ pub fn score(
         }
         progress.advance(round.len());
     }
-    Ok(scored.into_iter().flatten().collect())
+    Ok(firsts.into_iter().filter_map(|i| scored[i]).collect())
+}
+
+/// For every example the first that has the same tokens, the same reference log-probs and, with a user model, the same user.
+fn firsts(examples: &[Example], personal: bool) -> Vec<usize> {
+    let mut seen = HashMap::new();
+    let mut firsts = Vec::with_capacity(examples.len());
+    for (i, example) in examples.iter().enumerate() {
+        let user = personal.then_some(&example.user);
+        let ReferenceLogProbs { chosen, rejected } = example.reference;
+        let key = (&example.pair, user, chosen.to_bits(), rejected.to_bits());
+        firsts.push(*seen.entry(key).or_insert(i));
+    }
+    firsts
 }
 
 /// One forward pass.

@@ -55,7 +55,7 @@ type Learnt = fn(usize) -> bool;
 /// loss of the last tenth of the steps, in nats per scored token.
 ///
 /// # Errors
-/// A loss that is no number, or numbers out of range.
+/// No comparisons, a loss that is no number, or numbers out of range.
 pub fn fine_tune(
     model: Model,
     dataset: &Dataset,

@@ -46,7 +46,7 @@ impl Default for PromptConfig {
 }
 
 /// Everything before the response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenizedPrompt {
     /// Token ids without soft tokens.
     pub ids: Vec<u32>,
@@ -59,7 +59,7 @@ pub struct TokenizedPrompt {
 }
 
 /// One comparison in tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenizedPair {
     /// The shared prefix.
     pub prompt: TokenizedPrompt,
@@ -90,11 +90,6 @@ pub struct Formatter {
 }
 
 impl Formatter {
-    /// The soft tokens that it keeps room for.
-    pub fn user_tokens(&self) -> usize {
-        self.user_tokens
-    }
-
     /// A formatter that keeps room for `user_tokens` soft tokens.
     ///
     /// # Errors
@@ -131,6 +126,11 @@ impl Formatter {
             user_tokens,
             eos,
         })
+    }
+
+    /// The soft tokens that it keeps room for.
+    pub fn user_tokens(&self) -> usize {
+        self.user_tokens
     }
 
     /// The tokenizer.

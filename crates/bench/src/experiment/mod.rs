@@ -123,7 +123,6 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
     let mut results: Vec<SplitResult> = Vec::new();
     let mut report = Report::default();
     let config = &run.config;
-    config.training.check()?;
     let judge = duels::judge_config(config.judge.as_ref(), &run.out);
     if let Some(judge) = &judge {
         judge.check().map_err(|e| TrainError::format(&run.out, e))?;

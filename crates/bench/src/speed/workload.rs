@@ -95,12 +95,12 @@ pub fn write(
     })?;
     write_rows(&folder.join("comparisons.jsonl"), &rows)?;
     let prompts: Vec<&[u32]> = tokens
-        .chunks(DECODE_PROMPT)
+        .chunks_exact(DECODE_PROMPT)
         .take(DECODE_BATCHES[1])
         .collect();
     if prompts.len() < DECODE_BATCHES[1] {
         let found = format!("prompts of {} tokens in all", tokens.len());
-        let expected = format!("{}, for decoding", DECODE_BATCHES[1] * DECODE_PROMPT);
+        let expected = format!("{} or more", DECODE_BATCHES[1] * DECODE_PROMPT);
         return Err(TrainError::config("data", found, expected));
     }
     let path = folder.join("prompts.json");

@@ -1,14 +1,14 @@
 //! The program `prlhf`: train, check, evaluate and use personalised language models.
 #![allow(clippy::print_stderr)] // A program speaks to its user.
 
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use trainer::TrainError;
 use trainer::cli::{
-    Output, chat, check, eval, generate, inspect, profile as profile_table, train, users,
+    Output, arguments, chat, check, eval, generate, inspect, profile as profile_table, train, users,
 };
 use trainer::profile::Profile;
 use trainer::watch::{INTERRUPTED, Watch};
@@ -123,12 +123,9 @@ fn main() -> ExitCode {
     trainer::logging::init_with(profile.clone());
     match run(&cli.command, profile.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output has seen enough.
-        Err(TrainError::Stream { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
         Err(stopped @ TrainError::Interrupted { .. }) => {
-            eprintln!("{stopped}:\n  prlhf {}", resuming(arguments()));
+            eprintln!("{stopped}:\n  prlhf {}", resuming(arguments().into_iter()));
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
@@ -138,12 +135,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The arguments of this process; bytes that are no text are replaced.
-fn arguments() -> impl Iterator<Item = String> {
-    let given = std::env::args_os().skip(1);
-    given.map(|a| a.to_string_lossy().into_owned())
 }
 
 /// The arguments that go on with a run, as one types them.

@@ -23,3 +23,9 @@ pub mod trained;
 pub mod users;
 
 pub use output::Output;
+
+/// The arguments of this process; bytes that are no text are replaced.
+pub fn arguments() -> Vec<String> {
+    let given = std::env::args_os().skip(1);
+    given.map(|a| a.to_string_lossy().into_owned()).collect()
+}

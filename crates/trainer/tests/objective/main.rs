@@ -18,6 +18,7 @@ use support::{
     users_on, values, with_random_adapters,
 };
 use trainer::config::{Checkpointing, LossKind, Objective, TrainingSection};
+use trainer::eval;
 use trainer::policy::Policy;
 use trainer::schedule::Schedule;
 use trainer::step::{Example, Learner, StepReport};
@@ -367,4 +368,48 @@ fn vanilla_dpo_is_p_dpo_without_soft_tokens() {
         &gradients(&personal, &known),
     );
     assert!(largest < 1e-5, "{largest}");
+}
+
+#[test]
+fn what_several_people_judged_is_scored_as_if_it_were_alone() {
+    let learner = learner_on(&support::device(), "llama");
+    let batch = examples(&open("llama"), &pairs(3, 4), true);
+    let other = |change: fn(&mut Example, &Example)| {
+        let mut other = batch[0].clone();
+        change(&mut other, &batch[1]);
+        other
+    };
+    let mut all = batch.clone();
+    all.push(batch[0].clone());
+    all.push(other(|it, next| it.user = next.user.clone()));
+    all.push(other(|it, next| it.reference = next.reference));
+    all.push(other(|it, _| {
+        std::mem::swap(&mut it.pair.chosen, &mut it.pair.rejected)
+    }));
+    for table in [learner.table.as_ref(), None] {
+        // Without a user model the policy has no soft tokens.
+        let policy = match table {
+            Some(_) => learner.policy.clone(),
+            None => Policy::plain(learner.policy.model.clone()),
+        };
+        let score = |examples: &[Example]| {
+            let scored = eval::score(&policy, table, learner.objective(), examples, 3);
+            scored.expect("known users")
+        };
+        let together = score(&all);
+        assert_eq!(together.len(), all.len());
+        assert_eq!(together[4], together[0]);
+        assert_eq!(together[5] == together[0], table.is_none());
+        for (example, found) in all.iter().zip(together) {
+            let alone = score(std::slice::from_ref(example))[0];
+            let pairs = [
+                (found.reward_chosen, alone.reward_chosen),
+                (found.reward_rejected, alone.reward_rejected),
+                (found.loss, alone.loss),
+            ];
+            for (found, alone) in pairs {
+                assert!((found - alone).abs() <= 1e-5, "{found} {alone}");
+            }
+        }
+    }
 }

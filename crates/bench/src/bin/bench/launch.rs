@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bench::config::{ExperimentConfig, Overrides};
 use bench::experiment::{self, Experiment, Run};
 use bench::report::terminal;
-use trainer::cli::output::Output;
+use trainer::cli::{Output, arguments};
 use trainer::session::check_free;
 use trainer::watch::Watch;
 use trainer::{TrainError, files};
@@ -35,19 +35,21 @@ pub fn run<E: Experiment>(
     }
     let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.name()));
     let folder = args.out.clone().unwrap_or_else(default);
+    config.training.check()?;
+    let devices = trainer::device::for_training(&args.device, &config.training)?;
     make_folder(&folder, args)?;
     let used = folder.join("config.toml");
     let text = toml::to_string_pretty(&config).map_err(|e| TrainError::format(&used, e))?;
     files::replace_file(&used, text)?;
-    out.line(format_args!(
+    let about = format!(
         "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
         E::TITLE,
         args.name(),
         config.systems.len(),
         config.expected_minutes,
         folder.display()
-    ))?;
-    let devices = trainer::device::for_training(&args.device, &config.training)?;
+    );
+    out.line(about).ok(); // A reader who has gone is no reason not to run.
     let run = Run {
         preset: args.name(),
         config,
@@ -65,12 +67,6 @@ pub fn run<E: Experiment>(
         Some(next) => out.line(format_args!("Next: {next}")),
         None => Ok(()),
     }
-}
-
-/// The arguments of this process; bytes that are no text are replaced.
-fn arguments() -> Vec<String> {
-    let given = std::env::args_os().skip(1);
-    given.map(|a| a.to_string_lossy().into_owned()).collect()
 }
 
 fn read_config<E: Experiment>(

@@ -5,13 +5,11 @@ mod args;
 mod launch;
 mod speed;
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
 use bench::prism::PrismConfig;
 use clap::Parser;
-use trainer::TrainError;
 
 fn main() -> ExitCode {
     trainer::logging::init();
@@ -33,10 +31,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output has seen enough.
-        Err(TrainError::Stream { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

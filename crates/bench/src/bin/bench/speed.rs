@@ -10,7 +10,7 @@ use bench::speed::worker::{self, Size};
 use bench::speed::{Kind, summary, workload};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, json};
-use trainer::cli::output::Output;
+use trainer::cli::Output;
 use trainer::{TrainError, files};
 
 /// Arguments of `bench speed`.
@@ -91,7 +91,7 @@ pub fn work(args: &WorkerArgs) -> Result<(), TrainError> {
     worker::run(args.kind.into(), &args.folder, size, input, out)
 }
 
-/// Measures, prints the table, writes the figures.
+/// Measures, writes the figures, prints the table.
 pub fn run(args: &SpeedArgs) -> Result<(), TrainError> {
     let data = match args.data.is_empty() {
         true => vec!["datasets/mini/tldr.jsonl".to_string()],
@@ -125,7 +125,6 @@ pub fn run(args: &SpeedArgs) -> Result<(), TrainError> {
         );
         contests.push(contest.map_err(|e| TrainError::io(&args.python, e))?);
     }
-    Output(&mut io::stdout()).line(summary::table(&contests))?;
     if let Some(path) = &args.json {
         let context = json!({
             "cpu": cpu(),
@@ -139,7 +138,7 @@ pub fn run(args: &SpeedArgs) -> Result<(), TrainError> {
         let text = format!("{:#}\n", summary::json(&contests, context));
         files::replace_file(path, text)?;
     }
-    Ok(())
+    Output(&mut io::stdout()).line(summary::table(&contests))
 }
 
 /// Why llama.cpp cannot take part.
