@@ -69,20 +69,15 @@ mod huge {
         if matches!(*left, Left::Refused) {
             return None;
         }
-        if len >= CHUNK {
-            return Some(Piece(map(len)?));
-        }
-        let (mut chunk, size) = match std::mem::replace(&mut *left, Left::Refused) {
-            Left::Some(chunk) if chunk.size() >= len => {
-                let size = chunk.size();
-                (chunk, size)
-            }
-            _ => (map(CHUNK)?, CHUNK),
+        // Refused until memory was had.
+        let (mut chunk, before) = match std::mem::replace(&mut *left, Left::Refused) {
+            Left::Some(chunk) if chunk.size() >= len => (chunk, Left::Nothing),
+            before => (map(len.max(CHUNK))?, before),
         };
-        *left = match size == len {
-            true => Left::Nothing,
+        *left = match chunk.size() > len {
             // The split is at a page inside the chunk, so that it cannot fail.
-            false => chunk.split_off(len).map_or(Left::Nothing, Left::Some),
+            true => chunk.split_off(len).map_or(before, Left::Some),
+            false => before,
         };
         Some(Piece(chunk))
     }
