@@ -100,7 +100,7 @@ mod tests {
     fn pieces_of_every_size_keep_what_was_written() {
         let [least, chunk, quarter] = huge::SIZES;
         assert!(kept(least - 1, |_| ()).is_none());
-        // The fifth of the quarters begins a chunk after the rest of an earlier one was used up.
+        // Four quarters use a chunk up.
         let quarters = [quarter; 6];
         let sizes = [least, least + 1, 1 << 20, chunk - 1, chunk, chunk + 1];
         let sizes: Vec<usize> = quarters.into_iter().chain(sizes).collect();

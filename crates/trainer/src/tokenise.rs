@@ -240,8 +240,9 @@ impl Formatter {
             ids.extend(self.tokenizer.bos());
         }
         ids.extend(self.encode(text.trim_end_matches(' '))?);
-        let bos = self.tokenizer.bos();
-        if bos.is_some() && ids.first().copied() == bos && ids.get(1).copied() == bos {
+        if let Some(bos) = self.tokenizer.bos()
+            && ids.starts_with(&[bos, bos])
+        {
             ids.remove(0); // The text brought its own BOS.
         }
         Ok(ids)

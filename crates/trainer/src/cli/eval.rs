@@ -130,12 +130,12 @@ pub(super) fn evaluate(
 
 fn examples(trained: &Trained, dataset: &Dataset, dir: &Path) -> Result<Vec<Example>, TrainError> {
     let mut cache = ReferenceCache::open(dir, &trained.key)?;
-    let rows = trained.config.training.micro_rows.max(1);
+    let rows = trained.config.training.micro_rows;
     dataset.examples(trained.table.as_ref(), &trained.base, &mut cache, rows)
 }
 
 fn score(trained: &Trained, examples: &[Example]) -> Result<Vec<Scored>, TrainError> {
-    let rows = trained.config.training.micro_rows.max(1);
+    let rows = trained.config.training.micro_rows;
     let objective = trained.config.objective.preference_loss()?;
     let table = trained.table.as_ref();
     eval::score(&trained.policy, table, &objective, examples, rows)
@@ -167,7 +167,7 @@ fn quality(
     examples: &[Example],
     limit: usize,
 ) -> Result<[TextQuality; 2], TrainError> {
-    let rows = trained.config.training.micro_rows.max(1);
+    let rows = trained.config.training.micro_rows;
     let some = match limit {
         0 => examples,
         limit => &examples[..limit.min(examples.len())],
