@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use terminal::Bars;
 use trainer::burn::tensor::Device;
 use trainer::config::Dtype;
 use trainer::dataset::Dataset;
@@ -37,7 +38,6 @@ pub fn make(
     seed: u64,
     device: &Device,
 ) -> Result<BaseModel, TrainError> {
-    let name = dir.display().to_string();
     let settings = serde_json::json!({
         "tiny": config, "prompt": prompt, "user_tokens": user_tokens, "data": data_key, "seed": seed,
     });
@@ -56,7 +56,7 @@ pub fn make(
         let dataset = Dataset::new(train, &formatter)?;
         dataset.check_context(user_tokens, llama.max_positions())?;
         let model = Model::random(&llama, seed, device)?.trainable();
-        let (model, loss) = sft::fine_tune(model, &dataset, &config.sft, seed)?;
+        let (model, loss) = sft::fine_tune(model, &dataset, &config.sft, seed, &Bars::default())?;
         tracing::info!("tiny model: {loss:.3} nats per token at the end of fine-tuning");
         write_safetensors(dir.join("model.safetensors"), model.export())?;
         let path = dir.join("config.json");
@@ -65,7 +65,7 @@ pub fn make(
         files::replace_file(&path, text)?;
         stage::mark_done(dir, &settings)?;
     }
-    source::open(&name, Dtype::F32, device)
+    source::open(dir, Dtype::F32, device)
 }
 
 fn texts(train: &[Comparison]) -> impl Iterator<Item = String> + '_ {

@@ -13,6 +13,7 @@ use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::{LoraConfig, Model};
 use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Prompt, UserId};
+use trainer::progress::Quiet;
 use trainer::reference::ReferenceCache;
 use trainer::schedule::Schedule;
 use trainer::step::Learner;
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let cache_dir = tempfile::tempdir()?;
     let mut cache = ReferenceCache::open(cache_dir.path(), "random")?;
-    let examples = dataset.examples(table.as_ref(), &model, &mut cache, 8)?;
+    let examples = dataset.examples(table.as_ref(), &model, &mut cache, 8, &Quiet)?;
 
     let (batch, steps) = (4, 40);
     let training = TrainingSection {
@@ -77,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let (policy, table) = (&learner.policy, learner.table.as_ref());
-    let scored = eval::score(policy, table, learner.objective(), &examples, 8)?;
+    let scored = eval::score(policy, table, learner.objective(), &examples, 8, &Quiet)?;
     for user in ["tom", "lena"] {
         let own = examples
             .iter()

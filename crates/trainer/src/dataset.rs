@@ -7,6 +7,7 @@ use pref_data::Comparison;
 use user_model::{UserRef, UserTable};
 
 use crate::error::TrainError;
+use crate::progress::Progress;
 use crate::reference::ReferenceCache;
 use crate::step::Example;
 use crate::tokenise::{Formatter, TokenizedPair};
@@ -91,9 +92,10 @@ impl Dataset {
         reference: &Model,
         cache: &mut ReferenceCache,
         micro_rows: usize,
+        progress: &dyn Progress,
     ) -> Result<Vec<Example>, TrainError> {
         let pairs: Vec<&TokenizedPair> = self.items.iter().map(|i| &i.pair).collect();
-        let log_probs = cache.log_probs(reference, &pairs, micro_rows)?;
+        let log_probs = cache.log_probs(reference, &pairs, micro_rows, progress)?;
         let examples = self
             .items
             .iter()

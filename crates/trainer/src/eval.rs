@@ -10,6 +10,7 @@ pub mod report;
 pub mod rows;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
@@ -55,6 +56,7 @@ pub fn score(
     objective: &PreferenceLoss,
     examples: &[Example],
     micro_rows: usize,
+    progress: &dyn Progress,
 ) -> Result<Vec<Scored>, TrainError> {
     let policy = policy.valid();
     let device = policy.model.device();
@@ -62,7 +64,8 @@ pub fn score(
     let mut order: Vec<usize> = (0..examples.len()).filter(|&i| firsts[i] == i).collect();
     order.sort_by_key(|&i| examples[i].pair.row_length(0));
     let mut scored = vec![None; examples.len()];
-    let progress = Progress::new("evaluation", order.len());
+    let (mut done, total) = (0, order.len());
+    progress.report("evaluation", done, total);
     let threads = replicas::on(&device);
     let of_chunk = |chunk: &&[usize]| score_chunk(&policy, table, objective, examples, chunk);
     // As many micro-batches at a time as there are threads.
@@ -75,7 +78,8 @@ pub fn score(
                 scored[i] = Some(row);
             }
         }
-        progress.advance(round.len());
+        done += round.len();
+        progress.report("evaluation", done, total);
     }
     Ok(firsts.into_iter().filter_map(|i| scored[i]).collect())
 }
@@ -174,18 +178,24 @@ pub fn text_quality(
     reference: &Model,
     examples: &[Example],
     micro_rows: usize,
+    progress: &dyn Progress,
 ) -> Result<TextQuality, TrainError> {
     let policy = policy.valid();
     let reference = Policy::plain(reference.valid());
     let device = policy.model.device();
     let indices: Vec<usize> = (0..examples.len()).collect();
     let chunks: Vec<&[usize]> = indices.chunks(micro_rows.max(1)).collect();
-    let done = replicas::map(&chunks, replicas::on(&device), |chunk| {
-        chunk_quality(&policy, table, &reference, examples, chunk)
+    progress.report("text quality", 0, examples.len());
+    let done = AtomicUsize::new(0);
+    let sums = replicas::map(&chunks, replicas::on(&device), |chunk| {
+        let sums = chunk_quality(&policy, table, &reference, examples, chunk);
+        let done = done.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
+        progress.report("text quality", done, examples.len());
+        sums
     });
     let (mut kl, mut nll, mut tokens) = (0.0, 0.0, 0.0);
-    for sums in done {
-        let (chunk_kl, chunk_nll, scored) = sums?;
+    for chunk in sums {
+        let (chunk_kl, chunk_nll, scored) = chunk?;
         kl += chunk_kl;
         nll += chunk_nll;
         tokens += scored;

@@ -5,7 +5,6 @@
 
 pub mod adapters;
 pub mod checkpoint;
-pub mod cli;
 pub mod config;
 pub mod dataset;
 pub mod device;
@@ -13,7 +12,6 @@ pub mod error;
 pub mod eval;
 pub mod files;
 pub mod generation;
-pub mod logging;
 pub mod memory;
 pub mod metrics;
 pub mod order;
@@ -30,7 +28,6 @@ pub mod stats;
 pub mod step;
 pub mod strategy;
 pub mod tokenise;
-pub mod watch;
 
 mod blockwise;
 mod replicas;

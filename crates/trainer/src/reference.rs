@@ -95,6 +95,7 @@ impl ReferenceCache {
         model: &Model,
         pairs: &[&TokenizedPair],
         micro_rows: usize,
+        progress: &dyn Progress,
     ) -> Result<Vec<ReferenceLogProbs>, TrainError> {
         let keys: Vec<[String; 2]> = pairs
             .iter()
@@ -107,7 +108,7 @@ impl ReferenceCache {
             .collect();
         missing.sort_by_key(|&i| pairs[i].row_length(0));
         if !missing.is_empty() {
-            self.compute(model, pairs, &keys, &missing, micro_rows)?;
+            self.compute(model, (pairs, &keys), &missing, micro_rows, progress)?;
         }
         let find = |key: &String| self.known.get(key).copied().unwrap_or_default(); // invariant: just computed
         Ok(keys
@@ -122,10 +123,10 @@ impl ReferenceCache {
     fn compute(
         &mut self,
         model: &Model,
-        pairs: &[&TokenizedPair],
-        keys: &[[String; 2]],
+        (pairs, keys): (&[&TokenizedPair], &[[String; 2]]),
         missing: &[usize],
         micro_rows: usize,
+        progress: &dyn Progress,
     ) -> Result<(), TrainError> {
         let policy = Policy::plain(model.valid());
         let device = policy.model.device();
@@ -134,7 +135,8 @@ impl ReferenceCache {
             .append(true)
             .open(&self.path)
             .map_err(|e| TrainError::io(&self.path, e))?;
-        let progress = Progress::new("reference log-probs", missing.len());
+        let (mut done, total) = (0, missing.len());
+        progress.report("reference log-probs", done, total);
         let threads = replicas::on(&device);
         let sums = |chunk: &&[usize]| {
             let rows: Vec<Row<'_>> = chunk
@@ -165,7 +167,8 @@ impl ReferenceCache {
             }
             file.write_all(lines.as_bytes())
                 .map_err(|e| TrainError::io(&self.path, e))?;
-            progress.advance(round.len());
+            done += round.len();
+            progress.report("reference log-probs", done, total);
         }
         Ok(())
     }

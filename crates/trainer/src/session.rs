@@ -18,6 +18,7 @@ use crate::error::TrainError;
 use crate::metrics::{Line, MetricsFile, train_line, validation_line};
 use crate::policy::Policy;
 use crate::profile::TARGET;
+use crate::progress::{Progress, Quiet};
 use crate::reference::hex;
 use crate::schedule::{Rates, Schedule};
 use crate::step::{Example, Learner};
@@ -46,6 +47,10 @@ pub struct SessionConfig {
 pub trait Monitor {
     /// A step or a validation is done; `total` steps will be.
     fn line(&mut self, line: &Line, total: usize);
+    /// Who hears how far a validation has come. Default: nobody.
+    fn progress(&self) -> &dyn Progress {
+        &Quiet
+    }
     /// Asked after every step: finish here, save, and say how to go on?
     fn should_stop(&self) -> bool {
         false
@@ -133,7 +138,7 @@ impl Session {
 
     /// Shows burn-train's dashboard while the run lasts, if standard output is a terminal. Default: no.
     ///
-    /// The dashboard holds the terminal: log lines wait until it is gone, and `q`, not Ctrl-C, stops the run.
+    /// The dashboard holds the terminal: keep log lines back until it is gone; `q`, not Ctrl-C, stops the run.
     #[must_use]
     pub fn with_dashboard(mut self, dashboard: bool) -> Self {
         self.display.dashboard = dashboard;
@@ -280,6 +285,7 @@ impl Session {
             learner.objective(),
             examples,
             training.micro_rows,
+            &Quiet,
         )?;
         let at = (self.state.step, self.epoch(), start.elapsed().as_secs_f64());
         Ok(Some(validation_line(examples, &scored, at)))

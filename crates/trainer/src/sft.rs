@@ -61,9 +61,10 @@ pub fn fine_tune(
     dataset: &Dataset,
     config: &SftConfig,
     seed: u64,
+    progress: &dyn Progress,
 ) -> Result<(Model, f64), TrainError> {
     let pairs: Vec<TokenizedPair> = dataset.items.iter().map(|i| i.pair.clone()).collect();
-    train(model, &pairs, config, seed, |_| true)
+    train(model, &pairs, (config, seed), |_| true, progress)
 }
 
 /// The same on preferred responses only.
@@ -75,6 +76,7 @@ pub fn fine_tune_chosen(
     dataset: &Dataset,
     config: &SftConfig,
     seed: u64,
+    progress: &dyn Progress,
 ) -> Result<(Model, f64), TrainError> {
     // A response of one token is predicted and never read: it takes no room. Its score is left out.
     let alone = |pair: &TokenizedPair| TokenizedPair {
@@ -83,9 +85,8 @@ pub fn fine_tune_chosen(
     };
     let pairs: Vec<TokenizedPair> = dataset.items.iter().map(|i| alone(&i.pair)).collect();
     // Prompt tokens, where they are scored, stand in the segment of the chosen response.
-    train(model, &pairs, config, seed, |segment| {
-        segment.is_multiple_of(2)
-    })
+    let learnt = |segment: usize| segment.is_multiple_of(2);
+    train(model, &pairs, (config, seed), learnt, progress)
 }
 
 /// The log-probs of the learnt tokens, summed.
@@ -108,9 +109,9 @@ fn sum_log_probs(
 fn train(
     model: Model,
     pairs: &[TokenizedPair],
-    config: &SftConfig,
-    seed: u64,
+    (config, seed): (&SftConfig, u64),
     learnt: Learnt,
+    progress: &dyn Progress,
 ) -> Result<(Model, f64), TrainError> {
     let training = TrainingSection {
         batch: config.batch,
@@ -128,7 +129,7 @@ fn train(
     let mut schedule = Schedule::new(&training, config.steps, 0)?;
     let lengths: Vec<usize> = pairs.iter().map(|p| p.row_length(0)).collect();
     let batches = (0..).flat_map(|epoch| order::epoch(&lengths, config.batch, seed, epoch));
-    let progress = Progress::new("fine-tuning", config.steps);
+    progress.report("fine-tuning", 0, config.steps);
     let mut tail = Vec::new();
     for (step, batch) in batches.take(config.steps).enumerate() {
         let (value, gradients) = gradients(&policy, pairs, &batch, config, learnt);
@@ -139,7 +140,7 @@ fn train(
         if step + 1 + config.steps / 10 >= config.steps {
             tail.push(value);
         }
-        progress.advance(1);
+        progress.report("fine-tuning", step + 1, config.steps);
     }
     let mean = tail.iter().sum::<f64>() / tail.len().max(1) as f64;
     Ok((policy.model.no_grad(), mean))

@@ -32,7 +32,6 @@ use burn::train::{
 };
 
 use crate::error::TrainError;
-use crate::logging;
 use crate::metrics::{Line, MetricsFile};
 use crate::profile::TARGET;
 use crate::schedule::{Rates, Schedule};
@@ -77,7 +76,6 @@ impl Display {
 /// Runs `session` to its end in a thread of its own and serves `monitor`, which may borrow, on this one.
 pub(crate) fn run(session: Session, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
     let path = session.dir().to_path_buf();
-    let held = session.display.takes_the_terminal().then(logging::hold);
     let (relay, desk) = relay::pair();
     let training = thread::Builder::new()
         .name("training".into())
@@ -86,7 +84,6 @@ pub(crate) fn run(session: Session, monitor: &mut dyn Monitor) -> Result<Outcome
         .map_err(|e| TrainError::io(&path, e))?;
     desk.serve(monitor);
     let result = training.join();
-    drop(held);
     match result {
         Ok(result) => result,
         Err(payload) if was_killed(payload.as_ref()) => Err(TrainError::Killed { path }),

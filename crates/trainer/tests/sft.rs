@@ -6,6 +6,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use llm_backbone::{Model, ModelInput};
 use trainer::dataset::{Dataset, Item};
+use trainer::progress::Quiet;
 use trainer::sft::{SftConfig, fine_tune, fine_tune_chosen};
 use trainer::tokenise::TokenizedPair;
 
@@ -84,7 +85,8 @@ fn the_preferred_responses_are_scored_per_token_of_theirs() {
             tokens += scored;
         }
         let config = config(prompts_too);
-        let (_, loss) = fine_tune_chosen(model.clone(), &dataset(&pairs), &config, 0).unwrap();
+        let (_, loss) =
+            fine_tune_chosen(model.clone(), &dataset(&pairs), &config, 0, &Quiet).unwrap();
         close(loss, -total / tokens as f64);
     }
 }
@@ -99,7 +101,7 @@ fn the_rejected_responses_do_not_matter_to_it() {
     for prompts_too in [false, true] {
         let loss = |pairs: &[TokenizedPair]| {
             let config = config(prompts_too);
-            fine_tune_chosen(model.clone(), &dataset(pairs), &config, 0)
+            fine_tune_chosen(model.clone(), &dataset(pairs), &config, 0, &Quiet)
                 .unwrap()
                 .1
         };
@@ -121,7 +123,7 @@ fn both_responses_are_scored_and_a_prompt_once() {
             tokens += chosen.1 + rejected.1;
         }
         let config = config(prompts_too);
-        let (_, loss) = fine_tune(model.clone(), &dataset(&pairs), &config, 0).unwrap();
+        let (_, loss) = fine_tune(model.clone(), &dataset(&pairs), &config, 0, &Quiet).unwrap();
         close(loss, -total / tokens as f64);
     }
 }

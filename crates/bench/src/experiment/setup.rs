@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
+use terminal::{Bars, hub};
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::dataset::Dataset;
@@ -162,7 +163,8 @@ impl Prepared {
         table: Option<&UserTable>,
     ) -> Result<Vec<Example>, TrainError> {
         let mut cache = self.cache.borrow_mut();
-        side.examples(table, &self.model, &mut cache, self.micro_rows)
+        let bars = Bars::default();
+        side.examples(table, &self.model, &mut cache, self.micro_rows, &bars)
     }
 
     /// The report's account of the model.
@@ -184,7 +186,7 @@ fn fine_tune<D>(
     (base, seed): (&str, u64),
 ) -> Result<(), TrainError> {
     let adapted = model.with_lora(&config.lora, seed)?;
-    let (adapted, _) = sft::fine_tune(adapted, train, sft, seed)?;
+    let (adapted, _) = sft::fine_tune(adapted, train, sft, seed, &Bars::default())?;
     adapted.save_adapters(adapters, &config.lora, base)?;
     Ok(())
 }
@@ -219,6 +221,6 @@ fn base_model<D>(
             seed,
             device,
         ),
-        None => source::open_section(&config.model, device),
+        None => hub::open_section(&config.model, device),
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use terminal::Bars;
 use trainer::eval;
 use trainer::generation::{self, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
@@ -170,7 +171,14 @@ fn rewards<D>(
     test: &[Example],
 ) -> Result<Vec<[f32; 2]>, TrainError> {
     let objective = system.objective(&config.objective).preference_loss()?;
-    let rows = eval::score(policy, table, &objective, test, config.training.micro_rows)?;
+    let rows = eval::score(
+        policy,
+        table,
+        &objective,
+        test,
+        config.training.micro_rows,
+        &Bars::default(),
+    )?;
     Ok(rows
         .iter()
         .map(|r| [r.reward_chosen, r.reward_rejected])
@@ -188,7 +196,7 @@ fn finish<D>(
 ) -> Result<Measured, TrainError> {
     let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
     let rows = config.training.micro_rows;
-    let quality = eval::text_quality(policy, table, &prepared.model, some, rows)?;
+    let quality = eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())?;
     let tasks = prepared.data.tasks_for(system.text, table.is_some());
     let jobs: Vec<Job> = tasks
         .iter()
@@ -210,7 +218,15 @@ fn finish<D>(
         ..config.sampling.clone()
     };
     let batch = config.evaluation.batch;
-    let texts = generation::responses(policy, table, &prepared.formatter, &sampling, &jobs, batch)?;
+    let texts = generation::responses(
+        policy,
+        table,
+        &prepared.formatter,
+        &sampling,
+        &jobs,
+        batch,
+        &Bars::default(),
+    )?;
     let texts = tasks
         .into_iter()
         .zip(texts)

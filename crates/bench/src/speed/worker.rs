@@ -14,6 +14,7 @@ use trainer::llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 use trainer::llm_backbone::{LoraConfig, Model, Targets};
 use trainer::policy::Policy;
 use trainer::profile::roofline;
+use trainer::progress::Quiet;
 use trainer::reference::ReferenceCache;
 use trainer::schedule::Schedule;
 use trainer::step::{Example, Learner};
@@ -105,7 +106,13 @@ fn training(
         ..TrainingSection::default()
     };
     let mut cache = ReferenceCache::open(&folder.join("reference"), "speed")?;
-    let examples = dataset.examples(table.as_ref(), &base, &mut cache, training.micro_rows)?;
+    let examples = dataset.examples(
+        table.as_ref(),
+        &base,
+        &mut cache,
+        training.micro_rows,
+        &Quiet,
+    )?;
     let mut learner = Learner::new(policy, table, &Objective::default(), &training)?;
     let rates = Schedule::new(&training, 1_000_000, 0)?.next();
     let batches: Vec<Vec<Example>> = examples.chunks(size.batch).map(<[_]>::to_vec).collect();
@@ -164,7 +171,7 @@ fn prompts(folder: &Path) -> Result<Vec<Vec<u32>>, TrainError> {
 }
 
 fn open_stored(folder: &Path) -> Result<Model, TrainError> {
-    let file = folder.join(STORED).display().to_string();
+    let file = folder.join(STORED);
     let base = source::open(&file, Dtype::Stored, &Device::flex())?;
     Ok(base.model.frozen().valid())
 }
@@ -206,7 +213,7 @@ pub fn decode(
 }
 
 fn open(folder: &Path, device: &Device) -> Result<Model, TrainError> {
-    let model = folder.join("model").display().to_string();
+    let model = folder.join("model");
     Ok(source::open(&model, Dtype::F32, device)?.model.frozen())
 }
 

@@ -20,6 +20,7 @@ use support::{
 use trainer::config::{Checkpointing, LossKind, Objective, TrainingSection};
 use trainer::eval;
 use trainer::policy::Policy;
+use trainer::progress::Quiet;
 use trainer::schedule::Schedule;
 use trainer::step::{Example, Learner, StepReport};
 use user_model::{RowInit, UserModelKind};
@@ -393,7 +394,7 @@ fn what_several_people_judged_is_scored_as_if_it_were_alone() {
             None => Policy::plain(learner.policy.model.clone()),
         };
         let score = |examples: &[Example]| {
-            let scored = eval::score(&policy, table, learner.objective(), examples, 3);
+            let scored = eval::score(&policy, table, learner.objective(), examples, 3, &Quiet);
             scored.expect("known users")
         };
         let together = score(&all);

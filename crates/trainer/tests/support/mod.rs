@@ -163,7 +163,9 @@ pub fn examples(base: &Model, pairs: &[TokenizedPair], known_users: bool) -> Vec
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut cache = ReferenceCache::open(dir.path(), "base").expect("a writable folder");
     let each: Vec<&TokenizedPair> = pairs.iter().collect();
-    let references = cache.log_probs(base, &each, 4).expect("log-probs");
+    let references = cache
+        .log_probs(base, &each, 4, &trainer::progress::Quiet)
+        .expect("log-probs");
     pairs
         .iter()
         .zip(references)

@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
-use llm_backbone::weights::{SafetensorsFile, WeightSource};
-use user_model::{MANIFEST_FILE, UserModel, UserTable};
+use terminal::{Output, grouped};
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::checkpoint::State;
+use trainer::llm_backbone::weights::{SafetensorsFile, WeightSource};
+use trainer::metrics::Line;
+use trainer::user_model::{self, MANIFEST_FILE, UserModel, UserTable};
 
-use super::output::{Output, grouped};
-use super::trained::{ADAPTER_CONFIG, peft_config};
-use crate::checkpoint::State;
-use crate::error::TrainError;
-use crate::metrics::Line;
+use crate::train::best;
+use crate::trained::{ADAPTER_CONFIG, peft_config};
 
 /// Describes a PEFT folder and the user model beside it.
 ///
@@ -72,7 +73,7 @@ pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
         false => "training can go on with --resume",
     };
     out.fact("step", format_args!("{}, {ended}", state.step))?;
-    out.best(state.best.as_ref(), "not validated yet")?;
+    out.fact("best", best(state.best.as_ref(), "not validated yet"))?;
     match dir.join(MANIFEST_FILE).is_file() {
         true => users(user_model::load_checkpoint(dir, &Device::flex())?, out),
         false => Ok(()),

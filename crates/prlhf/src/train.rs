@@ -1,23 +1,28 @@
 //! `prlhf train`: comparisons to adapters and a user model.
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
+use terminal::{Output, duration, grouped, logging};
 use tracing::trace_span;
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::checkpoint::Best;
+use trainer::config::{Config, read_toml};
+use trainer::dataset::Dataset;
+use trainer::files::replace_file;
+use trainer::policy::Policy;
+use trainer::profile::TARGET;
+use trainer::progress::Progress;
+use trainer::reference::{ReferenceCache, ReferenceLogProbs};
+use trainer::session::{Monitor, Outcome, Session, SessionConfig, check_free};
+use trainer::step::Example;
+use trainer::user_model::UserRef;
+use trainer::{adapters, device, eval, sft};
 
-use super::output::{Output, duration, grouped};
-use super::prepare::Prepared;
-use crate::config::{Config, read_toml};
-use crate::dataset::Dataset;
-use crate::error::TrainError;
-use crate::policy::Policy;
-use crate::profile::TARGET;
-use crate::reference::{ReferenceCache, ReferenceLogProbs};
-use crate::session::{Monitor, Outcome, Session, SessionConfig, check_free};
-use crate::step::Example;
-use crate::{adapters, device, eval, sft};
+use crate::prepare::Prepared;
 
 /// Arguments of `prlhf train`.
 #[derive(Args, Debug)]
@@ -101,7 +106,7 @@ pub fn run(
             let to = (dir.as_path(), devices.further);
             preferences(args, &config, &prepared, to, monitor, out)
         }
-        Mode::Sft => supervised(&config, &prepared, &dir, out),
+        Mode::Sft => supervised(&config, &prepared, &dir, monitor.progress(), out),
     }
 }
 
@@ -173,11 +178,12 @@ fn preferences(
             grouped(user_weights)
         ),
     )?;
+    let progress = monitor.progress();
     let mut cache = ReferenceCache::open(&dir.join("reference"), &prepared.key)?;
     let mut examples = |side: &Dataset| {
         let _span = trace_span!(target: TARGET, "reference").entered();
         let rows = config.training.micro_rows;
-        side.examples(table.as_ref(), &prepared.model, &mut cache, rows)
+        side.examples(table.as_ref(), &prepared.model, &mut cache, rows, progress)
     };
     let train = examples(&prepared.train)?;
     let validation = prepared.validation.as_ref().map(&mut examples);
@@ -203,7 +209,11 @@ fn preferences(
             session.state().step
         ),
     )?;
-    let outcome = session.run(monitor)?;
+    // The dashboard draws where log lines would go.
+    let held = (!args.plain && io::stdout().is_terminal()).then(logging::hold);
+    let outcome = session.run(monitor);
+    drop(held);
+    let outcome = outcome?;
     summary(config, dir, &outcome, out)
 }
 
@@ -223,10 +233,8 @@ fn summary(
             state.step
         ),
     )?;
-    out.best(
-        state.best.as_ref(),
-        "unknown: no validation data; the last step is kept",
-    )?;
+    let none = "unknown: no validation data; the last step is kept";
+    out.fact("best", best(state.best.as_ref(), none))?;
     let dir = dir.display();
     out.fact("adapters", format_args!("{dir}/adapters"))?;
     out.fact(
@@ -235,11 +243,25 @@ fn summary(
     )
 }
 
+/// The best validation, or why there is none.
+pub fn best(best: Option<&Best>, none: &str) -> String {
+    best.map_or_else(
+        || none.into(),
+        |best| {
+            format!(
+                "step {}: validation loss {:.4}, accuracy {:.3}",
+                best.step, best.loss, best.accuracy
+            )
+        },
+    )
+}
+
 /// Fine-tunes adapters on the preferred responses.
 fn supervised(
     config: &Config,
     prepared: &Prepared,
     dir: &Path,
+    progress: &dyn Progress,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
     let model = prepared
@@ -248,7 +270,8 @@ fn supervised(
         .with_lora(&config.lora, config.seed)?;
     let weights = grouped(model.num_adapter_params());
     out.fact("trainable", format_args!("{weights} adapter weights"))?;
-    let (model, loss) = sft::fine_tune_chosen(model, &prepared.train, &config.sft, config.seed)?;
+    let (train, seed) = (&prepared.train, config.seed);
+    let (model, loss) = sft::fine_tune_chosen(model, train, &config.sft, seed, progress)?;
     let policy = Policy::plain(model);
     let target = dir.join("adapters");
     adapters::save(&target, &policy, None, &config.lora, &prepared.source)?;
@@ -263,8 +286,10 @@ fn supervised(
     if let Some(validation) = &prepared.validation {
         let (rows, held) = (config.training.micro_rows, unreferenced(validation));
         let before = Policy::plain(prepared.model.clone());
-        let before = eval::text_quality(&before, None, &prepared.model, &held, rows)?;
-        let after = eval::text_quality(&policy, None, &prepared.model, &held, rows)?;
+        let quality = |policy: &Policy| {
+            eval::text_quality(policy, None, &prepared.model, &held, rows, progress)
+        };
+        let (before, after) = (quality(&before)?, quality(&policy)?);
         out.fact(
             "held out",
             format_args!(
@@ -284,12 +309,12 @@ fn supervised(
 }
 
 /// Examples for measures that need no reference log-probs.
-pub(super) fn unreferenced(side: &Dataset) -> Vec<Example> {
+pub fn unreferenced(side: &Dataset) -> Vec<Example> {
     side.items
         .iter()
         .map(|item| Example {
             pair: item.pair.clone(),
-            user: user_model::UserRef::Generic,
+            user: UserRef::Generic,
             owner: item.user.clone(),
             reference: ReferenceLogProbs::default(),
         })
@@ -300,5 +325,5 @@ pub(super) fn unreferenced(side: &Dataset) -> Vec<Example> {
 fn write_config(config: &Config, dir: &Path) -> Result<(), TrainError> {
     let path = dir.join("config.toml");
     let text = toml::to_string_pretty(config).map_err(|e| TrainError::format(&path, e))?;
-    crate::files::replace_file(&path, text)
+    replace_file(&path, text)
 }

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use crate::config::Config;
-use crate::dataset::Dataset;
-use crate::error::TrainError;
-use crate::memory;
-use crate::policy::Policy;
-use crate::reference::ReferenceLogProbs;
-use crate::step::{Example, Learner, StepReport};
+use trainer::TrainError;
+use trainer::config::Config;
+use trainer::dataset::{Dataset, user_ref};
+use trainer::memory;
+use trainer::policy::Policy;
+use trainer::reference::ReferenceLogProbs;
+use trainer::step::{Example, Learner, StepReport};
 
-use super::prepare::Prepared;
+use crate::prepare::Prepared;
 
 /// A forward pass is about a third of forward and backward.
 const FORWARD: f64 = 1.0 / 3.0;
@@ -91,7 +91,7 @@ fn once(learner: &Learner, side: &Dataset, at: usize) -> Result<(f64, StepReport
     let item = &side.items[at];
     let example = Example {
         pair: item.pair.clone(),
-        user: crate::dataset::user_ref(learner.table.as_ref(), item.user.as_deref()),
+        user: user_ref(learner.table.as_ref(), item.user.as_deref()),
         owner: item.user.clone(),
         reference: ReferenceLogProbs::default(),
     };

@@ -1,17 +1,31 @@
 //! The program `prlhf`: train, check, evaluate and use personalised language models.
 #![allow(clippy::print_stderr)] // A program speaks to its user.
 
+mod chat;
+mod check;
+mod data;
+mod estimate;
+mod eval;
+mod eval_compare;
+mod eval_data;
+mod eval_tables;
+mod generate;
+mod inspect;
+mod inspect_run;
+mod prepare;
+mod profile;
+mod sampling;
+mod train;
+mod trained;
+mod users;
+
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use terminal::{INTERRUPTED, Output, Profile, Watch, arguments, logging};
 use trainer::TrainError;
-use trainer::cli::{
-    Output, arguments, chat, check, eval, generate, inspect, profile as profile_table, train, users,
-};
-use trainer::profile::Profile;
-use trainer::watch::{INTERRUPTED, Watch};
 
 /// Language models that learn who prefers what, from comparisons that carry a user id.
 #[derive(Parser)]
@@ -120,7 +134,7 @@ fn main() -> ExitCode {
         Command::Train(args) if args.profile.is_some() => Some(Profile::default()),
         _ => None,
     };
-    trainer::logging::init_with(profile.clone());
+    logging::init_with(profile.clone());
     match run(&cli.command, profile.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
@@ -159,7 +173,7 @@ fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
             let result = train::run(args, &mut Watch::new(), out);
             let ran = matches!(result, Ok(()) | Err(TrainError::Interrupted { .. }));
             if let Some(profile) = profile.filter(|_| ran) {
-                profile_table::print(args, profile, start.elapsed(), out)?;
+                profile::print(args, profile, start.elapsed(), out)?;
             }
             result
         }

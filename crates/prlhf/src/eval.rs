@@ -3,23 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use terminal::{Bars, Output};
+use trainer::TrainError;
+use trainer::dataset::Dataset;
+use trainer::eval::accuracy::Accuracy;
+use trainer::eval::calibration::Calibration;
+use trainer::eval::report::{EvalReport, VERSION};
+use trainer::eval::rows::{EvalRow, comparisons_hash};
+use trainer::eval::{self, Scored, TextQuality};
+use trainer::files::replace_file;
+use trainer::policy::Policy;
+use trainer::reference::ReferenceCache;
+use trainer::step::Example;
 
-use super::data::{self, Loaded};
-use super::eval_data::TrainedOn;
-use super::output::Output;
-use super::prepare::cuts;
-use super::trained::{Trained, TrainedArgs};
-use super::{eval_compare, eval_tables};
-use crate::dataset::Dataset;
-use crate::error::TrainError;
-use crate::eval::accuracy::Accuracy;
-use crate::eval::calibration::Calibration;
-use crate::eval::report::{EvalReport, VERSION};
-use crate::eval::rows::{EvalRow, comparisons_hash};
-use crate::eval::{self, Scored, TextQuality};
-use crate::files::replace_file;
-use crate::reference::ReferenceCache;
-use crate::step::Example;
+use crate::data::{self, Loaded};
+use crate::eval_data::TrainedOn;
+use crate::prepare::cuts;
+use crate::trained::{Trained, TrainedArgs};
+use crate::{eval_compare, eval_tables};
 
 /// Arguments of `prlhf eval`.
 #[derive(Args, Debug)]
@@ -70,7 +71,7 @@ pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// Where reference log-probs go that belong to no run, for as long as the program runs.
-pub(super) struct Cache(tempfile::TempDir);
+pub struct Cache(tempfile::TempDir);
 
 impl Cache {
     /// An empty folder.
@@ -83,7 +84,7 @@ impl Cache {
 }
 
 /// Evaluates one run or one folder of adapters.
-pub(super) fn evaluate(
+pub fn evaluate(
     args: &EvalArgs,
     of: &TrainedArgs,
     loaded: &Loaded,
@@ -131,14 +132,16 @@ pub(super) fn evaluate(
 fn examples(trained: &Trained, dataset: &Dataset, dir: &Path) -> Result<Vec<Example>, TrainError> {
     let mut cache = ReferenceCache::open(dir, &trained.key)?;
     let rows = trained.config.training.micro_rows;
-    dataset.examples(trained.table.as_ref(), &trained.base, &mut cache, rows)
+    let table = trained.table.as_ref();
+    dataset.examples(table, &trained.base, &mut cache, rows, &Bars::default())
 }
 
 fn score(trained: &Trained, examples: &[Example]) -> Result<Vec<Scored>, TrainError> {
     let rows = trained.config.training.micro_rows;
     let objective = trained.config.objective.preference_loss()?;
     let table = trained.table.as_ref();
-    eval::score(&trained.policy, table, &objective, examples, rows)
+    let progress = &Bars::default();
+    eval::score(&trained.policy, table, &objective, examples, rows, progress)
 }
 
 /// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.
@@ -172,16 +175,19 @@ fn quality(
         0 => examples,
         limit => &examples[..limit.min(examples.len())],
     };
-    let plain = crate::policy::Policy::plain(trained.base.clone());
-    let table = trained.table.as_ref();
+    let plain = Policy::plain(trained.base.clone());
+    let quality = |policy: &Policy, table| {
+        let progress = &Bars::default();
+        eval::text_quality(policy, table, &trained.base, some, rows, progress)
+    };
     Ok([
-        eval::text_quality(&trained.policy, table, &trained.base, some, rows)?,
-        eval::text_quality(&plain, None, &trained.base, some, rows)?,
+        quality(&trained.policy, trained.table.as_ref())?,
+        quality(&plain, None)?,
     ])
 }
 
 /// Writes a file that is whole or not there.
-pub(super) fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<(), TrainError> {
+pub fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<(), TrainError> {
     let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::format(path, e))?;
     replace_file(path, text)
 }
