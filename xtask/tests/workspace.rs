@@ -35,7 +35,7 @@ fn edges() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn crates_know_each_other_as_the_architecture_says() {
-    let allowed: [(&str, &[&str]); 8] = [
+    let allowed: [(&str, &[&str]); 10] = [
         ("pref-data", &[]),
         ("user-model", &[]),
         ("pdpo-loss", &[]),
@@ -45,7 +45,9 @@ fn crates_know_each_other_as_the_architecture_says() {
             "trainer",
             &["pref-data", "user-model", "pdpo-loss", "llm-backbone"],
         ),
-        ("bench", &["trainer", "judge"]),
+        ("terminal", &["trainer"]),
+        ("prlhf", &["trainer", "terminal"]),
+        ("bench", &["trainer", "terminal", "judge"]),
         ("xtask", &[]),
     ];
     let allowed: BTreeMap<_, BTreeSet<_>> = allowed
@@ -84,7 +86,7 @@ fn features(selection: &[&str], kinds: &str) -> BTreeMap<String, BTreeSet<String
 fn one_build_of_burn_serves_programs_and_tests() {
     let tests = features(&["--workspace"], "normal,build,dev");
     assert!(tests.keys().any(|package| package.starts_with("burn-core")));
-    for selection in [&["--workspace"][..], &[], &["-p", "trainer"]] {
+    for selection in [&["--workspace"][..], &[], &["-p", "prlhf"]] {
         let ours = features(selection, "normal,build");
         let differing: Vec<_> = ours
             .into_iter()
@@ -92,4 +94,25 @@ fn one_build_of_burn_serves_programs_and_tests() {
             .collect();
         assert_eq!(differing, [], "selection {selection:?}");
     }
+}
+
+/// What belongs to programs: command line, terminal, signals, log subscribers, clients of hubs.
+const OF_PROGRAMS: [&str; 9] = [
+    "clap",
+    "console",
+    "crossterm",
+    "ctrlc",
+    "hf-hub",
+    "indicatif",
+    "ratatui",
+    "tracing-subscriber",
+    "ureq",
+];
+
+#[test]
+fn the_library_holds_no_command_line_terminal_or_hub() {
+    let found = features(&["-p", "trainer"], "normal");
+    let names = found.keys().filter_map(|package| package.split(' ').next());
+    let found: Vec<_> = names.filter(|name| OF_PROGRAMS.contains(name)).collect();
+    assert_eq!(found, <[&str; 0]>::default());
 }

@@ -216,8 +216,14 @@ mod tests {
         let objective = Objective::new(Ipo::new(0.5).unwrap(), 1.0).unwrap();
         let rows = objective.evaluate(&pairs()).unwrap().rows();
         // Per token: -10 / 5 and -20 / 2, -20 / 4 and -10 / 1; times beta.
-        assert_eq!((rows[0].reward_chosen, rows[0].reward_rejected), (-1.0, -5.0));
-        assert_eq!((rows[1].reward_chosen, rows[1].reward_rejected), (-2.5, -5.0));
+        assert_eq!(
+            (rows[0].reward_chosen, rows[0].reward_rejected),
+            (-1.0, -5.0)
+        );
+        assert_eq!(
+            (rows[1].reward_chosen, rows[1].reward_rejected),
+            (-2.5, -5.0)
+        );
         assert_eq!((rows[1].logp_chosen, rows[1].logp_rejected), (-20.0, -10.0));
         assert!(rows[0].correct() && rows[1].correct());
     }

@@ -51,19 +51,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         user_tokens: 2,
         ..Default::default()
     };
-    let (policy, mut table) =
-        Policy::start(model, &LoraConfig::default(), Some(&users), 2, 0)?;
+    let (policy, mut table) = Policy::start(model, &LoraConfig::default(), Some(&users), 2, 0)?;
     for user in ["tom", "lena"] {
         table.as_mut().map(|table| table.add(user));
     }
     // Of the same two responses, 10 11 and 12, each prefers another.
-    let examples: Vec<Example> = [("tom", vec![10, 11], vec![12]), ("lena", vec![12], vec![10, 11])]
-        .into_iter()
-        .map(|(user, chosen, rejected)| {
-            let item = Item::new(pair(chosen, rejected), Some(user.into()));
-            Example::new(&Arc::new(item), table.as_ref())
-        })
-        .collect();
+    let examples: Vec<Example> = [
+        ("tom", vec![10, 11], vec![12]),
+        ("lena", vec![12], vec![10, 11]),
+    ]
+    .into_iter()
+    .map(|(user, chosen, rejected)| {
+        let item = Item::new(pair(chosen, rejected), Some(user.into()));
+        Example::new(&Arc::new(item), table.as_ref())
+    })
+    .collect();
 
     let loss = SimPo {
         beta: 2.0,

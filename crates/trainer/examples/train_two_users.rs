@@ -8,14 +8,13 @@ use std::error::Error;
 use trainer::burn::tensor::Device;
 use trainer::config::{TrainingSection, UsersSection};
 use trainer::dataset::Dataset;
+use trainer::learner::Learner;
 use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::{LoraConfig, Model};
-use trainer::learner::Learner;
 use trainer::pdpo_loss::ObjectiveConfig;
-use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Prompt, UserId};
-use trainer::progress::Unwatched;
+use trainer::progress::Quiet;
 use trainer::reference::Reference;
 use trainer::schedule::Schedule;
 use trainer::task::Preference;
@@ -49,11 +48,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let formatter = Formatter::new(tokenizer, PromptConfig::default(), users.user_tokens)?;
     let dataset = Dataset::new(&comparisons, &formatter)?;
 
-    let (lora, count) = (LoraConfig::default(), dataset.users().len());
-    let (policy, mut table) = Policy::start(model.clone(), &lora, Some(&users), count, 0)?;
-    if let Some(table) = &mut table {
-        dataset.add_users(table);
-    }
+    let lora = LoraConfig::default();
+    let (policy, table) = dataset.start_policy(model.clone(), &lora, Some(&users), 0)?;
     let examples = dataset.examples(table.as_ref());
     let dir = tempfile::tempdir()?;
     let reference = Reference::open(dir.path(), &model, "random", 8)?;
@@ -79,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let (policy, table) = (&learner.policy, learner.table.as_ref());
-    let scored = eval::evaluate(&learner.task, policy, table, &examples, 8, &Unwatched)?;
+    let scored = eval::evaluate(&learner.task, policy, table, &examples, 8, &Quiet)?;
     for user in ["tom", "lena"] {
         let own = examples
             .iter()

@@ -15,7 +15,6 @@ use crate::pack::{DeviceBatch, PackedBatch};
 use crate::policy::Policy;
 use crate::profile::{TARGET, flops};
 
-
 /// The gradients of `loss`, its value, and what `loss` returns beside it. `outputs` makes of the states that predict scored tokens,
 /// `[scored, d]`, what `loss` takes, `[scored]`.
 pub(crate) fn gradients<R>(

@@ -149,7 +149,9 @@ pub fn save<T: Task>(
 /// The folder of the checkpoint: the old one where a crash came between the two renames; none if there is none.
 fn found(dir: &Path) -> Option<PathBuf> {
     let old = sibling(dir, "old");
-    [dir.to_path_buf(), old].into_iter().find(|dir| dir.exists())
+    [dir.to_path_buf(), old]
+        .into_iter()
+        .find(|dir| dir.exists())
 }
 
 /// Where the checkpoint in `dir` says that its run stands; none if there is none.

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use llm_backbone::{LoraConfig, Model};
 use pref_data::Comparison;
 use user_model::UserTable;
 
+use crate::config::UsersSection;
 use crate::error::TrainError;
 use crate::example::{Example, Item};
+use crate::policy::Policy;
 use crate::tokenise::Formatter;
 
 /// Tokenised comparisons with what reports need to know of them.
@@ -73,18 +76,32 @@ impl Dataset {
         items.map(|item| Example::new(item, table)).collect()
     }
 
+    /// A policy at step 0 whose table knows every user of the data; see [`Policy::start`].
+    ///
+    /// # Errors
+    /// Settings out of range, or LoRA targets that the model does not have.
+    pub fn start_policy(
+        &self,
+        base: Model,
+        lora: &LoraConfig,
+        users: Option<&UsersSection>,
+        seed: u64,
+    ) -> Result<(Policy, Option<UserTable>), TrainError> {
+        let (policy, mut table) = Policy::start(base, lora, users, self.users().len(), seed)?;
+        if let Some(table) = &mut table {
+            // In the order of their first comparison.
+            for user in self.items.iter().filter_map(|i| i.user.as_deref()) {
+                table.add(user);
+            }
+        }
+        Ok((policy, table))
+    }
+
     /// The users of the data, each once, in the order of their ids.
     pub fn users(&self) -> BTreeSet<&str> {
         self.items
             .iter()
             .filter_map(|i| i.user.as_deref())
             .collect()
-    }
-
-    /// Adds every user of the data to `table`, in the order of their first comparison.
-    pub fn add_users(&self, table: &mut UserTable) {
-        for user in self.items.iter().filter_map(|i| i.user.as_deref()) {
-            table.add(user);
-        }
     }
 }

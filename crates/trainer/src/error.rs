@@ -74,7 +74,9 @@ pub enum TrainError {
         longest: usize,
     },
     /// A loss needs the reference's log-probs.
-    #[error("the reference's log-probs of a comparison are not known, and there is no reference to compute them")]
+    #[error(
+        "the reference's log-probs of a comparison are not known, and there is no reference to compute them"
+    )]
     NoReference,
     /// The loss is no longer a number.
     #[error(

@@ -10,6 +10,7 @@ pub mod report;
 pub mod rows;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
@@ -65,7 +66,10 @@ pub fn evaluate<T: Task>(
         done += round.len();
         progress.report(WHAT, done, order.len());
     }
-    Ok(firsts.into_iter().filter_map(|i| found[i].clone()).collect())
+    Ok(firsts
+        .into_iter()
+        .filter_map(|i| found[i].clone())
+        .collect())
 }
 
 /// For every example the first that has the same tokens, the same reference log-probs (where they are known) and, with a user
@@ -132,18 +136,25 @@ pub fn text_quality(
     reference: &Model,
     examples: &[Example],
     micro_rows: usize,
+    progress: &dyn Progress,
 ) -> Result<TextQuality, TrainError> {
+    const WHAT: &str = "text quality";
     let policy = policy.valid();
     let reference = Policy::plain(reference.valid());
     let device = policy.model.device();
     let indices: Vec<usize> = (0..examples.len()).collect();
     let chunks: Vec<&[usize]> = indices.chunks(micro_rows.max(1)).collect();
-    let done = replicas::map(&chunks, replicas::on(&device), |chunk| {
-        chunk_quality(&policy, table, &reference, examples, chunk)
+    progress.report(WHAT, 0, examples.len());
+    let done = AtomicUsize::new(0);
+    let sums = replicas::map(&chunks, replicas::on(&device), |chunk| {
+        let sums = chunk_quality(&policy, table, &reference, examples, chunk);
+        let done = done.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
+        progress.report(WHAT, done, examples.len());
+        sums
     });
     let (mut kl, mut nll, mut tokens) = (0.0, 0.0, 0.0);
-    for sums in done {
-        let (chunk_kl, chunk_nll, scored) = sums?;
+    for chunk in sums {
+        let (chunk_kl, chunk_nll, scored) = chunk?;
         kl += chunk_kl;
         nll += chunk_nll;
         tokens += scored;

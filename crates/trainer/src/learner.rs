@@ -10,6 +10,7 @@ use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::iter::repeat_n;
 
+use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use pdpo_loss::Branch;
@@ -24,7 +25,7 @@ use crate::example::Example;
 use crate::pack::{DeviceBatch, PackedBatch};
 use crate::policy::Policy;
 use crate::profile::{TARGET, flops};
-use crate::progress::Unwatched;
+use crate::progress::Quiet;
 use crate::replicas;
 use crate::schedule::Rates;
 use crate::task::{MicroBatch, Row, Task};
@@ -225,7 +226,7 @@ impl<T: Task> Learner<T> {
         batch: &[E],
     ) -> Result<(BatchGradients, StepReport<T::Report>), TrainError> {
         let batch: Vec<&Example> = batch.iter().map(Borrow::borrow).collect();
-        self.task.prepare(&batch, &Unwatched)?;
+        self.task.prepare(&batch, &Quiet)?;
         let rows = self.rows(&batch);
         let size = self.task.size(&batch);
         let copies: Vec<Policy> = (self.copies.iter())

@@ -5,7 +5,6 @@
 
 pub mod adapters;
 pub mod checkpoint;
-//CLI
 pub mod config;
 pub mod dataset;
 pub mod device;
@@ -14,7 +13,6 @@ pub mod eval;
 pub mod example;
 pub mod files;
 pub mod generation;
-pub mod logging;
 pub mod learner;
 pub mod memory;
 pub mod metrics;
@@ -32,7 +30,6 @@ pub mod source;
 pub mod stats;
 pub mod task;
 pub mod tokenise;
-//WATCH
 
 mod blockwise;
 mod hash;

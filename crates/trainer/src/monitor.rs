@@ -1,7 +1,7 @@
 //! Who watches a run and may stop it.
 
 use crate::metrics::Line;
-use crate::progress::{Progress, Unwatched};
+use crate::progress::{Progress, Quiet};
 
 /// Hears of a run, on the thread that trains.
 pub trait Monitor {
@@ -20,7 +20,7 @@ pub trait Monitor {
 
     /// Hears how far long work between steps is.
     fn progress(&self) -> &dyn Progress {
-        &Unwatched
+        &Quiet
     }
 }
 
@@ -44,6 +44,6 @@ pub enum Stop {
     AtOnce,
 }
 
-impl Monitor for Unwatched {
+impl Monitor for Quiet {
     fn line(&mut self, _: &Line, _: usize) {}
 }

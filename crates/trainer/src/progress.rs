@@ -1,15 +1,15 @@
-//! How far long work is.
+//! How far long work has come, for whoever shows it.
 
-/// Hears how far long work is. Library functions that may take longer than a second report to one.
+/// Hears of progress. Implementations decide what to show and how often; calls come often and must be quick.
 pub trait Progress: Sync {
     /// `done` of `total` items of `what` are done: 0 at the start, `total` at the end.
     fn report(&self, what: &str, done: usize, total: usize);
 }
 
-/// Watches nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Unwatched;
+/// Shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
 
-impl Progress for Unwatched {
+impl Progress for Quiet {
     fn report(&self, _: &str, _: usize, _: usize) {}
 }

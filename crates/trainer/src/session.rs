@@ -110,7 +110,10 @@ impl<T: Task> Session<T> {
             false => None,
         };
         if resume && found.is_none() {
-            tracing::info!("no checkpoint in {}: starting at step 0", config.dir.display());
+            tracing::info!(
+                "no checkpoint in {}: starting at step 0",
+                config.dir.display()
+            );
         }
         let state = found.unwrap_or_else(|| State::new(settings, config.clock));
         let mut session = Self {

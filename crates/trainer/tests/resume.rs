@@ -167,10 +167,9 @@ fn a_checkpoint_of_another_run_is_refused() {
     type Change<'a> = &'a dyn Fn(&mut World);
     let changes: [(&str, Change<'_>); 7] = [
         ("`seed` was 7 and is 8", &|w| w.seed += 1),
-        (
-            "`training.learning_rate` was 0.01 and is 0.02",
-            &|w| w.training.learning_rate *= 2.0,
-        ),
+        ("`training.learning_rate` was 0.01 and is 0.02", &|w| {
+            w.training.learning_rate *= 2.0
+        }),
         ("`training.batch` was 4 and is 3", &|w| w.training.batch = 3),
         ("`lora.rank` was 4 and is 2", &|w| w.lora.rank = 2),
         ("`objective.alpha` was 0.5 and is 0.25", &|w| {

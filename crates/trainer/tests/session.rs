@@ -16,11 +16,11 @@ use trainer::metrics::Line;
 use trainer::monitor::{Monitor, Plan, Stop};
 use trainer::order;
 use trainer::policy::Policy;
-use trainer::progress::Unwatched;
+use trainer::progress::Quiet;
 use trainer::reference::Reference;
 use trainer::schedule::Schedule;
 use trainer::session::{Session, SessionConfig};
-use trainer::task::{Preference, Task};
+use trainer::task::Preference;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{UserRef, UserTable, Vocabulary};
 
@@ -59,7 +59,10 @@ fn examples_with(first: f32) -> Vec<Example> {
     for (i, example) in examples.iter().enumerate() {
         let chosen = if i == 0 { first } else { -8.0 };
         let rejected = -5.5;
-        let set = example.item.reference.set(ReferenceLogProbs { chosen, rejected });
+        let set = example
+            .item
+            .reference
+            .set(ReferenceLogProbs { chosen, rejected });
         set.unwrap();
     }
     examples
@@ -205,7 +208,7 @@ fn a_session_takes_the_steps_of_a_loop_by_hand() {
 fn only_our_own_files_appear() {
     let (dir, all) = (tempfile::tempdir().unwrap(), examples());
     session(dir.path(), &all, &all[..3], false)
-        .run(&mut Unwatched)
+        .run(&mut Quiet)
         .unwrap();
     let entries = fs::read_dir(dir.path()).unwrap();
     let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
@@ -271,7 +274,7 @@ fn a_monitor_stops_after_the_step_and_the_run_goes_on_exactly() {
     assert_eq!(monitor.plan, Some(plan(2)));
     let whole_dir = tempfile::tempdir().unwrap();
     let whole = session(whole_dir.path(), &train, &[], false);
-    let whole = whole.run(&mut Unwatched).unwrap();
+    let whole = whole.run(&mut Quiet).unwrap();
     assert_eq!(adapters(&resumed.policy), adapters(&whole.policy));
     assert_eq!(lines(dir.path()).len(), 6);
 }
@@ -334,7 +337,7 @@ fn four_steps_compute_the_references_of_their_own_comparisons_alone() {
     let data = (&train[..], &[][..]);
     let task = with_reference(&reference);
     let session = session_of(dir.path(), task, training, data, false).unwrap();
-    session.run(&mut Unwatched).unwrap();
+    session.run(&mut Quiet).unwrap();
     assert_eq!(reference.known(), 2 * 16);
     let computed = train.iter().filter(|e| e.item.reference.get().is_some());
     assert_eq!(computed.count(), 16);
@@ -348,11 +351,17 @@ fn references_computed_when_needed_are_those_computed_before() {
         let reference = reference(&dir.path().join("reference"));
         if dir.path() == dirs[1].path() {
             let all: Vec<&Example> = train.iter().chain(&validation).collect();
-            reference.fill(&all, &Unwatched).unwrap();
+            reference.fill(&all, &Quiet).unwrap();
         }
         let data = (&train[..], &validation[..]);
-        let session = session_of(dir.path(), with_reference(&reference), training(), data, false);
-        session.unwrap().run(&mut Unwatched).unwrap();
+        let session = session_of(
+            dir.path(),
+            with_reference(&reference),
+            training(),
+            data,
+            false,
+        );
+        session.unwrap().run(&mut Quiet).unwrap();
         lines(dir.path()).iter().map(|l| l.loss).collect::<Vec<_>>()
     });
     assert_eq!(runs[0].len(), 9);
@@ -403,16 +412,19 @@ fn a_loss_that_needs_no_reference_computes_and_stores_none() {
     let task = own(false, Some(reference.clone()));
     let data = (&train[..], &train[..2]);
     let session = session_of(dir.path(), task, training(), data, false).unwrap();
-    let outcome = session.run(&mut Unwatched).unwrap();
+    let outcome = session.run(&mut Quiet).unwrap();
     assert_eq!((outcome.state.step, reference.known()), (6, 0));
     assert!(train.iter().all(|e| e.item.reference.get().is_none()));
-    assert_eq!(fs::read_dir(dir.path().join("reference")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(dir.path().join("reference")).unwrap().count(),
+        0
+    );
 }
 
 #[test]
 fn a_loss_that_needs_a_reference_says_so_where_there_is_none() {
     let (dir, train) = (tempfile::tempdir().unwrap(), unreferenced(10));
-    let result = session(dir.path(), &train, &[], false).run(&mut Unwatched);
+    let result = session(dir.path(), &train, &[], false).run(&mut Quiet);
     assert!(matches!(result, Err(TrainError::NoReference)));
 }
 
@@ -429,16 +441,19 @@ fn a_loss_over_its_whole_batch_refuses_to_be_cut_up() {
     };
     let refusal = |micro_rows, replicas| with(micro_rows, replicas).err().unwrap().to_string();
     let message = refusal(7, 0);
-    assert!(message.contains("`training.micro_rows` is 7, expected at least 8"), "{message}");
+    assert!(
+        message.contains("`training.micro_rows` is 7, expected at least 8"),
+        "{message}"
+    );
     let message = refusal(8, 2);
     assert!(message.contains("`training.replicas` is 2"), "{message}");
-    with(8, 0).unwrap().run(&mut Unwatched).unwrap();
+    with(8, 0).unwrap().run(&mut Quiet).unwrap();
 }
 
 #[test]
 fn a_loss_that_is_no_number_comes_back_as_an_error() {
     let (dir, train) = (tempfile::tempdir().unwrap(), examples_with(f32::NAN));
-    let result = session(dir.path(), &train, &[], false).run(&mut Unwatched);
+    let result = session(dir.path(), &train, &[], false).run(&mut Quiet);
     let error = result.err().unwrap();
     assert!(
         matches!(error, TrainError::Diverged { step: 1..=3, .. }),
@@ -450,9 +465,9 @@ fn a_loss_that_is_no_number_comes_back_as_an_error() {
 fn a_finished_run_resumes_to_its_result() {
     let (dir, train) = (tempfile::tempdir().unwrap(), examples());
     let first = session(dir.path(), &train, &[], false);
-    let first = first.run(&mut Unwatched).unwrap();
+    let first = first.run(&mut Quiet).unwrap();
     let again = session(dir.path(), &train, &[], true);
-    let again = again.run(&mut Unwatched).unwrap();
+    let again = again.run(&mut Quiet).unwrap();
     assert_eq!((again.state.step, again.state.finished), (6, true));
     assert_eq!(adapters(&first.policy), adapters(&again.policy));
 }

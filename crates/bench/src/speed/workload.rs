@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use terminal::hub;
 use trainer::burn::tensor::Device;
 use trainer::config::Dtype;
 use trainer::llm_backbone::weights::write_safetensors;
@@ -61,8 +62,8 @@ pub fn write(
 ) -> Result<Facts, TrainError> {
     let target = folder.join("model");
     std::fs::create_dir_all(&target).map_err(|e| TrainError::io(&target, e))?;
-    let base = source::open(model, Dtype::F32, &Device::flex())?;
-    let file = source::locate(model)?;
+    let file = hub::locate(model)?;
+    let base = source::open(&file, Dtype::F32, &Device::flex())?;
     if file.extension().is_some_and(|end| end == "gguf") {
         let copy = folder.join(STORED);
         std::fs::copy(&file, &copy).map_err(|e| TrainError::io(&copy, e))?;

@@ -22,8 +22,8 @@ use trainer::eval;
 use trainer::example::Example;
 use trainer::learner::{Learner, StepReport};
 use trainer::policy::Policy;
+use trainer::progress::Quiet;
 use trainer::schedule::Schedule;
-use trainer::progress::Unwatched;
 use trainer::task::{Preference, Task};
 use user_model::{RowInit, UserModelKind};
 
@@ -141,7 +141,10 @@ fn gradients_do_not_depend_on_micro_batches_or_replicas() {
     for name in FAMILIES {
         let base = open(name);
         let batch = examples(&base, &pairs(3, 8), true);
-        let (dpo, ipo) = (PreferenceLoss::default(), PreferenceLoss::Ipo(Ipo::default()));
+        let (dpo, ipo) = (
+            PreferenceLoss::default(),
+            PreferenceLoss::Ipo(Ipo::default()),
+        );
         for (kind, loss) in [
             (Some(INDIVIDUAL), &dpo),
             (Some(UserModelKind::Cluster { clusters: 3 }), &dpo),
@@ -394,7 +397,7 @@ fn what_several_people_judged_is_scored_as_if_it_were_alone() {
             None => Policy::plain(learner.policy.model.clone()),
         };
         let score = |examples: &[Example]| {
-            let found = eval::evaluate(&learner.task, &policy, table, examples, 3, &Unwatched);
+            let found = eval::evaluate(&learner.task, &policy, table, examples, 3, &Quiet);
             found.expect("known users")
         };
         let together = score(&all);
@@ -446,7 +449,7 @@ fn validation_loss_is_training_loss_on_the_same_rows_for_every_loss() {
             let model = with_random_adapters(base.clone(), 8);
             let learner = learner(model, Some(users), &objective, micro_rows);
             let (policy, table) = (&learner.policy, learner.table.as_ref());
-            let validated = eval::evaluate(&learner.task, policy, table, &batch, 2, &Unwatched);
+            let validated = eval::evaluate(&learner.task, policy, table, &batch, 2, &Quiet);
             let validated = validated.expect("known users");
             let report = report(&learner, &batch);
             for trained in report.one_row_each() {
@@ -457,7 +460,10 @@ fn validation_loss_is_training_loss_on_the_same_rows_for_every_loss() {
                     assert_eq!(found.0, trained.0);
                     assert!(close(found.1, trained.1), "{objective:?}: {}", found.0);
                 }
-                assert_eq!(found.parts.len(), 1 + usize::from(objective.nll_weight > 0.0));
+                assert_eq!(
+                    found.parts.len(),
+                    1 + usize::from(objective.nll_weight > 0.0)
+                );
             }
             if alpha == 1.0 {
                 let mean = learner.task.mean_loss(&validated);

@@ -1,8 +1,8 @@
 //! One step of vanilla DPO beside TRL's and peft's, on the same weights.
 
 use llm_backbone::lora::stable_id;
-use serde_json::Value;
 use pdpo_loss::{ObjectiveConfig, ScoredRow};
+use serde_json::Value;
 use trainer::example::ReferenceLogProbs;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 

@@ -16,7 +16,7 @@ use trainer::config::TrainingSection;
 use trainer::example::{Example, Item};
 use trainer::learner::Learner;
 use trainer::policy::Policy;
-use trainer::progress::Unwatched;
+use trainer::progress::Quiet;
 use trainer::reference::Reference;
 use trainer::task::Preference;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
@@ -169,7 +169,7 @@ pub fn examples(base: &Model, pairs: &[TokenizedPair], known_users: bool) -> Vec
     let reference = Reference::open(dir.path(), base, "base", 4).expect("a writable folder");
     let examples = unreferenced(pairs, known_users);
     let each: Vec<&Example> = examples.iter().collect();
-    reference.fill(&each, &Unwatched).expect("log-probs");
+    reference.fill(&each, &Quiet).expect("log-probs");
     examples
 }
 

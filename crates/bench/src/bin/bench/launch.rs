@@ -3,12 +3,11 @@
 use std::io::stdout;
 use std::path::{Path, PathBuf};
 
+use ::terminal::{Output, Watch, arguments};
 use bench::config::{ExperimentConfig, Overrides};
 use bench::experiment::{self, Experiment, Run};
 use bench::report::terminal;
-use trainer::cli::{Output, arguments};
 use trainer::session::check_free;
-use trainer::watch::Watch;
 use trainer::{TrainError, files};
 
 use super::args::Common;
@@ -35,7 +34,7 @@ pub fn run<E: Experiment>(
     }
     let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.name()));
     let folder = args.out.clone().unwrap_or_else(default);
-    config.training.check()?;
+    config.training.validate()?;
     let devices = trainer::device::for_training(&args.device, &config.training)?;
     make_folder(&folder, args)?;
     let used = folder.join("config.toml");

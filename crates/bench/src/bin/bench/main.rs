@@ -12,7 +12,7 @@ use bench::prism::PrismConfig;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    trainer::logging::init();
+    terminal::logging::init();
     let result = match Cli::parse().command {
         Command::Tldr(args) => {
             let overrides = args.common.overrides();

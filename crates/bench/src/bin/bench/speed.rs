@@ -10,7 +10,7 @@ use bench::speed::worker::{self, Size};
 use bench::speed::{Kind, summary, workload};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, json};
-use trainer::cli::Output;
+use terminal::Output;
 use trainer::{TrainError, files};
 
 /// Arguments of `bench speed`.

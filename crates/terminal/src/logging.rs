@@ -8,7 +8,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::profile::Profile;
+use crate::Profile;
 
 /// Lines kept while the terminal is held; the oldest go first.
 const KEPT: usize = 1000;

@@ -5,16 +5,16 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use pref_data::{Prompt, general};
 use serde::Deserialize;
 use serde_json::json;
-use user_model::UserRef;
+use terminal::{Bars, Output};
+use trainer::TrainError;
+use trainer::generation::{self, Job};
+use trainer::pref_data::{Prompt, general};
+use trainer::user_model::UserRef;
 
-use super::output::Output;
-use super::sampling::SamplingArgs;
-use super::trained::{Trained, TrainedArgs};
-use crate::error::TrainError;
-use crate::generation::{self, Job};
+use crate::sampling::SamplingArgs;
+use crate::trained::{Trained, TrainedArgs};
 
 /// Arguments of `prlhf generate`.
 #[derive(Args, Debug)]
@@ -91,6 +91,7 @@ pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> 
         &sampling,
         &jobs,
         args.batch,
+        &Bars::default(),
     )?;
     for (job, text) in jobs.iter().zip(&texts) {
         print(job, text, args.json, jobs.len() > 1, out)?;

@@ -1,16 +1,16 @@
 //! An evaluation as tables on a terminal.
 
-use super::output::Output;
-use crate::error::TrainError;
-use crate::eval::accuracy::{Accuracy, Tally, UserMean};
-use crate::eval::calibration::Calibration;
-use crate::eval::report::{EvalReport, TrainingData};
+use terminal::Output;
+use trainer::TrainError;
+use trainer::eval::accuracy::{Accuracy, Tally, UserMean};
+use trainer::eval::calibration::Calibration;
+use trainer::eval::report::{EvalReport, TrainingData};
 
 /// Users with a line of their own.
-pub(super) const SHOWN: usize = 40;
+pub const SHOWN: usize = 40;
 
 /// Prints everything but the single comparisons.
-pub(super) fn print(report: &EvalReport, out: &mut Output<'_>) -> Result<(), TrainError> {
+pub fn print(report: &EvalReport, out: &mut Output<'_>) -> Result<(), TrainError> {
     let accuracy = &report.accuracy;
     out.fact("trained on", trained_on(&report.training_data))?;
     out.line("")?;
@@ -187,7 +187,7 @@ fn users(accuracy: &Accuracy, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// Says how many users are left out.
-pub(super) fn more(users: usize, out: &mut Output<'_>) -> Result<(), TrainError> {
+pub fn more(users: usize, out: &mut Output<'_>) -> Result<(), TrainError> {
     match users.checked_sub(SHOWN) {
         None | Some(0) => Ok(()),
         Some(more) => out.line(format_args!("and {more} more users; --json lists all")),

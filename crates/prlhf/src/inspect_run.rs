@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
-use llm_backbone::weights::{SafetensorsFile, WeightSource};
-use user_model::{MANIFEST_FILE, UserModel, UserTable};
+use terminal::{Output, grouped};
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::checkpoint::State;
+use trainer::llm_backbone::weights::{SafetensorsFile, WeightSource};
+use trainer::metrics::Line;
+use trainer::user_model::{self, MANIFEST_FILE, UserModel, UserTable};
 
-use super::output::{Output, grouped};
-use super::trained::{ADAPTER_CONFIG, peft_config};
-use crate::checkpoint::State;
-use crate::error::TrainError;
-use crate::metrics::Line;
+use crate::train::best;
+use crate::trained::{ADAPTER_CONFIG, peft_config};
 
 /// Describes a PEFT folder and the user model beside it.
 ///
@@ -72,7 +73,7 @@ pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
         false => "training can go on with --resume",
     };
     out.fact("step", format_args!("{}, {ended}", state.step))?;
-    out.best(state.best.as_ref(), "not validated yet")?;
+    out.fact("best", best(state.best.as_ref(), "not validated yet"))?;
     match dir.join(MANIFEST_FILE).is_file() {
         true => users(user_model::load_checkpoint(dir, &Device::flex())?, out),
         false => Ok(()),
@@ -87,11 +88,17 @@ pub fn run(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("run", dir.display())?;
     let metrics = dir.join("metrics.jsonl");
     if let Some(line) = last_line(&metrics)? {
+        let rewards = match (line.rewards_accuracies, line.rewards_margins) {
+            (Some(accuracy), Some(margin)) => {
+                format!(", accuracy {accuracy:.3}, margin {margin:.3}")
+            }
+            _ => String::new(),
+        };
         out.fact(
             "last",
             format_args!(
-                "{} at step {}: loss {:.4}, accuracy {:.3}, margin {:.3}",
-                line.split, line.step, line.loss, line.rewards_accuracies, line.rewards_margins
+                "{} at step {}: loss {:.4}{rewards}",
+                line.split, line.step, line.loss
             ),
         )?;
     }

@@ -1,15 +1,16 @@
 //! From a configuration to everything that training starts from.
 
-use burn::tensor::Device;
-use llm_backbone::Model;
-use pref_data::{Audit, Comparison};
+use terminal::hub;
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::config::{Config, UsersSection};
+use trainer::dataset::Dataset;
+use trainer::llm_backbone::Model;
+use trainer::pref_data::{Audit, Comparison};
+use trainer::source::BaseModel;
+use trainer::tokenise::{Formatter, PromptConfig};
 
-use super::data::{self, Sides};
-use crate::config::{Config, UsersSection};
-use crate::dataset::Dataset;
-use crate::error::TrainError;
-use crate::source::{self, BaseModel};
-use crate::tokenise::{Formatter, PromptConfig};
+use crate::data::{self, Sides};
 
 /// Model and data, tokenised.
 pub struct Prepared {
@@ -35,7 +36,7 @@ impl Prepared {
     /// # Errors
     /// Settings out of range, broken data, or a model that cannot be opened.
     pub fn new(config: &Config, device: &Device) -> Result<Self, TrainError> {
-        config.check()?;
+        config.validate()?;
         let Sides {
             train,
             validation,
@@ -53,7 +54,7 @@ impl Prepared {
             tokenizer,
             source,
             key,
-        } = source::open_section(&config.model, device)?;
+        } = hub::open_section(&config.model, device)?;
         let positions = model.config().max_positions();
         let prompt = fit(
             &config.prompt,

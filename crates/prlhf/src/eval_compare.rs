@@ -2,25 +2,22 @@
 
 use std::path::Path;
 
-use super::data::{self, Loaded};
-use super::eval::{Cache, EvalArgs, evaluate, write_json};
-use super::eval_tables::{SHOWN, more};
-use super::output::Output;
-use super::trained::{ADAPTER_CONFIG, TrainedArgs};
-use crate::error::TrainError;
-use crate::eval::compare::{Group, Side, Versus};
-use crate::eval::report::SavedEval;
-use crate::stats::Interval;
+use terminal::Output;
+use trainer::TrainError;
+use trainer::eval::compare::{Group, Side, Versus};
+use trainer::eval::report::SavedEval;
+use trainer::stats::Interval;
+
+use crate::data::{self, Loaded};
+use crate::eval::{Cache, EvalArgs, evaluate, write_json};
+use crate::eval_tables::{SHOWN, more};
+use crate::trained::{ADAPTER_CONFIG, TrainedArgs};
 
 /// Evaluates what is not evaluated yet, compares, and prints tables.
 ///
 /// # Errors
 /// As an evaluation of each, or different comparisons.
-pub(super) fn run(
-    args: &EvalArgs,
-    sides: [&Path; 2],
-    out: &mut Output<'_>,
-) -> Result<(), TrainError> {
+pub fn run(args: &EvalArgs, sides: [&Path; 2], out: &mut Output<'_>) -> Result<(), TrainError> {
     let folders = sides.iter().any(|path| !path.is_file());
     if !folders && !args.data.is_empty() {
         tracing::warn!("--data is not read: both sides are evaluated already");

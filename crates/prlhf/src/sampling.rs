@@ -1,7 +1,7 @@
 //! Flags that say how tokens are chosen.
 
 use clap::Args;
-use llm_backbone::sampling::SamplingConfig;
+use trainer::llm_backbone::sampling::SamplingConfig;
 
 /// Each overrides the same key of `[sampling]` in the configuration.
 #[derive(Args, Clone, Debug, Default)]

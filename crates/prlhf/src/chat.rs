@@ -3,15 +3,15 @@
 use std::io::BufRead;
 
 use clap::Args;
-use llm_backbone::sampling::SamplingConfig;
-use pref_data::{Message, Prompt, general};
-use user_model::UserRef;
+use terminal::Output;
+use trainer::TrainError;
+use trainer::generation::{self, Job};
+use trainer::llm_backbone::sampling::SamplingConfig;
+use trainer::pref_data::{Message, Prompt, general};
+use trainer::user_model::UserRef;
 
-use super::output::Output;
-use super::sampling::SamplingArgs;
-use super::trained::{Trained, TrainedArgs};
-use crate::error::TrainError;
-use crate::generation::{self, Job};
+use crate::sampling::SamplingArgs;
+use crate::trained::{Trained, TrainedArgs};
 
 /// Arguments of `prlhf chat`.
 #[derive(Args, Debug)]

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use clap::{Args, Subcommand};
-use user_model::{ExportedUser, MANIFEST_FILE, Moments, UserRef, UserTable};
-
-use super::output::Output;
-use crate::error::TrainError;
+use terminal::Output;
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::user_model::{self, ExportedUser, MANIFEST_FILE, Moments, UserRef, UserTable};
 
 /// Arguments of `prlhf users`.
 #[derive(Args, Debug)]

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use llm_backbone::tokenizer::Tokenizer;
-use llm_backbone::weights::{self, WeightSource};
-use pref_data::Audit;
+use terminal::{Output, grouped, hub};
+use trainer::TrainError;
+use trainer::config::{Config, read_toml};
+use trainer::llm_backbone::tokenizer::Tokenizer;
+use trainer::llm_backbone::weights::{self, WeightSource};
+use trainer::pref_data::Audit;
 
-use super::output::{Output, grouped};
-use super::{data, inspect_run};
-use crate::config::{Config, read_toml};
-use crate::error::TrainError;
-use crate::source;
+use crate::{data, inspect_run, trained};
 
 /// Arguments of `prlhf inspect`.
 #[derive(Args, Debug)]
@@ -33,13 +32,13 @@ pub fn run(args: &InspectArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         extension.is_some_and(|e| endings.contains(&e))
     };
     match () {
-        () if !path.exists() => model(&source::locate(&args.path)?, out),
+        () if !path.exists() => model(&hub::locate(&args.path)?, out),
         () if path.is_file() && ends(&["toml"]) => config(&path, out),
         () if path.is_file() && ends(&["jsonl", "ndjson", "json", "csv", "parquet"]) => {
             comparisons(&path, out)
         }
         () if path.is_file() => model(&path, out),
-        () if has(super::trained::ADAPTER_CONFIG) => inspect_run::adapters(&path, out),
+        () if has(trained::ADAPTER_CONFIG) => inspect_run::adapters(&path, out),
         () if has("state.json") => inspect_run::checkpoint(&path, out),
         () if has("metrics.jsonl") || has("adapters") || has("checkpoint") => {
             inspect_run::run(&path, out)

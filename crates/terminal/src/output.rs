@@ -3,8 +3,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use crate::checkpoint::Best;
-use crate::error::TrainError;
+use trainer::TrainError;
 
 /// Standard output, or whatever a test puts in its place.
 pub struct Output<'a>(pub &'a mut dyn Write);
@@ -24,23 +23,6 @@ impl Output<'_> {
     /// [`TrainError::Stream`].
     pub fn fact(&mut self, label: &str, text: impl Display) -> Result<(), TrainError> {
         self.line(format_args!("{label:<12} {text}"))
-    }
-
-    /// Writes the line of the best validation, or why there is none.
-    ///
-    /// # Errors
-    /// [`TrainError::Stream`].
-    pub fn best(&mut self, best: Option<&Best>, none: &str) -> Result<(), TrainError> {
-        match best {
-            Some(best) => self.fact(
-                "best",
-                format_args!(
-                    "step {}: validation loss {:.4}, accuracy {:.3}",
-                    best.step, best.loss, best.accuracy
-                ),
-            ),
-            None => self.fact("best", none),
-        }
     }
 
     /// Writes text as it is, at once.

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use pref_data::{
+use trainer::TrainError;
+use trainer::config::DataSection;
+use trainer::pref_data::{
     Comparison, DataError, Layout, PrismOptions, PsoupsOptions, ReadOptions, Skipped, SplitRatios,
     general, prism, psoups, split_by_source, tldr,
 };
-
-use crate::config::DataSection;
-use crate::error::TrainError;
 
 /// The split does not move with the seed of a run, so that runs can be compared.
 const SPLIT_SEED: u64 = 0;

@@ -3,18 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use llm_backbone::Model;
-use llm_backbone::peft::PeftConfig;
-use llm_backbone::tokenizer::Tokenizer;
-use user_model::{UserRef, UserTable};
+use terminal::hub;
+use trainer::TrainError;
+use trainer::config::{Config, ModelSection, read_toml};
+use trainer::llm_backbone::Model;
+use trainer::llm_backbone::peft::PeftConfig;
+use trainer::llm_backbone::tokenizer::Tokenizer;
+use trainer::policy::Policy;
+use trainer::pref_data::Prompt;
+use trainer::source::BaseModel;
+use trainer::tokenise::Formatter;
+use trainer::user_model::{UserRef, UserTable};
+use trainer::{adapters, device};
 
-use super::prepare::fit;
-use crate::config::{Config, ModelSection, read_toml};
-use crate::error::TrainError;
-use crate::policy::Policy;
-use crate::source::{self, BaseModel};
-use crate::tokenise::Formatter;
-use crate::{adapters, device};
+use crate::prepare::fit;
 
 /// Which adapters, on which model.
 #[derive(Args, Clone, Debug)]
@@ -100,7 +102,7 @@ impl TrainedArgs {
             tokenizer,
             source,
             key,
-        } = source::open_section(&section, &device)?;
+        } = hub::open_section(&section, &device)?;
         let base = model.frozen();
         let (policy, table, _) = adapters::load(&dir, base.clone(), &device)?;
         let formatter = formatter(&config, room(&config), tokenizer, &policy)?;
@@ -142,7 +144,7 @@ fn formatter(
 }
 
 /// PEFT's name for it.
-pub(super) const ADAPTER_CONFIG: &str = "adapter_config.json";
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 
 /// What the adapters say of themselves.
 ///
@@ -174,7 +176,7 @@ impl Trained {
     /// A prompt that the tokenizer fails on.
     pub fn cut_prompts<'a>(
         &self,
-        prompts: impl Iterator<Item = (&'a pref_data::Prompt, Option<&'a str>)>,
+        prompts: impl Iterator<Item = (&'a Prompt, Option<&'a str>)>,
     ) -> Result<usize, TrainError> {
         let mut cut = 0;
         for (prompt, user_text) in prompts {

@@ -3,23 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use terminal::{Bars, Output};
+use trainer::TrainError;
+use trainer::dataset::Dataset;
+use trainer::eval::accuracy::Accuracy;
+use trainer::eval::calibration::Calibration;
+use trainer::eval::report::{EvalReport, VERSION};
+use trainer::eval::rows::{EvalRow, comparisons_hash};
+use trainer::eval::{self, TextQuality};
+use trainer::example::Example;
+use trainer::files::replace_file;
+use trainer::pdpo_loss::{PairLoss, ScoredRow};
+use trainer::policy::Policy;
+use trainer::reference::Reference;
+use trainer::task::{Preference, Task};
 
-use super::data::{self, Loaded};
-use super::eval_data::TrainedOn;
-use super::output::Output;
-use super::prepare::cuts;
-use super::trained::{Trained, TrainedArgs};
-use super::{eval_compare, eval_tables};
-use crate::dataset::Dataset;
-use crate::error::TrainError;
-use crate::eval::accuracy::Accuracy;
-use crate::eval::calibration::Calibration;
-use crate::eval::report::{EvalReport, VERSION};
-use crate::eval::rows::{EvalRow, comparisons_hash};
-use crate::eval::{self, Scored, TextQuality};
-use crate::files::replace_file;
-use crate::reference::ReferenceCache;
-use crate::step::Example;
+use crate::data::{self, Loaded};
+use crate::eval_data::TrainedOn;
+use crate::prepare::cuts;
+use crate::trained::{Trained, TrainedArgs};
+use crate::{eval_compare, eval_tables};
 
 /// Arguments of `prlhf eval`.
 #[derive(Args, Debug)]
@@ -70,7 +73,7 @@ pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// Where reference log-probs go that belong to no run, for as long as the program runs.
-pub(super) struct Cache(tempfile::TempDir);
+pub struct Cache(tempfile::TempDir);
 
 impl Cache {
     /// An empty folder.
@@ -83,7 +86,7 @@ impl Cache {
 }
 
 /// Evaluates one run or one folder of adapters.
-pub(super) fn evaluate(
+pub fn evaluate(
     args: &EvalArgs,
     of: &TrainedArgs,
     loaded: &Loaded,
@@ -106,11 +109,18 @@ pub(super) fn evaluate(
         .run
         .as_ref()
         .map_or_else(|| cache.0.path().into(), |run| run.join("reference"));
-    let examples = examples(&trained, &dataset, &dir)?;
-    let scored = score(&trained, &examples)?;
+    let examples = dataset.examples(trained.table.as_ref());
+    let task = task(&trained, &dir)?;
+    let scored = eval::evaluate(
+        &task,
+        &trained.policy,
+        trained.table.as_ref(),
+        &examples,
+        trained.config.training.micro_rows,
+        &Bars::default(),
+    )?;
     let rows = rows(&trained, loaded, &scored, &training)?;
     let [quality, reference] = quality(&trained, &examples, args.quality)?;
-    let losses: f64 = scored.iter().map(|s| f64::from(s.loss)).sum();
     Ok(EvalReport {
         version: VERSION,
         model: trained.source.clone(),
@@ -120,7 +130,7 @@ pub(super) fn evaluate(
         training_data: training.summary(),
         accuracy: Accuracy::of(&rows),
         calibration: Calibration::of(&rows),
-        loss: losses / scored.len().max(1) as f64,
+        loss: task.mean_loss(&scored),
         kl: quality.kl,
         nll: quality.nll,
         nll_reference: reference.nll,
@@ -128,24 +138,24 @@ pub(super) fn evaluate(
     })
 }
 
-fn examples(trained: &Trained, dataset: &Dataset, dir: &Path) -> Result<Vec<Example>, TrainError> {
-    let mut cache = ReferenceCache::open(dir, &trained.key)?;
-    let rows = trained.config.training.micro_rows;
-    dataset.examples(trained.table.as_ref(), &trained.base, &mut cache, rows)
-}
-
-fn score(trained: &Trained, examples: &[Example]) -> Result<Vec<Scored>, TrainError> {
-    let rows = trained.config.training.micro_rows;
-    let objective = trained.config.objective.preference_loss()?;
-    let table = trained.table.as_ref();
-    eval::score(&trained.policy, table, &objective, examples, rows)
+/// What was trained, with the reference's log-probs in `dir`.
+fn task(trained: &Trained, dir: &Path) -> Result<Preference, TrainError> {
+    let (config, rows) = (
+        &trained.config.objective,
+        trained.config.training.micro_rows,
+    );
+    let reference = match config.loss.needs_reference() {
+        true => Some(Reference::open(dir, &trained.base, &trained.key, rows)?),
+        false => None,
+    };
+    Preference::from_config(config, trained.table.is_some(), reference)
 }
 
 /// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.
 fn rows(
     trained: &Trained,
     loaded: &Loaded,
-    scored: &[Scored],
+    scored: &[ScoredRow],
     training: &TrainedOn,
 ) -> Result<Vec<EvalRow>, TrainError> {
     let knows = |id: &str| match &trained.table {
@@ -172,16 +182,19 @@ fn quality(
         0 => examples,
         limit => &examples[..limit.min(examples.len())],
     };
-    let plain = crate::policy::Policy::plain(trained.base.clone());
-    let table = trained.table.as_ref();
+    let plain = Policy::plain(trained.base.clone());
+    let quality = |policy: &Policy, table| {
+        let progress = &Bars::default();
+        eval::text_quality(policy, table, &trained.base, some, rows, progress)
+    };
     Ok([
-        eval::text_quality(&trained.policy, table, &trained.base, some, rows)?,
-        eval::text_quality(&plain, None, &trained.base, some, rows)?,
+        quality(&trained.policy, trained.table.as_ref())?,
+        quality(&plain, None)?,
     ])
 }
 
 /// Writes a file that is whole or not there.
-pub(super) fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<(), TrainError> {
+pub fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<(), TrainError> {
     let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::format(path, e))?;
     replace_file(path, text)
 }

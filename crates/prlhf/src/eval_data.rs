@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use pref_data::general::source_of;
-use pref_data::{Comparison, Prompt};
+use trainer::TrainError;
+use trainer::config::DataSection;
+use trainer::eval::report::TrainingData;
+use trainer::pref_data::general::source_of;
+use trainer::pref_data::{Comparison, Prompt};
 
-use super::data;
-use crate::config::DataSection;
-use crate::error::TrainError;
-use crate::eval::report::TrainingData;
+use crate::data;
 
 /// Prompts and users of the training data.
-pub(super) enum TrainedOn {
+pub enum TrainedOn {
     /// It was read.
     Known {
         /// Comparisons.

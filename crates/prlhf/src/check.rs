@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use llm_backbone::device::is_cpu;
-use pref_data::{Audit, Quantiles};
+use terminal::{Output, bytes, duration, grouped};
+use trainer::TrainError;
+use trainer::config::{Config, read_toml};
+use trainer::device;
+use trainer::example::Item;
+use trainer::llm_backbone::device::is_cpu;
+use trainer::pref_data::{Audit, Quantiles};
 
-use super::estimate::{self, Estimate};
-use super::output::{Output, bytes, duration, grouped};
-use super::prepare::Prepared;
-use crate::config::{Config, read_toml};
-use crate::dataset::Item;
-use crate::device;
-use crate::error::TrainError;
+use crate::estimate::{self, Estimate};
+use crate::prepare::Prepared;
 
 /// Users with a line of their own.
 const SHOWN: usize = 20;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::output::{Output, duration};
-use super::train::TrainArgs;
-use crate::device;
-use crate::error::TrainError;
-use crate::profile::{Phase, Profile, phases, roofline};
+use terminal::{Output, Phase, Profile, duration, phases};
+use trainer::TrainError;
+use trainer::device;
+use trainer::profile::roofline;
+
+use crate::train::TrainArgs;
 
 /// Shows where the time of a run went that took `total`.
 ///
