@@ -336,3 +336,33 @@ fn wrong_arguments_are_a_matter_of_usage() {
     assert_eq!(prlhf(&["generate", "--prompt", "a"]).code, 2);
     assert_eq!(prlhf(&["train", "--help"]).code, 0);
 }
+
+#[test]
+fn single_keys_are_set_over_the_file_and_unknown_ones_refused() {
+    let config = fixture().config.to_str().unwrap();
+    let out = fixture().fresh("set");
+    let train = ["train", "--config", config, "--out", out.str()];
+    let set = [
+        "--set",
+        "training.max_steps=1",
+        "--set",
+        "objective.loss=ipo",
+    ];
+    let done = prlhf(&[&train[..], &set].concat()).ok();
+    assert!(done.contains("steps        1 of 4 comparisons"), "{done}");
+    let used = fs::read_to_string(out.path().join("config.toml")).unwrap();
+    assert!(
+        used.contains("loss = \"ipo\"") && used.contains("max_steps = 1"),
+        "{used}"
+    );
+    let wrong = ["--set", "training.learnin_rate=1e-4"];
+    let error = prlhf(&["check", "--config", config, wrong[0], wrong[1]]).error();
+    assert!(
+        error.contains("--set training.learnin_rate=0.0001: unknown field `learnin_rate`"),
+        "{error}"
+    );
+    assert_eq!(
+        prlhf(&["check", "--config", config, "--set", "seed"]).code,
+        2
+    );
+}

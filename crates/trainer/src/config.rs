@@ -1,5 +1,7 @@
 //! The TOML configuration of a run. Unknown keys are refused; every key has a default, named in its documentation.
 
+mod overlay;
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
@@ -12,6 +14,8 @@ use user_model::{Init, RowInit, UserModelConfig, UserModelKind};
 use crate::error::TrainError;
 use crate::sft::SftConfig;
 use crate::tokenise::PromptConfig;
+
+pub use overlay::{Setting, from_table, read_toml_with};
 
 /// A whole run, as `prlhf train --config` reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -430,8 +434,11 @@ impl TrainingSection {
 /// # Errors
 /// Names the file, the line with its text, and the key, in one line.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
-    let text = std::fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
-    toml::from_str(&text).map_err(|error| TrainError::format(path, one_line(&error, &text)))
+    read_toml_with(path, &[])
+}
+
+fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, TrainError> {
+    toml::from_str(text).map_err(|error| TrainError::format(path, one_line(&error, text)))
 }
 
 fn one_line(error: &toml::de::Error, text: &str) -> String {
