@@ -202,6 +202,10 @@ fn preferences(
     };
     let session = Session::new(session, policy, table, (&train, &validation), args.resume)?
         .with_dashboard(!args.plain);
+    if args.resume && session.state().step == 0 {
+        let dir = dir.display();
+        tracing::warn!("there is no checkpoint in {dir}: --resume starts at step 0");
+    }
     write_config(config, dir)?;
     out.fact(
         "steps",

@@ -366,3 +366,29 @@ fn single_keys_are_set_over_the_file_and_unknown_ones_refused() {
         2
     );
 }
+
+#[test]
+fn resuming_without_a_checkpoint_says_that_it_starts_at_0() {
+    let config = fixture().config_with("[training]", "[training]\nmax_steps = 1");
+    let out = fixture().fresh("nothing-yet");
+    let config = config.to_str().unwrap();
+    let train = ["train", "--config", config, "--out", out.str(), "--resume"];
+    let first = prlhf(&train);
+    assert!(
+        first.ok().contains("1 of 4 comparisons, 0 done"),
+        "{}",
+        first.stdout
+    );
+    let note = "there is no checkpoint in";
+    assert!(
+        first.stderr.contains(note) && first.stderr.contains("step 0"),
+        "{}",
+        first.stderr
+    );
+    let second = prlhf(&train);
+    assert!(
+        second.ok().contains("1 done") && !second.stderr.contains(note),
+        "{}",
+        second.stderr
+    );
+}
