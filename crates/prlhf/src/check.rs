@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
-use trainer::config::{Config, read_toml};
+use trainer::config::{Config, Setting, read_toml_with};
 use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
@@ -23,6 +23,9 @@ pub struct CheckArgs {
     /// The configuration that is to be trained with.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Sets one key, as in `--set training.learning_rate=1e-4`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
     /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; of several, with commas between them, the first.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
@@ -36,7 +39,7 @@ pub struct CheckArgs {
 /// # Errors
 /// Whatever would stop training before its first step.
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let config: Config = read_toml(&args.config)?;
+    let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
     let prepared = Prepared::new(&config, &device)?;
     out.line("Data")?;

@@ -78,6 +78,7 @@ model; the best validation's), checkpoint/ and reference/ (log-probs, computed o
 Examples:
   prlhf train --config run.toml                      into runs/run
   prlhf train --config run.toml --out runs/a --seed 1
+  prlhf train --config run.toml --out runs/b --set training.learning_rate=1e-4 --set objective.beta=0.2
   prlhf train --config run.toml --out runs/a --resume
   prlhf train --config run.toml --out runs/sft --mode sft
   prlhf train --config run.toml --plain --profile     where the time goes, beside this machine's matrix products

@@ -9,7 +9,7 @@ use tracing::trace_span;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::checkpoint::Best;
-use trainer::config::{Config, TrainingSection, read_toml};
+use trainer::config::{Config, Setting, TrainingSection, read_toml_with};
 use trainer::dataset::Dataset;
 use trainer::files::replace_file;
 use trainer::pdpo_loss::PairLoss;
@@ -29,6 +29,9 @@ pub struct TrainArgs {
     /// The TOML file that says it all; configs/example.toml documents every key.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Sets one key, as in `--set training.learning_rate=1e-4`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
     /// Where the run goes; default: runs/ and the name of the configuration.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -80,7 +83,7 @@ const FILES: [&str; 6] = [
 /// # Errors
 /// From any stage; [`TrainError::Interrupted`] where the user said stop.
 pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let mut config: Config = read_toml(&args.config)?;
+    let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
     check_free(&dir, args.resume, args.force)?;

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use terminal::hub;
+use toml::Table;
 use trainer::TrainError;
-use trainer::config::{Config, ModelSection, read_toml};
+use trainer::config::{Config, ModelSection, Setting, from_table, read_toml_with};
 use trainer::llm_backbone::Model;
 use trainer::llm_backbone::peft::PeftConfig;
 use trainer::llm_backbone::tokenizer::Tokenizer;
@@ -35,6 +36,9 @@ pub struct TrainedArgs {
     /// With --adapters: a configuration for prompt format, sampling and the like; default: the defaults.
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     pub config: Option<PathBuf>,
+    /// Sets one key of the configuration, as in `--set prompt.max_prompt_length=256`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
     /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`.
     #[arg(long, default_value = "flex", value_name = "NAME")]
     pub device: String,
@@ -66,8 +70,8 @@ impl TrainedArgs {
     pub fn config(&self) -> Result<Config, TrainError> {
         let of_run = self.run.as_ref().map(|run| run.join("config.toml"));
         match of_run.or_else(|| self.config.clone()) {
-            Some(path) => read_toml(&path),
-            None => Ok(Config::default()),
+            Some(path) => read_toml_with(&path, &self.set),
+            None => from_table(Path::new("defaults"), Table::new(), &self.set),
         }
     }
 

@@ -336,3 +336,59 @@ fn wrong_arguments_are_a_matter_of_usage() {
     assert_eq!(prlhf(&["generate", "--prompt", "a"]).code, 2);
     assert_eq!(prlhf(&["train", "--help"]).code, 0);
 }
+
+#[test]
+fn single_keys_are_set_over_the_file_and_unknown_ones_refused() {
+    let config = fixture().config.to_str().unwrap();
+    let out = fixture().fresh("set");
+    let train = ["train", "--config", config, "--out", out.str()];
+    let set = [
+        "--set",
+        "training.max_steps=1",
+        "--set",
+        "objective.loss=ipo",
+    ];
+    let done = prlhf(&[&train[..], &set].concat()).ok();
+    assert!(done.contains("steps        1 of 4 comparisons"), "{done}");
+    let used = fs::read_to_string(out.path().join("config.toml")).unwrap();
+    assert!(
+        used.contains("loss = \"ipo\"") && used.contains("max_steps = 1"),
+        "{used}"
+    );
+    let wrong = ["--set", "training.learnin_rate=1e-4"];
+    let error = prlhf(&["check", "--config", config, wrong[0], wrong[1]]).error();
+    assert!(
+        error.contains("--set training.learnin_rate=0.0001: unknown field `learnin_rate`"),
+        "{error}"
+    );
+    assert_eq!(
+        prlhf(&["check", "--config", config, "--set", "seed"]).code,
+        2
+    );
+}
+
+#[test]
+fn resuming_without_a_checkpoint_says_that_it_starts_at_0() {
+    let config = fixture().config_with("[training]", "[training]\nmax_steps = 1");
+    let out = fixture().fresh("nothing-yet");
+    let config = config.to_str().unwrap();
+    let train = ["train", "--config", config, "--out", out.str(), "--resume"];
+    let first = prlhf(&train);
+    assert!(
+        first.ok().contains("1 of 4 comparisons, 0 done"),
+        "{}",
+        first.stdout
+    );
+    let note = "there is no checkpoint in";
+    assert!(
+        first.stderr.contains(note) && first.stderr.contains("step 0"),
+        "{}",
+        first.stderr
+    );
+    let second = prlhf(&train);
+    assert!(
+        second.ok().contains("1 done") && !second.stderr.contains(note),
+        "{}",
+        second.stderr
+    );
+}

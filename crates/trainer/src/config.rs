@@ -1,5 +1,6 @@
 //! The TOML configuration of a run. Unknown keys are refused; every key has a default, named in its documentation.
 
+mod overlay;
 mod training;
 mod users;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::TrainError;
 use crate::tokenise::PromptConfig;
+pub use overlay::{Setting, from_table, read_toml_with};
 pub use training::{Checkpointing, SftConfig, TrainingSection};
 pub use users::{Kind, UsersSection};
 
@@ -148,8 +150,11 @@ impl Default for DataSection {
 /// # Errors
 /// Names the file, the line with its text, and the key, in one line.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
-    let text = std::fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
-    toml::from_str(&text).map_err(|error| TrainError::format(path, one_line(&error, &text)))
+    read_toml_with(path, &[])
+}
+
+fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, TrainError> {
+    toml::from_str(text).map_err(|error| TrainError::format(path, one_line(&error, text)))
 }
 
 fn one_line(error: &toml::de::Error, text: &str) -> String {

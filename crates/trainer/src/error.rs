@@ -17,6 +17,14 @@ pub enum TrainError {
         /// What it may be.
         expected: String,
     },
+    /// A setting of the command line that a configuration does not take.
+    #[error("--set {setting}: {problem}")]
+    Setting {
+        /// Key and value.
+        setting: String,
+        /// Why not.
+        problem: String,
+    },
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

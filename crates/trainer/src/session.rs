@@ -110,10 +110,8 @@ impl<T: Task> Session<T> {
             false => None,
         };
         if resume && found.is_none() {
-            tracing::info!(
-                "no checkpoint in {}: starting at step 0",
-                config.dir.display()
-            );
+            let dir = config.dir.display();
+            tracing::warn!("there is no checkpoint in {dir}: the run starts at step 0");
         }
         let state = found.unwrap_or_else(|| State::new(settings, config.clock));
         let mut session = Self {

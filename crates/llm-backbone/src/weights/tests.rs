@@ -80,6 +80,23 @@ fn a_refused_write_leaves_the_old_file() {
     assert_eq!(left.len(), 1, "no temporary file stays");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_written_may_be_read_by_whom_new_files_may() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let [ours, plain] = ["ours", "plain"].map(|name| folder.path().join(name));
+    write_safetensors(&ours, small()).expect("a writable folder");
+    std::fs::write(&plain, "").expect("a writable folder");
+    let mode = |path| {
+        std::fs::metadata(path)
+            .expect("a file")
+            .permissions()
+            .mode()
+    };
+    assert_eq!(mode(&ours), mode(&plain));
+}
+
 #[test]
 fn half_types_are_widened() {
     let folder = folder();
