@@ -13,6 +13,7 @@ pub mod eval;
 pub mod example;
 pub mod files;
 pub mod generation;
+pub mod gradients;
 pub mod learner;
 pub mod memory;
 pub mod metrics;
