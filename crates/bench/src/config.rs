@@ -56,7 +56,7 @@ pub struct ExperimentConfig<D> {
     room: usize,
 }
 
-/// `[tiny]`: a Llama made from scratch.
+/// `[tiny]`: a model made from scratch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TinyConfig {
