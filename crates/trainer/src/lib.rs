@@ -26,7 +26,6 @@ pub mod schedule;
 pub mod session;
 pub mod sft;
 pub mod source;
-pub mod stats;
 pub mod step;
 pub mod strategy;
 pub mod tokenise;

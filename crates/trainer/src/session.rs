@@ -318,7 +318,7 @@ impl Session {
     pub(crate) fn save(&mut self) -> Result<(), TrainError> {
         checkpoint::save(
             &self.config.dir.join("checkpoint"),
-            &mut self.learner,
+            &self.learner,
             &self.state,
         )
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use llm_backbone::device::is_cpu;
-use pref_data::{Audit, Quantiles};
+use pref_data::Audit;
+use statistics::Quantiles;
 
 use super::estimate::{self, Estimate};
 use super::output::{Output, bytes, duration, grouped};

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use statistics::Interval;
+
 use super::data::{self, Loaded};
 use super::eval::{Cache, EvalArgs, evaluate, write_json};
 use super::eval_tables::{SHOWN, more};
@@ -10,7 +12,6 @@ use super::trained::{ADAPTER_CONFIG, TrainedArgs};
 use crate::error::TrainError;
 use crate::eval::compare::{Group, Side, Versus};
 use crate::eval::report::SavedEval;
-use crate::stats::Interval;
 
 /// Evaluates what is not evaluated yet, compares, and prints tables.
 ///
