@@ -1,6 +1,6 @@
 //! Verdicts that several experiments share.
 
-use crate::report::{System, Verdict, stats};
+use crate::report::{System, Verdict};
 
 /// How much better than vanilla DPO a personalised system must be on the mean user.
 const BETTER: f64 = 0.10;
@@ -59,7 +59,7 @@ fn mean_and_worst(system: &System) -> Option<(f64, f64)> {
         .flatten()
         .collect();
     let worst = values.iter().copied().reduce(f64::min)?;
-    Some((stats::mean(&values)?, worst))
+    Some((statistics::mean(&values)?, worst))
 }
 
 #[cfg(test)]

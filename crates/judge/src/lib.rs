@@ -10,7 +10,6 @@
 //! Nothing here knows of models, tensors or data sets.
 
 pub mod backoff;
-pub mod bootstrap;
 pub mod cache;
 pub mod client;
 pub mod config;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use statistics::Quantiles;
 use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
 use trainer::config::{Config, Setting, read_toml_with};
 use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
-use trainer::pref_data::{Audit, Quantiles};
+use trainer::pref_data::Audit;
 
 use crate::estimate::{self, Estimate};
 use crate::prepare::Prepared;

@@ -28,7 +28,6 @@ pub mod schedule;
 pub mod session;
 pub mod settings;
 pub mod source;
-pub mod stats;
 pub mod task;
 pub mod tokenise;
 

@@ -344,9 +344,9 @@ impl<T: Task> Session<T> {
     }
 
     /// Writes the checkpoint.
-    fn save(&mut self) -> Result<(), TrainError> {
+    fn save(&self) -> Result<(), TrainError> {
         let dir = self.config.dir.join("checkpoint");
-        checkpoint::save(&dir, &mut self.learner, &self.state)
+        checkpoint::save(&dir, &self.learner, &self.state)
     }
 
     /// Whether the model is trained whole, without adapters.

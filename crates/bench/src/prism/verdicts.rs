@@ -1,6 +1,6 @@
 //! What the PRISM experiment asks: is the cluster model better on users it knows, and no worse on others?
 
-use crate::report::{System, Verdict, stats};
+use crate::report::{System, Verdict};
 use crate::verdicts::undecided;
 
 /// How much worse on unseen users still counts as not worse.
@@ -17,9 +17,9 @@ pub fn seen(systems: &[System], seed: u64) -> Verdict {
     let differences: Vec<f64> = users
         .filter_map(|(user, value)| Some((*value)? - (*base.accuracy.per_user.get(user)?)?))
         .collect();
-    let interval = stats::bootstrap_mean(&differences, 2000, seed);
+    let interval = statistics::bootstrap_mean(&differences, 2000, seed);
     let (Some(mean), Some(interval), Some(top), Some(base_top)) = (
-        stats::mean(&differences),
+        statistics::mean(&differences),
         interval,
         ours.accuracy.top,
         base.accuracy.top,
@@ -75,7 +75,7 @@ mod tests {
         System {
             name: name.into(),
             accuracy: Accuracy {
-                top: stats::mean(&users),
+                top: statistics::mean(&users),
                 generic: Some(generic),
                 per_user: ids.into_iter().zip(users.map(Some)).collect(),
                 ..Default::default()

@@ -10,7 +10,6 @@ pub mod html;
 pub mod markdown;
 mod measures;
 mod model;
-pub mod stats;
 pub mod svg;
 mod system;
 pub mod tables;

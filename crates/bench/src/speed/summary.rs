@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use statistics::Quantiles;
 
 use super::Kind;
 use super::contest::Contest;
@@ -98,15 +99,13 @@ pub fn measures(contests: &[Contest]) -> Vec<Measure> {
     measures
 }
 
-fn spread(mut values: Vec<f64>) -> Option<Spread> {
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (*values.first()?, *values.last()?);
-    let middle = values.len() / 2;
-    let median = match values.len() % 2 {
-        0 => (values[middle - 1] + values[middle]) / 2.0,
-        _ => values[middle],
-    };
-    Some(Spread { median, low, high })
+fn spread(values: Vec<f64>) -> Option<Spread> {
+    let quantiles = Quantiles::of(values)?;
+    Some(Spread {
+        median: quantiles.median,
+        low: quantiles.min,
+        high: quantiles.max,
+    })
 }
 
 /// The ratios by name, the less flattering one where there are two, then every figure.

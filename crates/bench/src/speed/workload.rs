@@ -7,8 +7,7 @@ use terminal::hub;
 use trainer::burn::tensor::Device;
 use trainer::config::Dtype;
 use trainer::llm_backbone::weights::write_safetensors;
-use trainer::pref_data::options::ReadOptions;
-use trainer::pref_data::tldr;
+use trainer::pref_data::{ReadOptions, tldr};
 use trainer::tokenise::{Formatter, PromptConfig, TokenizedPair};
 use trainer::{TrainError, files, source};
 

@@ -6,7 +6,6 @@ use super::canvas::{Anchor, Canvas, WIDTH, text_width};
 use super::{Plot, system_colour};
 use crate::report::format::{finite, shorten};
 use crate::report::model::{Report, user_name};
-use crate::report::stats;
 use crate::report::system::System;
 
 /// Fewer users than these are bars of their own elsewhere.
@@ -85,7 +84,7 @@ fn strip(canvas: &mut Canvas, system: &System, index: usize, middle: f64, x: imp
         }
     }
     let values: Vec<f64> = users.iter().map(|(_, value)| *value).collect();
-    if let Some(mean) = stats::mean(&values) {
+    if let Some(mean) = statistics::mean(&values) {
         let half = STRIP / 2.0 - 4.0;
         let x = x(mean);
         canvas.line("whisker", (x, middle - half), (x, middle + half), "");
