@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use trainer::eval::Scored;
 use trainer::metrics::Line;
+use trainer::stats;
 
-use crate::report::{Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, RatioBand, stats};
+use crate::report::{Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, RatioBand};
 
 /// The groups.
 pub const MAJORITY: &str = "majority";
@@ -35,13 +36,11 @@ pub fn accuracy(cases: &[Case], scored: &[Scored], bands: &[f64]) -> Accuracy {
         .zip(scored.iter().map(Scored::correct))
         .collect();
     let pooled = |keep: &dyn Fn(&Case) -> bool| {
-        let kept: Vec<bool> = rows
-            .iter()
-            .filter(|(c, _)| keep(c))
-            .map(|(_, ok)| *ok)
-            .collect();
-        let correct = kept.iter().filter(|ok| **ok).count() as u64;
-        Estimate::proportion(correct, kept.len() as u64)
+        let chosen = rows.iter().filter(|(case, _)| keep(case));
+        let (correct, all) = chosen.fold((0, 0), |(correct, all), (_, ok)| {
+            (correct + u64::from(*ok), all + 1)
+        });
+        Estimate::proportion(correct, all)
     };
     let top = pooled(&|c| c.seen);
     let generic = pooled(&|c| !c.seen);

@@ -16,7 +16,7 @@ use trainer::user_model::{UserRef, UserTable};
 use trainer::{TrainError, files};
 
 use super::measured::{Measured, SampledText};
-use super::setup::Prepared;
+use super::setup::SplitSetup;
 use super::stage;
 use crate::config::{ExperimentConfig, ORACLE, SystemConfig};
 use crate::measure;
@@ -30,7 +30,7 @@ use crate::report::Trainable;
 pub fn run<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
@@ -61,28 +61,26 @@ pub fn run<D>(
 fn settings<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
 ) -> serde_json::Value {
     serde_json::json!({
         "model": prepared.key,
         "data": prepared.data_key,
         "seed": prepared.seed,
-        "system": system,
+        "system": { "name": system.name, "text": system.text, "users": system.users },
+        "settings": system.settings,
         "prompt": config.prompt,
         "user_tokens": config.user_tokens(),
-        "lora": config.lora,
-        "objective": config.objective,
-        "training": config.training,
-        "sampling": config.sampling,
         "evaluation": config.evaluation,
     })
 }
 
-/// The SFT model as it is, or told the user's preference: then its implicit reward is measured against itself untold.
+/// The SFT model as it is, or with the user's preference in the prompt: then its implicit reward is measured against
+/// itself without.
 fn untrained<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
 ) -> Result<Measured, TrainError> {
     let policy = Policy::plain(prepared.model.clone());
     let sides = prepared.sides(system.text)?;
@@ -90,11 +88,14 @@ fn untrained<D>(
     let mut measured = Measured::default();
     if system.name == ORACLE {
         let plain = prepared.sides(Default::default())?;
-        let mut told = test.clone();
-        for (told, plain) in told.iter_mut().zip(prepared.examples(&plain.test, None)?) {
-            told.reference = plain.reference;
+        let mut informed = test.clone();
+        for (informed, plain) in informed
+            .iter_mut()
+            .zip(prepared.examples(&plain.test, None)?)
+        {
+            informed.reference = plain.reference;
         }
-        measured.rewards = Some(rewards(system, config, &policy, None, &told)?);
+        measured.rewards = Some(rewards(system, &policy, None, &informed)?);
     }
     finish(system, config, prepared, (&policy, None), &test, measured)
 }
@@ -102,15 +103,16 @@ fn untrained<D>(
 fn trained<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<Measured, TrainError> {
+    let settings = &system.settings;
     let sides = prepared.sides(system.text)?;
     let (policy, table) = Policy::start(
         prepared.model.clone(),
-        &config.lora,
+        &settings.lora,
         system.users.as_ref(),
         &sides.train,
         prepared.seed,
@@ -126,15 +128,14 @@ fn trained<D>(
     let train = prepared.examples(&sides.train, table.as_ref())?;
     let validation = prepared.examples(&sides.validation, table.as_ref())?;
     let test = prepared.examples(&sides.test, table.as_ref())?;
-    let training = system.training(&config.training);
-    let batch = training.batch;
+    let batch = settings.training.batch;
     let session = SessionConfig {
         dir: dir.into(),
         base: prepared.base.clone(),
         seed: prepared.seed,
-        lora: config.lora.clone(),
-        objective: system.objective(&config.objective),
-        training,
+        lora: settings.lora.clone(),
+        objective: settings.objective.clone(),
+        training: settings.training.clone(),
         further_devices: prepared.further_devices.clone(),
     };
     let session = Session::new(session, policy, table, (&train, &validation), resume)?;
@@ -143,7 +144,7 @@ fn trained<D>(
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let table = outcome.table.as_ref();
     let measured = Measured {
-        rewards: Some(rewards(system, config, &outcome.policy, table, &test)?),
+        rewards: Some(rewards(system, &outcome.policy, table, &test)?),
         trainable,
         steps,
         train_seconds,
@@ -162,15 +163,15 @@ fn trained<D>(
 }
 
 /// Implicit rewards, chosen and rejected.
-fn rewards<D>(
+fn rewards(
     system: &SystemConfig,
-    config: &ExperimentConfig<D>,
     policy: &Policy,
     table: Option<&UserTable>,
     test: &[Example],
 ) -> Result<Vec<[f32; 2]>, TrainError> {
-    let objective = system.objective(&config.objective).preference_loss()?;
-    let rows = eval::score(policy, table, &objective, test, config.training.micro_rows)?;
+    let objective = system.settings.objective.preference_loss()?;
+    let micro_rows = system.settings.training.micro_rows;
+    let rows = eval::score(policy, table, &objective, test, micro_rows)?;
     Ok(rows
         .iter()
         .map(|r| [r.reward_chosen, r.reward_rejected])
@@ -181,13 +182,13 @@ fn rewards<D>(
 fn finish<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     (policy, table): (&Policy, Option<&UserTable>),
     test: &[Example],
     measured: Measured,
 ) -> Result<Measured, TrainError> {
     let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
-    let rows = config.training.micro_rows;
+    let rows = system.settings.training.micro_rows;
     let quality = eval::text_quality(policy, table, &prepared.model, some, rows)?;
     let tasks = prepared.data.tasks_for(system.text, table.is_some());
     let jobs: Vec<Job> = tasks
@@ -207,7 +208,7 @@ fn finish<D>(
         .collect();
     let sampling = SamplingConfig {
         seed: prepared.seed,
-        ..config.sampling.clone()
+        ..system.settings.sampling.clone()
     };
     let batch = config.evaluation.batch;
     let texts = generation::responses(policy, table, &prepared.formatter, &sampling, &jobs, batch)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::{self, Interval};
+use trainer::stats::{self, Interval};
 
 /// User id to measurement; `None` for a user without a held-out comparison or sampled response.
 pub type PerUser = BTreeMap<String, Option<f64>>;

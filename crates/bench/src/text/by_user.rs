@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use trainer::stats;
+
 use super::Measure;
 use crate::experiment::SplitResult;
-use crate::report::{Estimate, MeasuredText, TextMeasure, stats};
+use crate::report::{Estimate, MeasuredText, TextMeasure};
 
 /// Draws of a bootstrap interval.
 const RESAMPLES: usize = 2000;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use trainer::stats;
+
 use super::canvas::{Anchor, Canvas, WIDTH, text_width};
-use super::{Plot, system_colour};
+use super::{Figure, system_colour};
 use crate::report::format::{finite, shorten};
 use crate::report::model::{Report, user_name};
-use crate::report::stats;
 use crate::report::system::System;
 
 /// Fewer users than these are bars of their own elsewhere.
@@ -20,7 +21,7 @@ const BINS: f64 = 50.0;
 const LABEL_CHARS: usize = 22;
 
 /// The plot; `None` where no system has accuracies of enough users.
-pub fn plot(report: &Report) -> Option<Plot> {
+pub fn plot(report: &Report) -> Option<Figure> {
     let systems: Vec<(usize, &System)> = report
         .systems
         .iter()
@@ -50,7 +51,7 @@ pub fn plot(report: &Report) -> Option<Plot> {
         canvas.text("", at, Anchor::End, &label(system));
         strip(&mut canvas, system, *index, middle, x);
     }
-    Some(Plot {
+    Some(Figure {
         name: "users".into(),
         title: title.into(),
         caption: "Dots: users; upright lines and numbers: their means. The axis is at 0.5, as good as a coin."
