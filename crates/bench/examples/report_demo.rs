@@ -38,6 +38,7 @@ fn demo() -> Report {
     let cluster = made_up("pdpo-cluster", [0.96, 0.92], [23.9, 3.8, 20.6], 0.64);
     Report {
         experiment: "tldr".into(),
+        title: "TL;DR".into(),
         preset: "demo".into(),
         seed: 1,
         population_seed: Some(123),
