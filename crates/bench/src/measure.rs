@@ -31,13 +31,11 @@ pub type Users = BTreeMap<String, String>;
 pub fn accuracy(cases: &[Case], correct: &[bool], bands: &[f64]) -> Accuracy {
     let rows: Vec<(&Case, bool)> = cases.iter().zip(correct.iter().copied()).collect();
     let pooled = |keep: &dyn Fn(&Case) -> bool| {
-        let kept: Vec<bool> = rows
-            .iter()
-            .filter(|(c, _)| keep(c))
-            .map(|(_, ok)| *ok)
-            .collect();
-        let correct = kept.iter().filter(|ok| **ok).count() as u64;
-        Estimate::proportion(correct, kept.len() as u64)
+        let chosen = rows.iter().filter(|(case, _)| keep(case));
+        let (correct, all) = chosen.fold((0, 0), |(correct, all), (_, ok)| {
+            (correct + u64::from(*ok), all + 1)
+        });
+        Estimate::proportion(correct, all)
     };
     let top = pooled(&|c| c.seen);
     let generic = pooled(&|c| !c.seen);

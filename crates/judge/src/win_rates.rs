@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use statistics::{Bootstrap, population_standard_error};
 
-pub use crate::counts::Counts;
+use crate::counts::Counts;
 use crate::verdict::Verdict;
 
 /// A figure, how sure it is, and where it would lie with other users.

@@ -52,6 +52,10 @@ pub struct Common {
     /// A configuration file instead of the preset's in configs/.
     #[arg(long, value_name = "FILE", value_parser = existing)]
     config: Option<PathBuf>,
+    /// Sets any key of the configuration, with the last word: `training.learning_rate=1e-4` for all systems,
+    /// `systems.pdpo-cluster.training.epochs=2` for one. May be given several times; configs/README.md says more.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<String>,
 }
 
 impl Common {
@@ -103,6 +107,9 @@ impl Common {
         ] {
             flags.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
         }
+        for assignment in &self.set {
+            flags.extend(["--set".into(), assignment.into()]);
+        }
         for (flag, set) in [
             ("--resume", self.resume),
             ("--force", self.force),
@@ -127,6 +134,13 @@ pub fn existing(path: &str) -> Result<PathBuf, String> {
         Ok(path)
     } else {
         Err("there is no such file or folder".into())
+    }
+}
+
+fn assignment(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.into()),
+        _ => Err("expected KEY=VALUE, such as training.learning_rate=1e-4".into()),
     }
 }
 

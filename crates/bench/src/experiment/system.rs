@@ -20,7 +20,7 @@ use trainer::user_model::{UserRef, UserTable};
 use trainer::{TrainError, files, metrics};
 
 use super::measured::{Measured, SampledText};
-use super::setup::Prepared;
+use super::setup::SplitSetup;
 use super::stage;
 use crate::config::{ExperimentConfig, ORACLE, SystemConfig};
 use crate::measure;
@@ -34,7 +34,7 @@ use crate::report::Trainable;
 pub fn run<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
@@ -65,28 +65,26 @@ pub fn run<D>(
 fn settings<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
 ) -> serde_json::Value {
     serde_json::json!({
         "model": prepared.key,
         "data": prepared.data_key,
         "seed": prepared.seed,
-        "system": system,
+        "system": { "name": system.name, "text": system.text, "users": system.users },
+        "settings": system.settings,
         "prompt": config.prompt,
         "user_tokens": config.user_tokens(),
-        "lora": config.lora,
-        "objective": config.objective,
-        "training": config.training,
-        "sampling": config.sampling,
         "evaluation": config.evaluation,
     })
 }
 
-/// The SFT model as it is, or told the user's preference: then its implicit reward is measured against itself untold.
+/// The SFT model as it is, or with the user's preference in the prompt: then its implicit reward is measured against
+/// itself without.
 fn untrained<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
 ) -> Result<Measured, TrainError> {
     let policy = Policy::plain(prepared.model.clone());
     let sides = prepared.sides(system.text)?;
@@ -96,8 +94,8 @@ fn untrained<D>(
         let plain = prepared.sides(Default::default())?.test.examples(None);
         let untold: Vec<&Example> = plain.iter().collect();
         prepared.reference.fill(&untold, &Bars::default())?;
-        let told: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
-        measured.rewards = Some(rewards(system, config, prepared, (&policy, None), &told)?);
+        let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
+        measured.rewards = Some(rewards(system, prepared, (&policy, None), &informed)?);
     }
     finish(system, config, prepared, (&policy, None), &test, measured)
 }
@@ -117,16 +115,17 @@ fn measured_against((example, other): (&Example, &Example)) -> Example {
 fn trained<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<Measured, TrainError> {
+    let settings = &system.settings;
     let sides = prepared.sides(system.text)?;
     let (base, users) = (prepared.model.clone(), system.users.as_ref());
     let start = sides
         .train
-        .start_policy(base, &config.lora, users, prepared.seed)?;
+        .start_policy(base, &settings.lora, users, prepared.seed)?;
     let (policy, table) = &start;
     let trainable = Trainable {
         llm: Some(policy.model.num_adapter_params() as u64),
@@ -139,31 +138,24 @@ fn trained<D>(
     let examples = |side: &Dataset| side.examples(table.as_ref());
     let data = (examples(&sides.train), examples(&sides.validation));
     let test = examples(&sides.test);
-    let training = system.training(&config.training);
-    let batch = training.batch;
+    let batch = settings.training.batch;
     let session = SessionConfig {
         dir: dir.into(),
         base: prepared.base.clone(),
         model_key: prepared.key.clone(),
         seed: prepared.seed,
-        lora: config.lora.clone(),
-        training,
+        lora: settings.lora.clone(),
+        training: settings.training.clone(),
         further_devices: prepared.further_devices.clone(),
         clock: None,
     };
-    let task = task(system, config, prepared)?;
+    let task = task(system, prepared)?;
     let outcome = Session::new(session, task, start, data, resume)?.run(monitor)?;
     let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let table = outcome.table.as_ref();
     let measured = Measured {
-        rewards: Some(rewards(
-            system,
-            config,
-            prepared,
-            (&outcome.policy, table),
-            &test,
-        )?),
+        rewards: Some(rewards(system, prepared, (&outcome.policy, table), &test)?),
         trainable,
         steps,
         train_seconds,
@@ -182,26 +174,21 @@ fn trained<D>(
 }
 
 /// What a system learns.
-fn task<D>(
-    system: &SystemConfig,
-    config: &ExperimentConfig<D>,
-    prepared: &Prepared,
-) -> Result<Preference, TrainError> {
-    let objective = system.objective(&config.objective);
+fn task(system: &SystemConfig, prepared: &SplitSetup) -> Result<Preference, TrainError> {
+    let objective = &system.settings.objective;
     let reference = Some(prepared.reference.clone());
-    Preference::from_config(&objective, system.users.is_some(), reference)
+    Preference::from_config(objective, system.users.is_some(), reference)
 }
 
 /// Implicit rewards, chosen and rejected.
-fn rewards<D>(
+fn rewards(
     system: &SystemConfig,
-    config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     (policy, table): (&Policy, Option<&UserTable>),
     test: &[Example],
 ) -> Result<Vec<[f32; 2]>, TrainError> {
-    let task = task(system, config, prepared)?;
-    let rows = config.training.micro_rows;
+    let task = task(system, prepared)?;
+    let rows = system.settings.training.micro_rows;
     let rows = eval::evaluate(&task, policy, table, test, rows, &Bars::default())?;
     Ok(rows
         .iter()
@@ -213,13 +200,13 @@ fn rewards<D>(
 fn finish<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     (policy, table): (&Policy, Option<&UserTable>),
     test: &[Example],
     measured: Measured,
 ) -> Result<Measured, TrainError> {
     let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
-    let rows = config.training.micro_rows;
+    let rows = system.settings.training.micro_rows;
     let quality = eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())?;
     let tasks = prepared.data.tasks_for(system.text, table.is_some());
     let jobs: Vec<Job> = tasks
@@ -239,7 +226,7 @@ fn finish<D>(
         .collect();
     let sampling = SamplingConfig {
         seed: prepared.seed,
-        ..config.sampling.clone()
+        ..system.settings.sampling.clone()
     };
     let batch = config.evaluation.batch;
     let texts = generation::responses(

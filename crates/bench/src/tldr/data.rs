@@ -8,7 +8,7 @@ use trainer::pref_data::{Comparison, ReadOptions, SplitRatios};
 
 use super::{Policies, TldrConfig};
 use crate::config::EvaluationConfig;
-use crate::experiment::{ExperimentData, Task, thin};
+use crate::experiment::{ExperimentData, SamplingTask, thin};
 use crate::measure::{Case, Users};
 use crate::report::{Data, SplitCounts, UserInfo, Yardstick};
 
@@ -105,14 +105,14 @@ impl TldrSplit {
     }
 
     /// Every seen worker and the generic user get a response to each of the first distinct test posts.
-    fn tasks(&self, count: usize) -> Vec<Task> {
+    fn tasks(&self, count: usize) -> Vec<SamplingTask> {
         let mut seen = std::collections::HashSet::new();
         let posts = self.data.split.test.iter();
         let posts = posts.filter(|c| seen.insert(&c.source)).take(count);
         let users = || std::iter::once(None).chain(self.users.keys().map(Some));
         posts
             .flat_map(|post| {
-                users().map(|user| Task {
+                users().map(|user| SamplingTask {
                     key: post.source.clone(),
                     prompt: post.prompt.clone(),
                     user: user.cloned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::canvas::{Anchor, Canvas, WIDTH, text_width};
-use super::{Plot, system_colour};
+use super::{Figure, system_colour};
 use crate::report::format::{finite, shorten};
 use crate::report::model::{Report, user_name};
 use crate::report::system::System;
@@ -19,7 +19,7 @@ const BINS: f64 = 50.0;
 const LABEL_CHARS: usize = 22;
 
 /// The plot; `None` where no system has accuracies of enough users.
-pub fn plot(report: &Report) -> Option<Plot> {
+pub fn plot(report: &Report) -> Option<Figure> {
     let systems: Vec<(usize, &System)> = report
         .systems
         .iter()
@@ -49,7 +49,7 @@ pub fn plot(report: &Report) -> Option<Plot> {
         canvas.text("", at, Anchor::End, &label(system));
         strip(&mut canvas, system, *index, middle, x);
     }
-    Some(Plot {
+    Some(Figure {
         name: "users".into(),
         title: title.into(),
         caption: "Dots: users; upright lines and numbers: their means. The axis is at 0.5, as good as a coin."

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bench::speed::worker;
 use criterion::{BenchmarkId, Criterion, Throughput};
+use speed::worker;
 use trainer::burn::tensor::Device;
 use trainer::llm_backbone::Model;
 

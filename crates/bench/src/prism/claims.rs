@@ -1,7 +1,7 @@
 //! What the PRISM experiment asks: is the cluster model better on users it knows, and no worse on others?
 
-use crate::report::{System, Verdict};
-use crate::verdicts::undecided;
+use crate::claims::undecided;
+use crate::report::{Claim, System};
 
 /// How much worse on unseen users still counts as not worse.
 const NEAR: f64 = 0.03;
@@ -9,7 +9,7 @@ const OURS: &str = "pdpo-cluster";
 const BASE: &str = "vanilla-dpo";
 
 /// P-DPO cluster is more accurate than vanilla DPO on seen users: on the mean user, and by more than chance among users.
-pub fn seen(systems: &[System], seed: u64) -> Verdict {
+pub fn seen(systems: &[System], seed: u64) -> Claim {
     let Some((ours, base)) = pair(systems) else {
         return undecided("vanilla DPO and P-DPO cluster were not both evaluated");
     };
@@ -26,7 +26,7 @@ pub fn seen(systems: &[System], seed: u64) -> Verdict {
     ) else {
         return undecided("no seen user has held-out comparisons");
     };
-    Verdict::new(
+    Claim::new(
         mean > 0.0 && interval.low > 0.0,
         format!(
             "On seen users P-DPO cluster is more accurate than vanilla DPO: {:.1} % against {:.1} % of all comparisons; on \
@@ -42,14 +42,14 @@ pub fn seen(systems: &[System], seed: u64) -> Verdict {
 }
 
 /// P-DPO cluster is not worse than vanilla DPO on unseen users, whom both know by their texts alone.
-pub fn unseen(systems: &[System]) -> Verdict {
+pub fn unseen(systems: &[System]) -> Claim {
     let Some((ours, base)) = pair(systems) else {
         return undecided("vanilla DPO and P-DPO cluster were not both evaluated");
     };
     let (Some(ours), Some(base)) = (ours.accuracy.generic, base.accuracy.generic) else {
         return undecided("no unseen user has comparisons");
     };
-    Verdict::new(
+    Claim::new(
         ours >= base - NEAR,
         format!(
             "On unseen users P-DPO cluster is at most {:.0} points below vanilla DPO: {:.1} % against {:.1} %.",

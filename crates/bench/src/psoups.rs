@@ -11,18 +11,18 @@ use trainer::TrainError;
 use trainer::pref_data::psoups::PsoupsData;
 use trainer::tokenise::Template;
 
+use crate::claims;
 use crate::config::EvaluationConfig;
 use crate::experiment::{Experiment, ExperimentData, Results};
-use crate::report::{Report, Verdict};
+use crate::report::{Claim, Report};
 use crate::text::{MEASURES, by_user};
-use crate::verdicts;
 
 impl Experiment for PsoupsConfig {
     const NAME: &'static str = "psoups";
     const TITLE: &'static str = "P-SOUPS";
 
-    fn paths(&mut self) -> &mut Vec<String> {
-        &mut self.paths
+    fn paths(&self) -> &[String] {
+        &self.paths
     }
 
     fn split_seeds(&self) -> &[u64] {
@@ -43,11 +43,11 @@ impl Experiment for PsoupsConfig {
         data::load(self, split_seed, template, evaluation)
     }
 
-    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)> {
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
         let texts = by_user::gather(results.splits);
         report.text_measures = by_user::measures(&texts, &MEASURES, results.seed);
-        let mut all = vec![("e3", verdicts::per_user(&report.systems))];
-        all.extend(directions::verdicts(report, &texts, results.seed));
+        let mut all = vec![("e3", claims::per_user(&report.systems))];
+        all.extend(directions::claims(report, &texts, results.seed));
         all
     }
 }

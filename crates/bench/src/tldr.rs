@@ -1,9 +1,9 @@
 //! The TL;DR experiment: does P-DPO learn whether a worker prefers long or short summaries, where vanilla DPO follows
 //! the majority?
 
+mod claims;
 mod config;
 mod data;
-mod verdicts;
 
 pub use config::{Policies, TldrConfig};
 
@@ -11,15 +11,15 @@ use trainer::TrainError;
 
 use crate::config::EvaluationConfig;
 use crate::experiment::{Experiment, ExperimentData, Results};
-use crate::report::{Report, Verdict};
+use crate::report::{Claim, Report};
 use data::TldrSplit;
 
 impl Experiment for TldrConfig {
     const NAME: &'static str = "tldr";
     const TITLE: &'static str = "TL;DR";
 
-    fn paths(&mut self) -> &mut Vec<String> {
-        &mut self.paths
+    fn paths(&self) -> &[String] {
+        &self.paths
     }
 
     fn split_seeds(&self) -> &[u64] {
@@ -39,10 +39,10 @@ impl Experiment for TldrConfig {
         Ok(TldrSplit::load(self, split_seed)?.into_data(self, evaluation))
     }
 
-    fn conclude(&self, _: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)> {
+    fn conclude(&self, _: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
         vec![
-            ("e1", verdicts::e1(&report.systems)),
-            ("e2", verdicts::e2(&report.systems)),
+            ("e1", claims::e1(&report.systems)),
+            ("e2", claims::e2(&report.systems)),
         ]
     }
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use statistics::Quantiles;
 
-use super::Kind;
-use super::contest::Contest;
+use crate::Workload;
+use crate::contest::Contest;
 
 /// The middle of some values and the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -49,23 +49,23 @@ const STORED_8: &str = "decoding, batch 8, ours with the file's own weights";
 const LLAMA_CPP_1: &str = "decoding, batch 1, the file's own weights, against llama.cpp";
 const MATMUL: &str = "matrix products";
 
-fn figures(kind: Kind) -> Vec<Figure> {
+fn figures(workload: Workload) -> Vec<Figure> {
     let rate = |v: &Value| Some(v["comparisons"].as_f64()? / v["seconds"].as_f64()?);
     let memory = |v: &Value| Some(v["peak_bytes"].as_f64()? / f64::from(1 << 20));
-    match kind {
-        Kind::Vanilla => vec![
+    match workload {
+        Workload::Vanilla => vec![
             (VANILLA, "comparisons/s", rate),
             (VANILLA_MEMORY, "MiB", memory),
         ],
-        Kind::Pdpo => vec![(PDPO, "comparisons/s", rate), (PDPO_MEMORY, "MiB", memory)],
-        Kind::Decode => vec![
+        Workload::Pdpo => vec![(PDPO, "comparisons/s", rate), (PDPO_MEMORY, "MiB", memory)],
+        Workload::Decode => vec![
             (DECODE_1, "tokens/s", |v| v["batch_1"].as_f64()),
             (DECODE_8, "tokens/s", |v| v["batch_8"].as_f64()),
             (STORED_1, "tokens/s", |v| stored(v, "stored_1", "batch_1")),
             (STORED_8, "tokens/s", |v| stored(v, "stored_8", "batch_8")),
         ],
-        Kind::LlamaCpp => vec![(LLAMA_CPP_1, "tokens/s", |v| v["batch_1"].as_f64())],
-        Kind::Matmul => vec![(MATMUL, "GFLOP/s", |v| Some(v["flops"].as_f64()? / 1e9))],
+        Workload::LlamaCpp => vec![(LLAMA_CPP_1, "tokens/s", |v| v["batch_1"].as_f64())],
+        Workload::Matmul => vec![(MATMUL, "GFLOP/s", |v| Some(v["flops"].as_f64()? / 1e9))],
     }
 }
 
@@ -78,11 +78,11 @@ fn stored(figures: &Value, stored: &str, dense: &str) -> Option<f64> {
 pub fn measures(contests: &[Contest]) -> Vec<Measure> {
     let mut measures = Vec::new();
     for contest in contests {
-        for (name, unit, figure) in figures(contest.kind) {
+        for (name, unit, figure) in figures(contest.workload) {
             let pairs = contest.rounds.iter();
             let pairs = pairs.filter_map(|r| Some((figure(&r.ours)?, figure(&r.theirs)?)));
             let (ours, theirs): (Vec<f64>, Vec<f64>) = pairs.unzip();
-            let ratios = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
+            let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
             if let (Some(ours), Some(theirs), Some(ratio)) =
                 (spread(ours), spread(theirs), spread(ratios))
             {
@@ -159,12 +159,12 @@ pub fn table(contests: &[Contest]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::speed::contest::Round;
+    use crate::contest::Round;
 
-    fn contest(kind: Kind, rounds: &[(Value, Value)]) -> Contest {
+    fn contest(workload: Workload, rounds: &[(Value, Value)]) -> Contest {
         let rounds = rounds.iter().cloned();
         Contest {
-            kind,
+            workload,
             ours: json!({}),
             theirs: json!({}),
             rounds: rounds
@@ -182,15 +182,15 @@ mod tests {
         let theirs = json!({"batch_1": 15.0, "batch_8": 100.0});
         vec![
             contest(
-                Kind::Vanilla,
+                Workload::Vanilla,
                 &[
                     (trained(12.0, 500), trained(24.0, 1000)),
                     (trained(10.0, 600), trained(40.0, 1000)),
                     (trained(12.0, 600), trained(36.0, 1000)),
                 ],
             ),
-            contest(Kind::Pdpo, &[(trained(20.0, 800), trained(50.0, 1000))]),
-            contest(Kind::Decode, &[(ours, theirs)]),
+            contest(Workload::Pdpo, &[(trained(20.0, 800), trained(50.0, 1000))]),
+            contest(Workload::Decode, &[(ours, theirs)]),
         ]
     }
 
@@ -224,6 +224,6 @@ mod tests {
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
         let found = spread(vec![4.0, 1.0, 3.0, 2.0]).unwrap();
         assert_eq!((found.median, found.low, found.high), (2.5, 1.0, 4.0));
-        assert_eq!(spread(vec![]), None);
+        assert_eq!(spread(Vec::new()), None);
     }
 }

@@ -1,11 +1,11 @@
 //! The PRISM experiment: many users with a survey and a few conversations each. Does a soft prompt per user add to what the
 //! survey says, and does nothing break for users who were never seen?
 
+mod claims;
 mod config;
 mod data;
 mod judging;
 mod texts;
-mod verdicts;
 
 pub use config::PrismConfig;
 
@@ -15,14 +15,14 @@ use trainer::tokenise::Template;
 
 use crate::config::EvaluationConfig;
 use crate::experiment::{Experiment, ExperimentData, Results};
-use crate::report::{Report, Verdict};
+use crate::report::{Claim, Report};
 
 impl Experiment for PrismConfig {
     const NAME: &'static str = "prism";
     const TITLE: &'static str = "PRISM";
 
-    fn paths(&mut self) -> &mut Vec<String> {
-        &mut self.paths
+    fn paths(&self) -> &[String] {
+        &self.paths
     }
 
     fn split_seeds(&self) -> &[u64] {
@@ -43,11 +43,11 @@ impl Experiment for PrismConfig {
         data::load(self, split_seed, template, evaluation)
     }
 
-    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)> {
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
         report.tables.extend(texts::table(results, report));
         vec![
-            ("seen", verdicts::seen(&report.systems, results.seed)),
-            ("unseen", verdicts::unseen(&report.systems)),
+            ("seen", claims::seen(&report.systems, results.seed)),
+            ("unseen", claims::unseen(&report.systems)),
         ]
     }
 }

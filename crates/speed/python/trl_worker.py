@@ -2,7 +2,7 @@
 
     python trl_worker.py KIND FOLDER [--steps N] [--batch N] [--dtype float32|bfloat16]
 
-KIND is `vanilla`, `pdpo`, `decode`, `llama-cpp` or `matmul`; FOLDER is what `bench speed` writes: `model/` (a Hugging
+KIND is `vanilla`, `pdpo`, `decode`, `llama-cpp` or `matmul`; FOLDER is what `speed` writes: `model/` (a Hugging
 Face directory), `stored.gguf` (the file it comes from), `comparisons.jsonl` and `prompts.json`. A line on standard
 output says what was made ready. Then each line on standard input asks for one round of work and is answered by one line of figures; the end of input ends the program.
 Answers are JSON objects; other lines are noise of the packages.

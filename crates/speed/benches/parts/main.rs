@@ -1,6 +1,6 @@
-//! `cargo bench -p bench`: how fast this machine does the parts of training and decoding, without any download.
+//! `cargo bench -p speed`: how fast this machine does the parts of training and decoding, without any download.
 //!
-//! A few minutes; `cargo bench -p bench -- NAME` runs the benchmarks whose name holds NAME. In `matmul` an "element" is
+//! A few minutes; `cargo bench -p speed -- NAME` runs the benchmarks whose name holds NAME. In `matmul` an "element" is
 //! a floating-point operation, elsewhere what the group's name says.
 
 mod data;

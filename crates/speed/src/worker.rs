@@ -1,4 +1,4 @@
-//! Our side: makes one [`Kind`] of work ready, then does a round of it for every line of input.
+//! Our side: makes one [`Workload`] ready, then does a round of it for every line of input.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -24,8 +24,8 @@ use trainer::task::Preference;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use trainer::{TrainError, memory, source};
 
-use super::workload::{Row, STORED, read_rows};
-use super::{DECODE_BATCHES, DECODE_NEW, Kind};
+use crate::inputs::{Row, STORED, read_rows};
+use crate::{DECODE_BATCHES, DECODE_NEW, Workload};
 
 /// How much training a round is.
 #[derive(Clone, Copy, Debug)]
@@ -39,23 +39,23 @@ pub struct Size {
 /// Serves rounds of work on the files in `folder` until the end of `input`.
 ///
 /// # Errors
-/// Files that [`super::workload::write`] did not write, or a broken stream.
+/// Files that [`crate::inputs::write`] did not write, or a broken stream.
 pub fn run(
-    kind: Kind,
+    workload: Workload,
     folder: &Path,
     size: Size,
     input: impl BufRead,
     out: impl Write,
 ) -> Result<(), TrainError> {
-    match kind {
-        Kind::Vanilla => serve(training(folder, size, None)?, input, out),
-        Kind::Pdpo => {
+    match workload {
+        Workload::Vanilla => serve(training(folder, size, None)?, input, out),
+        Workload::Pdpo => {
             let users = UsersSection::default();
             serve(training(folder, size, Some(users))?, input, out)
         }
-        Kind::Decode => serve(decoding(folder)?, input, out),
-        Kind::LlamaCpp => serve(stored_decoding(folder)?, input, out),
-        Kind::Matmul => {
+        Workload::Decode => serve(decoding(folder)?, input, out),
+        Workload::LlamaCpp => serve(stored_decoding(folder)?, input, out),
+        Workload::Matmul => {
             let device = Device::flex();
             let work = || Ok(json!({"flops": roofline::measure(&device)}));
             serve(work, input, out)

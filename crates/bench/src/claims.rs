@@ -1,6 +1,6 @@
-//! Verdicts that several experiments share.
+//! Claims of the paper that several experiments look at.
 
-use crate::report::{System, Verdict};
+use crate::report::{Claim, System};
 
 /// How much better than vanilla DPO a personalised system must be on the mean user.
 const BETTER: f64 = 0.10;
@@ -10,16 +10,16 @@ pub fn personalised(systems: &[System]) -> impl Iterator<Item = &System> {
     systems.iter().filter(|s| s.trainable.users.is_some())
 }
 
-/// A verdict that lacks a number.
-pub fn undecided(text: &str) -> Verdict {
-    Verdict {
+/// A claim that lacks a number.
+pub fn undecided(text: &str) -> Claim {
+    Claim {
         holds: None,
         text: text.into(),
     }
 }
 
 /// E3: on the mean user, P-DPO is more accurate than vanilla DPO, which cannot serve opposite users.
-pub fn per_user(systems: &[System]) -> Verdict {
+pub fn per_user(systems: &[System]) -> Claim {
     let vanilla = systems.iter().find(|s| s.name == "vanilla-dpo");
     let Some((base, _)) = vanilla.and_then(mean_and_worst) else {
         return undecided("vanilla DPO was not evaluated");
@@ -39,7 +39,7 @@ pub fn per_user(systems: &[System]) -> Verdict {
         )
     };
     let parts: Vec<String> = found.iter().map(part).collect();
-    Verdict::new(
+    Claim::new(
         found.iter().all(|(_, mean, _)| mean - base >= BETTER),
         format!(
             "Mean accuracy over users at least {:.0} points above vanilla DPO's {:.1} %: {}.",

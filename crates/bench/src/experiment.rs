@@ -23,10 +23,9 @@ use trainer::monitor::Monitor;
 use trainer::tokenise::Template;
 
 use crate::config::{EvaluationConfig, ExperimentConfig};
-use crate::report::{self, Model, Report, Verdict};
+use crate::report::{self, Claim, Model, Report};
 
-pub use collect::cpu;
-pub use data::{ExperimentData, JudgeTask, RawForm, Task, thin};
+pub use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
 pub use measured::{Measured, SampledText};
 
 /// What tells one experiment from another.
@@ -37,7 +36,7 @@ pub trait Experiment: Clone + Serialize + DeserializeOwned {
     const TITLE: &'static str;
 
     /// The files or folders of comparisons.
-    fn paths(&mut self) -> &mut Vec<String>;
+    fn paths(&self) -> &[String];
 
     /// Seeds of the split; with more than one, results are pooled over all of them.
     fn split_seeds(&self) -> &[u64];
@@ -64,8 +63,9 @@ pub trait Experiment: Clone + Serialize + DeserializeOwned {
         evaluation: &EvaluationConfig,
     ) -> Result<ExperimentData, TrainError>;
 
-    /// Adds the measures and tables of this experiment to a report that holds what all have, and returns its verdicts.
-    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Verdict)>;
+    /// Adds the measures and tables of this experiment to a report that holds what all have, and returns what became of its
+    /// claims.
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)>;
 }
 
 /// What to run.
@@ -125,7 +125,9 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
     let config = &run.config;
     let judge = duels::judge_config(config.judge.as_ref(), &run.out);
     if let Some(judge) = &judge {
-        judge.check().map_err(|e| TrainError::format(&run.out, e))?;
+        judge
+            .validate()
+            .map_err(|e| TrainError::format(&run.out, e))?;
     }
     for &split_seed in config.data.split_seeds() {
         let data = config
@@ -139,7 +141,7 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
             resume: run.resume,
         };
         let devices = &run.devices.0;
-        let prepared = setup::Prepared::new(config, data.clone(), stage, devices, monitor)?;
+        let prepared = setup::SplitSetup::new(config, data.clone(), stage, devices, monitor)?;
         results.push(SplitResult {
             data,
             systems: Vec::new(),
@@ -153,7 +155,7 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
                 result.systems.push(measured);
             }
             report = assemble::report(run, &results, start.elapsed().as_secs_f64());
-            report::write(&run.out, &report).map_err(|e| TrainError::format(&run.out, e))?;
+            report::write(&run.out, &report)?;
             collect::announce(&report, &system.name);
         }
     }
@@ -161,7 +163,7 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
     if let Some(judge) = judge {
         report.duels = duels::win_rates(run, judge, &results)?;
         report.environment.seconds = Some(start.elapsed().as_secs_f64());
-        report::write(&run.out, &report).map_err(|e| TrainError::format(&run.out, e))?;
+        report::write(&run.out, &report)?;
     }
     Ok(report)
 }

@@ -13,31 +13,35 @@ mod dots;
 mod lengths;
 mod strips;
 
+use serde::Serialize;
+
 use super::model::Report;
 
 /// A finished plot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plot {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Figure {
     /// File name without ending.
     pub name: String,
     /// Heading.
     pub title: String,
     /// How to read it.
     pub caption: String,
-    /// A complete SVG document.
+    /// The picture, for use within HTML.
     pub svg: String,
 }
 
-impl Plot {
-    /// The picture for use within HTML, where the name space is known.
-    pub fn inline(&self) -> String {
-        self.svg.replacen(canvas::NAME_SPACE, "", 1)
+impl Figure {
+    /// The picture as a file of its own, which has to name its language.
+    pub fn file(&self) -> String {
+        let named = r#"<svg xmlns="http://www.w3.org/2000/svg""#;
+        self.svg.replacen("<svg", named, 1)
     }
 }
 
-/// All plots the report has numbers for: accuracies (Figure 4 of the paper), every user's accuracy, response lengths per user of each
-/// personalised system (Figure 3) or, where texts were measured, one plot per measure, and accuracy over training (Figure 5).
-pub fn plots(report: &Report) -> Vec<Plot> {
+/// All plots the report has numbers for: accuracies (Figure 4 of the paper), every user's accuracy, response lengths per
+/// user of each personalised system (Figure 3) or, where texts were measured, one plot per measure, and accuracy over
+/// training (Figure 5).
+pub fn figures(report: &Report) -> Vec<Figure> {
     accuracies::plot(report)
         .into_iter()
         .chain(strips::plot(report))

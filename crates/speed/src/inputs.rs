@@ -11,7 +11,7 @@ use trainer::pref_data::{ReadOptions, tldr};
 use trainer::tokenise::{Formatter, PromptConfig, TokenizedPair};
 use trainer::{TrainError, files, source};
 
-use super::{DECODE_BATCHES, DECODE_PROMPT};
+use crate::{DECODE_BATCHES, DECODE_PROMPT};
 
 /// Prompts of this many tokens are taken as they are.
 const PROMPT: std::ops::RangeInclusive<usize> = 180..=280;
@@ -46,7 +46,7 @@ pub struct Facts {
     pub lengthened: bool,
 }
 
-/// The GGUF file that the model comes from, in the folder of a workload.
+/// The GGUF file that the model comes from, in the folder of the inputs.
 pub const STORED: &str = "stored.gguf";
 
 /// Writes `model/`, `comparisons.jsonl` and `prompts.json` into `folder`, and a copy of the model's GGUF file as [`STORED`].

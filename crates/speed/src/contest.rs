@@ -6,13 +6,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Kind;
+use crate::Workload;
 
 /// What both sides answered.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contest {
     /// What was measured.
-    pub kind: Kind,
+    pub workload: Workload,
     /// What our side said when it was ready.
     pub ours: Value,
     /// What theirs said.
@@ -36,7 +36,7 @@ pub struct Round {
 /// # Errors
 /// A program that cannot be started, or that ends before it has answered.
 pub fn run(
-    kind: Kind,
+    workload: Workload,
     ours: Command,
     theirs: Command,
     rounds: usize,
@@ -67,7 +67,7 @@ pub fn run(
     ours.end()?;
     theirs.end()?;
     Ok(Contest {
-        kind,
+        workload,
         ours: our_facts,
         theirs: their_facts,
         rounds: done,
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn both_answer_every_round_and_noise_is_passed_over() {
         let mut heard = 0;
-        let contest = run(Kind::Decode, shell(COUNTER), shell(COUNTER), 3, |_| {
+        let contest = run(Workload::Decode, shell(COUNTER), shell(COUNTER), 3, |_| {
             heard += 1
         });
         let contest = contest.unwrap();
@@ -175,12 +175,12 @@ mod tests {
     #[test]
     fn a_side_that_ends_early_is_named() {
         let dead = shell("exit 3");
-        let error = run(Kind::Decode, shell(COUNTER), dead, 1, |_| ()).unwrap_err();
+        let error = run(Workload::Decode, shell(COUNTER), dead, 1, |_| ()).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("sh ended without an answer"), "{text}");
         assert!(text.contains('3'), "{text}");
         let missing = Command::new("no-such-program");
-        let error = run(Kind::Decode, missing, shell(COUNTER), 1, |_| ()).unwrap_err();
+        let error = run(Workload::Decode, missing, shell(COUNTER), 1, |_| ()).unwrap_err();
         assert!(error.to_string().contains("no-such-program"), "{error}");
     }
 }

@@ -1,26 +1,20 @@
 //! The two behaviours that the paper claims of generated text and of the generic user.
 
-use crate::report::{System, Verdict};
+use crate::claims::{personalised, undecided};
+use crate::report::{Claim, System};
 
 /// Minority users' responses may be at most this share of the majority's length for E1 to be seen.
 const SHORT: f64 = 0.5;
 /// How far the generic user's accuracy may be from vanilla DPO's for E2 to be seen.
 const NEAR: f64 = 0.05;
 
-fn personalised(systems: &[System]) -> impl Iterator<Item = &System> {
-    systems.iter().filter(|s| s.trainable.users.is_some())
-}
-
 /// E1: the minority gets short, even empty responses, the majority long ones.
-pub fn e1(systems: &[System]) -> Verdict {
+pub fn e1(systems: &[System]) -> Claim {
     let measured: Vec<(&System, f64, f64)> = personalised(systems)
         .filter_map(|s| Some((s, s.words.minority?, s.words.majority?)))
         .collect();
     if measured.is_empty() {
-        return Verdict {
-            holds: None,
-            text: "no personalised system was sampled from".into(),
-        };
+        return undecided("no personalised system was sampled from");
     }
     let parts: Vec<String> = measured
         .iter()
@@ -35,7 +29,7 @@ pub fn e1(systems: &[System]) -> Verdict {
     let holds = measured
         .iter()
         .all(|(_, minority, majority)| *minority <= SHORT * majority);
-    Verdict::new(
+    Claim::new(
         holds,
         format!(
             "Minority users get at most half as many words: {}.",
@@ -45,12 +39,8 @@ pub fn e1(systems: &[System]) -> Verdict {
 }
 
 /// E2: the generic user behaves as vanilla DPO does.
-pub fn e2(systems: &[System]) -> Verdict {
+pub fn e2(systems: &[System]) -> Claim {
     let vanilla = systems.iter().find(|s| s.name == "vanilla-dpo");
-    let undecided = |text: &str| Verdict {
-        holds: None,
-        text: text.into(),
-    };
     let Some((vanilla, Some(base))) = vanilla.map(|v| (v, v.accuracy.generic)) else {
         return undecided("vanilla DPO was not evaluated on unseen workers");
     };
@@ -75,7 +65,7 @@ pub fn e2(systems: &[System]) -> Verdict {
     let holds = measured
         .iter()
         .all(|(_, accuracy)| (accuracy - base).abs() <= NEAR);
-    Verdict::new(
+    Claim::new(
         holds,
         format!(
             "On unseen workers the generic user is within {:.0} points of vanilla DPO ({:.1} %, {} words): {}.",
