@@ -35,18 +35,28 @@ fn edges() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn crates_know_each_other_as_the_architecture_says() {
-    let allowed: [(&str, &[&str]); 9] = [
-        ("pref-data", &[]),
+    let allowed: [(&str, &[&str]); 13] = [
+        ("statistics", &[]),
+        ("pref-data", &["statistics"]),
+        ("mini-data", &["pref-data"]),
         ("user-model", &[]),
         ("pdpo-loss", &[]),
         ("llm-backbone", &[]),
-        ("judge", &[]),
+        ("judge", &["statistics"]),
         (
             "trainer",
-            &["pref-data", "user-model", "pdpo-loss", "llm-backbone"],
+            &[
+                "pref-data",
+                "user-model",
+                "pdpo-loss",
+                "llm-backbone",
+                "statistics",
+            ],
         ),
-        ("bench", &["trainer", "judge"]),
-        ("speed", &["trainer"]),
+        ("terminal", &["trainer"]),
+        ("prlhf", &["trainer", "terminal", "statistics"]),
+        ("bench", &["trainer", "terminal", "judge", "statistics"]),
+        ("speed", &["trainer", "terminal", "statistics"]),
         ("xtask", &[]),
     ];
     let allowed: BTreeMap<_, BTreeSet<_>> = allowed
@@ -85,7 +95,7 @@ fn features(selection: &[&str], kinds: &str) -> BTreeMap<String, BTreeSet<String
 fn one_build_of_burn_serves_programs_and_tests() {
     let tests = features(&["--workspace"], "normal,build,dev");
     assert!(tests.keys().any(|package| package.starts_with("burn-core")));
-    for selection in [&["--workspace"][..], &[], &["-p", "trainer"]] {
+    for selection in [&["--workspace"][..], &[], &["-p", "prlhf"]] {
         let ours = features(selection, "normal,build");
         let differing: Vec<_> = ours
             .into_iter()
@@ -93,4 +103,25 @@ fn one_build_of_burn_serves_programs_and_tests() {
             .collect();
         assert_eq!(differing, [], "selection {selection:?}");
     }
+}
+
+/// What belongs to programs: command line, terminal, signals, log subscribers, clients of hubs.
+const OF_PROGRAMS: [&str; 9] = [
+    "clap",
+    "console",
+    "crossterm",
+    "ctrlc",
+    "hf-hub",
+    "indicatif",
+    "ratatui",
+    "tracing-subscriber",
+    "ureq",
+];
+
+#[test]
+fn the_library_holds_no_command_line_terminal_or_hub() {
+    let found = features(&["-p", "trainer"], "normal");
+    let names = found.keys().filter_map(|package| package.split(' ').next());
+    let found: Vec<_> = names.filter(|name| OF_PROGRAMS.contains(name)).collect();
+    assert_eq!(found, <[&str; 0]>::default());
 }

@@ -1,7 +1,5 @@
 //! Claims of the paper that several experiments look at.
 
-use trainer::stats;
-
 use crate::report::{Claim, System};
 
 /// How much better than vanilla DPO a personalised system must be on the mean user.
@@ -61,7 +59,7 @@ fn mean_and_worst(system: &System) -> Option<(f64, f64)> {
         .flatten()
         .collect();
     let worst = values.iter().copied().reduce(f64::min)?;
-    Some((stats::mean(&values)?, worst))
+    Some((statistics::mean(&values)?, worst))
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! `configs/<experiment>/<preset>.toml`: every number of an experiment, none in code.
 
-mod overlay;
 mod preset;
 mod system;
 
 use judge::JudgeConfig;
 use serde::{Deserialize, Serialize};
 use trainer::TrainError;
-use trainer::config::{ModelSection, Objective, TrainingSection};
+use trainer::config::{ModelSection, SftConfig, TrainingSection};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
-use trainer::sft::SftConfig;
+use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::tokenise::PromptConfig;
 
 use crate::report::Difference;
@@ -41,7 +40,7 @@ pub struct ExperimentConfig<D> {
     pub lora: LoraConfig,
     /// `[objective]`
     #[serde(default)]
-    pub objective: Objective,
+    pub objective: ObjectiveConfig,
     /// `[training]`
     #[serde(default)]
     pub training: TrainingSection,
@@ -64,7 +63,7 @@ pub struct ExperimentConfig<D> {
     room: usize,
 }
 
-/// `[tiny]`: a Llama made from scratch.
+/// `[tiny]`: a model made from scratch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TinyConfig {
@@ -121,16 +120,15 @@ impl<D> ExperimentConfig<D> {
     /// # Errors
     /// Names the key, what was found and what was expected.
     pub fn validate(&self) -> Result<(), TrainError> {
-        self.training.check()?;
+        self.training.validate()?;
         for system in self.systems.iter().filter(|s| s.is_trained()) {
             let SystemSettings {
                 training,
                 objective,
                 ..
             } = &system.settings;
-            training.check()?;
-            objective.preference_loss()?;
-            objective.mix(system.users.is_some())?;
+            training.validate()?;
+            objective.init(system.users.is_some())?;
             if training.gradient_checkpointing != self.training.gradient_checkpointing {
                 let key = format!("systems.{}.training.gradient_checkpointing", system.name);
                 let found = format!("{:?}", training.gradient_checkpointing).to_lowercase();

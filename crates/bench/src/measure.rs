@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trainer::eval::Scored;
 use trainer::metrics::Line;
-use trainer::stats;
 
 use crate::report::{Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, RatioBand};
 
@@ -30,11 +28,8 @@ pub struct Case {
 pub type Users = BTreeMap<String, String>;
 
 /// Accuracy-top, Accuracy-generic and Accuracy-average (reference, section 5).
-pub fn accuracy(cases: &[Case], scored: &[Scored], bands: &[f64]) -> Accuracy {
-    let rows: Vec<(&Case, bool)> = cases
-        .iter()
-        .zip(scored.iter().map(Scored::correct))
-        .collect();
+pub fn accuracy(cases: &[Case], correct: &[bool], bands: &[f64]) -> Accuracy {
+    let rows: Vec<(&Case, bool)> = cases.iter().zip(correct.iter().copied()).collect();
     let pooled = |keep: &dyn Fn(&Case) -> bool| {
         let chosen = rows.iter().filter(|(case, _)| keep(case));
         let (correct, all) = chosen.fold((0, 0), |(correct, all), (_, ok)| {
@@ -73,8 +68,8 @@ pub fn accuracy(cases: &[Case], scored: &[Scored], bands: &[f64]) -> Accuracy {
     }
 }
 
-fn interval(estimate: &Estimate) -> Option<stats::Interval> {
-    Some(stats::Interval {
+fn interval(estimate: &Estimate) -> Option<statistics::Interval> {
+    Some(statistics::Interval {
         low: estimate.low?,
         high: estimate.high?,
     })
@@ -121,7 +116,7 @@ pub fn by_group(
     }
     let means: BTreeMap<Option<&str>, f64> = of_user
         .into_iter()
-        .filter_map(|(user, values)| Some((user, stats::mean(&values)?)))
+        .filter_map(|(user, values)| Some((user, statistics::mean(&values)?)))
         .collect();
     let group = |group: &str| {
         let values: Vec<f64> = means
@@ -129,7 +124,7 @@ pub fn by_group(
             .filter(|(user, _)| user.is_some_and(|u| users.get(u).is_some_and(|g| g == group)))
             .map(|(_, mean)| *mean)
             .collect();
-        stats::mean(&values)
+        statistics::mean(&values)
     };
     ByGroup {
         majority: group(MAJORITY),
@@ -192,14 +187,6 @@ mod tests {
         }
     }
 
-    fn scored(margin: f32) -> Scored {
-        Scored {
-            reward_chosen: margin,
-            reward_rejected: 0.0,
-            loss: 0.0,
-        }
-    }
-
     #[test]
     fn accuracies_are_pooled_over_rows_and_averaged_over_workers() {
         let cases = [
@@ -210,8 +197,7 @@ mod tests {
             case("c", MINORITY, true, 2.0),
             case("z", MINORITY, false, 2.0),
         ];
-        // A margin of exactly zero is not correct.
-        let rows = [1.0, 1.0, 0.0, -1.0, 1.0, -1.0].map(scored);
+        let rows = [true, true, false, false, true, false];
         let found = accuracy(&cases, &rows, &[1.0, 1.2]);
         assert_eq!(found.top, Some(3.0 / 5.0));
         assert_eq!(found.generic, Some(0.0));

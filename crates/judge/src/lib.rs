@@ -10,7 +10,6 @@
 //! Nothing here knows of models, tensors or data sets.
 
 mod backoff;
-mod bootstrap;
 mod cache;
 mod chat;
 mod client;
@@ -24,7 +23,6 @@ mod prompt;
 mod verdict;
 mod win_rates;
 
-pub use bootstrap::Bootstrap;
 pub use chat::Message;
 pub use client::{Answer, JudgeClient};
 pub use config::{JudgeConfig, TokensKey};

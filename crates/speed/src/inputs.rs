@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use terminal::hub;
 use trainer::burn::tensor::Device;
 use trainer::config::Dtype;
 use trainer::llm_backbone::weights::write_safetensors;
-use trainer::pref_data::options::ReadOptions;
-use trainer::pref_data::tldr;
+use trainer::pref_data::{ReadOptions, tldr};
 use trainer::tokenise::{Formatter, PromptConfig, TokenizedPair};
 use trainer::{TrainError, files, source};
 
@@ -68,14 +68,14 @@ pub fn write(
 ) -> Result<Facts, TrainError> {
     let target = folder.join("model");
     std::fs::create_dir_all(&target).map_err(|e| TrainError::io(&target, e))?;
-    let base = source::open(model, Dtype::F32, &Device::flex())?;
+    let file = hub::locate(model)?;
+    let base = source::open(&file, Dtype::F32, &Device::flex())?;
     let context = base.model.config().max_positions();
     if context < LONGEST {
         let found = format!("a model with a context of {context} tokens");
         let expected = format!("at least {LONGEST}");
         return Err(TrainError::config("model", found, expected));
     }
-    let file = source::locate(model)?;
     if file.extension().is_some_and(|end| end == "gguf") {
         let copy = folder.join(STORED);
         std::fs::copy(&file, &copy).map_err(|e| TrainError::io(&copy, e))?;

@@ -10,8 +10,8 @@ use serde_json::{Map, json};
 use speed::contest::{self, Contest, Round};
 use speed::worker::{self, Size};
 use speed::{Workload, inputs, summary};
-use trainer::cli::Output;
-use trainer::{TrainError, device, files, logging};
+use terminal::{Output, logging};
+use trainer::{TrainError, device, files};
 
 /// Our speed against that of TRL and llama.cpp, in turns on this machine.
 #[derive(Parser)]

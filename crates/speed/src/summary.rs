@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use trainer::stats::percentile;
+use statistics::Quantiles;
 
 use crate::Workload;
 use crate::contest::Contest;
@@ -84,7 +84,7 @@ pub fn measures(contests: &[Contest]) -> Vec<Measure> {
             let (ours, theirs): (Vec<f64>, Vec<f64>) = pairs.unzip();
             let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
             if let (Some(ours), Some(theirs), Some(ratio)) =
-                (spread(&ours), spread(&theirs), spread(&ratios))
+                (spread(ours), spread(theirs), spread(ratios))
             {
                 measures.push(Measure {
                     name,
@@ -99,11 +99,12 @@ pub fn measures(contests: &[Contest]) -> Vec<Measure> {
     measures
 }
 
-fn spread(values: &[f64]) -> Option<Spread> {
+fn spread(values: Vec<f64>) -> Option<Spread> {
+    let quantiles = Quantiles::of(values)?;
     Some(Spread {
-        median: percentile(values, 50.0)?,
-        low: percentile(values, 0.0)?,
-        high: percentile(values, 100.0)?,
+        median: quantiles.median,
+        low: quantiles.min,
+        high: quantiles.max,
     })
 }
 
@@ -221,8 +222,8 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
-        let found = spread(&[4.0, 1.0, 3.0, 2.0]).unwrap();
+        let found = spread(vec![4.0, 1.0, 3.0, 2.0]).unwrap();
         assert_eq!((found.median, found.low, found.high), (2.5, 1.0, 4.0));
-        assert_eq!(spread(&[]), None);
+        assert_eq!(spread(Vec::new()), None);
     }
 }

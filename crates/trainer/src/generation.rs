@@ -37,6 +37,7 @@ pub fn responses(
     sampling: &SamplingConfig,
     jobs: &[Job],
     batch: usize,
+    progress: &dyn Progress,
 ) -> Result<Vec<String>, TrainError> {
     let processor = processor(formatter, sampling)?;
     let policy = policy.valid();
@@ -46,7 +47,8 @@ pub fn responses(
     }
     prompts.sort_by_key(|(_, prompt)| prompt.ids.len());
     let mut texts = vec![String::new(); jobs.len()];
-    let progress = Progress::new("sampling", jobs.len());
+    let mut done = 0;
+    progress.report("sampling", done, jobs.len());
     for chunk in prompts.chunks(batch.max(1)) {
         let names: Vec<String> = chunk.iter().map(|(i, _)| name(&jobs[*i].user)).collect();
         let requests: Vec<Request<'_>> = chunk
@@ -67,7 +69,8 @@ pub fn responses(
         for ((i, _), ids) in chunk.iter().zip(outputs) {
             texts[*i] = formatter.tokenizer().decode(&ids, true)?.trim().to_string();
         }
-        progress.advance(chunk.len());
+        done += chunk.len();
+        progress.report("sampling", done, jobs.len());
     }
     Ok(texts)
 }

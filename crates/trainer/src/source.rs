@@ -1,8 +1,8 @@
-//! Where a model comes from: a Hugging Face directory, a GGUF file, or a hub id.
+//! Opening a model: a Hugging Face directory or a GGUF file.
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use llm_backbone::Model;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
-use crate::reference::hex;
+use crate::hash::hex;
 
 /// A base model, ready to use.
 pub struct BaseModel {
@@ -27,103 +27,52 @@ pub struct BaseModel {
     pub key: String,
 }
 
-/// Files of a hub repository that are fetched where they exist, beside the weights.
-const HUB_FILES: [&str; 6] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-    "config.json",
-];
-
-/// Opens a model on `device`.
+/// Opens the model at `path` on `device`.
 ///
 /// # Errors
-/// A source that is neither path nor reachable hub id, broken files, a tokenizer that does not fit the weights, or weights as
-/// stored on a device other than the CPU.
-pub fn open(source: &str, dtype: Dtype, device: &Device) -> Result<BaseModel, TrainError> {
+/// A path where nothing is, broken files, a tokenizer that does not fit the weights, or weights as stored on a device other
+/// than the CPU.
+pub fn open(path: &Path, dtype: Dtype, device: &Device) -> Result<BaseModel, TrainError> {
     if dtype == Dtype::Stored && !is_cpu(device) {
         let expected = "f32, bf16 or f16 on a GPU: stored weights would go there for every product";
         return Err(TrainError::config("model.dtype", "stored", expected));
     }
-    let path = locate(source)?;
-    let (config, weights) = weights::open(&path)?;
-    let tokenizer = Tokenizer::open(&path)?;
+    if !path.exists() {
+        return Err(TrainError::NoModel {
+            source_name: path.display().to_string(),
+            problem: "there is no such file or directory".into(),
+        });
+    }
+    let (config, weights) = weights::open(path)?;
+    let tokenizer = Tokenizer::open(path)?;
     tokenizer.fits(&config)?;
     let model = Model::load(&config, weights.as_ref(), dtype, device)?;
     Ok(BaseModel {
         model,
         tokenizer,
-        source: source.into(),
-        key: format!("{}-{dtype:?}", weights_hash(&path)?),
+        source: path.display().to_string(),
+        key: format!("{}-{dtype:?}", weights_hash(path)?),
     })
 }
 
-/// Opens the model of a `[model]` section, its adapters merged into the weights.
+/// Opens the model of a `[model]` section, its adapters merged into the weights. `path` is where what the section names
+/// lies on this machine.
 ///
 /// # Errors
 /// As [`open`], or adapters that do not fit.
-pub fn open_section(section: &ModelSection, device: &Device) -> Result<BaseModel, TrainError> {
-    let mut base = open(&section.source, section.dtype, device)?;
+pub fn open_section(
+    section: &ModelSection,
+    path: &Path,
+    device: &Device,
+) -> Result<BaseModel, TrainError> {
+    let mut base = open(path, section.dtype, device)?;
+    base.source.clone_from(&section.source);
     if let Some(adapters) = &section.adapters {
         base.model = base.model.with_adapters(adapters)?.0.merged();
         base.source = format!("{} with {} merged", base.source, adapters.display());
         base.key += &format!("+{}", weights_hash(adapters)?);
     }
     Ok(base)
-}
-
-/// The local path of a source; hub repositories are downloaded into the hub's own cache.
-///
-/// # Errors
-/// [`TrainError::NoModel`] that says what was tried.
-pub fn locate(source: &str) -> Result<PathBuf, TrainError> {
-    let path = PathBuf::from(source);
-    if path.exists() {
-        return Ok(path);
-    }
-    let parts: Vec<&str> = source.split('/').collect();
-    let is_id = matches!(parts[..], [owner, name] if !owner.is_empty() && !name.is_empty());
-    if !is_id || source.ends_with(".gguf") || source.starts_with(['.', '~']) {
-        return Err(no_model(source, "there is no such file or directory"));
-    }
-    download(source)
-        .map_err(|e| no_model(source, format!("not a local path, and the hub said: {e}")))
-}
-
-fn no_model(source: &str, problem: impl ToString) -> TrainError {
-    TrainError::NoModel {
-        source_name: source.into(),
-        problem: problem.to_string(),
-    }
-}
-
-fn download(id: &str) -> Result<PathBuf, hf_hub::api::sync::ApiError> {
-    let repository = hf_hub::api::sync::ApiBuilder::from_env()
-        .build()?
-        .model(id.into());
-    let there: Vec<String> = repository
-        .info()?
-        .siblings
-        .into_iter()
-        .map(|file| file.rfilename)
-        .collect();
-    let safetensors = there.iter().any(|f| f.ends_with(".safetensors"));
-    let wanted = |file: &&String| {
-        let weights = match safetensors {
-            true => file.ends_with(".safetensors") || file.ends_with(".safetensors.index.json"),
-            false => file.starts_with("pytorch_model"),
-        };
-        !file.contains('/') && (weights || HUB_FILES.contains(&file.as_str()))
-    };
-    let mut folder = PathBuf::new();
-    for file in there.iter().filter(wanted) {
-        tracing::info!("fetching {id}/{file}");
-        let path = repository.get(file)?;
-        folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    }
-    Ok(folder)
 }
 
 /// SHA-256 over the weight files of a model or of an adapter folder, by name.

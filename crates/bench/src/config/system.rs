@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
-use trainer::config::{Objective, TrainingSection, UsersSection};
+use trainer::config::{TrainingSection, UsersSection};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
+use trainer::pdpo_loss::ObjectiveConfig;
 
 /// The SFT model as it is.
 pub const SFT: &str = "sft";
@@ -48,7 +49,7 @@ pub struct SystemSettings {
     /// `[lora]`
     pub lora: LoraConfig,
     /// `[objective]`
-    pub objective: Objective,
+    pub objective: ObjectiveConfig,
     /// `[training]`
     pub training: TrainingSection,
     /// `[sampling]`

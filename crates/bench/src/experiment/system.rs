@@ -2,18 +2,22 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use terminal::Bars;
+use trainer::dataset::Dataset;
 use trainer::eval;
+use trainer::example::{Example, Item};
 use trainer::generation::{self, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::memory;
-use trainer::metrics::Line;
+use trainer::monitor::Monitor;
 use trainer::policy::Policy;
-use trainer::session::{Monitor, Session, SessionConfig};
-use trainer::step::Example;
+use trainer::session::{Session, SessionConfig};
+use trainer::task::Preference;
 use trainer::user_model::{UserRef, UserTable};
-use trainer::{TrainError, files};
+use trainer::{TrainError, files, metrics};
 
 use super::measured::{Measured, SampledText};
 use super::setup::SplitSetup;
@@ -84,20 +88,28 @@ fn untrained<D>(
 ) -> Result<Measured, TrainError> {
     let policy = Policy::plain(prepared.model.clone());
     let sides = prepared.sides(system.text)?;
-    let test = prepared.examples(&sides.test, None)?;
+    let test = sides.test.examples(None);
     let mut measured = Measured::default();
     if system.name == ORACLE {
-        let plain = prepared.sides(Default::default())?;
-        let mut informed = test.clone();
-        for (informed, plain) in informed
-            .iter_mut()
-            .zip(prepared.examples(&plain.test, None)?)
-        {
-            informed.reference = plain.reference;
-        }
-        measured.rewards = Some(rewards(system, &policy, None, &informed)?);
+        let plain = prepared.sides(Default::default())?.test.examples(None);
+        let untold: Vec<&Example> = plain.iter().collect();
+        prepared.reference.fill(&untold, &Bars::default())?;
+        let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
+        measured.rewards = Some(rewards(system, prepared, (&policy, None), &informed)?);
     }
     finish(system, config, prepared, (&policy, None), &test, measured)
+}
+
+/// An example whose reference log-probs are those of another, of the same responses.
+fn measured_against((example, other): (&Example, &Example)) -> Example {
+    let item = Item {
+        reference: other.item.reference.clone(),
+        ..Item::clone(&example.item)
+    };
+    Example {
+        item: Arc::new(item),
+        user: example.user.clone(),
+    }
 }
 
 fn trained<D>(
@@ -110,13 +122,11 @@ fn trained<D>(
 ) -> Result<Measured, TrainError> {
     let settings = &system.settings;
     let sides = prepared.sides(system.text)?;
-    let (policy, table) = Policy::start(
-        prepared.model.clone(),
-        &settings.lora,
-        system.users.as_ref(),
-        &sides.train,
-        prepared.seed,
-    )?;
+    let (base, users) = (prepared.model.clone(), system.users.as_ref());
+    let start = sides
+        .train
+        .start_policy(base, &settings.lora, users, prepared.seed)?;
+    let (policy, table) = &start;
     let trainable = Trainable {
         llm: Some(policy.model.num_adapter_params() as u64),
         users: policy
@@ -125,26 +135,27 @@ fn trained<D>(
             .zip(table.as_ref())
             .map(|(users, table)| users.config().parameter_counts(table.len()).total() as u64),
     };
-    let train = prepared.examples(&sides.train, table.as_ref())?;
-    let validation = prepared.examples(&sides.validation, table.as_ref())?;
-    let test = prepared.examples(&sides.test, table.as_ref())?;
+    let examples = |side: &Dataset| side.examples(table.as_ref());
+    let data = (examples(&sides.train), examples(&sides.validation));
+    let test = examples(&sides.test);
     let batch = settings.training.batch;
     let session = SessionConfig {
         dir: dir.into(),
         base: prepared.base.clone(),
+        model_key: prepared.key.clone(),
         seed: prepared.seed,
         lora: settings.lora.clone(),
-        objective: settings.objective.clone(),
         training: settings.training.clone(),
         further_devices: prepared.further_devices.clone(),
+        clock: None,
     };
-    let session = Session::new(session, policy, table, (&train, &validation), resume)?;
-    let outcome = session.run(monitor)?;
-    let lines = read_metrics(&dir.join("metrics.jsonl"))?;
+    let task = task(system, prepared)?;
+    let outcome = Session::new(session, task, start, data, resume)?.run(monitor)?;
+    let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let table = outcome.table.as_ref();
     let measured = Measured {
-        rewards: Some(rewards(system, &outcome.policy, table, &test)?),
+        rewards: Some(rewards(system, prepared, (&outcome.policy, table), &test)?),
         trainable,
         steps,
         train_seconds,
@@ -162,16 +173,23 @@ fn trained<D>(
     )
 }
 
+/// What a system learns.
+fn task(system: &SystemConfig, prepared: &SplitSetup) -> Result<Preference, TrainError> {
+    let objective = &system.settings.objective;
+    let reference = Some(prepared.reference.clone());
+    Preference::from_config(objective, system.users.is_some(), reference)
+}
+
 /// Implicit rewards, chosen and rejected.
 fn rewards(
     system: &SystemConfig,
-    policy: &Policy,
-    table: Option<&UserTable>,
+    prepared: &SplitSetup,
+    (policy, table): (&Policy, Option<&UserTable>),
     test: &[Example],
 ) -> Result<Vec<[f32; 2]>, TrainError> {
-    let objective = system.settings.objective.preference_loss()?;
-    let micro_rows = system.settings.training.micro_rows;
-    let rows = eval::score(policy, table, &objective, test, micro_rows)?;
+    let task = task(system, prepared)?;
+    let rows = system.settings.training.micro_rows;
+    let rows = eval::evaluate(&task, policy, table, test, rows, &Bars::default())?;
     Ok(rows
         .iter()
         .map(|r| [r.reward_chosen, r.reward_rejected])
@@ -189,7 +207,7 @@ fn finish<D>(
 ) -> Result<Measured, TrainError> {
     let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
     let rows = system.settings.training.micro_rows;
-    let quality = eval::text_quality(policy, table, &prepared.model, some, rows)?;
+    let quality = eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())?;
     let tasks = prepared.data.tasks_for(system.text, table.is_some());
     let jobs: Vec<Job> = tasks
         .iter()
@@ -211,7 +229,15 @@ fn finish<D>(
         ..system.settings.sampling.clone()
     };
     let batch = config.evaluation.batch;
-    let texts = generation::responses(policy, table, &prepared.formatter, &sampling, &jobs, batch)?;
+    let texts = generation::responses(
+        policy,
+        table,
+        &prepared.formatter,
+        &sampling,
+        &jobs,
+        batch,
+        &Bars::default(),
+    )?;
     let texts = tasks
         .into_iter()
         .zip(texts)
@@ -226,10 +252,4 @@ fn finish<D>(
         nll: quality.nll,
         ..measured
     })
-}
-
-fn read_metrics(path: &Path) -> Result<Vec<Line>, TrainError> {
-    let text = fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
-    let parse = |line| serde_json::from_str(line).map_err(|e| TrainError::format(path, e));
-    text.lines().map(parse).collect()
 }

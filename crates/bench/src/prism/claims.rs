@@ -1,7 +1,5 @@
 //! What the PRISM experiment asks: is the cluster model better on users it knows, and no worse on others?
 
-use trainer::stats;
-
 use crate::claims::undecided;
 use crate::report::{Claim, System};
 
@@ -19,9 +17,9 @@ pub fn seen(systems: &[System], seed: u64) -> Claim {
     let differences: Vec<f64> = users
         .filter_map(|(user, value)| Some((*value)? - (*base.accuracy.per_user.get(user)?)?))
         .collect();
-    let interval = stats::bootstrap_mean(&differences, 2000, seed);
+    let interval = statistics::bootstrap_mean(&differences, 2000, seed);
     let (Some(mean), Some(interval), Some(top), Some(base_top)) = (
-        stats::mean(&differences),
+        statistics::mean(&differences),
         interval,
         ours.accuracy.top,
         base.accuracy.top,
@@ -77,7 +75,7 @@ mod tests {
         System {
             name: name.into(),
             accuracy: Accuracy {
-                top: stats::mean(&users),
+                top: statistics::mean(&users),
                 generic: Some(generic),
                 per_user: ids.into_iter().zip(users.map(Some)).collect(),
                 ..Default::default()

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use trainer::TrainError;
-use trainer::pref_data::prompts::read_prompts;
 use trainer::pref_data::psoups::{PsoupsData, SplitBy};
-use trainer::pref_data::{Comparison, Prompt};
+use trainer::pref_data::{Comparison, Prompt, read_prompts};
 use trainer::tokenise::Template;
 
 use super::PsoupsConfig;

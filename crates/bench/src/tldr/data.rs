@@ -1,11 +1,10 @@
 //! The comparisons of the TL;DR experiment, for one split by post.
 
 use trainer::TrainError;
-use trainer::pref_data::options::ReadOptions;
-use trainer::pref_data::{
-    Comparison, PolicyFilter, PopulationChoice, PopulationConfig, SplitRatios, TldrData,
-    TldrOptions, TldrStats,
+use trainer::pref_data::tldr::{
+    Accuracies, PolicyFilter, PopulationChoice, PopulationConfig, TldrData, TldrOptions, TldrStats,
 };
+use trainer::pref_data::{Comparison, ReadOptions, SplitRatios};
 
 use super::{Policies, TldrConfig};
 use crate::config::EvaluationConfig;
@@ -64,7 +63,7 @@ impl TldrSplit {
             thin(side, limit);
         }
         data.split
-            .check_disjoint()
+            .validate_disjoint()
             .map_err(trainer::pref_data::DataError::from)?;
         let test: Vec<&Comparison> = data.split.test.iter().collect();
         let stats = TldrStats::of(&data.split.train, &test, &data.workers, &data.population);
@@ -189,7 +188,7 @@ impl TldrSplit {
 
     /// Analytic accuracies on the test comparisons.
     fn yardsticks(&self) -> [(String, Yardstick); 2] {
-        let of = |a: &trainer::pref_data::yardsticks::Accuracies| Yardstick {
+        let of = |a: &Accuracies| Yardstick {
             top: a.top,
             generic: a.generic,
             majority: a.majority,
@@ -207,8 +206,8 @@ fn seen_users(data: &TldrData) -> Users {
     let users = data.users().into_iter();
     users
         .filter_map(|id| {
-            let kind = data.population.kind(&id)?;
-            Some((id.to_string(), kind.as_str().to_string()))
+            let group = data.population.group(&id)?;
+            Some((id.to_string(), group.as_str().to_string()))
         })
         .collect()
 }

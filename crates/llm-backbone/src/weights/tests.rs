@@ -80,6 +80,23 @@ fn a_refused_write_leaves_the_old_file() {
     assert_eq!(left.len(), 1, "no temporary file stays");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_written_may_be_read_by_whom_new_files_may() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let [ours, plain] = ["ours", "plain"].map(|name| folder.path().join(name));
+    write_safetensors(&ours, small()).expect("a writable folder");
+    std::fs::write(&plain, "").expect("a writable folder");
+    let mode = |path| {
+        std::fs::metadata(path)
+            .expect("a file")
+            .permissions()
+            .mode()
+    };
+    assert_eq!(mode(&ours), mode(&plain));
+}
+
 #[test]
 fn half_types_are_widened() {
     let folder = folder();
@@ -100,14 +117,14 @@ fn half_types_are_widened() {
 #[test]
 fn a_sharded_model_reads_like_one() {
     let (config, weights) = open(fixture("llama_sharded")).expect("a good model");
-    assert_eq!(config.num_layers(), 2);
+    assert_eq!(config.sizes().num_layers, 2);
     assert_eq!(weights.names().len(), 20);
     let shape = weights
         .shape("model.embed_tokens.weight")
         .expect("the embeddings");
-    assert_eq!(shape, [config.vocab_size(), config.hidden_size()]);
+    assert_eq!(shape, [config.vocab_size(), config.sizes().hidden_size]);
     let norm = weights.read("model.norm.weight").expect("the last norm");
-    assert_eq!(norm.len(), config.hidden_size());
+    assert_eq!(norm.len(), config.sizes().hidden_size);
 }
 
 /// The two fixtures hold the same model; a PyTorch file names a tied head as well.
@@ -144,7 +161,7 @@ fn a_gguf_file_of_the_python_package_opens() {
     let shape = weights
         .shape("model.embed_tokens.weight")
         .expect("the embeddings");
-    assert_eq!(shape, [config.vocab_size(), config.hidden_size()]);
+    assert_eq!(shape, [config.vocab_size(), config.sizes().hidden_size]);
 }
 
 #[test]

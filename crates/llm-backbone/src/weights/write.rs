@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use safetensors::Dtype;
 use safetensors::tensor::{SafeTensorError, View, serialize_to_file};
+use tempfile::NamedTempFile;
 
 use super::WeightError;
 
@@ -90,25 +91,20 @@ pub fn replace_file(
     write: impl FnOnce(&Path) -> Result<(), WeightError>,
 ) -> Result<(), WeightError> {
     let path = path.as_ref();
-    let temporary = temporary_name(path);
-    let written = write(&temporary).and_then(|()| {
-        // Opened for writing: some systems do not sync a file opened for reading.
-        File::options()
-            .append(true)
-            .open(&temporary)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| std::fs::rename(&temporary, path))
-            .map_err(|source| WeightError::io(path, source))
-    });
-    if written.is_err() {
-        // Best effort: the first error is the one to report.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    let failed = |source| WeightError::io(path, source);
+    let temporary = beside(path).map_err(failed)?;
+    write(temporary.path())?;
+    let file = temporary.as_file();
+    file.sync_all().map_err(failed)?;
+    temporary.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
 }
 
-/// `.model.safetensors.1234.tmp` beside `model.safetensors`.
-fn temporary_name(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+/// An empty temporary file in the folder of `path`, which others may read as far as new files are for them.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
 }

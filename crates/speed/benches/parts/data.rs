@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput};
 use trainer::llm_backbone::tokenizer::Tokenizer;
-use trainer::pref_data::options::ReadOptions;
-use trainer::pref_data::{Comparison, general, tldr};
+use trainer::pref_data::{Comparison, ReadOptions, general, tldr};
 use trainer::tokenise::{Formatter, PromptConfig};
 
 pub fn all(criterion: &mut Criterion) {

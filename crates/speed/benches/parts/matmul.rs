@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use trainer::burn::tensor::{Device, Distribution, Tensor};
-use trainer::llm_backbone::linear::Matrix;
+use trainer::llm_backbone::matrix::Matrix;
 
 /// A name, the inner and the outer width of `[m, k] x [k, n]`, and the right side.
 const SHAPES: [(&str, usize, usize, Right); 10] = [

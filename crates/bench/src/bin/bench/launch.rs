@@ -3,12 +3,11 @@
 use std::io::stdout;
 use std::path::{Path, PathBuf};
 
+use ::terminal::{Output, Watch, arguments};
 use bench::config::{ExperimentConfig, Preset};
 use bench::experiment::{self, Experiment, Run};
 use bench::report::Document;
-use trainer::cli::{Output, arguments};
 use trainer::session::check_free;
-use trainer::watch::Watch;
 use trainer::{TrainError, files};
 
 use super::args::{Common, Flags};

@@ -11,7 +11,7 @@ use bench::{PrismConfig, PsoupsConfig, TldrConfig};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    trainer::logging::init();
+    terminal::logging::init();
     let result = match Cli::parse().command {
         Command::Tldr(args) => launch::run::<TldrConfig>(&args),
         Command::Psoups(args) => launch::run::<PsoupsConfig>(&args),

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use trainer::stats;
-
 use super::canvas::{Anchor, Canvas, WIDTH, text_width};
 use super::{Figure, system_colour};
 use crate::report::format::{finite, shorten};
@@ -86,7 +84,7 @@ fn strip(canvas: &mut Canvas, system: &System, index: usize, middle: f64, x: imp
         }
     }
     let values: Vec<f64> = users.iter().map(|(_, value)| *value).collect();
-    if let Some(mean) = stats::mean(&values) {
+    if let Some(mean) = statistics::mean(&values) {
         let half = STRIP / 2.0 - 4.0;
         let x = x(mean);
         canvas.line("whisker", (x, middle - half), (x, middle + half), "");

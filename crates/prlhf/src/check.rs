@@ -1,0 +1,191 @@
+//! `prlhf check`: data against model, before any training.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use statistics::Quantiles;
+use terminal::{Output, bytes, duration, grouped};
+use trainer::TrainError;
+use trainer::config::{Config, Setting, read_toml_with};
+use trainer::device;
+use trainer::example::Item;
+use trainer::llm_backbone::device::is_cpu;
+use trainer::pref_data::Audit;
+
+use crate::estimate::{self, Estimate};
+use crate::prepare::Prepared;
+
+/// Users with a line of their own.
+const SHOWN: usize = 20;
+
+/// Arguments of `prlhf check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The configuration that is to be trained with.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Sets one key, as in `--set training.learning_rate=1e-4`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; of several, with commas between them, the first.
+    #[arg(long, default_value = "flex", value_name = "NAME")]
+    pub device: String,
+    /// Skip the measurement of time and memory.
+    #[arg(long)]
+    pub no_estimate: bool,
+}
+
+/// Reads model and data as training would, and reports; success means that training can start.
+///
+/// # Errors
+/// Whatever would stop training before its first step.
+pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let config: Config = read_toml_with(&args.config, &args.set)?;
+    let device = device::for_training(&args.device, &config.training)?.main;
+    let prepared = Prepared::new(&config, &device)?;
+    out.line("Data")?;
+    for line in prepared.audit.to_string().lines() {
+        out.line(format_args!("  {line}"))?;
+    }
+    users(&prepared.audit, out)?;
+    out.line("\nTokens")?;
+    lengths(&prepared, out)?;
+    out.line(format_args!("  {}", prepared.cuts()))?;
+    out.line("\nModel")?;
+    model(&config, &prepared, out)?;
+    if !args.no_estimate {
+        let estimate = estimate::measure(&config, &prepared, is_cpu(&device))?;
+        out.line("\nEstimate, from one comparison of median and one of largest length")?;
+        expect(&config, &estimate, out)?;
+    }
+    out.line("")?;
+    for warning in warnings(&config, &prepared) {
+        out.line(format_args!("warning: {warning}"))?;
+    }
+    out.line("trainable: yes")
+}
+
+fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let mut users: Vec<_> = audit.per_user.iter().collect();
+    users.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let rows: Vec<Vec<String>> = users
+        .iter()
+        .take(SHOWN)
+        .map(|(id, count)| vec![format!("  {id}"), count.to_string()])
+        .collect();
+    out.line("")?;
+    out.table(&["  user", "comparisons"], &rows)?;
+    match users.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => out.line(format_args!(
+            "  and {more} more users with as many or fewer"
+        )),
+    }
+}
+
+/// The length of a part, in tokens.
+type Length = fn(&Item) -> usize;
+
+fn lengths(prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let kinds: [(&str, Length); 4] = [
+        ("prompt", |i| i.pair.prompt.ids.len()),
+        ("chosen", |i| i.pair.chosen.len()),
+        ("rejected", |i| i.pair.rejected.len()),
+        ("row", |i| i.pair.row_length(0)),
+    ];
+    let rows: Vec<Vec<String>> = kinds
+        .iter()
+        .filter_map(|(name, length)| {
+            let items = prepared.datasets().flat_map(|d| &d.items);
+            let q = Quantiles::of(items.map(|i| length(i) as f64).collect())?;
+            let numbers = [q.min, q.p10, q.median, q.p90, q.max].map(|n| format!("{n:.0}"));
+            Some([vec![format!("  {name}")], numbers.to_vec()].concat())
+        })
+        .collect();
+    out.table(
+        &["  tokens of", "min", "10 %", "median", "90 %", "max"],
+        &rows,
+    )
+}
+
+fn model(config: &Config, prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let context = prepared.model.config().max_positions();
+    out.line(format_args!(
+        "  {}: {} parameters as {:?}, context {context}",
+        prepared.source,
+        grouped(prepared.model.num_base_params()),
+        config.model.dtype
+    ))
+}
+
+fn expect(config: &Config, estimate: &Estimate, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let &Estimate {
+        steps,
+        training,
+        reference,
+        validation,
+        tokens_per_second,
+        memory,
+    } = estimate;
+    out.line(format_args!(
+        "  time      about {}: {} for {steps} steps of {} comparisons, {} for reference log-probs (once), {} for validation",
+        duration(training + reference + validation),
+        duration(training),
+        config.training.batch,
+        duration(reference),
+        duration(validation)
+    ))?;
+    out.line(format_args!(
+        "  speed     {tokens_per_second:.0} tokens per second, forward and backward"
+    ))?;
+    match memory {
+        Some(memory) => out.line(format_args!(
+            "  memory    about {} if {} rows of the largest length meet",
+            bytes(memory),
+            config.training.micro_rows
+        )),
+        None => out.line("  memory    unknown on this system or device"),
+    }
+}
+
+fn warnings(config: &Config, prepared: &Prepared) -> Vec<String> {
+    let audit = &prepared.audit;
+    let mut found = Vec::new();
+    if audit.per_user.len() == 1 {
+        found.push("one user only: there is nothing to personalise".into());
+    }
+    if audit.per_user.is_empty() && config.users.is_some() {
+        found.push("no comparison names a user: [users] has nobody to learn".into());
+    }
+    if audit.without_user > 0 {
+        let count = audit.without_user;
+        found.push(format!(
+            "{count} comparisons without a user train the generic user only"
+        ));
+    }
+    if audit.single_comparison_users > 0 {
+        let count = audit.single_comparison_users;
+        found.push(format!("{count} users with one comparison only: little to learn from; consider kind = \"cluster\""));
+    }
+    if audit.contradictory > 0 {
+        let count = audit.contradictory;
+        found.push(format!("{count} pairs that one user judged both ways"));
+    }
+    if audit.duplicates > 0 {
+        let count = audit.duplicates;
+        found.push(format!("{count} duplicates count twice"));
+    }
+    let cut: usize = prepared
+        .datasets()
+        .map(|d| d.cut_prompts + d.cut_user_texts + d.cut_responses)
+        .sum();
+    if 10 * cut > prepared.comparisons() {
+        found.push(
+            "more than a tenth of the comparisons is cut: raise the limits of [prompt]".into(),
+        );
+    }
+    if prepared.validation.is_none() {
+        found.push("no validation data: the last step is kept, not the best".into());
+    }
+    found
+}

@@ -1,0 +1,121 @@
+//! How long and how large a run will be, from one measured comparison.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use trainer::TrainError;
+use trainer::config::Config;
+use trainer::dataset::Dataset;
+use trainer::example::{Example, Item, ReferenceLogProbs};
+use trainer::learner::{Learner, StepReport};
+use trainer::memory;
+use trainer::pdpo_loss::ScoredRow;
+use trainer::task::Preference;
+
+use crate::prepare::Prepared;
+
+/// A forward pass is about a third of forward and backward.
+const FORWARD: f64 = 1.0 / 3.0;
+
+/// An expectation; it holds as far as other comparisons behave like the measured ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Seconds of training.
+    pub training: f64,
+    /// Seconds for the reference log-probs, before the first step.
+    pub reference: f64,
+    /// Seconds of all validations.
+    pub validation: f64,
+    /// Input tokens per second, forward and backward.
+    pub tokens_per_second: f64,
+    /// Peak memory in bytes; none where the system or the device does not tell.
+    pub memory: Option<u64>,
+}
+
+/// Runs forward and backward pass of the longest comparison (for memory) and of the median one (for time).
+///
+/// # Errors
+/// Settings out of range.
+pub fn measure(config: &Config, prepared: &Prepared, on_cpu: bool) -> Result<Estimate, TrainError> {
+    let base = prepared.model.clone();
+    let users = config.users.as_ref();
+    let train = &prepared.train;
+    let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
+    let task = Preference::from_config(&config.objective, users.is_some(), None)?;
+    let soft = policy.user_tokens();
+    let mut order: Vec<usize> = (0..prepared.train.items.len()).collect();
+    order.sort_by_key(|&i| prepared.train.items[i].pair.row_length(soft));
+    let weights = policy.model.num_adapter_params();
+    let learner = Learner::new(task, policy, table, &config.training)?;
+    let longest = order.last().copied().unwrap_or(0); // invariant: a data set is never empty
+    let median = order[order.len() / 2];
+
+    let before = memory::current_bytes().filter(|_| on_cpu);
+    memory::reset_peak();
+    let (_, report) = once(&learner, &prepared.train, longest)?;
+    let branches = report.rows.len().max(1);
+    let peak = memory::peak_bytes();
+    let memory = before.zip(peak).map(|(before, peak)| {
+        let all = config.training.batch * branches;
+        let rows = config.training.micro_rows.min(all) as u64;
+        let activations = peak.saturating_sub(before) / branches as u64;
+        // AdamW keeps two numbers per weight, and the gradient is a third.
+        before + activations * rows + 12 * weights as u64
+    });
+
+    let (seconds, report) = once(&learner, &prepared.train, median)?;
+    let per_token = seconds / report.tokens.max(1) as f64;
+    let tokens = |side: &Dataset| -> f64 {
+        let lengths = side.items.iter().map(|i| i.pair.row_length(soft));
+        lengths.sum::<usize>() as f64
+    };
+    let (steps, epochs) = steps(config, prepared.train.items.len());
+    let train = tokens(&prepared.train);
+    let validation = prepared.validation.as_ref().map_or(0.0, tokens);
+    let share = match (config.training.eval_limit, &prepared.validation) {
+        (limit, Some(side)) if limit > 0 => (limit as f64 / side.items.len() as f64).min(1.0),
+        _ => 1.0,
+    };
+    let every = config.training.eval_every;
+    let validations = if every == 0 { 1 } else { steps.div_ceil(every) } as f64;
+    Ok(Estimate {
+        steps,
+        training: per_token * train * branches as f64 * epochs,
+        reference: per_token * FORWARD * (train + validation),
+        validation: per_token * FORWARD * validation * share * validations,
+        tokens_per_second: 1.0 / per_token,
+        memory,
+    })
+}
+
+/// Forward and backward pass of one comparison, all its branches.
+fn once(
+    learner: &Learner<Preference>,
+    side: &Dataset,
+    at: usize,
+) -> Result<(f64, StepReport<ScoredRow>), TrainError> {
+    // Any reference: only time and memory are looked at.
+    let item = Arc::new(Item {
+        reference: OnceLock::from(ReferenceLogProbs::default()),
+        ..Item::clone(&side.items[at])
+    });
+    let example = Example::new(&item, learner.table.as_ref());
+    let start = Instant::now();
+    let (gradients, report) = learner.gradients(&[example])?;
+    gradients.norm(&learner.policy); // Waits for the device.
+    Ok((start.elapsed().as_secs_f64(), report))
+}
+
+/// Optimiser steps, and the passes over the data that they make.
+fn steps(config: &Config, comparisons: usize) -> (usize, f64) {
+    let training = &config.training;
+    let all = training.epochs * comparisons.div_ceil(training.batch);
+    let steps = match training.max_steps {
+        0 => all,
+        limit => limit.min(all),
+    };
+    let share = steps as f64 / all.max(1) as f64;
+    (steps, training.epochs as f64 * share)
+}

@@ -1,0 +1,200 @@
+//! `prlhf eval`: how often the policy ranks comparisons as their users did, and how far its probabilities can be trusted.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use terminal::{Bars, Output};
+use trainer::TrainError;
+use trainer::dataset::Dataset;
+use trainer::eval::accuracy::Accuracy;
+use trainer::eval::calibration::Calibration;
+use trainer::eval::report::{EvalReport, VERSION};
+use trainer::eval::rows::{EvalRow, comparisons_hash};
+use trainer::eval::{self, TextQuality};
+use trainer::example::Example;
+use trainer::files::replace_file;
+use trainer::pdpo_loss::{PairLoss, ScoredRow};
+use trainer::policy::Policy;
+use trainer::reference::Reference;
+use trainer::task::{Preference, Task};
+
+use crate::data::{self, Loaded};
+use crate::eval_data::TrainedOn;
+use crate::prepare::cuts;
+use crate::trained::{Trained, TrainedArgs};
+use crate::{eval_compare, eval_tables};
+
+/// Arguments of `prlhf eval`.
+#[derive(Args, Debug)]
+#[command(mut_arg("run", |arg| arg.required_unless_present_any(["adapters", "compare"])))]
+pub struct EvalArgs {
+    /// What to evaluate.
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// Two runs, folders of adapters, or earlier --json files, side by side; B is measured against A.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["run", "adapters"])]
+    pub compare: Vec<PathBuf>,
+    /// Comparisons to evaluate: files or folders, as for training. Not needed where --compare names two files.
+    #[arg(long, value_name = "PATH", required_unless_present = "compare", num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// What was trained on, to tell seen prompts from others. Default: what the configuration names, less its validation
+    /// share.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub training_data: Vec<PathBuf>,
+    /// Leave broken records out and count them.
+    #[arg(long)]
+    pub lenient: bool,
+    /// Comparisons for KL and held-out loss; 0: all.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub quality: usize,
+    /// The seed of the bootstrap of --compare.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Also write everything as JSON: every user and every comparison.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Evaluates and prints tables.
+///
+/// # Errors
+/// Broken data, adapters that cannot be opened, or a comparison of what cannot be compared.
+pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    if let [a, b] = args.compare.as_slice() {
+        return eval_compare::run(args, [a, b], out);
+    }
+    let loaded = data::load(&args.data, args.lenient)?;
+    let cache = Cache::new()?;
+    let report = evaluate(args, &args.trained, &loaded, &cache, out)?;
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+    }
+    eval_tables::print(&report, out)
+}
+
+/// Where reference log-probs go that belong to no run, for as long as the program runs.
+pub struct Cache(tempfile::TempDir);
+
+impl Cache {
+    /// An empty folder.
+    pub fn new() -> Result<Self, TrainError> {
+        let folder = tempfile::tempdir();
+        Ok(Self(
+            folder.map_err(|e| TrainError::io(&std::env::temp_dir(), e))?,
+        ))
+    }
+}
+
+/// Evaluates one run or one folder of adapters.
+pub fn evaluate(
+    args: &EvalArgs,
+    of: &TrainedArgs,
+    loaded: &Loaded,
+    cache: &Cache,
+    out: &mut Output<'_>,
+) -> Result<EvalReport, TrainError> {
+    let adapters = of.adapters_dir()?;
+    let trained = of.open(|config| {
+        let room = config.prompt.max_response_length;
+        (room, "prompt.max_response_length")
+    })?;
+    let training = TrainedOn::read(&args.training_data, args.lenient, &trained.config.data)?;
+    let dataset = Dataset::new(&loaded.comparisons, &trained.formatter)?;
+    let positions = trained.base.config().max_positions();
+    dataset.check_context(trained.policy.user_tokens(), positions)?;
+    out.fact("skipped", &loaded.skipped)?;
+    let cut = cuts(std::iter::once(&dataset), trained.formatter.config());
+    out.fact("cut", cut)?;
+    let dir = of
+        .run
+        .as_ref()
+        .map_or_else(|| cache.0.path().into(), |run| run.join("reference"));
+    let examples = dataset.examples(trained.table.as_ref());
+    let task = task(&trained, &dir)?;
+    let scored = eval::evaluate(
+        &task,
+        &trained.policy,
+        trained.table.as_ref(),
+        &examples,
+        trained.config.training.micro_rows,
+        &Bars::default(),
+    )?;
+    let rows = rows(&trained, loaded, &scored, &training)?;
+    let [quality, reference] = quality(&trained, &examples, args.quality)?;
+    Ok(EvalReport {
+        version: VERSION,
+        model: trained.source.clone(),
+        adapters: adapters.display().to_string(),
+        user_model: trained.table.is_some(),
+        comparisons_hash: comparisons_hash(&rows),
+        training_data: training.summary(),
+        accuracy: Accuracy::of(&rows),
+        calibration: Calibration::of(&rows),
+        loss: task.mean_loss(&scored),
+        kl: quality.kl,
+        nll: quality.nll,
+        nll_reference: reference.nll,
+        rows,
+    })
+}
+
+/// What was trained, with the reference's log-probs in `dir`.
+fn task(trained: &Trained, dir: &Path) -> Result<Preference, TrainError> {
+    let (config, rows) = (
+        &trained.config.objective,
+        trained.config.training.micro_rows,
+    );
+    let reference = match config.loss.needs_reference() {
+        true => Some(Reference::open(dir, &trained.base, &trained.key, rows)?),
+        false => None,
+    };
+    Preference::from_config(config, trained.table.is_some(), reference)
+}
+
+/// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.
+fn rows(
+    trained: &Trained,
+    loaded: &Loaded,
+    scored: &[ScoredRow],
+    training: &TrainedOn,
+) -> Result<Vec<EvalRow>, TrainError> {
+    let knows = |id: &str| match &trained.table {
+        Some(table) => table.contains(id),
+        None => training.names(id),
+    };
+    let rows = loaded.comparisons.iter().zip(scored).enumerate();
+    rows.map(|(index, (comparison, scored))| {
+        let user = comparison.user.as_ref().map(|user| knows(user.as_str()));
+        let prompt = training.contains(&comparison.prompt);
+        EvalRow::new(index, comparison, scored, (user, prompt))
+    })
+    .collect()
+}
+
+/// Of the policy and of the reference, on the first `limit` examples.
+fn quality(
+    trained: &Trained,
+    examples: &[Example],
+    limit: usize,
+) -> Result<[TextQuality; 2], TrainError> {
+    let rows = trained.config.training.micro_rows;
+    let some = match limit {
+        0 => examples,
+        limit => &examples[..limit.min(examples.len())],
+    };
+    let plain = Policy::plain(trained.base.clone());
+    let quality = |policy: &Policy, table| {
+        let progress = &Bars::default();
+        eval::text_quality(policy, table, &trained.base, some, rows, progress)
+    };
+    Ok([
+        quality(&trained.policy, trained.table.as_ref())?,
+        quality(&plain, None)?,
+    ])
+}
+
+/// Writes a file that is whole or not there.
+pub fn write_json(path: &Path, report: &impl serde::Serialize) -> Result<(), TrainError> {
+    let text = serde_json::to_vec_pretty(report).map_err(|e| TrainError::format(path, e))?;
+    replace_file(path, text)
+}

@@ -1,0 +1,191 @@
+//! `prlhf generate`: responses for users.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+use terminal::{Bars, Output};
+use trainer::TrainError;
+use trainer::generation::{self, Job};
+use trainer::pref_data::{Prompt, general};
+use trainer::user_model::UserRef;
+
+use crate::sampling::SamplingArgs;
+use crate::trained::{Trained, TrainedArgs};
+
+/// Arguments of `prlhf generate`.
+#[derive(Args, Debug)]
+pub struct GenerateArgs {
+    /// What writes.
+    #[command(flatten)]
+    pub trained: TrainedArgs,
+    /// One prompt.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "prompts",
+        conflicts_with = "prompts"
+    )]
+    pub prompt: Option<String>,
+    /// Many prompts: JSON Lines with `prompt` (text or a list of messages) and optionally `user_text`.
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// For this user; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub user: Vec<String>,
+    /// Also for the generic user, which is the default where no --user is given.
+    #[arg(long)]
+    pub generic: bool,
+    /// What the user says of themselves; stands before every prompt that has none of its own.
+    #[arg(long, value_name = "TEXT")]
+    pub user_text: Option<String>,
+    /// Sequences at a time.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub batch: usize,
+    /// One JSON object a line: user (null: generic), prompt, response.
+    #[arg(long)]
+    pub json: bool,
+    /// How tokens are chosen.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+}
+
+/// A line of `--prompts`.
+#[derive(Clone, Debug, Deserialize)]
+struct Line {
+    prompt: Prompt,
+    #[serde(default)]
+    user_text: Option<String>,
+}
+
+/// Writes a response for every prompt and user.
+///
+/// # Errors
+/// An unknown user (with near matches), a broken line, or adapters that cannot be opened.
+pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let lines = lines(args)?;
+    let trained = args.trained.open(|config| {
+        let room = args.sampling.over(&config.sampling).max_new_tokens;
+        (room, "sampling.max_new_tokens")
+    })?;
+    let users = users(args, &trained)?;
+    let prompts = lines.iter().map(|l| (&l.prompt, l.user_text.as_deref()));
+    let cut = trained.cut_prompts(prompts)?;
+    if cut > 0 {
+        let limit = trained.formatter.config().max_prompt_length;
+        let all = lines.len();
+        tracing::warn!("{cut} of {all} prompts above {limit} tokens were cut");
+    }
+    let jobs: Vec<Job> = lines
+        .iter()
+        .flat_map(|line| users.iter().map(|user| job(line, user)))
+        .collect();
+    let sampling = args.sampling.over(&trained.config.sampling);
+    let texts = generation::responses(
+        &trained.policy,
+        trained.table.as_ref(),
+        &trained.formatter,
+        &sampling,
+        &jobs,
+        args.batch,
+        &Bars::default(),
+    )?;
+    for (job, text) in jobs.iter().zip(&texts) {
+        print(job, text, args.json, jobs.len() > 1, out)?;
+    }
+    Ok(())
+}
+
+fn job(line: &Line, user: &UserRef) -> Job {
+    Job {
+        user: user.clone(),
+        key: general::source_of(&line.prompt),
+        prompt: line.prompt.clone(),
+        user_text: line.user_text.clone(),
+    }
+}
+
+fn users(args: &GenerateArgs, trained: &Trained) -> Result<Vec<UserRef>, TrainError> {
+    let ids = args.user.iter();
+    let mut users = ids
+        .map(|id| trained.user(id))
+        .collect::<Result<Vec<_>, _>>()?;
+    if args.generic || users.is_empty() {
+        users.push(UserRef::Generic);
+    }
+    Ok(users)
+}
+
+fn lines(args: &GenerateArgs) -> Result<Vec<Line>, TrainError> {
+    let mut lines = match (&args.prompt, &args.prompts) {
+        (_, Some(path)) => read(path)?,
+        (text, None) => vec![Line {
+            prompt: Prompt::Text(text.clone().unwrap_or_default()),
+            user_text: None,
+        }],
+    };
+    for line in &mut lines {
+        if line.user_text.is_none() {
+            line.user_text.clone_from(&args.user_text);
+        }
+    }
+    Ok(lines)
+}
+
+fn read(path: &Path) -> Result<Vec<Line>, TrainError> {
+    let file = File::open(path).map_err(|e| TrainError::io(path, e))?;
+    let mut lines = Vec::new();
+    for (at, text) in BufReader::new(file).lines().enumerate() {
+        let text = text.map_err(|e| TrainError::io(path, e))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let line = serde_json::from_str(&text).map_err(|error| {
+            let problem = format!(
+                "line {}: {error}; expected an object with `prompt`, text or messages",
+                at + 1
+            );
+            TrainError::format(path, problem)
+        })?;
+        lines.push(line);
+    }
+    if lines.is_empty() {
+        let after = format!("in {}: it holds no prompt", path.display());
+        return Err(TrainError::Empty { after });
+    }
+    Ok(lines)
+}
+
+fn print(
+    job: &Job,
+    text: &str,
+    as_json: bool,
+    several: bool,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    let user = match &job.user {
+        UserRef::Generic => None,
+        UserRef::Id(id) => Some(id),
+    };
+    if as_json {
+        return out.line(json!({"user": user, "prompt": job.prompt, "response": text}));
+    }
+    if several {
+        out.line(format_args!("== {} | {}", job.user, shown(&job.prompt)))?;
+    }
+    out.line(text)
+}
+
+/// The end of a prompt, in one line.
+fn shown(prompt: &Prompt) -> String {
+    let text = match prompt {
+        Prompt::Text(text) => text,
+        Prompt::Chat(messages) => messages.last().map_or("", |m| m.content.as_str()),
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let from = words.len().saturating_sub(12);
+    words[from..].join(" ")
+}

@@ -1,0 +1,125 @@
+//! What training left: adapters, checkpoints, run folders.
+
+use std::fs;
+use std::path::Path;
+
+use terminal::{Output, grouped};
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::checkpoint::State;
+use trainer::llm_backbone::weights::{SafetensorsFile, WeightSource};
+use trainer::metrics::Line;
+use trainer::user_model::{self, MANIFEST_FILE, UserModel, UserTable};
+
+use crate::train::best;
+use crate::trained::{ADAPTER_CONFIG, peft_config};
+
+/// Describes a PEFT folder and the user model beside it.
+///
+/// # Errors
+/// Broken files.
+pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let peft = peft_config(dir)?;
+    let tensors = SafetensorsFile::open(dir.join("adapter_model.safetensors"))?;
+    let mut weights = 0;
+    for name in tensors.names() {
+        weights += tensors.shape(&name)?.iter().product::<usize>();
+    }
+    out.fact("adapters", dir.display())?;
+    let base = peft.base_model_name_or_path.unwrap_or("unknown".into());
+    out.fact("base", base)?;
+    let targets = serde_json::to_string(&peft.target_modules).unwrap_or_default(); // invariant: plain data
+    out.fact(
+        "lora",
+        format_args!(
+            "rank {}, alpha {}, targets {targets}, {} weights",
+            peft.r,
+            peft.lora_alpha,
+            grouped(weights)
+        ),
+    )?;
+    match dir.join(MANIFEST_FILE).is_file() {
+        true => users(user_model::load(dir, &Device::flex())?, out),
+        false => out.fact("users", "no user model: the same for everybody"),
+    }
+}
+
+fn users((model, table): (UserModel, UserTable), out: &mut Output<'_>) -> Result<(), TrainError> {
+    let config = model.config();
+    let kind = serde_json::to_string(&config.kind).unwrap_or_default(); // invariant: plain data
+    out.fact(
+        "users",
+        format_args!(
+            "{} known, {} rows trained, kind {kind}, {} soft tokens (T_u), width {}",
+            table.len(),
+            table.touched(),
+            config.user_tokens,
+            config.d_model
+        ),
+    )
+}
+
+/// Describes a checkpoint.
+///
+/// # Errors
+/// A broken state file.
+pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let path = dir.join("state.json");
+    let text = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
+    let state: State = serde_json::from_slice(&text).map_err(|e| TrainError::format(&path, e))?;
+    out.fact("checkpoint", dir.display())?;
+    let ended = match state.finished {
+        true => "training has ended",
+        false => "training can go on with --resume",
+    };
+    out.fact("step", format_args!("{}, {ended}", state.step))?;
+    out.fact("best", best(state.best.as_ref(), "not validated yet"))?;
+    match dir.join(MANIFEST_FILE).is_file() {
+        true => users(user_model::load(dir, &Device::flex())?, out),
+        false => Ok(()),
+    }
+}
+
+/// Describes a run folder: what of it there is.
+///
+/// # Errors
+/// Broken files.
+pub fn run(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
+    out.fact("run", dir.display())?;
+    let metrics = dir.join("metrics.jsonl");
+    if let Some(line) = last_line(&metrics)? {
+        let rewards = match (line.rewards_accuracies, line.rewards_margins) {
+            (Some(accuracy), Some(margin)) => {
+                format!(", accuracy {accuracy:.3}, margin {margin:.3}")
+            }
+            _ => String::new(),
+        };
+        out.fact(
+            "last",
+            format_args!(
+                "{} at step {}: loss {:.4}{rewards}",
+                line.split, line.step, line.loss
+            ),
+        )?;
+    }
+    if dir.join("checkpoint/state.json").is_file() {
+        checkpoint(&dir.join("checkpoint"), out)?;
+    }
+    if dir.join("adapters").join(ADAPTER_CONFIG).is_file() {
+        adapters(&dir.join("adapters"), out)?;
+    }
+    Ok(())
+}
+
+fn last_line(path: &Path) -> Result<Option<Line>, TrainError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
+    let Some((at, line)) = text.lines().enumerate().last() else {
+        return Ok(None);
+    };
+    let line = serde_json::from_str(line)
+        .map_err(|e| TrainError::format(path, format!("line {}: {e}", at + 1)))?;
+    Ok(Some(line))
+}

@@ -1,0 +1,193 @@
+//! The program `prlhf`: train, check, evaluate and use personalised language models.
+#![allow(clippy::print_stderr)] // A program speaks to its user.
+
+mod chat;
+mod check;
+mod data;
+mod estimate;
+mod eval;
+mod eval_compare;
+mod eval_data;
+mod eval_tables;
+mod generate;
+mod inspect;
+mod inspect_run;
+mod prepare;
+mod profile;
+mod sampling;
+mod train;
+mod trained;
+mod users;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+use terminal::{INTERRUPTED, Output, Profile, arguments, logging};
+use trainer::TrainError;
+
+/// Language models that learn who prefers what, from comparisons that carry a user id.
+#[derive(Parser)]
+#[command(version, after_help = TOUR)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const TOUR: &str = "\
+A first tour, with a configuration of your own (configs/example.toml documents every key):
+  prlhf check --config run.toml                      what is in the data, does it fit, how long will it take
+  prlhf train --config run.toml --out runs/mine      train; Ctrl-C saves, --resume goes on
+  prlhf eval --run runs/mine --data test.jsonl       accuracy by users and prompts, calibration
+  prlhf generate --run runs/mine --user anna --prompt 'How do I boil an egg?'
+  prlhf chat --run runs/mine --user anna
+
+Results go to standard output, logs to standard error (RUST_LOG sets their level). Exit codes: 0 done, 1 error,
+2 wrong arguments, 130 stopped by Ctrl-C after saving.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train adapters and user model on comparisons.
+    #[command(after_help = TRAIN)]
+    Train(train::TrainArgs),
+    /// Look at data and model before training.
+    #[command(after_help = CHECK)]
+    Check(check::CheckArgs),
+    /// Measure accuracy and calibration on comparisons, by users and prompts, or compare two runs.
+    #[command(after_help = EVAL)]
+    Eval(eval::EvalArgs),
+    /// Write responses for users.
+    #[command(after_help = GENERATE)]
+    Generate(generate::GenerateArgs),
+    /// Talk to the model as one of its users.
+    #[command(after_help = CHAT)]
+    Chat(chat::ChatArgs),
+    /// List, add, remove, export and import users.
+    #[command(after_help = USERS)]
+    Users(users::UsersArgs),
+    /// Describe a model, adapters, a checkpoint, a run, a configuration, or comparisons.
+    #[command(after_help = INSPECT)]
+    Inspect(inspect::InspectArgs),
+}
+
+const TRAIN: &str = "\
+The folder of a run holds config.toml (as used), metrics.jsonl (one line a step), adapters/ (PEFT's layout and the user
+model; the best validation's), checkpoint/ and reference/ (log-probs, computed once).
+
+Examples:
+  prlhf train --config run.toml                      into runs/run
+  prlhf train --config run.toml --out runs/a --seed 1
+  prlhf train --config run.toml --out runs/b --set training.learning_rate=1e-4 --set objective.beta=0.2
+  prlhf train --config run.toml --out runs/a --resume
+  prlhf train --config run.toml --out runs/sft --mode sft
+  prlhf train --config run.toml --plain --profile     where the time goes, beside this machine's matrix products
+  prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
+
+const CHECK: &str = "\
+Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons.
+
+Example:
+  prlhf check --config run.toml";
+
+const EVAL: &str = "\
+A comparison is ranked right if the implicit reward, beta * (log-prob under the policy - under the base model), is higher
+for the preferred response. Users whom the model does not know are ranked as the generic user. A prompt is seen if it was
+trained on. Calibration asks how often the preferred response was the one that the policy gives a probability of so much,
+sigmoid(difference of rewards).
+
+Examples:
+  prlhf eval --run runs/a --data test.jsonl
+  prlhf eval --adapters runs/a/adapters --model path/to/model --data test.jsonl more/ --json a.json
+  prlhf eval --compare runs/a runs/b --data test.jsonl
+  prlhf eval --compare a.json b.json                 no model is needed";
+
+const GENERATE: &str = "\
+Examples:
+  prlhf generate --run runs/a --user anna --user ben --generic --prompt 'How do I boil an egg?'
+  prlhf generate --run runs/a --user anna --prompts prompts.jsonl --json > responses.jsonl
+  prlhf generate --adapters runs/a/adapters --model path/to/model --greedy --prompt 'Hello'";
+
+const CHAT: &str = "\
+Commands inside: /user ID, /user (the generic user), /reset, /quit.
+
+Examples:
+  prlhf chat --run runs/a --user anna
+  echo 'How do I boil an egg?' | prlhf chat --run runs/a --user anna";
+
+const USERS: &str = "\
+Examples:
+  prlhf users --run runs/a list
+  prlhf users --run runs/a export anna anna.json
+  prlhf users --run runs/a remove anna
+  prlhf users --run runs/a import anna.json";
+
+const INSPECT: &str = "\
+Examples:
+  prlhf inspect path/to/model.gguf
+  prlhf inspect runs/a
+  prlhf inspect data.jsonl
+  prlhf inspect run.toml                             the configuration with every default";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let profile = match &cli.command {
+        Command::Train(args) if args.profile.is_some() => Some(Profile::default()),
+        _ => None,
+    };
+    logging::init_with(profile.clone());
+    match run(&cli.command, profile.as_ref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
+        Err(stopped @ TrainError::Interrupted { .. }) => {
+            eprintln!("{stopped}:\n  prlhf {}", resuming(arguments().into_iter()));
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            eprintln!("error: {}", lines.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The arguments that go on with a run, as one types them.
+fn resuming(arguments: impl Iterator<Item = String>) -> String {
+    let kept = arguments.filter(|a| a != "--resume" && a != "--force");
+    let quoted = kept.map(|a| match a.contains(char::is_whitespace) {
+        true => format!("'{a}'"),
+        false => a,
+    });
+    quoted
+        .chain(["--resume".into()])
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
+    let mut stdout = io::stdout().lock();
+    let out = &mut Output(&mut stdout);
+    match command {
+        Command::Train(args) => {
+            let start = Instant::now();
+            let result = train::run(args, out);
+            let ran = matches!(result, Ok(()) | Err(TrainError::Interrupted { .. }));
+            if let Some(profile) = profile.filter(|_| ran) {
+                profile::print(args, profile, start.elapsed(), out)?;
+            }
+            result
+        }
+        Command::Check(args) => check::run(args, out),
+        Command::Eval(args) => eval::run(args, out),
+        Command::Generate(args) => generate::run(args, out),
+        Command::Chat(args) => {
+            let mut stdin = io::stdin().lock();
+            let prompted = stdin.is_terminal();
+            let input = (&mut stdin as &mut dyn io::BufRead, prompted);
+            chat::run(args, input, &mut Output(&mut io::stderr()), out)
+        }
+        Command::Users(args) => users::run(args, out),
+        Command::Inspect(args) => inspect::run(args, out),
+    }
+}

@@ -1,0 +1,329 @@
+//! `prlhf train`: comparisons to adapters and a user model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use terminal::{Bars, Dashboard, Output, Watch, duration, grouped, has_terminal};
+use tracing::trace_span;
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::checkpoint::Best;
+use trainer::config::{Config, Setting, TrainingSection, read_toml_with};
+use trainer::dataset::Dataset;
+use trainer::files::replace_file;
+use trainer::pdpo_loss::PairLoss;
+use trainer::policy::Policy;
+use trainer::profile::TARGET;
+use trainer::reference::Reference;
+use trainer::session::{Outcome, Session, SessionConfig, check_free};
+use trainer::task::{Language, Preference, Responses, Task};
+use trainer::user_model::UserTable;
+use trainer::{device, eval};
+
+use crate::prepare::Prepared;
+
+/// Arguments of `prlhf train`.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// The TOML file that says it all; configs/example.toml documents every key.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Sets one key, as in `--set training.learning_rate=1e-4`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
+    /// Where the run goes; default: runs/ and the name of the configuration.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in --out, where its last checkpoint stands.
+    #[arg(long)]
+    pub resume: bool,
+    /// Replace the run in --out.
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; several with commas between them share the work of a step.
+    #[arg(long, default_value = "flex", value_name = "NAME")]
+    pub device: String,
+    /// Overrides the configuration's seed of initialisation and order.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Log lines instead of the dashboard, which shows only on a terminal.
+    #[arg(long)]
+    pub plain: bool,
+    /// Show at the end where the time went, and the arithmetic beside the rate of plain matrix products: GFLOP/s as
+    /// given, or else measured on the spot.
+    #[arg(long, value_name = "GFLOPS", num_args = 0..=1, require_equals = true)]
+    pub profile: Option<Option<f64>>,
+    /// What to train.
+    #[arg(long, value_enum, default_value_t = Mode::Pdpo)]
+    pub mode: Mode,
+}
+
+/// What to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Adapters and user model on preferences (without a section `users`: plain DPO).
+    Pdpo,
+    /// Adapters on the preferred responses; then set model.adapters to the result.
+    Sft,
+}
+
+/// What a run leaves in its folder; all that --force removes. Reference log-probs stay: they are keyed by their content.
+const FILES: [&str; 6] = [
+    "config.toml",
+    "metrics.jsonl",
+    "adapters",
+    "checkpoint",
+    "checkpoint.new",
+    "checkpoint.old",
+];
+
+/// Trains. Whatever stood in the folder stays until model and data are known to be good.
+///
+/// # Errors
+/// From any stage; [`TrainError::Interrupted`] where the user said stop.
+pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let mut config: Config = read_toml_with(&args.config, &args.set)?;
+    config.seed = args.seed.unwrap_or(config.seed);
+    let dir = args.out.clone().unwrap_or_else(|| default_out(args));
+    check_free(&dir, args.resume, args.force)?;
+    let devices = device::for_training(&args.device, &config.training)?;
+    let prepared = trace_span!(target: TARGET, "loading")
+        .in_scope(|| Prepared::new(&config, &devices.main))?;
+    if args.force {
+        clear(&dir)?;
+    }
+    fs::create_dir_all(&dir).map_err(|e| TrainError::io(&dir, e))?;
+    describe(&config, &prepared, out)?;
+    let run = Run {
+        args,
+        config: &config,
+        prepared: &prepared,
+        dir: &dir,
+        further_devices: devices.further,
+    };
+    match args.mode {
+        Mode::Pdpo => preferences(&run, out),
+        Mode::Sft => supervised(&run, out),
+    }
+}
+
+fn default_out(args: &TrainArgs) -> PathBuf {
+    Path::new("runs").join(args.config.file_stem().unwrap_or_default())
+}
+
+fn clear(dir: &Path) -> Result<(), TrainError> {
+    for path in FILES.map(|name| dir.join(name)) {
+        let removed = match path.is_dir() {
+            true => fs::remove_dir_all(&path),
+            false => fs::remove_file(&path),
+        };
+        match removed {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TrainError::io(&path, e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn describe(config: &Config, prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let held = prepared.validation.as_ref().map_or(0, |v| v.items.len());
+    let audit = &prepared.audit;
+    out.fact(
+        "data",
+        format_args!(
+            "{} comparisons to train on, {} for validation, {} users; {}",
+            prepared.train.items.len(),
+            held,
+            audit.per_user.len(),
+            audit.skipped
+        ),
+    )?;
+    out.fact("cut", prepared.cuts())?;
+    out.fact(
+        "model",
+        format_args!(
+            "{}, {} parameters, {:?}",
+            prepared.source,
+            grouped(prepared.model.num_base_params()),
+            config.model.dtype
+        ),
+    )
+}
+
+/// Adapters and user model on preferences.
+fn preferences(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let Run {
+        config,
+        prepared,
+        dir,
+        ..
+    } = run;
+    let (base, users) = (prepared.model.clone(), config.users.as_ref());
+    let train = &prepared.train;
+    let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
+    let user_weights = match (&policy.users, &table) {
+        (Some(users), Some(table)) => users.config().parameter_counts(table.len()).total(),
+        _ => 0,
+    };
+    out.fact(
+        "trainable",
+        format_args!(
+            "{} adapter weights, {} of the user model",
+            grouped(policy.model.num_adapter_params()),
+            grouped(user_weights)
+        ),
+    )?;
+    let (at, rows) = (dir.join("reference"), config.training.micro_rows);
+    let reference = match config.objective.loss.needs_reference() {
+        true => Some(Reference::open(&at, &prepared.model, &prepared.key, rows)?),
+        false => None,
+    };
+    let task = Preference::from_config(&config.objective, users.is_some(), reference)?;
+    let outcome = run.train(task, (policy, table), config.training.clone(), out)?;
+    done(&outcome, config.training.batch, out)?;
+    let none = "unknown: no validation data; the last step is kept";
+    out.fact("best", best(outcome.state.best.as_ref(), none))?;
+    let dir = dir.display();
+    out.fact("adapters", format_args!("{dir}/adapters"))?;
+    out.fact(
+        "next",
+        format_args!("prlhf eval --run {dir} --data FILE, or prlhf chat --run {dir} --user ID"),
+    )
+}
+
+/// Adapters on the preferred responses.
+fn supervised(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let Run {
+        config,
+        prepared,
+        dir,
+        ..
+    } = run;
+    let base = prepared.model.clone();
+    let (policy, _) = Policy::start(base, &config.lora, None, 0, config.seed)?;
+    let weights = grouped(policy.model.num_adapter_params());
+    out.fact("trainable", format_args!("{weights} adapter weights"))?;
+    let task = Language {
+        responses: Responses::Chosen,
+        prompts_too: config.sft.prompts_too,
+    };
+    let comparisons = prepared.train.items.len();
+    let training = config.sft.training(&config.training, comparisons);
+    let outcome = run.train(task, (policy, None), training, out)?;
+    done(&outcome, config.sft.batch, out)?;
+    if let Some(validation) = &prepared.validation {
+        let (held, rows) = (validation.examples(None), config.training.micro_rows);
+        let bars = Bars::default();
+        let quality =
+            |policy: &Policy| eval::text_quality(policy, None, &prepared.model, &held, rows, &bars);
+        let before = quality(&Policy::plain(prepared.model.clone()))?;
+        let after = quality(&outcome.policy)?;
+        out.fact(
+            "held out",
+            format_args!(
+                "{:.3} nats per response token, {:.3} before",
+                after.nll, before.nll
+            ),
+        )?;
+    }
+    let target = dir.join("adapters");
+    out.fact("adapters", target.display())?;
+    out.fact(
+        "next",
+        format_args!(
+            "set model.adapters = \"{}\" and train on preferences",
+            target.display()
+        ),
+    )
+}
+
+/// What both modes train with.
+struct Run<'a> {
+    args: &'a TrainArgs,
+    config: &'a Config,
+    prepared: &'a Prepared,
+    dir: &'a Path,
+    further_devices: Vec<Device>,
+}
+
+impl Run<'_> {
+    /// Trains to the end, on the dashboard where there is a terminal.
+    fn train<T: Task>(
+        &self,
+        task: T,
+        (policy, table): (Policy, Option<UserTable>),
+        training: TrainingSection,
+        out: &mut Output<'_>,
+    ) -> Result<Outcome, TrainError> {
+        let examples = |side: &Dataset| side.examples(table.as_ref());
+        let train = examples(&self.prepared.train);
+        let validation = self.prepared.validation.as_ref().map(examples);
+        let batch = training.batch;
+        let config = SessionConfig {
+            dir: self.dir.into(),
+            base: self.prepared.source.clone(),
+            model_key: self.prepared.key.clone(),
+            seed: self.config.seed,
+            lora: self.config.lora.clone(),
+            training,
+            further_devices: self.further_devices.clone(),
+            clock: None,
+        };
+        let data = (train, validation.unwrap_or_default());
+        let session = Session::new(config, task, (policy, table), data, self.args.resume)?;
+        write_config(self.config, self.dir)?;
+        out.fact(
+            "steps",
+            format_args!(
+                "{} of {batch} comparisons, {} done",
+                session.total_steps(),
+                session.state().step
+            ),
+        )?;
+        let watch = Watch::new();
+        match !self.args.plain && has_terminal() {
+            true => session.run(&mut Dashboard::new(watch)),
+            false => session.run(&mut { watch }),
+        }
+    }
+}
+
+fn done(outcome: &Outcome, batch: usize, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let state = &outcome.state;
+    let rate = (state.step * batch) as f64 / state.train_seconds.max(1e-9);
+    let time = duration(state.train_seconds);
+    out.fact(
+        "done",
+        format_args!(
+            "{} steps in {time}, {rate:.1} comparisons per second",
+            state.step
+        ),
+    )
+}
+
+/// The best validation, or why there is none.
+pub fn best(best: Option<&Best>, none: &str) -> String {
+    best.map_or_else(
+        || none.into(),
+        |best| {
+            let accuracy = match best.accuracy {
+                Some(accuracy) => format!(", accuracy {accuracy:.3}"),
+                None => String::new(),
+            };
+            format!(
+                "step {}: validation loss {:.4}{accuracy}",
+                best.step, best.loss
+            )
+        },
+    )
+}
+
+/// The configuration as used, beside what it led to.
+fn write_config(config: &Config, dir: &Path) -> Result<(), TrainError> {
+    let path = dir.join("config.toml");
+    let text = toml::to_string_pretty(config).map_err(|e| TrainError::format(&path, e))?;
+    replace_file(&path, text)
+}

@@ -1,0 +1,115 @@
+//! `prlhf users`: who the user model knows.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use terminal::Output;
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::user_model::{self, ExportedUser, MANIFEST_FILE, Moments, UserRef, UserTable};
+
+/// Arguments of `prlhf users`.
+#[derive(Args, Debug)]
+pub struct UsersArgs {
+    /// A folder of adapters with a user model.
+    #[arg(long, value_name = "DIR", required_unless_present = "run")]
+    pub adapters: Option<PathBuf>,
+    /// The folder of a run, for its adapters.
+    #[arg(long, value_name = "DIR", conflicts_with = "adapters")]
+    pub run: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with users.
+#[derive(Subcommand, Debug)]
+pub enum Action {
+    /// Every user, and whether training has moved their row.
+    List,
+    /// Make a user known; they start as every user does, and differ once trained on.
+    Add {
+        /// The new id.
+        id: String,
+    },
+    /// Forget a user: id and row.
+    Remove {
+        /// A known id.
+        id: String,
+    },
+    /// Write one user's row to a file of its own.
+    Export {
+        /// A known id.
+        id: String,
+        /// A JSON file to write.
+        file: PathBuf,
+    },
+    /// Add a user from such a file. The row means something only beside the shared tensors it was trained with.
+    Import {
+        /// A JSON file that `export` wrote.
+        file: PathBuf,
+    },
+}
+
+/// Lists or changes users; a change is written to a temporary name first, then put in place.
+///
+/// # Errors
+/// An unknown or already known id, or files that cannot be read or written.
+pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let dir = match (&args.adapters, &args.run) {
+        (Some(dir), _) => dir.clone(),
+        (None, Some(run)) => run.join("adapters"),
+        (None, None) => return Err(TrainError::Usage("give --run or --adapters".into())),
+    };
+    if !dir.join(MANIFEST_FILE).is_file() {
+        let problem = format!("no user model here: expected {MANIFEST_FILE}");
+        return Err(TrainError::format(&dir, problem));
+    }
+    let (model, mut table) = user_model::load(&dir, &Device::flex())?;
+    let done = match &args.action {
+        Action::List => return list(&table, out),
+        Action::Export { id, file } => {
+            table.export_user(id)?.write(file)?;
+            return out.line(format_args!("user `{id}` is in {}", file.display()));
+        }
+        Action::Add { id } => match table.add(id) {
+            true => format!("user `{id}` is known"),
+            false => return Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
+        },
+        Action::Remove { id } => {
+            table.remove(id)?;
+            format!("user `{id}` is forgotten")
+        }
+        Action::Import { file } => {
+            let user = ExportedUser::read(file)?;
+            let done = format!("user `{}` is known", user.id);
+            table.import_user(user)?;
+            done
+        }
+    };
+    user_model::save(&dir, &model, &table, Moments::Drop)?;
+    if let Action::Remove { id } = &args.action {
+        warn_of_checkpoint(&dir, id);
+    }
+    out.line(done)
+}
+
+fn list(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {
+    for id in table.ids() {
+        let row = match table.is_touched(&UserRef::id(id)) {
+            true => "trained",
+            false => "as it began",
+        };
+        out.line(format_args!("{id}\t{row}"))?;
+    }
+    Ok(())
+}
+
+fn warn_of_checkpoint(adapters: &Path, id: &str) {
+    let checkpoint = adapters.join("../checkpoint");
+    if checkpoint.is_dir() {
+        tracing::warn!(
+            "the checkpoint beside the adapters still holds the row of `{id}`, the training data their comparisons"
+        );
+    }
+}

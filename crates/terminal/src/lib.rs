@@ -1,0 +1,25 @@
+//! What the programs share: logs, progress bars, Ctrl-C, tables, models by hub id.
+//!
+//! A command works through libraries and writes what was asked for to an [`Output`], which the program connects to
+//! standard output. Notes and warnings are logged, on standard error.
+
+pub mod hub;
+pub mod logging;
+
+mod dashboard;
+mod output;
+mod profile;
+mod progress;
+mod watch;
+
+pub use dashboard::{Dashboard, has_terminal};
+pub use output::{Output, bytes, duration, grouped};
+pub use profile::{Phase, Profile, Total, Totals, phases};
+pub use progress::Bars;
+pub use watch::{INTERRUPTED, Watch};
+
+/// The arguments of this process; bytes that are no text are replaced.
+pub fn arguments() -> Vec<String> {
+    let given = std::env::args_os().skip(1);
+    given.map(|a| a.to_string_lossy().into_owned()).collect()
+}

@@ -1,0 +1,104 @@
+//! Logs of the programs: standard error, level from `RUST_LOG`, `info` by default.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::Profile;
+
+/// Lines kept while the terminal is held; the oldest go first.
+const KEPT: usize = 1000;
+
+/// Lines that wait for the terminal; none while it is free.
+static HELD: Mutex<Option<VecDeque<Vec<u8>>>> = Mutex::new(None);
+
+/// Installs the subscriber; does nothing if there is one.
+pub fn init() {
+    init_with(None);
+}
+
+/// The same, with a profile that listens to the spans of the work.
+pub fn init_with(profile: Option<Profile>) {
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt::layer()
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(|| Lines)
+        .with_filter(level);
+    let profile = profile.map(|profile| profile.with_filter(filter_fn(Profile::wants)));
+    let subscriber = tracing_subscriber::registry().with(lines).with(profile);
+    let _ = subscriber.try_init();
+}
+
+/// Keeps log lines back until the value returned is dropped: something else draws on the terminal.
+#[must_use]
+pub fn hold() -> Hold {
+    held().get_or_insert_default();
+    Hold(())
+}
+
+/// True while log lines are kept back.
+pub fn is_held() -> bool {
+    held().is_some()
+}
+
+/// See [`hold`].
+pub struct Hold(());
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let lines = held().take().unwrap_or_default();
+        let mut stderr = io::stderr().lock();
+        for line in lines {
+            let _ = stderr.write_all(&line); // A closed standard error has no reader to tell.
+        }
+    }
+}
+
+fn held() -> MutexGuard<'static, Option<VecDeque<Vec<u8>>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes a log line, or keeps it.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut held = held();
+        let Some(lines) = held.as_mut() else {
+            return io::stderr().write(line);
+        };
+        if lines.len() == KEPT {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_wait_while_the_terminal_is_held_and_the_oldest_go_first() {
+        let hold = hold();
+        for i in 0..KEPT + 2 {
+            Lines.write_all(format!("line {i}\n").as_bytes()).unwrap();
+        }
+        // Other tests may log, too.
+        assert!(is_held() && held().as_ref().unwrap().len() == KEPT);
+        assert!(!held().as_ref().unwrap().contains(&b"line 0\n".to_vec()));
+        held().as_mut().unwrap().clear();
+        drop(hold);
+        assert!(!is_held());
+    }
+}

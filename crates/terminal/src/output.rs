@@ -1,0 +1,134 @@
+//! What a command writes for its user.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use trainer::TrainError;
+
+/// Standard output, or whatever a test puts in its place.
+pub struct Output<'a>(pub &'a mut dyn Write);
+
+impl Output<'_> {
+    /// Writes one line.
+    ///
+    /// # Errors
+    /// [`TrainError::Stream`].
+    pub fn line(&mut self, text: impl Display) -> Result<(), TrainError> {
+        writeln!(self.0, "{text}").map_err(failed)
+    }
+
+    /// Writes a line with a label in front, the texts of all such lines below each other.
+    ///
+    /// # Errors
+    /// [`TrainError::Stream`].
+    pub fn fact(&mut self, label: &str, text: impl Display) -> Result<(), TrainError> {
+        self.line(format_args!("{label:<12} {text}"))
+    }
+
+    /// Writes text as it is, at once.
+    ///
+    /// # Errors
+    /// [`TrainError::Stream`].
+    pub fn text(&mut self, text: &str) -> Result<(), TrainError> {
+        let written = self.0.write_all(text.as_bytes());
+        written.and_then(|()| self.0.flush()).map_err(failed)
+    }
+
+    /// Writes a table: the first column to the left, the others to the right.
+    ///
+    /// # Errors
+    /// [`TrainError::Stream`].
+    pub fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> Result<(), TrainError> {
+        let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
+        let width = |at: usize| cells(at).map(|c| c.chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = head
+            .iter()
+            .enumerate()
+            .map(|(at, title)| title.chars().count().max(width(at)))
+            .collect();
+        self.row(head.iter().copied(), &widths)?;
+        for row in rows {
+            self.row(row.iter().map(String::as_str), &widths)?;
+        }
+        Ok(())
+    }
+
+    fn row<'t>(
+        &mut self,
+        cells: impl Iterator<Item = &'t str>,
+        widths: &[usize],
+    ) -> Result<(), TrainError> {
+        let mut line = String::new();
+        for (at, (cell, &width)) in cells.zip(widths).enumerate() {
+            line += &match at {
+                0 => format!("{cell:<width$}"),
+                _ => format!("  {cell:>width$}"),
+            };
+        }
+        self.line(line.trim_end())
+    }
+}
+
+fn failed(source: std::io::Error) -> TrainError {
+    let stream = "output";
+    TrainError::Stream { stream, source }
+}
+
+/// A number with separators: `1,234,567`.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes as people read them.
+pub fn bytes(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    match mib {
+        _ if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        _ if mib >= 10.0 => format!("{mib:.0} MiB"),
+        _ => format!("{mib:.1} MiB"),
+    }
+}
+
+/// Seconds as people read them.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_line_up() {
+        let mut text = Vec::new();
+        let rows = [["anna", "7"], ["bo", "12345"]].map(|r| r.map(String::from).to_vec());
+        let mut out = Output(&mut text);
+        out.table(&["user", "n"], &rows).unwrap();
+        let expected = "user      n\nanna      7\nbo    12345\n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(123), "123");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(bytes(3 << 20), "3.0 MiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
+        assert_eq!(duration(42.0), "42.0 s");
+        assert_eq!(duration(600.0), "10 min");
+        assert_eq!(duration(7200.0), "2.0 h");
+    }
+}

@@ -1,0 +1,193 @@
+//! Where the time of a run goes: the listener of the spans that `trainer` marks its work with ([`trainer::profile`]).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+use trainer::profile::TARGET;
+
+/// The phases inside a micro-batch.
+const INSIDE: [&str; 4] = ["data", "forward", "loss", "backward"];
+
+/// The order in which a table shows phases.
+const ORDER: [&str; 9] = [
+    "loading",
+    "reference",
+    "data",
+    "forward",
+    "loss",
+    "backward",
+    "optimiser",
+    "validation",
+    "logging",
+];
+
+/// Adds up the time and the arithmetic of spans, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    totals: Arc<Mutex<Totals>>,
+}
+
+/// Time and arithmetic by name of span.
+pub type Totals = BTreeMap<&'static str, Total>;
+
+/// The spans of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Total {
+    /// Time inside, of all threads together.
+    pub time: Duration,
+    /// Floating-point operations.
+    pub flops: u64,
+}
+
+/// A phase of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Phase {
+    /// Its name.
+    pub name: &'static str,
+    /// Its part of the time on the clock: where threads work side by side, each second is shared among them.
+    pub seconds: f64,
+    /// Floating-point operations per second of that time; none where they are not counted.
+    pub rate: Option<f64>,
+}
+
+impl Profile {
+    /// Whether a span is one of ours.
+    pub fn wants(metadata: &Metadata<'_>) -> bool {
+        metadata.target() == TARGET
+    }
+
+    /// The sums so far.
+    pub fn totals(&self) -> Totals {
+        self.locked().clone()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Phases in the order of a run; those that did not occur are left out.
+pub fn phases(totals: &Totals) -> Vec<Phase> {
+    let seconds = |name: &str| totals.get(name).map_or(0.0, |t| t.time.as_secs_f64());
+    let inside: f64 = INSIDE.iter().map(|name| seconds(name)).sum();
+    // Seconds on the clock per second of a thread.
+    let scale = match inside > 0.0 {
+        true => seconds("gradients") / inside,
+        false => 1.0,
+    };
+    let known = |name| totals.get(name).map(|total| (name, total));
+    let phases = ORDER.into_iter().filter_map(known);
+    phases
+        .map(|(name, total)| {
+            let scale = if INSIDE.contains(&name) { scale } else { 1.0 };
+            let seconds = total.time.as_secs_f64() * scale;
+            let counted = total.flops > 0 && seconds > 0.0;
+            Phase {
+                name,
+                seconds,
+                rate: counted.then(|| total.flops as f64 / seconds),
+            }
+        })
+        .collect()
+}
+
+/// When a span was entered.
+struct Entered(Instant);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Profile {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let mut flops = Flops(0);
+        attributes.record(&mut flops);
+        let name = attributes.metadata().name();
+        self.locked().entry(name).or_default().flops += flops.0;
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().replace(Entered(Instant::now()));
+        }
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else {
+            return;
+        };
+        if let Some(Entered(start)) = span.extensions_mut().remove() {
+            let time = start.elapsed();
+            self.locked().entry(span.name()).or_default().time += time;
+        }
+    }
+}
+
+/// Reads a span's field `flops`.
+struct Flops(u64);
+
+impl Visit for Flops {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "flops" {
+            self.0 += value;
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::trace_span;
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn spans_are_added_up_by_name_with_their_arithmetic() {
+        let profile = Profile::default();
+        let layer = profile.clone().with_filter(filter_fn(Profile::wants));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            for flops in [3u64, 4] {
+                trace_span!(target: TARGET, "forward", flops).in_scope(|| {
+                    trace_span!(target: TARGET, "loss").in_scope(|| {
+                        std::thread::sleep(Duration::from_millis(5));
+                    });
+                });
+            }
+            trace_span!("forward", flops = 100u64).in_scope(|| {});
+        });
+        let totals = profile.totals();
+        assert_eq!(totals["forward"].flops, 7);
+        assert!(totals["loss"].time >= Duration::from_millis(10));
+        assert!(totals["forward"].time >= totals["loss"].time);
+        assert_eq!(totals.len(), 2);
+    }
+
+    #[test]
+    fn threads_side_by_side_share_the_time_on_the_clock() {
+        let total = |seconds, flops| Total {
+            time: Duration::from_secs(seconds),
+            flops,
+        };
+        let totals = Totals::from([
+            // Two threads: 20 s of work in 10 s.
+            ("gradients", total(10, 0)),
+            ("forward", total(6, 300)),
+            ("backward", total(14, 0)),
+            ("optimiser", total(1, 0)),
+        ]);
+        let found = phases(&totals);
+        let names: Vec<_> = found.iter().map(|phase| phase.name).collect();
+        assert_eq!(names, ["forward", "backward", "optimiser"]);
+        let seconds: Vec<_> = found.iter().map(|phase| phase.seconds).collect();
+        assert_eq!(seconds, [3.0, 7.0, 1.0]);
+        assert_eq!(found[0].rate, Some(100.0));
+        assert_eq!(found[1].rate, None);
+    }
+}

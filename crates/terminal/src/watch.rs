@@ -1,0 +1,83 @@
+//! The monitor of the programs: logs progress, stops at Ctrl-C, and where the system asks the program to end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use trainer::metrics::Line;
+use trainer::monitor::{Monitor, Stop};
+use trainer::progress::Progress;
+
+use crate::Bars;
+
+/// The least time between two lines of training.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// The exit code of a program that stopped early, as shells expect it after Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// Logs a line now and then. At the first Ctrl-C, SIGTERM or SIGHUP the run finishes its step and saves; the second ends
+/// the program.
+pub struct Watch {
+    bars: Bars,
+    stop: Arc<AtomicBool>,
+    last: Instant,
+}
+
+impl Watch {
+    /// Takes over Ctrl-C, SIGTERM and SIGHUP; a program may have one of these.
+    pub fn new() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = stop.clone();
+        let handler = move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(INTERRUPTED.into());
+            }
+            tracing::warn!("finishing this step, then saving; Ctrl-C again stops at once");
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
+            tracing::warn!("Ctrl-C will stop without saving: {error}");
+        }
+        let last = Instant::now();
+        let bars = Bars::default();
+        Self { bars, stop, last }
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Monitor for Watch {
+    fn line(&mut self, line: &Line, total: usize) {
+        let validation = line.split == "validation";
+        if !validation && self.last.elapsed() < LINE_EVERY {
+            return;
+        }
+        self.last = Instant::now();
+        let rewards = match (line.rewards_accuracies, line.rewards_margins) {
+            (Some(accuracy), Some(margin)) => {
+                format!(", accuracy {accuracy:.2}, margin {margin:.2}")
+            }
+            _ => String::new(),
+        };
+        tracing::info!(
+            "{} {}/{total}: loss {:.3}{rewards}, {:.2} comparisons/s",
+            line.split,
+            line.step,
+            line.loss,
+            line.comparisons_per_second,
+        );
+    }
+
+    fn progress(&self) -> &dyn Progress {
+        &self.bars
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        let asked = self.stop.load(Ordering::SeqCst);
+        asked.then_some(Stop::AfterSaving)
+    }
+}
