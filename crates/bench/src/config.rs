@@ -1,6 +1,5 @@
 //! `configs/<experiment>/<preset>.toml`: every number of an experiment, none in code.
 
-mod overlay;
 mod preset;
 mod system;
 

@@ -11,7 +11,7 @@ use trainer::pref_data::{ReadOptions, tldr};
 use trainer::tokenise::{Formatter, PromptConfig, TokenizedPair};
 use trainer::{TrainError, files, source};
 
-use crate::{DECODE_BATCHES, DECODE_PROMPT};
+use crate::{DECODE_BATCHES, DECODE_NEW, DECODE_PROMPT};
 
 /// Prompts of this many tokens are taken as they are.
 const PROMPT: std::ops::RangeInclusive<usize> = 180..=280;
@@ -19,6 +19,13 @@ const PROMPT: std::ops::RangeInclusive<usize> = 180..=280;
 const RESPONSE: std::ops::RangeInclusive<usize> = 15..=45;
 /// What prompts are made to have where there are too few of that length.
 const LENGTHENED: usize = 230;
+
+/// What a model needs room for: a prompt with soft tokens and a response, or a prompt and what is decoded after it.
+const LONGEST: usize = {
+    let trained = *PROMPT.end() + 10 + *RESPONSE.end();
+    let decoded = DECODE_PROMPT + DECODE_NEW + 1;
+    if trained > decoded { trained } else { decoded }
+};
 
 /// One comparison of `comparisons.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +70,12 @@ pub fn write(
     std::fs::create_dir_all(&target).map_err(|e| TrainError::io(&target, e))?;
     let file = hub::locate(model)?;
     let base = source::open(&file, Dtype::F32, &Device::flex())?;
+    let context = base.model.config().max_positions();
+    if context < LONGEST {
+        let found = format!("a model with a context of {context} tokens");
+        let expected = format!("at least {LONGEST}");
+        return Err(TrainError::config("model", found, expected));
+    }
     if file.extension().is_some_and(|end| end == "gguf") {
         let copy = folder.join(STORED);
         std::fs::copy(&file, &copy).map_err(|e| TrainError::io(&copy, e))?;

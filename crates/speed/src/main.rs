@@ -54,8 +54,12 @@ struct ContestArgs {
     /// Rounds of each side.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    #[command(flatten)]
-    size: SizeArgs,
+    /// Optimiser steps per round.
+    #[arg(long, default_value_t = 3)]
+    steps: usize,
+    /// Comparisons per step.
+    #[arg(long, default_value_t = 4)]
+    batch: usize,
     /// TRL's floating-point type; ours is f32.
     #[arg(long, default_value = "float32", value_parser = ["float32", "bfloat16"])]
     dtype: String,
@@ -68,17 +72,9 @@ struct ContestArgs {
 struct WorkerArgs {
     workload: Workload,
     folder: PathBuf,
-    #[command(flatten)]
-    size: SizeArgs,
-}
-
-#[derive(Args)]
-struct SizeArgs {
-    /// Optimiser steps per round.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long)]
     steps: usize,
-    /// Comparisons per step.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long)]
     batch: usize,
 }
 
@@ -105,8 +101,8 @@ fn main() -> ExitCode {
 /// Our side of a contest.
 fn work(args: &WorkerArgs) -> Result<(), TrainError> {
     let size = Size {
-        steps: args.size.steps,
-        batch: args.size.batch,
+        steps: args.steps,
+        batch: args.batch,
     };
     let (input, out) = (io::stdin().lock(), io::stdout().lock());
     worker::run(args.workload, &args.folder, size, input, out)
@@ -118,7 +114,7 @@ fn compete(args: &ContestArgs) -> Result<(), TrainError> {
         true => vec!["datasets/mini/tldr.jsonl".to_string()],
         false => args.data.clone(),
     };
-    let count = args.size.steps * args.size.batch;
+    let count = args.steps * args.batch;
     let facts = inputs::write(&args.work, &args.model, &data, count)?;
     eprintln!(
         "{count} comparisons: prompts of {:.0} tokens{}, responses of {:.0}; {} rounds of {} steps each",
@@ -126,7 +122,7 @@ fn compete(args: &ContestArgs) -> Result<(), TrainError> {
         if facts.lengthened { " (filled up)" } else { "" },
         facts.response_tokens,
         args.rounds,
-        args.size.steps
+        args.steps
     );
     let mut contests: Vec<Contest> = Vec::new();
     for &workload in &args.only {
@@ -194,6 +190,38 @@ fn theirs(args: &ContestArgs, workload: Workload) -> Command {
 /// What both sides are told.
 fn tell(command: &mut Command, args: &ContestArgs, workload: Workload) {
     command.arg(workload.name()).arg(&args.work);
-    command.args(["--steps", &args.size.steps.to_string()]);
-    command.args(["--batch", &args.size.batch.to_string()]);
+    command.args(["--steps", &args.steps.to_string()]);
+    command.args(["--batch", &args.batch.to_string()]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_told_about_all_contests_or_is_one_side_of_one() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        let all =
+            parse("speed --model m --python p --work w --only pdpo,llama-cpp --steps 2").unwrap();
+        let contests = all.contests.unwrap();
+        assert_eq!(contests.only, [Workload::Pdpo, Workload::LlamaCpp]);
+        assert_eq!((contests.rounds, contests.steps, contests.batch), (3, 2, 4));
+        assert!(all.side.is_none());
+        let mut command = Command::new("speed");
+        tell(command.arg("worker"), &contests, Workload::LlamaCpp);
+        let words = command
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned());
+        let side = parse(&format!("speed {}", words.collect::<Vec<_>>().join(" "))).unwrap();
+        let Some(Side::Worker(worker)) = side.side else {
+            panic!("no side");
+        };
+        assert_eq!(worker.workload, Workload::LlamaCpp);
+        assert_eq!(
+            (worker.folder, worker.steps, worker.batch),
+            ("w".into(), 2, 4)
+        );
+        assert!(parse("speed").is_err());
+        assert!(parse("speed --model m").is_err());
+    }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 use trainer::TrainError;
+use trainer::config::{Setting, read_toml};
 
-use super::overlay::{lay_over, missing, name_of, nested, parse};
 use super::system::SECTIONS;
 use super::{ExperimentConfig, SystemSettings};
 
@@ -30,32 +30,34 @@ impl<D: DeserializeOwned> Preset<D> {
     /// What the experiment does not know, by file, line and key.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         // For the sake of the line; the systems' own settings are known only where they are laid over the others.
-        trainer::config::read_toml::<ExperimentConfig<D>>(path)?;
+        read_toml::<ExperimentConfig<D>>(path)?;
         let preset = Self {
             path: path.into(),
-            root: trainer::config::read_toml(path)?,
+            root: read_toml(path)?,
             chosen: Vec::new(),
             data: PhantomData,
         };
         preset.config().map(|_| preset)
     }
 
-    /// Sets the value below the keys of `path`, for all systems.
+    /// Lays a setting over it. One for all systems holds for those that say otherwise, too.
     ///
     /// # Errors
-    /// A value that the key cannot have.
-    pub fn set(&mut self, path: &[&str], value: impl Into<Value>) -> Result<(), TrainError> {
-        let set = self.lay_over(nested(path, value.into()));
-        set.map_err(|problem| TrainError::format(&self.path, problem))
-    }
-
-    /// Sets what `--set KEY=VALUE` says.
-    ///
-    /// # Errors
-    /// An unknown key, or a value that it cannot have.
-    pub fn set_text(&mut self, text: &str) -> Result<(), TrainError> {
-        let set = parse(text).and_then(|over| self.lay_over(over));
-        set.map_err(|problem| TrainError::Usage(format!("--set {text}: {problem}")))
+    /// An unknown key, or a value that it cannot have; the preset is then as it was.
+    pub fn set(&mut self, setting: &Setting) -> Result<(), TrainError> {
+        let mut root = self.root.clone();
+        setting.apply(&mut root)?;
+        let mut parts = setting.key().split('.');
+        if let Some(section) = parts.next().filter(|part| SECTIONS.contains(part)) {
+            let key = parts.next();
+            systems(&mut root).for_each(|system| forget(system, section, key));
+        }
+        settings::<D>(&root, &self.chosen).map_err(|problem| TrainError::Setting {
+            setting: setting.to_string(),
+            problem,
+        })?;
+        self.root = root;
+        Ok(())
     }
 
     /// Sets a key of the user model of every system that has one.
@@ -87,17 +89,14 @@ impl<D: DeserializeOwned> Preset<D> {
     /// A system that is not there.
     pub fn choose(&mut self, names: &[String]) -> Result<(), TrainError> {
         let systems = self.root.get("systems").and_then(Value::as_array);
-        let there: Vec<&str> = systems.into_iter().flatten().filter_map(name_of).collect();
-        match names.iter().find(|name| !there.contains(&name.as_str())) {
-            Some(name) => Err(TrainError::format(
-                &self.path,
-                missing("systems", name, &there),
-            )),
-            None => {
-                self.chosen = names.to_vec();
-                Ok(())
-            }
+        let name_of = |system: &Value| Some(system.get("name")?.as_str()?.to_owned());
+        let there: Vec<String> = systems.into_iter().flatten().filter_map(name_of).collect();
+        if let Some(name) = names.iter().find(|name| !there.contains(name)) {
+            let expected = format!("some of {}", there.join(", "));
+            return Err(TrainError::config("systems", name, expected));
         }
+        self.chosen = names.to_vec();
+        Ok(())
     }
 
     /// The settings.
@@ -107,25 +106,6 @@ impl<D: DeserializeOwned> Preset<D> {
     pub fn config(&self) -> Result<ExperimentConfig<D>, TrainError> {
         let config = settings(&self.root, &self.chosen);
         config.map_err(|problem| TrainError::format(&self.path, problem))
-    }
-
-    /// Nothing has changed where this fails.
-    fn lay_over(&mut self, over: Table) -> Result<(), String> {
-        let mut root = self.root.clone();
-        lay_over(&mut root, over.clone())?;
-        // What is said for all holds for the systems that say otherwise, too.
-        for system in systems(&mut root) {
-            for section in SECTIONS {
-                if let (Some(Value::Table(own)), Some(Value::Table(said))) =
-                    (system.get_mut(section), over.get(section))
-                {
-                    own.retain(|key, _| !said.contains_key(key));
-                }
-            }
-        }
-        settings::<D>(&root, &self.chosen)?;
-        self.root = root;
-        Ok(())
     }
 
     fn users(&mut self) -> impl Iterator<Item = &mut Table> {
@@ -139,6 +119,14 @@ fn systems(root: &mut Table) -> impl Iterator<Item = &mut Table> {
         .into_iter()
         .flatten()
         .filter_map(Value::as_table_mut)
+}
+
+/// Leaves out what a system says itself of a key of a section; without a key, of the section.
+fn forget(system: &mut Table, section: &str, key: Option<&str>) {
+    match (system.get_mut(section), key) {
+        (Some(Value::Table(own)), Some(key)) => drop(own.remove(key)),
+        _ => drop(system.remove(section)),
+    }
 }
 
 /// The settings of the chosen systems, or of all where none is chosen.

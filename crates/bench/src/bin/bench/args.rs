@@ -6,6 +6,7 @@ use bench::config::Preset;
 use clap::{Args, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use trainer::TrainError;
+use trainer::config::Setting;
 
 /// Reproductions of the P-RLHF paper.
 #[derive(Parser)]
@@ -76,7 +77,7 @@ pub struct Common {
     /// Sets any key of the configuration, such as `training.learning_rate=1e-4` for all systems or
     /// `systems.pdpo-cluster.training.epochs=2` for one; may be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    set: Vec<Setting>,
 }
 
 /// Who judges, for win rates.
@@ -96,13 +97,13 @@ pub struct Judge {
 impl Judge {
     fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
         if let Some(url) = &self.judge_url {
-            preset.set(&["judge", "url"], url.as_str())?;
+            preset.set(&Setting::new("judge.url", url.as_str()))?;
         }
         if let Some(model) = &self.judge_model {
-            preset.set(&["judge", "model"], model.as_str())?;
+            preset.set(&Setting::new("judge.model", model.as_str()))?;
         }
         if let Some(calls) = self.judge_calls {
-            preset.set(&["judge", "budget"], i64::from(calls))?;
+            preset.set(&Setting::new("judge.budget", i64::from(calls)))?;
         }
         Ok(())
     }
@@ -117,13 +118,13 @@ impl Common {
 
     fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
         if !self.data.is_empty() {
-            preset.set(&["data", "paths"], self.data.clone())?;
+            preset.set(&Setting::new("data.paths", self.data.clone()))?;
         }
         if let Some(model) = &self.model {
-            preset.set(&["model", "source"], model.as_str())?;
+            preset.set(&Setting::new("model.source", model.as_str()))?;
         }
         if let Some(alpha) = self.alpha {
-            preset.set(&["objective", "alpha"], alpha)?;
+            preset.set(&Setting::new("objective.alpha", alpha))?;
         }
         if let Some(tokens) = self.user_tokens {
             preset.set_users("user_tokens", i64::from(tokens));
@@ -156,8 +157,8 @@ pub trait Flags {
     fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
         self.common().change(preset)?;
         self.change_own(preset)?;
-        let mut said = self.common().set.iter();
-        said.try_for_each(|text| preset.set_text(text))
+        let mut settings = self.common().set.iter();
+        settings.try_for_each(|setting| preset.set(setting))
     }
 }
 
@@ -183,13 +184,13 @@ impl Flags for TldrArgs {
 
     fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
         if let Some(policies) = &self.policies {
-            preset.set(&["data", "policies"], policies.as_str())?;
+            preset.set(&Setting::new("data.policies", policies.as_str()))?;
         }
         if let Some(workers) = self.workers {
-            preset.set(&["data", "workers"], i64::from(workers))?;
+            preset.set(&Setting::new("data.workers", i64::from(workers)))?;
         }
         if let Some(seed) = self.population_seed {
-            preset.set(&["data", "population_seed"], i64::from(seed))?;
+            preset.set(&Setting::new("data.population_seed", i64::from(seed)))?;
             preset.remove("data", "minority_share"); // This very seed.
         }
         Ok(())
@@ -222,7 +223,7 @@ impl Flags for PsoupsArgs {
 
     fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
         if let Some(prompts) = &self.prompts {
-            preset.set(&["data", "prompts"], prompts.display().to_string())?;
+            preset.set(&Setting::new("data.prompts", prompts.display().to_string()))?;
         }
         self.judge.change(preset)
     }
