@@ -128,6 +128,14 @@ impl Formatter {
         })
     }
 
+    /// Has the chat template tell this time, in seconds since 1970, instead of that of the call: a run that goes on makes the
+    /// same ids as when it began.
+    #[must_use]
+    pub fn with_clock(mut self, unix_seconds: u64) -> Self {
+        self.chat = self.chat.map(|chat| chat.with_clock(unix_seconds));
+        self
+    }
+
     /// The soft tokens that it keeps room for.
     pub fn user_tokens(&self) -> usize {
         self.user_tokens
