@@ -32,6 +32,7 @@ const EXAMPLES: &[Example] = &[
     example("generate", &[]),
     example("inspect_model", &[]),
     // trainer
+    example("own_loss", &[]),
     example("train_two_users", &[]),
     // judge
     example("judge_two_texts", &[]),

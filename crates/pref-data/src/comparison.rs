@@ -54,7 +54,7 @@ pub enum Prompt {
 
 impl Prompt {
     /// Length in Unicode characters; for a chat, of all contents together.
-    pub fn characters(&self) -> usize {
+    pub(crate) fn characters(&self) -> usize {
         match self {
             Prompt::Text(text) => text.chars().count(),
             Prompt::Chat(messages) => messages.iter().map(|m| m.content.chars().count()).sum(),
@@ -94,7 +94,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Lengths of chosen and rejected response in Unicode characters.
-    pub fn lengths(&self) -> (usize, usize) {
+    pub(crate) fn lengths(&self) -> (usize, usize) {
         (self.chosen.chars().count(), self.rejected.chars().count())
     }
 

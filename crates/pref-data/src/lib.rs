@@ -35,7 +35,7 @@ pub use error::{DataError, RecordError, SplitError};
 pub use layout::{Layout, read_comparisons};
 pub use prompts::read_prompts;
 pub use reader::{ReadOptions, Reader};
-pub use skipped::{Skipped, SkippedReason};
+pub use skipped::Skipped;
 pub use split::{Split, SplitOrigin, SplitRatios, split_by_source};
 
 /// Compiles the example of the README.

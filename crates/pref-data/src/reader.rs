@@ -59,11 +59,6 @@ impl<T> Reader<T> {
         &self.skipped
     }
 
-    /// The files, in reading order.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.all
-    }
-
     /// Reads everything into memory.
     ///
     /// # Errors

@@ -7,11 +7,10 @@ use serde::Serialize;
 
 /// One reason for leaving records out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SkippedReason {
-    /// How many.
-    pub count: u64,
+struct SkippedReason {
+    count: u64,
     /// Where the first one was, as `file:line` or by the name of its source.
-    pub first: String,
+    first: String,
 }
 
 /// How many records were left out, by reason. Reasons are short sentences, the same for every record of a kind.
@@ -49,10 +48,16 @@ impl Skipped {
     }
 
     /// Reasons in alphabetical order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &SkippedReason)> {
+    fn iter(&self) -> impl Iterator<Item = (&str, &SkippedReason)> {
         self.reasons
             .iter()
             .map(|(reason, entry)| (reason.as_str(), entry))
+    }
+
+    /// The reasons, in alphabetical order.
+    #[cfg(test)]
+    pub(crate) fn reasons(&self) -> Vec<&str> {
+        self.iter().map(|(reason, _)| reason).collect()
     }
 
     /// Adds the counts of another account.

@@ -87,7 +87,7 @@ pub(crate) fn write_atomically(files: &[(&Path, &[u8])]) -> Result<(), FileError
     for (path, bytes) in files {
         written.push((
             path,
-            write_beside(path, bytes).map_err(FileError::io(path))?,
+            write_temporary(path, bytes).map_err(FileError::io(path))?,
         ));
     }
     for (path, file) in written {
@@ -97,7 +97,7 @@ pub(crate) fn write_atomically(files: &[(&Path, &[u8])]) -> Result<(), FileError
     Ok(())
 }
 
-fn write_beside(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
+fn write_temporary(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let mut file = NamedTempFile::new_in(dir.unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;

@@ -94,13 +94,11 @@ impl TldrSplit {
 
     fn case(&self, comparison: &Comparison) -> Case {
         let user = comparison.user.as_ref().map_or("", |u| u.as_str());
-        let count = |text: &str| text.chars().count().max(1) as f64;
-        let (a, b) = (count(&comparison.chosen), count(&comparison.rejected));
         Case {
             user: user.into(),
             group: comparison.group.clone().unwrap_or_default(),
             seen: self.users.contains_key(user),
-            ratio: a.max(b) / a.min(b),
+            ratio: comparison.length_ratio(),
         }
     }
 

@@ -35,6 +35,17 @@ fn of(data: &PsoupsData, profile: ProfileId) -> Vec<Comparison> {
         .collect()
 }
 
+fn opposite(profile: ProfileId) -> ProfileId {
+    match profile {
+        ProfileId::P1A => ProfileId::P1B,
+        ProfileId::P1B => ProfileId::P1A,
+        ProfileId::P2A => ProfileId::P2B,
+        ProfileId::P2B => ProfileId::P2A,
+        ProfileId::P3A => ProfileId::P3B,
+        ProfileId::P3B => ProfileId::P3A,
+    }
+}
+
 fn words(text: &str) -> usize {
     text.split_whitespace().count()
 }
@@ -85,7 +96,7 @@ fn preference_texts_are_found_whole_and_gone_from_the_instructions() {
 fn both_profiles_of_a_dimension_judge_the_same_pairs_swapped() {
     let data = shipped();
     for profile in ProfileId::ALL {
-        let swapped: HashSet<(String, String, String)> = of(&data, profile.opposite())
+        let swapped: HashSet<(String, String, String)> = of(&data, opposite(profile))
             .into_iter()
             .map(|item| (item.source, item.rejected, item.chosen))
             .collect();
@@ -135,7 +146,7 @@ fn warm_answers_speak_to_the_reader_and_cold_ones_do_not() {
 fn openings_vary_within_a_small_set() {
     let data = shipped();
     for profile in ProfileId::ALL {
-        if profile.dimension() == 2 {
+        if profile.name().starts_with("P2") {
             continue; // half of these begin with the answer itself
         }
         let first = |item: &Comparison| item.chosen.split_whitespace().next().unwrap().to_owned();

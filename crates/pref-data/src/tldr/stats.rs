@@ -24,7 +24,7 @@ impl GroupCounts {
     }
 
     /// One group's number.
-    pub fn get(&self, group: Group) -> usize {
+    pub(super) fn get(&self, group: Group) -> usize {
         match group {
             Group::Majority => self.majority,
             Group::Minority => self.minority,
@@ -32,7 +32,7 @@ impl GroupCounts {
     }
 
     /// One group's share of `whole` in percent, 0 if the whole is empty.
-    pub fn percent(&self, group: Group, whole: usize) -> f64 {
+    pub(super) fn percent(&self, group: Group, whole: usize) -> f64 {
         100.0 * self.get(group) as f64 / whole.max(1) as f64
     }
 

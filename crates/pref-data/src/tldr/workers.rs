@@ -66,7 +66,7 @@ impl Workers {
     }
 
     /// The rank, from 1.
-    pub fn rank_of(&self, id: &UserId) -> Option<usize> {
+    pub(super) fn rank_of(&self, id: &UserId) -> Option<usize> {
         self.ranks.get(id).copied()
     }
 

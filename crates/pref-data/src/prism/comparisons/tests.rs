@@ -131,10 +131,9 @@ fn odd_turns_are_counted_and_give_no_comparison() {
         let (all, skipped) = made(vec![odd, good.clone()], ComparisonOptions::default());
         let (last, before) = all.split_last().unwrap();
         assert_eq!(pairs(before), expected);
-        let counted: Vec<&str> = skipped.iter().map(|(reason, _)| reason).collect();
         let mut reasons = reasons.clone();
         reasons.sort_unstable();
-        assert_eq!(counted, reasons);
+        assert_eq!(skipped.reasons(), reasons);
         let history: &[&str] = if in_history {
             &["user: o", "assistant: a", "user: q"]
         } else {
