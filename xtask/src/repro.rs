@@ -109,13 +109,23 @@ pub struct PrismArgs {
 #[derive(clap::Args, Default)]
 struct Judge {
     /// An OpenAI-compatible endpoint that judges pairs of responses.
-    #[arg(long, value_name = "URL", requires = "judge_model")]
+    #[arg(
+        long,
+        help_heading = "Judge",
+        value_name = "URL",
+        requires = "judge_model"
+    )]
     judge_url: Option<String>,
     /// The model that judges.
-    #[arg(long, value_name = "NAME", requires = "judge_url")]
+    #[arg(
+        long,
+        help_heading = "Judge",
+        value_name = "NAME",
+        requires = "judge_url"
+    )]
     judge_model: Option<String>,
     /// At most so many calls of the judge.
-    #[arg(long, value_name = "N", requires = "judge_url")]
+    #[arg(long, help_heading = "Judge", value_name = "N", requires = "judge_url")]
     judge_calls: Option<usize>,
 }
 
