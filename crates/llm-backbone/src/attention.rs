@@ -5,11 +5,14 @@ use burn::tensor::{Bool, DType, Tensor};
 use crate::fused::attention;
 use crate::linear::cast_if_needed;
 
+/// What is added to the score of a hidden key.
+pub(crate) const HIDDEN: f32 = -1e30;
+
 /// Turns "may look at" (`[batch, 1, queries, keys]`, true = visible) into a bias to add to the scores, in f32.
 ///
 /// Hidden entries get a large finite negative number, so that a row in which nothing is visible stays finite.
 pub fn bias_from_visible(visible: Tensor<4, Bool>) -> Tensor<4> {
-    let bias = visible.bool_not().float().mul_scalar(-1e30);
+    let bias = visible.bool_not().float().mul_scalar(HIDDEN);
     cast_if_needed(bias, DType::F32)
 }
 
