@@ -2,10 +2,10 @@
 
 use judge::JudgeConfig;
 use serde::{Deserialize, Serialize};
-use trainer::config::{Kind, ModelSection, Objective, TrainingSection, UsersSection};
+use trainer::config::{Kind, ModelSection, SftConfig, TrainingSection, UsersSection};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
-use trainer::sft::SftConfig;
+use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::tokenise::PromptConfig;
 
 use crate::report::Difference;
@@ -33,7 +33,7 @@ pub struct ExperimentConfig<D> {
     pub lora: LoraConfig,
     /// `[objective]`
     #[serde(default)]
-    pub objective: Objective,
+    pub objective: ObjectiveConfig,
     /// `[training]`
     #[serde(default)]
     pub training: TrainingSection,
@@ -133,8 +133,8 @@ impl SystemConfig {
     }
 
     /// The objective of this system.
-    pub fn objective(&self, base: &Objective) -> Objective {
-        Objective {
+    pub fn objective(&self, base: &ObjectiveConfig) -> ObjectiveConfig {
+        ObjectiveConfig {
             alpha: self.alpha.unwrap_or(base.alpha),
             ..base.clone()
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use trainer::eval::Scored;
 use trainer::metrics::Line;
 
 use crate::report::{Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, RatioBand, stats};
@@ -29,11 +28,8 @@ pub struct Case {
 pub type Users = BTreeMap<String, String>;
 
 /// Accuracy-top, Accuracy-generic and Accuracy-average (reference, section 5).
-pub fn accuracy(cases: &[Case], scored: &[Scored], bands: &[f64]) -> Accuracy {
-    let rows: Vec<(&Case, bool)> = cases
-        .iter()
-        .zip(scored.iter().map(Scored::correct))
-        .collect();
+pub fn accuracy(cases: &[Case], correct: &[bool], bands: &[f64]) -> Accuracy {
+    let rows: Vec<(&Case, bool)> = cases.iter().zip(correct.iter().copied()).collect();
     let pooled = |keep: &dyn Fn(&Case) -> bool| {
         let kept: Vec<bool> = rows
             .iter()
@@ -193,14 +189,6 @@ mod tests {
         }
     }
 
-    fn scored(margin: f32) -> Scored {
-        Scored {
-            reward_chosen: margin,
-            reward_rejected: 0.0,
-            loss: 0.0,
-        }
-    }
-
     #[test]
     fn accuracies_are_pooled_over_rows_and_averaged_over_workers() {
         let cases = [
@@ -211,8 +199,7 @@ mod tests {
             case("c", MINORITY, true, 2.0),
             case("z", MINORITY, false, 2.0),
         ];
-        // A margin of exactly zero is not correct.
-        let rows = [1.0, 1.0, 0.0, -1.0, 1.0, -1.0].map(scored);
+        let rows = [true, true, false, false, true, false];
         let found = accuracy(&cases, &rows, &[1.0, 1.2]);
         assert_eq!(found.top, Some(3.0 / 5.0));
         assert_eq!(found.generic, Some(0.0));

@@ -3,23 +3,24 @@
 //! It stands in for a pre-trained model where nothing is to be downloaded. It is written as a Hugging Face directory, so
 //! that the adapters trained on it mean something.
 
-use std::path::Path;
-
-use terminal::Bars;
 use trainer::burn::tensor::Device;
-use trainer::config::Dtype;
+use trainer::config::{Dtype, SftConfig, TrainingSection};
 use trainer::dataset::Dataset;
-use trainer::llm_backbone::Model;
 use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::{WeightError, write_safetensors};
+use trainer::llm_backbone::{LoraConfig, Model};
+use trainer::monitor::Monitor;
+use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Prompt};
+use trainer::session::{Session, SessionConfig};
 use trainer::source::{self, BaseModel};
+use trainer::task::{Language, Responses};
 use trainer::tokenise::{Formatter, PromptConfig};
-use trainer::{TrainError, files, sft};
+use trainer::{TrainError, files};
 
 use crate::config::TinyConfig;
-use crate::experiment::stage;
+use crate::experiment::stage::{self, Stage};
 
 const BOS: &str = "<|startoftext|>";
 const EOS: &str = "<|endoftext|>";
@@ -30,14 +31,15 @@ const EOS: &str = "<|endoftext|>";
 /// Sizes that make no model, a comparison longer than its context, a folder that cannot be written, or training that
 /// diverges.
 pub fn make(
-    dir: &Path,
+    stage: Stage<'_>,
     config: &TinyConfig,
     prompt: &PromptConfig,
     user_tokens: usize,
     (train, data_key): (&[Comparison], &str),
-    seed: u64,
     device: &Device,
+    monitor: &mut dyn Monitor,
 ) -> Result<BaseModel, TrainError> {
+    let Stage { dir, seed, .. } = stage;
     let settings = serde_json::json!({
         "tiny": config, "prompt": prompt, "user_tokens": user_tokens, "data": data_key, "seed": seed,
     });
@@ -56,8 +58,8 @@ pub fn make(
         let dataset = Dataset::new(train, &formatter)?;
         dataset.check_context(user_tokens, llama.max_positions())?;
         let model = Model::random(&llama, seed, device)?.trainable();
-        let (model, loss) = sft::fine_tune(model, &dataset, &config.sft, seed, &Bars::default())?;
-        tracing::info!("tiny model: {loss:.3} nats per token at the end of fine-tuning");
+        let key = settings.to_string();
+        let model = fine_tune(model, &dataset, &config.sft, stage, &key, monitor)?;
         write_safetensors(dir.join("model.safetensors"), model.export())?;
         let path = dir.join("config.json");
         let text = serde_json::to_string_pretty(&llama.to_hf_json())
@@ -66,6 +68,39 @@ pub fn make(
         stage::mark_done(dir, &settings)?;
     }
     source::open(dir, Dtype::F32, device)
+}
+
+/// Trains all weights on both responses.
+fn fine_tune(
+    model: Model,
+    dataset: &Dataset,
+    sft: &SftConfig,
+    stage: Stage<'_>,
+    model_key: &str,
+    monitor: &mut dyn Monitor,
+) -> Result<Model, TrainError> {
+    let task = Language {
+        responses: Responses::Both,
+        prompts_too: sft.prompts_too,
+    };
+    let whole = TrainingSection {
+        micro_rows: sft.batch,
+        ..TrainingSection::default()
+    };
+    let session = SessionConfig {
+        dir: stage.dir.join("training"),
+        base: "tiny".into(),
+        model_key: model_key.into(),
+        seed: stage.seed,
+        lora: LoraConfig::default(),
+        training: sft.training(&whole, dataset.items.len()),
+        further_devices: Vec::new(),
+        clock: None,
+    };
+    let start = (Policy::plain(model), None);
+    let data = (dataset.examples(None), Vec::new());
+    let outcome = Session::new(session, task, start, data, stage.resume)?.run(monitor)?;
+    Ok(outcome.policy.model)
 }
 
 fn texts(train: &[Comparison]) -> impl Iterator<Item = String> + '_ {

@@ -2,33 +2,33 @@
 #![allow(clippy::print_stdout)]
 
 use burn::tensor::{Device, Tensor};
-use pdpo_loss::{Branch, PairLogProbs, Personalised, PreferenceLoss};
+use pdpo_loss::{Branch, Dpo, Objective, Pair, PairLogProbs};
 
 fn main() -> Result<(), pdpo_loss::LossError> {
     let device = Device::flex().autodiff();
-    let row = |values: [f32; 4]| Tensor::<1>::from_floats(values, &device);
-    let pairs = PairLogProbs {
-        policy_chosen: row([-20.0, -31.0, -22.0, -30.0]).require_grad(),
-        policy_rejected: row([-27.0, -35.0, -25.0, -36.0]),
-        reference_chosen: row([-22.0, -30.0, -22.0, -30.0]),
-        reference_rejected: row([-25.0, -36.0, -25.0, -36.0]),
-        chosen_tokens: row([9.0, 12.0, 9.0, 12.0]),
-        rejected_tokens: row([10.0, 14.0, 10.0, 14.0]),
+    let pair = |chosen: [f32; 4], rejected: [f32; 4]| Pair {
+        chosen: Tensor::from_floats(chosen, &device),
+        rejected: Tensor::from_floats(rejected, &device),
     };
+    let mut policy = pair([-20.0, -31.0, -22.0, -30.0], [-27.0, -35.0, -25.0, -36.0]);
+    policy.chosen = policy.chosen.require_grad();
+    let reference = pair([-22.0, -30.0, -22.0, -30.0], [-25.0, -36.0, -25.0, -36.0]);
+    let tokens = pair([9.0, 12.0, 9.0, 12.0], [10.0, 14.0, 10.0, 14.0]);
+    let pairs = PairLogProbs::new(policy, Some(reference), tokens)?;
     let branches = [Branch::User, Branch::User, Branch::Generic, Branch::Generic];
 
-    let loss = PreferenceLoss::dpo(0.1)?;
-    let objective = Personalised::new(0.5)?.combine(loss.per_comparison(&pairs), &branches, 2)?;
-    let rewards = loss.rewards(&pairs);
-    println!("loss {:.4}", objective.to_data());
+    let objective = Objective::new(Dpo::new(0.1)?, 0.5)?;
+    let rows = objective.evaluate(&pairs)?;
+    let loss = objective.mix().combine(rows.loss, &branches, 2)?;
+    println!("loss {:.4}", loss.to_data());
     println!(
         "margins {:.2}, accuracies {}",
-        rewards.margins.to_data(),
-        rewards.accuracies.to_data()
+        rows.rewards.margins.to_data(),
+        rows.rewards.accuracies.to_data()
     );
 
-    let gradients = objective.backward();
-    if let Some(gradient) = pairs.policy_chosen.grad(&gradients) {
+    let gradients = loss.backward();
+    if let Some(gradient) = pairs.policy().chosen.grad(&gradients) {
         println!("d loss / d log pi(chosen) {:.4}", gradient.to_data());
     }
     Ok(())

@@ -22,6 +22,14 @@ pub enum LossError {
         /// The value given.
         found: f64,
     },
+    /// A term that is added to the loss has a weight.
+    #[error("`{key}` is {found}, expected 0 or a positive number")]
+    Weight {
+        /// The weight's key.
+        key: &'static str,
+        /// The value given.
+        found: f64,
+    },
     /// Two inputs that hold one value per row differ in length.
     #[error("`{field}` has {found} rows, expected {expected}")]
     Rows {
@@ -32,10 +40,16 @@ pub enum LossError {
         /// The length of the others.
         expected: usize,
     },
+    /// The loss compares the policy with a reference.
+    #[error("this loss needs the reference's log-probabilities, and none are given")]
+    NoReference,
+    /// A loss of another crate refuses its settings or inputs.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// `Ok` when `beta` is finite and positive.
-pub(crate) fn check_beta(beta: f64) -> Result<(), LossError> {
+pub(crate) fn validate_beta(beta: f64) -> Result<(), LossError> {
     if beta.is_finite() && beta > 0.0 {
         Ok(())
     } else {

@@ -7,44 +7,50 @@
 //! A training step reads:
 //!
 //! 1. fill a [`PairLogProbs`] (one row per comparison and branch);
-//! 2. [`PreferenceLoss::per_comparison`] gives one loss per row;
+//! 2. [`Objective::evaluate`] gives one loss per row with its parts, and rewards, margins, accuracies: what validation and
+//!    reports read, too;
 //! 3. [`Personalised::combine`] weighs the rows into the part of the batch objective that they
-//!    carry, so that gradients of several micro-batches simply add up;
-//! 4. [`PreferenceLoss::rewards`] gives what one logs: rewards, margins, accuracies.
+//!    carry, so that gradients of several micro-batches simply add up.
+//!
+//! A loss is a [`PairLoss`]: one of this crate's, found by name in a file ([`ObjectiveConfig`]), or one's own.
 //!
 //! Formulas: Li, Zhou, Lipton, Leqi, "Personalized Language Modeling from Personalized Human
 //! Feedback" (arXiv 2402.05133), which builds on DPO (arXiv 2305.18290) and IPO (arXiv 2310.12036).
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use pdpo_loss::{Branch, PairLogProbs, Personalised, PreferenceLoss};
+//! use pdpo_loss::{Branch, Dpo, Objective, Pair, PairLogProbs};
 //!
 //! let device = Device::flex().autodiff();
-//! let row = |values: [f32; 2]| Tensor::<1>::from_floats(values, &device);
-//! let pairs = PairLogProbs {
-//!     policy_chosen: row([-20.0, -22.0]).require_grad(),
-//!     policy_rejected: row([-27.0, -25.0]),
-//!     reference_chosen: row([-22.0, -22.0]),
-//!     reference_rejected: row([-25.0, -25.0]),
-//!     chosen_tokens: row([9.0, 9.0]),
-//!     rejected_tokens: row([10.0, 10.0]),
+//! let pair = |chosen: [f32; 2], rejected: [f32; 2]| Pair {
+//!     chosen: Tensor::from_floats(chosen, &device),
+//!     rejected: Tensor::from_floats(rejected, &device),
 //! };
-//! let losses = PreferenceLoss::dpo(0.1)?.per_comparison(&pairs);
+//! let mut policy = pair([-20.0, -22.0], [-27.0, -25.0]);
+//! policy.chosen = policy.chosen.require_grad();
+//! let reference = pair([-22.0, -22.0], [-25.0, -25.0]);
+//! let tokens = pair([9.0, 9.0], [10.0, 10.0]);
+//! let pairs = PairLogProbs::new(policy, Some(reference), tokens)?;
+//!
+//! let objective = Objective::new(Dpo::new(0.1)?, 0.5)?;
+//! let rows = objective.evaluate(&pairs)?;
 //! let branches = [Branch::User, Branch::Generic];
-//! let objective = Personalised::new(0.5)?.combine(losses, &branches, 1)?;
-//! let gradients = objective.backward();
-//! # assert!(pairs.policy_chosen.grad(&gradients).is_some());
+//! let loss = objective.mix().combine(rows.loss, &branches, 1)?;
+//! let gradients = loss.backward();
+//! # assert!(pairs.policy().chosen.grad(&gradients).is_some());
 //! # Ok::<(), pdpo_loss::LossError>(())
 //! ```
 
 mod error;
+mod objective;
 mod pairs;
 mod personalised;
 mod preference;
 mod rewards;
 
 pub use error::LossError;
-pub use pairs::PairLogProbs;
+pub use objective::{Evaluation, Objective, ObjectiveConfig, Part, ScoredRow};
+pub use pairs::{Pair, PairLogProbs};
 pub use personalised::{Branch, Personalised};
-pub use preference::PreferenceLoss;
+pub use preference::{Dpo, Ipo, PairLoss, PreferenceLoss};
 pub use rewards::Rewards;

@@ -4,44 +4,48 @@ use burn::tensor::Tensor;
 
 use crate::LossError;
 
-/// Log-probabilities of a batch of comparisons, under the policy and under the reference.
+/// One number per row for each of its two responses, `[rows]` each.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Of the preferred response, `y1`.
+    pub chosen: Tensor<1>,
+    /// Of the other response, `y2`.
+    pub rejected: Tensor<1>,
+}
+
+/// Log-probabilities of a batch of comparisons, under the policy and under the reference. A row is a comparison in one
+/// branch.
 ///
-/// Every tensor has shape `[batch]`. A log-probability (natural logarithm) is the SUM over the
-/// response's tokens, its end-of-sequence token included, prompt and soft tokens excluded. The
-/// reference never sees a soft prompt and needs no gradient.
+/// A log-probability (natural logarithm) is the SUM over the response's tokens, its end-of-sequence token included, prompt and
+/// soft tokens excluded. The reference never sees a soft prompt and needs no gradient.
 #[derive(Debug, Clone)]
 pub struct PairLogProbs {
-    /// log pi(y1 | x, u), the preferred response under the policy.
-    pub policy_chosen: Tensor<1>,
-    /// log pi(y2 | x, u), the other response under the policy.
-    pub policy_rejected: Tensor<1>,
-    /// log pi_ref(y1 | x), the preferred response under the reference.
-    pub reference_chosen: Tensor<1>,
-    /// log pi_ref(y2 | x), the other response under the reference.
-    pub reference_rejected: Tensor<1>,
-    /// Number of scored tokens of the preferred response, as floats; losses on per-token means
-    /// divide by it.
-    pub chosen_tokens: Tensor<1>,
-    /// Number of scored tokens of the other response, as floats.
-    pub rejected_tokens: Tensor<1>,
+    policy: Pair,
+    reference: Option<Pair>,
+    tokens: Pair,
 }
 
 impl PairLogProbs {
-    /// The number of rows, after checking that the six tensors agree on it.
+    /// Puts together log pi(y | x, u) under the policy, log pi_ref(y | x) under the reference (none for a loss that needs
+    /// none), and the number of scored tokens of each response, as floats.
     ///
     /// # Errors
     ///
-    /// [`LossError::Rows`] names the first tensor whose length differs from `policy_chosen`'s.
-    pub fn rows(&self) -> Result<usize, LossError> {
-        let [expected] = self.policy_chosen.dims();
-        let others = [
-            ("policy_rejected", &self.policy_rejected),
-            ("reference_chosen", &self.reference_chosen),
-            ("reference_rejected", &self.reference_rejected),
-            ("chosen_tokens", &self.chosen_tokens),
-            ("rejected_tokens", &self.rejected_tokens),
+    /// [`LossError::Rows`] names the first tensor whose length differs from that of the preferred responses under the policy.
+    pub fn new(policy: Pair, reference: Option<Pair>, tokens: Pair) -> Result<Self, LossError> {
+        let [expected] = policy.chosen.dims();
+        let reference_fields = reference.iter().flat_map(|reference| {
+            [
+                ("reference chosen", &reference.chosen),
+                ("reference rejected", &reference.rejected),
+            ]
+        });
+        let fields = [
+            ("policy rejected", &policy.rejected),
+            ("tokens chosen", &tokens.chosen),
+            ("tokens rejected", &tokens.rejected),
         ];
-        for (field, tensor) in others {
+        for (field, tensor) in fields.into_iter().chain(reference_fields) {
             let [found] = tensor.dims();
             if found != expected {
                 return Err(LossError::Rows {
@@ -51,51 +55,133 @@ impl PairLogProbs {
                 });
             }
         }
-        Ok(expected)
+        Ok(Self {
+            policy,
+            reference,
+            tokens,
+        })
     }
 
-    /// The mean negative log-likelihood per token of the preferred response under the policy, `[batch]`: added with a
-    /// weight to a preference loss, it keeps the policy's text from falling apart (arXiv 2404.19733).
-    pub fn chosen_nll(&self) -> Tensor<1> {
-        self.policy_chosen.clone().neg() / self.chosen_tokens.clone()
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        let [rows] = self.policy.chosen.dims();
+        rows
     }
 
-    /// log(pi(y1) / pi_ref(y1)) and log(pi(y2) / pi_ref(y2)), each `[batch]`, summed over tokens.
-    pub(crate) fn log_ratios(&self) -> (Tensor<1>, Tensor<1>) {
-        (
-            self.policy_chosen.clone() - self.reference_chosen.clone(),
-            self.policy_rejected.clone() - self.reference_rejected.clone(),
-        )
+    /// Log-probabilities under the policy.
+    pub fn policy(&self) -> &Pair {
+        &self.policy
+    }
+
+    /// Numbers of scored tokens.
+    pub fn tokens(&self) -> &Pair {
+        &self.tokens
+    }
+
+    /// log(pi(y) / pi_ref(y)) of both responses, summed over tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::NoReference`].
+    pub fn log_ratios(&self) -> Result<Pair, LossError> {
+        let reference = self.reference.as_ref().ok_or(LossError::NoReference)?;
+        Ok(Pair {
+            chosen: self.policy.chosen.clone() - reference.chosen.clone(),
+            rejected: self.policy.rejected.clone() - reference.rejected.clone(),
+        })
     }
 
     /// The same log-ratios, each divided by its response's token count.
-    pub(crate) fn mean_log_ratios(&self) -> (Tensor<1>, Tensor<1>) {
-        let (chosen, rejected) = self.log_ratios();
-        (
-            chosen / self.chosen_tokens.clone(),
-            rejected / self.rejected_tokens.clone(),
-        )
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::NoReference`].
+    pub fn mean_log_ratios(&self) -> Result<Pair, LossError> {
+        Ok(self.per_token(self.log_ratios()?))
+    }
+
+    /// Sums over tokens, each divided by its response's token count.
+    pub fn per_token(&self, sums: Pair) -> Pair {
+        Pair {
+            chosen: sums.chosen / self.tokens.chosen.clone(),
+            rejected: sums.rejected / self.tokens.rejected.clone(),
+        }
+    }
+
+    /// The mean negative log-likelihood per token of the preferred response under the policy, `[rows]`: added with a
+    /// weight to a preference loss, it keeps the policy's text from falling apart (arXiv 2404.19733).
+    pub(crate) fn chosen_nll(&self) -> Tensor<1> {
+        self.policy.chosen.clone().neg() / self.tokens.chosen.clone()
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use burn::tensor::Device;
+
+    /// Two numbers per row.
+    pub(crate) fn pair<const N: usize>(
+        chosen: [f32; N],
+        rejected: [f32; N],
+        device: &Device,
+    ) -> Pair {
+        Pair {
+            chosen: Tensor::from_floats(chosen, device),
+            rejected: Tensor::from_floats(rejected, device),
+        }
+    }
 
     #[test]
     fn nll_is_per_token_of_the_preferred_response_only() {
         let device = Device::flex();
-        let row = |values: [f32; 2]| Tensor::<1>::from_floats(values, &device);
-        let pairs = PairLogProbs {
-            policy_chosen: row([-6.0, -1.0]),
-            policy_rejected: row([-50.0, -60.0]),
-            reference_chosen: row([-7.0, -8.0]),
-            reference_rejected: row([-9.0, -10.0]),
-            chosen_tokens: row([3.0, 4.0]),
-            rejected_tokens: row([5.0, 5.0]),
+        let pairs = PairLogProbs::new(
+            pair([-6.0, -1.0], [-50.0, -60.0], &device),
+            None,
+            pair([3.0, 4.0], [5.0, 5.0], &device),
+        );
+        let nll = pairs.unwrap().chosen_nll().into_data();
+        assert_eq!(nll.try_to_vec::<f32>().unwrap(), [2.0, 0.25]);
+    }
+
+    #[test]
+    fn tensors_of_unequal_length_are_refused_by_name() {
+        let device = Device::flex();
+        let pair = |chosen: usize, rejected: usize| Pair {
+            chosen: Tensor::zeros([chosen], &device),
+            rejected: Tensor::zeros([rejected], &device),
         };
-        let nll = pairs.chosen_nll().into_data().try_to_vec::<f32>().unwrap();
-        assert_eq!(nll, [2.0, 0.25]);
+        for (policy, reference, tokens, message) in [
+            (
+                pair(3, 3),
+                Some(pair(3, 2)),
+                pair(3, 3),
+                "`reference rejected` has 2 rows, expected 3",
+            ),
+            (
+                pair(3, 4),
+                None,
+                pair(3, 3),
+                "`policy rejected` has 4 rows, expected 3",
+            ),
+            (
+                pair(1, 1),
+                None,
+                pair(0, 1),
+                "`tokens chosen` has 0 rows, expected 1",
+            ),
+        ] {
+            let error = PairLogProbs::new(policy, reference, tokens).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn ratios_to_a_reference_that_is_not_there_are_an_error() {
+        let device = Device::flex();
+        let one = || pair([1.0], [1.0], &device);
+        let pairs = PairLogProbs::new(one(), None, one()).unwrap();
+        assert_eq!(pairs.log_ratios().unwrap_err(), LossError::NoReference);
+        assert_eq!(pairs.mean_log_ratios().unwrap_err(), LossError::NoReference);
     }
 }

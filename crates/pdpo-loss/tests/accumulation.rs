@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use pdpo_loss::Branch::{self, Generic, User};
-use pdpo_loss::{PairLogProbs, Personalised, PreferenceLoss};
+use pdpo_loss::{Dpo, Ipo, Objective, Pair, PairLogProbs};
 
 const COMPARISONS: usize = 4;
 const BRANCHES: [Branch; 8] = [User, Generic, User, User, Generic, User, Generic, Generic];
@@ -16,48 +16,47 @@ const REFERENCE: [[f32; 8]; 2] = [
 ];
 
 /// The objective of the given rows and the gradient on their chosen log-probabilities.
-fn part(loss: PreferenceLoss, mix: Personalised, rows: &[usize]) -> (f32, Vec<f32>) {
+fn part(objective: &Objective, rows: &[usize]) -> (f32, Vec<f32>) {
     let device = Device::flex().autodiff();
     let take = |values: &[f32; 8]| -> Tensor<1> {
         let picked: Vec<f32> = rows.iter().map(|&row| values[row]).collect();
         Tensor::from_floats(picked.as_slice(), &device)
     };
-    let tokens = Tensor::<1>::ones([rows.len()], &device) * 4.0;
-    let pairs = PairLogProbs {
-        policy_chosen: take(&POLICY[0]).require_grad(),
-        policy_rejected: take(&POLICY[1]),
-        reference_chosen: take(&REFERENCE[0]),
-        reference_rejected: take(&REFERENCE[1]),
-        chosen_tokens: tokens.clone(),
-        rejected_tokens: tokens,
+    let pair = |[chosen, rejected]: &[[f32; 8]; 2]| Pair {
+        chosen: take(chosen),
+        rejected: take(rejected),
     };
+    let mut policy = pair(&POLICY);
+    policy.chosen = policy.chosen.require_grad();
+    let pairs = PairLogProbs::new(policy, Some(pair(&REFERENCE)), pair(&[[4.0; 8]; 2])).unwrap();
     let branches: Vec<Branch> = rows.iter().map(|&row| BRANCHES[row]).collect();
-    let objective = mix
-        .combine(loss.per_comparison(&pairs), &branches, COMPARISONS)
-        .unwrap();
-    let gradients = objective.backward();
-    let gradient = pairs.policy_chosen.grad(&gradients).unwrap();
+    let losses = objective.evaluate(&pairs).unwrap().loss;
+    let loss = objective.mix().combine(losses, &branches, COMPARISONS);
+    let loss = loss.unwrap();
+    let gradients = loss.backward();
+    let gradient = pairs.policy().chosen.grad(&gradients).unwrap();
     (
-        objective.into_scalar::<f32>(),
+        loss.into_scalar::<f32>(),
         gradient.try_into_vec_as::<f32>().unwrap(),
     )
 }
 
 #[test]
 fn eight_micro_batches_of_one_row_equal_one_batch() {
-    let mix = Personalised::new(0.3).unwrap();
-    for loss in [PreferenceLoss::dpo(0.5), PreferenceLoss::ipo(0.5)] {
-        let loss = loss.unwrap();
+    let dpo = Objective::new(Dpo::new(0.5).unwrap(), 0.3).unwrap();
+    let ipo = Objective::new(Ipo::new(0.5).unwrap(), 0.3).unwrap();
+    let with_nll = dpo.clone().with_nll_weight(0.7).unwrap();
+    for objective in [dpo, ipo, with_nll] {
         let all: Vec<usize> = (0..8).collect();
-        let (whole, gradient) = part(loss, mix, &all);
+        let (whole, gradient) = part(&objective, &all);
         let mut sum = 0.0;
         for (row, expected) in gradient.into_iter().enumerate() {
-            let (value, slope) = part(loss, mix, &[row]);
+            let (value, slope) = part(&objective, &[row]);
             sum += value;
             assert!((slope[0] - expected).abs() <= 1e-6 * expected.abs());
         }
         assert!((sum - whole).abs() <= 1e-5 * whole.abs(), "{sum} {whole}");
-        let (left, right) = (part(loss, mix, &all[..3]), part(loss, mix, &all[3..]));
+        let (left, right) = (part(&objective, &all[..3]), part(&objective, &all[3..]));
         assert!((left.0 + right.0 - whole).abs() <= 1e-5 * whole.abs());
     }
 }
@@ -65,39 +64,18 @@ fn eight_micro_batches_of_one_row_equal_one_batch() {
 #[test]
 fn before_the_first_step_the_objective_is_log_2_for_every_alpha() {
     let device = Device::flex();
-    let row = || Tensor::<1>::from_floats([-123.25, -7.5], &device);
-    let pairs = PairLogProbs {
-        policy_chosen: row(),
-        policy_rejected: row() * 2.0,
-        reference_chosen: row(),
-        reference_rejected: row() * 2.0,
-        chosen_tokens: row() * -1.0,
-        rejected_tokens: row() * -1.0,
+    let row = |factor: f64| Tensor::<1>::from_floats([-123.25, -7.5], &device) * factor;
+    let pair = |chosen: f64, rejected: f64| Pair {
+        chosen: row(chosen),
+        rejected: row(rejected),
     };
+    let pairs = PairLogProbs::new(pair(1.0, 2.0), Some(pair(1.0, 2.0)), pair(-1.0, -1.0));
+    let pairs = pairs.unwrap();
     for alpha in [0.0, 0.3, 0.5, 1.0] {
-        let losses = PreferenceLoss::dpo(0.1).unwrap().per_comparison(&pairs);
-        let mix = Personalised::new(alpha).unwrap();
-        let objective = mix.combine(losses, &[User, Generic], 1).unwrap();
-        let loss = objective.into_scalar::<f32>();
+        let objective = Objective::new(Dpo::new(0.1).unwrap(), alpha).unwrap();
+        let losses = objective.evaluate(&pairs).unwrap().loss;
+        let loss = objective.mix().combine(losses, &[User, Generic], 1);
+        let loss = loss.unwrap().into_scalar::<f32>();
         assert!((loss - std::f32::consts::LN_2).abs() < 1e-6, "{loss}");
     }
-}
-
-#[test]
-fn tensors_of_unequal_length_are_found_by_name() {
-    let device = Device::flex();
-    let rows = |n: usize| Tensor::<1>::zeros([n], &device);
-    let pairs = PairLogProbs {
-        policy_chosen: rows(3),
-        policy_rejected: rows(3),
-        reference_chosen: rows(3),
-        reference_rejected: rows(2),
-        chosen_tokens: rows(3),
-        rejected_tokens: rows(3),
-    };
-    let error = pairs.rows().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`reference_rejected` has 2 rows, expected 3"
-    );
 }

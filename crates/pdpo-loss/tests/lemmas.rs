@@ -1,7 +1,7 @@
 //! Lemmas 3.2 and 3.3 of the P-RLHF paper, on fits of one scalar per pair with this crate's loss.
 
 use burn::tensor::{Device, Tensor};
-use pdpo_loss::{PairLogProbs, PreferenceLoss};
+use pdpo_loss::{Dpo, Pair, PairLogProbs, PairLoss};
 use proptest::prelude::*;
 
 const BETA: f64 = 0.5;
@@ -11,7 +11,7 @@ const BETA: f64 = 0.5;
 /// `sigma(beta * delta)` per pair: the fitted P(y1 > y2).
 fn fitted_preferences(counts: &[(u32, u32)], steps: usize) -> Vec<f64> {
     let device = Device::flex().autodiff();
-    let loss = PreferenceLoss::dpo(BETA).unwrap();
+    let loss = Dpo::new(BETA).unwrap();
     let total = |&(a, b): &(u32, u32)| f64::from(a + b);
     let share = |wins: fn(&(u32, u32)) -> u32| -> Tensor<1> {
         let shares: Vec<f32> = counts
@@ -22,21 +22,22 @@ fn fitted_preferences(counts: &[(u32, u32)], steps: usize) -> Vec<f64> {
     };
     let (first, second) = (share(|c| c.0), share(|c| c.1));
     let zeros = Tensor::<1>::zeros([counts.len()], &device);
-    let pairs = |chosen: Tensor<1>, rejected: Tensor<1>| PairLogProbs {
-        policy_chosen: chosen,
-        policy_rejected: rejected,
-        reference_chosen: zeros.clone(),
-        reference_rejected: zeros.clone(),
-        chosen_tokens: zeros.clone() + 1.0,
-        rejected_tokens: zeros.clone() + 1.0,
+    let both = |value: Tensor<1>| Pair {
+        chosen: value.clone(),
+        rejected: value,
+    };
+    let losses = |chosen: Tensor<1>, rejected: Tensor<1>| {
+        let (policy, reference) = (Pair { chosen, rejected }, both(zeros.clone()));
+        let pairs = PairLogProbs::new(policy, Some(reference), both(zeros.clone() + 1.0));
+        loss.losses(&pairs.unwrap()).unwrap()
     };
     // The mean loss per pair has curvature at most beta^2 / 4: its inverse is a safe step.
     let step = 4.0 / (BETA * BETA);
     let mut delta = zeros.clone().without_autodiff();
     for _ in 0..steps {
         let leaf = delta.clone().autodiff().require_grad();
-        let y1_wins = loss.per_comparison(&pairs(leaf.clone(), zeros.clone()));
-        let y2_wins = loss.per_comparison(&pairs(zeros.clone(), leaf.clone()));
+        let y1_wins = losses(leaf.clone(), zeros.clone());
+        let y2_wins = losses(zeros.clone(), leaf.clone());
         let objective = (y1_wins * first.clone() + y2_wins * second.clone()).sum();
         let gradient = leaf.grad(&objective.backward()).unwrap();
         delta = delta - gradient * step;

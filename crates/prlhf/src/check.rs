@@ -6,8 +6,8 @@ use clap::Args;
 use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
 use trainer::config::{Config, Setting, read_toml_with};
-use trainer::dataset::Item;
 use trainer::device;
+use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
 use trainer::pref_data::{Audit, Quantiles};
 

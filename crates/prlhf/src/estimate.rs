@@ -1,14 +1,16 @@
 //! How long and how large a run will be, from one measured comparison.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use trainer::TrainError;
 use trainer::config::Config;
-use trainer::dataset::{Dataset, user_ref};
+use trainer::dataset::Dataset;
+use trainer::example::{Example, Item, ReferenceLogProbs};
+use trainer::learner::{Learner, StepReport};
 use trainer::memory;
-use trainer::policy::Policy;
-use trainer::reference::ReferenceLogProbs;
-use trainer::step::{Example, Learner, StepReport};
+use trainer::pdpo_loss::ScoredRow;
+use trainer::task::Preference;
 
 use crate::prepare::Prepared;
 
@@ -39,12 +41,14 @@ pub struct Estimate {
 pub fn measure(config: &Config, prepared: &Prepared, on_cpu: bool) -> Result<Estimate, TrainError> {
     let base = prepared.model.clone();
     let users = config.users.as_ref();
-    let (policy, table) = Policy::start(base, &config.lora, users, &prepared.train, config.seed)?;
+    let train = &prepared.train;
+    let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
+    let task = Preference::from_config(&config.objective, users.is_some(), None)?;
     let soft = policy.user_tokens();
     let mut order: Vec<usize> = (0..prepared.train.items.len()).collect();
     order.sort_by_key(|&i| prepared.train.items[i].pair.row_length(soft));
     let weights = policy.model.num_adapter_params();
-    let learner = Learner::new(policy, table, &config.objective, &config.training)?;
+    let learner = Learner::new(task, policy, table, &config.training)?;
     let longest = order.last().copied().unwrap_or(0); // invariant: a data set is never empty
     let median = order[order.len() / 2];
 
@@ -87,14 +91,17 @@ pub fn measure(config: &Config, prepared: &Prepared, on_cpu: bool) -> Result<Est
 }
 
 /// Forward and backward pass of one comparison, all its branches.
-fn once(learner: &Learner, side: &Dataset, at: usize) -> Result<(f64, StepReport), TrainError> {
-    let item = &side.items[at];
-    let example = Example {
-        pair: item.pair.clone(),
-        user: user_ref(learner.table.as_ref(), item.user.as_deref()),
-        owner: item.user.clone(),
-        reference: ReferenceLogProbs::default(),
-    };
+fn once(
+    learner: &Learner<Preference>,
+    side: &Dataset,
+    at: usize,
+) -> Result<(f64, StepReport<ScoredRow>), TrainError> {
+    // Any reference: only time and memory are looked at.
+    let item = Arc::new(Item {
+        reference: OnceLock::from(ReferenceLogProbs::default()),
+        ..Item::clone(&side.items[at])
+    });
+    let example = Example::new(&item, learner.table.as_ref());
     let start = Instant::now();
     let (gradients, report) = learner.gradients(&[example])?;
     gradients.norm(&learner.policy); // Waits for the device.

@@ -10,11 +10,13 @@ use trainer::eval::accuracy::Accuracy;
 use trainer::eval::calibration::Calibration;
 use trainer::eval::report::{EvalReport, VERSION};
 use trainer::eval::rows::{EvalRow, comparisons_hash};
-use trainer::eval::{self, Scored, TextQuality};
+use trainer::eval::{self, TextQuality};
+use trainer::example::Example;
 use trainer::files::replace_file;
+use trainer::pdpo_loss::{PairLoss, ScoredRow};
 use trainer::policy::Policy;
-use trainer::reference::ReferenceCache;
-use trainer::step::Example;
+use trainer::reference::Reference;
+use trainer::task::{Preference, Task};
 
 use crate::data::{self, Loaded};
 use crate::eval_data::TrainedOn;
@@ -107,11 +109,18 @@ pub fn evaluate(
         .run
         .as_ref()
         .map_or_else(|| cache.0.path().into(), |run| run.join("reference"));
-    let examples = examples(&trained, &dataset, &dir)?;
-    let scored = score(&trained, &examples)?;
+    let examples = dataset.examples(trained.table.as_ref());
+    let task = task(&trained, &dir)?;
+    let scored = eval::evaluate(
+        &task,
+        &trained.policy,
+        trained.table.as_ref(),
+        &examples,
+        trained.config.training.micro_rows,
+        &Bars::default(),
+    )?;
     let rows = rows(&trained, loaded, &scored, &training)?;
     let [quality, reference] = quality(&trained, &examples, args.quality)?;
-    let losses: f64 = scored.iter().map(|s| f64::from(s.loss)).sum();
     Ok(EvalReport {
         version: VERSION,
         model: trained.source.clone(),
@@ -121,7 +130,7 @@ pub fn evaluate(
         training_data: training.summary(),
         accuracy: Accuracy::of(&rows),
         calibration: Calibration::of(&rows),
-        loss: losses / scored.len().max(1) as f64,
+        loss: task.mean_loss(&scored),
         kl: quality.kl,
         nll: quality.nll,
         nll_reference: reference.nll,
@@ -129,26 +138,24 @@ pub fn evaluate(
     })
 }
 
-fn examples(trained: &Trained, dataset: &Dataset, dir: &Path) -> Result<Vec<Example>, TrainError> {
-    let mut cache = ReferenceCache::open(dir, &trained.key)?;
-    let rows = trained.config.training.micro_rows;
-    let table = trained.table.as_ref();
-    dataset.examples(table, &trained.base, &mut cache, rows, &Bars::default())
-}
-
-fn score(trained: &Trained, examples: &[Example]) -> Result<Vec<Scored>, TrainError> {
-    let rows = trained.config.training.micro_rows;
-    let objective = trained.config.objective.preference_loss()?;
-    let table = trained.table.as_ref();
-    let progress = &Bars::default();
-    eval::score(&trained.policy, table, &objective, examples, rows, progress)
+/// What was trained, with the reference's log-probs in `dir`.
+fn task(trained: &Trained, dir: &Path) -> Result<Preference, TrainError> {
+    let (config, rows) = (
+        &trained.config.objective,
+        trained.config.training.micro_rows,
+    );
+    let reference = match config.loss.needs_reference() {
+        true => Some(Reference::open(dir, &trained.base, &trained.key, rows)?),
+        false => None,
+    };
+    Preference::from_config(config, trained.table.is_some(), reference)
 }
 
 /// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.
 fn rows(
     trained: &Trained,
     loaded: &Loaded,
-    scored: &[Scored],
+    scored: &[ScoredRow],
     training: &TrainedOn,
 ) -> Result<Vec<EvalRow>, TrainError> {
     let knows = |id: &str| match &trained.table {

@@ -88,11 +88,17 @@ pub fn run(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("run", dir.display())?;
     let metrics = dir.join("metrics.jsonl");
     if let Some(line) = last_line(&metrics)? {
+        let rewards = match (line.rewards_accuracies, line.rewards_margins) {
+            (Some(accuracy), Some(margin)) => {
+                format!(", accuracy {accuracy:.3}, margin {margin:.3}")
+            }
+            _ => String::new(),
+        };
         out.fact(
             "last",
             format_args!(
-                "{} at step {}: loss {:.4}, accuracy {:.3}, margin {:.3}",
-                line.split, line.step, line.loss, line.rewards_accuracies, line.rewards_margins
+                "{} at step {}: loss {:.4}{rewards}",
+                line.split, line.step, line.loss
             ),
         )?;
     }

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use terminal::{INTERRUPTED, Output, Profile, Watch, arguments, logging};
+use terminal::{INTERRUPTED, Output, Profile, arguments, logging};
 use trainer::TrainError;
 
 /// Language models that learn who prefers what, from comparisons that carry a user id.
@@ -171,7 +171,7 @@ fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
     match command {
         Command::Train(args) => {
             let start = Instant::now();
-            let result = train::run(args, &mut Watch::new(), out);
+            let result = train::run(args, out);
             let ran = matches!(result, Ok(()) | Err(TrainError::Interrupted { .. }));
             if let Some(profile) = profile.filter(|_| ran) {
                 profile::print(args, profile, start.elapsed(), out)?;

@@ -36,7 +36,7 @@ impl Prepared {
     /// # Errors
     /// Settings out of range, broken data, or a model that cannot be opened.
     pub fn new(config: &Config, device: &Device) -> Result<Self, TrainError> {
-        config.check()?;
+        config.validate()?;
         let Sides {
             train,
             validation,

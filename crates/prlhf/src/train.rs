@@ -1,26 +1,25 @@
 //! `prlhf train`: comparisons to adapters and a user model.
 
 use std::fs;
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use terminal::{Output, duration, grouped, logging};
+use terminal::{Bars, Dashboard, Output, Watch, duration, grouped, has_terminal};
 use tracing::trace_span;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::checkpoint::Best;
-use trainer::config::{Config, Setting, read_toml_with};
+use trainer::config::{Config, Setting, TrainingSection, read_toml_with};
 use trainer::dataset::Dataset;
 use trainer::files::replace_file;
+use trainer::pdpo_loss::PairLoss;
 use trainer::policy::Policy;
 use trainer::profile::TARGET;
-use trainer::progress::Progress;
-use trainer::reference::{ReferenceCache, ReferenceLogProbs};
-use trainer::session::{Monitor, Outcome, Session, SessionConfig, check_free};
-use trainer::step::Example;
-use trainer::user_model::UserRef;
-use trainer::{adapters, device, eval, sft};
+use trainer::reference::Reference;
+use trainer::session::{Outcome, Session, SessionConfig, check_free};
+use trainer::task::{Language, Preference, Responses, Task};
+use trainer::user_model::UserTable;
+use trainer::{device, eval};
 
 use crate::prepare::Prepared;
 
@@ -65,7 +64,7 @@ pub struct TrainArgs {
 pub enum Mode {
     /// Adapters and user model on preferences (without a section `users`: plain DPO).
     Pdpo,
-    /// Adapters on the preferred responses; then set model.adapters to the result. Not resumable.
+    /// Adapters on the preferred responses; then set model.adapters to the result.
     Sft,
 }
 
@@ -82,19 +81,11 @@ const FILES: [&str; 6] = [
 /// Trains. Whatever stood in the folder stays until model and data are known to be good.
 ///
 /// # Errors
-/// From any stage; [`TrainError::Interrupted`] where `monitor` says stop.
-pub fn run(
-    args: &TrainArgs,
-    monitor: &mut dyn Monitor,
-    out: &mut Output<'_>,
-) -> Result<(), TrainError> {
+/// From any stage; [`TrainError::Interrupted`] where the user said stop.
+pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
-    if args.resume && args.mode == Mode::Sft {
-        let problem = "--mode sft cannot be resumed; start it again with --force";
-        return Err(TrainError::Usage(problem.into()));
-    }
     check_free(&dir, args.resume, args.force)?;
     let devices = device::for_training(&args.device, &config.training)?;
     let prepared = trace_span!(target: TARGET, "loading")
@@ -104,12 +95,16 @@ pub fn run(
     }
     fs::create_dir_all(&dir).map_err(|e| TrainError::io(&dir, e))?;
     describe(&config, &prepared, out)?;
+    let run = Run {
+        args,
+        config: &config,
+        prepared: &prepared,
+        dir: &dir,
+        further_devices: devices.further,
+    };
     match args.mode {
-        Mode::Pdpo => {
-            let to = (dir.as_path(), devices.further);
-            preferences(args, &config, &prepared, to, monitor, out)
-        }
-        Mode::Sft => supervised(&config, &prepared, &dir, monitor.progress(), out),
+        Mode::Pdpo => preferences(&run, out),
+        Mode::Sft => supervised(&run, out),
     }
 }
 
@@ -158,17 +153,17 @@ fn describe(config: &Config, prepared: &Prepared, out: &mut Output<'_>) -> Resul
     )
 }
 
-fn preferences(
-    args: &TrainArgs,
-    config: &Config,
-    prepared: &Prepared,
-    (dir, further_devices): (&Path, Vec<Device>),
-    monitor: &mut dyn Monitor,
-    out: &mut Output<'_>,
-) -> Result<(), TrainError> {
-    let base = prepared.model.clone();
-    let users = config.users.as_ref();
-    let (policy, table) = Policy::start(base, &config.lora, users, &prepared.train, config.seed)?;
+/// Adapters and user model on preferences.
+fn preferences(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let Run {
+        config,
+        prepared,
+        dir,
+        ..
+    } = run;
+    let (base, users) = (prepared.model.clone(), config.users.as_ref());
+    let train = &prepared.train;
+    let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
     let user_weights = match (&policy.users, &table) {
         (Some(users), Some(table)) => users.config().parameter_counts(table.len()).total(),
         _ => 0,
@@ -181,67 +176,16 @@ fn preferences(
             grouped(user_weights)
         ),
     )?;
-    let progress = monitor.progress();
-    let mut cache = ReferenceCache::open(&dir.join("reference"), &prepared.key)?;
-    let mut examples = |side: &Dataset| {
-        let _span = trace_span!(target: TARGET, "reference").entered();
-        let rows = config.training.micro_rows;
-        side.examples(table.as_ref(), &prepared.model, &mut cache, rows, progress)
+    let (at, rows) = (dir.join("reference"), config.training.micro_rows);
+    let reference = match config.objective.loss.needs_reference() {
+        true => Some(Reference::open(&at, &prepared.model, &prepared.key, rows)?),
+        false => None,
     };
-    let train = examples(&prepared.train)?;
-    let validation = prepared.validation.as_ref().map(&mut examples);
-    let validation = validation.transpose()?.unwrap_or_default();
-    let session = SessionConfig {
-        dir: dir.into(),
-        base: prepared.source.clone(),
-        seed: config.seed,
-        lora: config.lora.clone(),
-        objective: config.objective.clone(),
-        training: config.training.clone(),
-        further_devices,
-    };
-    let session = Session::new(session, policy, table, (&train, &validation), args.resume)?
-        .with_dashboard(!args.plain);
-    if args.resume && session.state().step == 0 {
-        let dir = dir.display();
-        tracing::warn!("there is no checkpoint in {dir}: --resume starts at step 0");
-    }
-    write_config(config, dir)?;
-    out.fact(
-        "steps",
-        format_args!(
-            "{} of {} comparisons, {} done",
-            session.total_steps(),
-            config.training.batch,
-            session.state().step
-        ),
-    )?;
-    // The dashboard draws where log lines would go.
-    let held = (!args.plain && io::stdout().is_terminal()).then(logging::hold);
-    let outcome = session.run(monitor);
-    drop(held);
-    let outcome = outcome?;
-    summary(config, dir, &outcome, out)
-}
-
-fn summary(
-    config: &Config,
-    dir: &Path,
-    outcome: &Outcome,
-    out: &mut Output<'_>,
-) -> Result<(), TrainError> {
-    let state = &outcome.state;
-    let rate = (state.step * config.training.batch) as f64 / state.train_seconds.max(1e-9);
-    let time = duration(state.train_seconds);
-    out.fact(
-        "done",
-        format_args!(
-            "{} steps in {time}, {rate:.1} comparisons per second",
-            state.step
-        ),
-    )?;
+    let task = Preference::from_config(&config.objective, users.is_some(), reference)?;
+    let outcome = run.train(task, (policy, table), config.training.clone(), out)?;
+    done(&outcome, config.training.batch, out)?;
     let none = "unknown: no validation data; the last step is kept";
-    out.fact("best", best(state.best.as_ref(), none))?;
+    out.fact("best", best(outcome.state.best.as_ref(), none))?;
     let dir = dir.display();
     out.fact("adapters", format_args!("{dir}/adapters"))?;
     out.fact(
@@ -250,53 +194,33 @@ fn summary(
     )
 }
 
-/// The best validation, or why there is none.
-pub fn best(best: Option<&Best>, none: &str) -> String {
-    best.map_or_else(
-        || none.into(),
-        |best| {
-            format!(
-                "step {}: validation loss {:.4}, accuracy {:.3}",
-                best.step, best.loss, best.accuracy
-            )
-        },
-    )
-}
-
-/// Fine-tunes adapters on the preferred responses.
-fn supervised(
-    config: &Config,
-    prepared: &Prepared,
-    dir: &Path,
-    progress: &dyn Progress,
-    out: &mut Output<'_>,
-) -> Result<(), TrainError> {
-    let model = prepared
-        .model
-        .clone()
-        .with_lora(&config.lora, config.seed)?;
-    let weights = grouped(model.num_adapter_params());
+/// Adapters on the preferred responses.
+fn supervised(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let Run {
+        config,
+        prepared,
+        dir,
+        ..
+    } = run;
+    let base = prepared.model.clone();
+    let (policy, _) = Policy::start(base, &config.lora, None, 0, config.seed)?;
+    let weights = grouped(policy.model.num_adapter_params());
     out.fact("trainable", format_args!("{weights} adapter weights"))?;
-    let (train, seed) = (&prepared.train, config.seed);
-    let (model, loss) = sft::fine_tune_chosen(model, train, &config.sft, seed, progress)?;
-    let policy = Policy::plain(model);
-    let target = dir.join("adapters");
-    adapters::save(&target, &policy, None, &config.lora, &prepared.source)?;
-    write_config(config, dir)?;
-    out.fact(
-        "done",
-        format_args!(
-            "{} steps; {loss:.3} nats per token at the end",
-            config.sft.steps
-        ),
-    )?;
+    let task = Language {
+        responses: Responses::Chosen,
+        prompts_too: config.sft.prompts_too,
+    };
+    let comparisons = prepared.train.items.len();
+    let training = config.sft.training(&config.training, comparisons);
+    let outcome = run.train(task, (policy, None), training, out)?;
+    done(&outcome, config.sft.batch, out)?;
     if let Some(validation) = &prepared.validation {
-        let (rows, held) = (config.training.micro_rows, unreferenced(validation));
-        let before = Policy::plain(prepared.model.clone());
-        let quality = |policy: &Policy| {
-            eval::text_quality(policy, None, &prepared.model, &held, rows, progress)
-        };
-        let (before, after) = (quality(&before)?, quality(&policy)?);
+        let (held, rows) = (validation.examples(None), config.training.micro_rows);
+        let bars = Bars::default();
+        let quality =
+            |policy: &Policy| eval::text_quality(policy, None, &prepared.model, &held, rows, &bars);
+        let before = quality(&Policy::plain(prepared.model.clone()))?;
+        let after = quality(&outcome.policy)?;
         out.fact(
             "held out",
             format_args!(
@@ -305,6 +229,7 @@ fn supervised(
             ),
         )?;
     }
+    let target = dir.join("adapters");
     out.fact("adapters", target.display())?;
     out.fact(
         "next",
@@ -315,17 +240,85 @@ fn supervised(
     )
 }
 
-/// Examples for measures that need no reference log-probs.
-pub fn unreferenced(side: &Dataset) -> Vec<Example> {
-    side.items
-        .iter()
-        .map(|item| Example {
-            pair: item.pair.clone(),
-            user: UserRef::Generic,
-            owner: item.user.clone(),
-            reference: ReferenceLogProbs::default(),
-        })
-        .collect()
+/// What both modes train with.
+struct Run<'a> {
+    args: &'a TrainArgs,
+    config: &'a Config,
+    prepared: &'a Prepared,
+    dir: &'a Path,
+    further_devices: Vec<Device>,
+}
+
+impl Run<'_> {
+    /// Trains to the end, on the dashboard where there is a terminal.
+    fn train<T: Task>(
+        &self,
+        task: T,
+        (policy, table): (Policy, Option<UserTable>),
+        training: TrainingSection,
+        out: &mut Output<'_>,
+    ) -> Result<Outcome, TrainError> {
+        let examples = |side: &Dataset| side.examples(table.as_ref());
+        let train = examples(&self.prepared.train);
+        let validation = self.prepared.validation.as_ref().map(examples);
+        let batch = training.batch;
+        let config = SessionConfig {
+            dir: self.dir.into(),
+            base: self.prepared.source.clone(),
+            model_key: self.prepared.key.clone(),
+            seed: self.config.seed,
+            lora: self.config.lora.clone(),
+            training,
+            further_devices: self.further_devices.clone(),
+            clock: None,
+        };
+        let data = (train, validation.unwrap_or_default());
+        let session = Session::new(config, task, (policy, table), data, self.args.resume)?;
+        write_config(self.config, self.dir)?;
+        out.fact(
+            "steps",
+            format_args!(
+                "{} of {batch} comparisons, {} done",
+                session.total_steps(),
+                session.state().step
+            ),
+        )?;
+        let watch = Watch::new();
+        match !self.args.plain && has_terminal() {
+            true => session.run(&mut Dashboard::new(watch)),
+            false => session.run(&mut { watch }),
+        }
+    }
+}
+
+fn done(outcome: &Outcome, batch: usize, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let state = &outcome.state;
+    let rate = (state.step * batch) as f64 / state.train_seconds.max(1e-9);
+    let time = duration(state.train_seconds);
+    out.fact(
+        "done",
+        format_args!(
+            "{} steps in {time}, {rate:.1} comparisons per second",
+            state.step
+        ),
+    )
+}
+
+/// The best validation, or why there is none.
+pub fn best(best: Option<&Best>, none: &str) -> String {
+    best.map_or_else(
+        || none.into(),
+        |best| {
+            let accuracy = match best.accuracy {
+                Some(accuracy) => format!(", accuracy {accuracy:.3}"),
+                None => String::new(),
+            };
+            format!(
+                "step {}: validation loss {:.4}{accuracy}",
+                best.step, best.loss
+            )
+        },
+    )
 }
 
 /// The configuration as used, beside what it led to.

@@ -6,11 +6,13 @@
 pub mod hub;
 pub mod logging;
 
+mod dashboard;
 mod output;
 mod profile;
 mod progress;
 mod watch;
 
+pub use dashboard::{Dashboard, has_terminal};
 pub use output::{Output, bytes, duration, grouped};
 pub use profile::{Phase, Profile, Total, Totals, phases};
 pub use progress::Bars;

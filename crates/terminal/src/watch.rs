@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use trainer::metrics::Line;
+use trainer::monitor::{Monitor, Stop};
 use trainer::progress::Progress;
-use trainer::session::Monitor;
 
 use crate::Bars;
 
@@ -57,13 +57,17 @@ impl Monitor for Watch {
             return;
         }
         self.last = Instant::now();
+        let rewards = match (line.rewards_accuracies, line.rewards_margins) {
+            (Some(accuracy), Some(margin)) => {
+                format!(", accuracy {accuracy:.2}, margin {margin:.2}")
+            }
+            _ => String::new(),
+        };
         tracing::info!(
-            "{} {}/{total}: loss {:.3}, accuracy {:.2}, margin {:.2}, {:.2} comparisons/s",
+            "{} {}/{total}: loss {:.3}{rewards}, {:.2} comparisons/s",
             line.split,
             line.step,
             line.loss,
-            line.rewards_accuracies,
-            line.rewards_margins,
             line.comparisons_per_second,
         );
     }
@@ -72,7 +76,8 @@ impl Monitor for Watch {
         &self.bars
     }
 
-    fn should_stop(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+    fn stop(&self) -> Option<Stop> {
+        let asked = self.stop.load(Ordering::SeqCst);
+        asked.then_some(Stop::AfterSaving)
     }
 }

@@ -6,17 +6,18 @@
 use std::error::Error;
 
 use trainer::burn::tensor::Device;
-use trainer::config::{Objective, TrainingSection, UsersSection};
+use trainer::config::{TrainingSection, UsersSection};
 use trainer::dataset::Dataset;
+use trainer::learner::Learner;
 use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::{LoraConfig, Model};
-use trainer::policy::Policy;
+use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::pref_data::{Comparison, Prompt, UserId};
 use trainer::progress::Quiet;
-use trainer::reference::ReferenceCache;
+use trainer::reference::Reference;
 use trainer::schedule::Schedule;
-use trainer::step::Learner;
+use trainer::task::Preference;
 use trainer::tokenise::{Formatter, PromptConfig};
 use trainer::{eval, order};
 
@@ -47,16 +48,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let formatter = Formatter::new(tokenizer, PromptConfig::default(), users.user_tokens)?;
     let dataset = Dataset::new(&comparisons, &formatter)?;
 
-    let (policy, table) = Policy::start(
-        model.clone(),
-        &LoraConfig::default(),
-        Some(&users),
-        &dataset,
-        0,
-    )?;
-    let cache_dir = tempfile::tempdir()?;
-    let mut cache = ReferenceCache::open(cache_dir.path(), "random")?;
-    let examples = dataset.examples(table.as_ref(), &model, &mut cache, 8, &Quiet)?;
+    let lora = LoraConfig::default();
+    let (policy, table) = dataset.start_policy(model.clone(), &lora, Some(&users), 0)?;
+    let examples = dataset.examples(table.as_ref());
+    let dir = tempfile::tempdir()?;
+    let reference = Reference::open(dir.path(), &model, "random", 8)?;
+    let task = Preference::from_config(&ObjectiveConfig::default(), true, Some(reference))?;
 
     let (batch, steps) = (4, 40);
     let training = TrainingSection {
@@ -65,12 +62,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         warmup_steps: 4,
         ..Default::default()
     };
-    let mut learner = Learner::new(policy, table, &Objective::default(), &training)?;
+    let mut learner = Learner::new(task, policy, table, &training)?;
     let mut schedule = Schedule::new(&training, steps, 0)?;
-    let lengths: Vec<usize> = examples.iter().map(|e| e.pair.row_length(0)).collect();
+    let lengths: Vec<usize> = examples.iter().map(|e| e.pair().row_length(0)).collect();
     let batches = (0..).flat_map(|epoch| order::epoch(&lengths, batch, 0, epoch));
     for (step, indices) in batches.take(steps).enumerate() {
-        let rows: Vec<_> = indices.iter().map(|&i| examples[i].clone()).collect();
+        let rows: Vec<_> = indices.iter().map(|&i| &examples[i]).collect();
         let report = learner.step(&rows, &schedule.next())?;
         if step % 10 == 0 {
             println!("step {step}: loss {:.3}", report.loss);
@@ -78,12 +75,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let (policy, table) = (&learner.policy, learner.table.as_ref());
-    let scored = eval::score(policy, table, learner.objective(), &examples, 8, &Quiet)?;
+    let scored = eval::evaluate(&learner.task, policy, table, &examples, 8, &Quiet)?;
     for user in ["tom", "lena"] {
         let own = examples
             .iter()
             .zip(&scored)
-            .filter(|(e, _)| e.owner.as_deref() == Some(user));
+            .filter(|(e, _)| e.item.user.as_deref() == Some(user));
         let correct = own.filter(|(_, s)| s.correct()).count();
         println!(
             "{user}: {correct} of {} comparisons ranked as {user} does",

@@ -10,18 +10,20 @@ use tracing::trace_span;
 use user_model::{RowBatch, RowGradients};
 
 use crate::error::TrainError;
+use crate::learner::BatchGradients;
 use crate::pack::{DeviceBatch, PackedBatch};
-use crate::policy::{Policy, ResponseLogProbs, sum_responses};
+use crate::policy::Policy;
 use crate::profile::{TARGET, flops};
-use crate::step::BatchGradients;
 
-/// The gradients of `loss`, its value, and what `loss` returns beside it.
+/// The gradients of `loss`, its value, and what `loss` returns beside it. `outputs` makes of the states that predict scored tokens,
+/// `[scored, d]`, what `loss` takes, `[scored]`.
 pub(crate) fn gradients<R>(
     policy: &Policy,
     packed: &PackedBatch,
     batch: &DeviceBatch,
     users: Option<&RowBatch>,
-    loss: impl FnOnce(ResponseLogProbs) -> Result<(Tensor<1>, R), TrainError>,
+    outputs: impl FnOnce(Tensor<2>) -> Tensor<1>,
+    loss: impl FnOnce(Tensor<1>) -> Result<(Tensor<1>, R), TrainError>,
 ) -> Result<(BatchGradients, f64, R), TrainError> {
     let mut module = GradientsAccumulator::new();
     let mut add = |gradients: Gradients| {
@@ -49,9 +51,9 @@ pub(crate) fn gradients<R>(
     let states = tracked
         .norm(last.clone())
         .select(0, batch.predictors.clone());
-    let tokens = policy.model.log_probs(states, batch.targets.clone());
+    let outputs = outputs(states);
     span.exit();
-    let (loss, report) = loss(sum_responses(tokens, batch))?;
+    let (loss, report) = loss(outputs)?;
     let value = f64::from(loss.clone().into_scalar::<f32>());
 
     // Every block forward once more, and backward.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checkpoint/
-//!   adapters.safetensors     LoRA factors under their PEFT names
+//!   adapters.safetensors     LoRA factors under their PEFT names; all weights of a model that is trained whole
 //!   optimizer.bpk            AdamW states, keyed by parameter id
 //!   user_model.*             shared tensors, users' rows with their moments; only changed rows are written anew
 //!   state.json               step, data cursor, best validation, size of the metrics file
@@ -18,16 +18,18 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use llm_backbone::LoraConfig;
-use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::adapters;
 use crate::error::TrainError;
+use crate::hash::hex;
+use crate::learner::Learner;
 use crate::policy::Policy;
-use crate::reference::hex;
-use crate::step::Learner;
+use crate::settings::Settings;
+use crate::task::Task;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const ADAPTERS: &str = "adapters.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
@@ -37,8 +39,10 @@ const STATE: &str = "state.json";
 pub struct State {
     /// The format.
     version: u32,
-    /// What the run is: a checkpoint of another configuration is refused.
-    pub fingerprint: String,
+    /// What is trained: a checkpoint of something else is refused.
+    pub settings: Settings,
+    /// The time that the run's chat template tells, in seconds since 1970: that of its start.
+    pub clock: Option<i64>,
     /// Optimiser steps done.
     pub step: usize,
     /// The best validation so far.
@@ -59,9 +63,10 @@ pub struct State {
 
 impl State {
     /// A run before its first step.
-    pub fn new(fingerprint: String) -> Self {
+    pub fn new(settings: Settings, clock: Option<i64>) -> Self {
         Self {
-            fingerprint,
+            settings,
+            clock,
             ..Self::default()
         }
     }
@@ -74,8 +79,8 @@ pub struct Best {
     pub step: usize,
     /// Its mean loss.
     pub loss: f64,
-    /// Its accuracy.
-    pub accuracy: f64,
+    /// Its accuracy; none where no preferences are learnt.
+    pub accuracy: Option<f64>,
 }
 
 /// Ids of the parameters that require gradients, sorted.
@@ -98,11 +103,15 @@ fn trainable_ids(policy: &Policy) -> Vec<u64> {
 ///
 /// # Errors
 /// A disk that is full or a folder that cannot be written; the old checkpoint is then whole.
-pub fn save(dir: &Path, learner: &mut Learner, state: &State) -> Result<(), TrainError> {
+pub fn save<T: Task>(
+    dir: &Path,
+    learner: &mut Learner<T>,
+    state: &State,
+) -> Result<(), TrainError> {
     let (new, old) = (sibling(dir, "new"), sibling(dir, "old"));
     remove(&new)?;
     fs::create_dir_all(&new).map_err(|e| TrainError::io(&new, e))?;
-    write_safetensors(new.join(ADAPTERS), learner.policy.model.adapter_tensors())?;
+    adapters::write_trained(&new.join(ADAPTERS), &learner.policy.model)?;
     let optimizer = new.join(OPTIMIZER);
     learner
         .optimizer
@@ -137,52 +146,58 @@ pub fn save(dir: &Path, learner: &mut Learner, state: &State) -> Result<(), Trai
     remove(&old)
 }
 
-/// Reads the checkpoint in `dir` into a fresh learner of the same configuration; none if there is none.
+/// The folder of the checkpoint: the old one where a crash came between the two renames; none if there is none.
+fn found(dir: &Path) -> Option<PathBuf> {
+    let old = sibling(dir, "old");
+    [dir.to_path_buf(), old]
+        .into_iter()
+        .find(|dir| dir.exists())
+}
+
+/// Where the checkpoint in `dir` says that its run stands; none if there is none.
 ///
 /// # Errors
-/// A broken checkpoint, or one of another configuration, naming file and key.
-pub fn load(
-    dir: &Path,
-    learner: &mut Learner,
-    lora: &LoraConfig,
-    fingerprint: &str,
-) -> Result<Option<State>, TrainError> {
-    let old = sibling(dir, "old");
-    let dir = match (dir.exists(), old.exists()) {
-        (true, _) => dir,
-        (false, true) => &old, // Stopped between the two renames.
-        (false, false) => return Ok(None),
+/// A broken checkpoint, or one of another version, naming file and key.
+pub fn state(dir: &Path) -> Result<Option<State>, TrainError> {
+    let Some(dir) = found(dir) else {
+        return Ok(None);
     };
     let path = dir.join(STATE);
     let text = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
-    let state: State = serde_json::from_slice(&text).map_err(|e| TrainError::format(&path, e))?;
+    let format = |e: serde_json::Error| TrainError::format(&path, e);
+    let value: serde_json::Value = serde_json::from_slice(&text).map_err(format)?;
+    if value["version"] != VERSION {
+        let problem = format!("`version` is {}, expected {VERSION}", value["version"]);
+        return Err(TrainError::format(&path, problem));
+    }
+    serde_json::from_value(value).map(Some).map_err(format)
+}
+
+/// Reads the checkpoint in `dir` into a fresh learner of the same settings; none if there is none.
+///
+/// # Errors
+/// A broken checkpoint, or one of other settings, naming file and key.
+pub fn load<T: Task>(
+    dir: &Path,
+    learner: &mut Learner<T>,
+    lora: &LoraConfig,
+    settings: &Settings,
+) -> Result<Option<State>, TrainError> {
+    let (Some(state), Some(dir)) = (state(dir)?, found(dir)) else {
+        return Ok(None);
+    };
+    let path = dir.join(STATE);
     let expect = |key: &str, found: &str, expected: &str| {
         let problem = format!("`{key}` is {found}, expected {expected}");
         Err(TrainError::format(&path, problem))
     };
-    if state.version != VERSION {
-        return expect("version", &state.version.to_string(), &VERSION.to_string());
-    }
-    if state.fingerprint != fingerprint {
-        return expect(
-            "fingerprint",
-            &state.fingerprint,
-            &format!(
-                "{fingerprint}: configuration, model or data changed; resume with the old ones or use a new folder"
-            ),
-        );
-    }
-    let adapters = dir.join(ADAPTERS);
-    let file = SafetensorsFile::open(&adapters)?;
-    let mut tensors = Vec::new();
-    for name in file.names() {
-        tensors.push((name.clone(), file.shape(&name)?, file.read(&name)?));
+    if let Some(difference) = state.settings.difference(settings) {
+        return Err(TrainError::format(&path, difference));
     }
     let model = learner.policy.model.clone();
-    let origin = adapters.display().to_string();
-    learner.policy.model = model.with_adapter_tensors(lora, &origin, tensors)?;
+    learner.policy.model = adapters::read_trained(&dir.join(ADAPTERS), model, lora)?;
     if let Some(table) = &mut learner.table {
-        let (users, rows) = user_model::load_checkpoint(dir, &learner.policy.model.device())?;
+        let (users, rows) = user_model::load_checkpoint(&dir, &learner.policy.model.device())?;
         learner.policy.users = Some(users);
         *table = match table.vocabulary() {
             Some(vocabulary) => rows.with_vocabulary(vocabulary.clone()),

@@ -1,41 +1,29 @@
 //! Comparisons made ready: token ids, whose they are, and what was cut.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use llm_backbone::Model;
+use llm_backbone::{LoraConfig, Model};
 use pref_data::Comparison;
-use user_model::{UserRef, UserTable};
+use user_model::UserTable;
 
+use crate::config::UsersSection;
 use crate::error::TrainError;
-use crate::progress::Progress;
-use crate::reference::ReferenceCache;
-use crate::step::Example;
-use crate::tokenise::{Formatter, TokenizedPair};
+use crate::example::{Example, Item};
+use crate::policy::Policy;
+use crate::tokenise::Formatter;
 
 /// Tokenised comparisons with what reports need to know of them.
 #[derive(Clone, Debug, Default)]
 pub struct Dataset {
     /// The comparisons.
-    pub items: Vec<Item>,
+    pub items: Vec<Arc<Item>>,
     /// Prompts that were longer than allowed and lost their beginning.
     pub cut_prompts: usize,
     /// Users' own texts that left the prompt no room and lost their end.
     pub cut_user_texts: usize,
     /// Comparisons with a response that lost its end.
     pub cut_responses: usize,
-}
-
-/// One comparison.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// Token ids.
-    pub pair: TokenizedPair,
-    /// The user's id as in the data.
-    pub user: Option<String>,
-    /// `majority` or `minority` where simulated.
-    pub group: Option<String>,
-    /// Characters of the chosen and of the rejected text.
-    pub characters: [usize; 2],
 }
 
 impl Dataset {
@@ -51,12 +39,12 @@ impl Dataset {
             dataset.cut_user_texts += usize::from(pair.prompt.user_text_cut);
             dataset.cut_responses += usize::from(pair.response_cut);
             let count = |text: &str| text.chars().count();
-            dataset.items.push(Item {
-                pair,
-                user: comparison.user.as_ref().map(|u| u.as_str().to_string()),
+            let user = comparison.user.as_ref().map(|u| u.as_str().to_string());
+            dataset.items.push(Arc::new(Item {
                 group: comparison.group.clone(),
                 characters: [count(&comparison.chosen), count(&comparison.rejected)],
-            });
+                ..Item::new(pair, user)
+            }));
         }
         if dataset.items.is_empty() {
             let after = "to tokenise".into();
@@ -70,7 +58,7 @@ impl Dataset {
     /// # Errors
     /// [`TrainError::Context`].
     pub fn check_context(&self, user_tokens: usize, limit: usize) -> Result<(), TrainError> {
-        let longest = |item: &Item| {
+        let longest = |item: &Arc<Item>| {
             let response = item.pair.chosen.len().max(item.pair.rejected.len());
             user_tokens + item.pair.prompt.ids.len() + response
         };
@@ -81,32 +69,32 @@ impl Dataset {
         Ok(())
     }
 
-    /// Examples for training or evaluation with their reference log-probs. Ids that `table` does not know become the
-    /// generic user; in training, add them first.
+    /// Examples for training or evaluation. Ids that `table` does not know become the generic user; in training, add them
+    /// first.
+    pub fn examples(&self, table: Option<&UserTable>) -> Vec<Example> {
+        let items = self.items.iter();
+        items.map(|item| Example::new(item, table)).collect()
+    }
+
+    /// A policy at step 0 whose table knows every user of the data; see [`Policy::start`].
     ///
     /// # Errors
-    /// A reference cache that cannot be written.
-    pub fn examples(
+    /// Settings out of range, or LoRA targets that the model does not have.
+    pub fn start_policy(
         &self,
-        table: Option<&UserTable>,
-        reference: &Model,
-        cache: &mut ReferenceCache,
-        micro_rows: usize,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Example>, TrainError> {
-        let pairs: Vec<&TokenizedPair> = self.items.iter().map(|i| &i.pair).collect();
-        let log_probs = cache.log_probs(reference, &pairs, micro_rows, progress)?;
-        let examples = self
-            .items
-            .iter()
-            .zip(log_probs)
-            .map(|(item, reference)| Example {
-                pair: item.pair.clone(),
-                user: user_ref(table, item.user.as_deref()),
-                owner: item.user.clone(),
-                reference,
-            });
-        Ok(examples.collect())
+        base: Model,
+        lora: &LoraConfig,
+        users: Option<&UsersSection>,
+        seed: u64,
+    ) -> Result<(Policy, Option<UserTable>), TrainError> {
+        let (policy, mut table) = Policy::start(base, lora, users, self.users().len(), seed)?;
+        if let Some(table) = &mut table {
+            // In the order of their first comparison.
+            for user in self.items.iter().filter_map(|i| i.user.as_deref()) {
+                table.add(user);
+            }
+        }
+        Ok((policy, table))
     }
 
     /// The users of the data, each once, in the order of their ids.
@@ -115,20 +103,5 @@ impl Dataset {
             .iter()
             .filter_map(|i| i.user.as_deref())
             .collect()
-    }
-
-    /// Adds every user of the data to `table`, in the order of their first comparison.
-    pub fn add_users(&self, table: &mut UserTable) {
-        for user in self.items.iter().filter_map(|i| i.user.as_deref()) {
-            table.add(user);
-        }
-    }
-}
-
-/// A known id as itself, any other as the generic user.
-pub fn user_ref(table: Option<&UserTable>, user: Option<&str>) -> UserRef {
-    match (table, user) {
-        (Some(table), Some(user)) if table.contains(user) => UserRef::id(user),
-        _ => UserRef::Generic,
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrainError {
     /// A configuration key has a value that makes no sense.
     #[error("config key `{key}` is {found}, expected {expected}")]
@@ -80,6 +81,11 @@ pub enum TrainError {
         /// Tokens of the longest.
         longest: usize,
     },
+    /// A loss needs the reference's log-probs.
+    #[error(
+        "the reference's log-probs of a comparison are not known, and there is no reference to compute them"
+    )]
+    NoReference,
     /// The loss is no longer a number.
     #[error(
         "the loss became {loss} at step {step}; lower the learning rate (the last checkpoint is intact)"

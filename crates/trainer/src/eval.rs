@@ -1,7 +1,7 @@
-//! Evaluation without gradients: implicit rewards of held-out comparisons, and how far the policy is from its reference.
+//! Evaluation without gradients: losses and rewards of held-out comparisons, and how far the policy is from its reference.
 //!
-//! [`score`] gives rewards, [`rows`] joins them with what is known of a comparison, [`accuracy`], [`calibration`] and
-//! [`compare`] count.
+//! [`evaluate`] calls the task's own loss, [`rows`] joins rewards with what is known of a comparison, [`accuracy`],
+//! [`calibration`] and [`compare`] count.
 
 pub mod accuracy;
 pub mod calibration;
@@ -14,149 +14,107 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Tensor};
 use llm_backbone::Model;
-use pdpo_loss::{Branch, PairLogProbs, PreferenceLoss};
-use user_model::{RowBatch, UserRef, UserTable};
+use pdpo_loss::Branch;
+use user_model::UserTable;
 
 use crate::error::TrainError;
-use crate::pack::{PackedBatch, Row};
+use crate::example::{Example, ReferenceLogProbs};
+use crate::learner::input;
 use crate::policy::Policy;
 use crate::progress::Progress;
-use crate::reference::ReferenceLogProbs;
 use crate::replicas;
-use crate::step::{Example, host};
+use crate::task::{Language, MicroBatch, Responses, Row, Task};
 
-/// One evaluated comparison.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scored {
-    /// Implicit reward of the preferred response.
-    pub reward_chosen: f32,
-    /// Implicit reward of the other.
-    pub reward_rejected: f32,
-    /// The loss.
-    pub loss: f32,
-}
-
-impl Scored {
-    /// True if the preferred response has strictly the higher reward.
-    pub fn correct(&self) -> bool {
-        self.reward_chosen > self.reward_rejected
-    }
-}
-
-/// Scores every example with its own user's soft prompt (the generic one for [`UserRef::Generic`]), in the given order.
-/// What several people judged alike, and the policy sees alike, is computed once.
+/// What `task` says of every example with its own user's soft prompt (the generic one for
+/// [`UserRef::Generic`](user_model::UserRef)), in the given order, `micro_rows` rows at a time. What several people judged
+/// alike, and the policy sees alike, is computed once; what the task needs beside the policy, when it is needed.
 ///
 /// # Errors
-/// Users that the table does not know.
-pub fn score(
+/// Users that the table does not know, or a reference cache that cannot be written.
+pub fn evaluate<T: Task>(
+    task: &T,
     policy: &Policy,
     table: Option<&UserTable>,
-    objective: &PreferenceLoss,
     examples: &[Example],
     micro_rows: usize,
     progress: &dyn Progress,
-) -> Result<Vec<Scored>, TrainError> {
+) -> Result<Vec<T::Report>, TrainError> {
+    const WHAT: &str = "evaluation";
     let policy = policy.valid();
-    let device = policy.model.device();
     let firsts = firsts(examples, table.is_some());
     let mut order: Vec<usize> = (0..examples.len()).filter(|&i| firsts[i] == i).collect();
-    order.sort_by_key(|&i| examples[i].pair.row_length(0));
-    let mut scored = vec![None; examples.len()];
-    let (mut done, total) = (0, order.len());
-    progress.report("evaluation", done, total);
-    let threads = replicas::on(&device);
-    let of_chunk = |chunk: &&[usize]| score_chunk(&policy, table, objective, examples, chunk);
+    order.sort_by_key(|&i| examples[i].pair().row_length(0));
+    let mut found = vec![None; examples.len()];
+    let threads = replicas::on(&policy.model.device());
+    let of_chunk = |chunk: &&[usize]| evaluate_chunk(task, &policy, table, examples, chunk);
+    progress.report(WHAT, 0, order.len());
     // As many micro-batches at a time as there are threads.
     let micro_rows = micro_rows.max(1);
+    let mut done = 0;
     for round in order.chunks(micro_rows.saturating_mul(threads)) {
+        let needed: Vec<&Example> = round.iter().map(|&i| &examples[i]).collect();
+        task.prepare(&needed, progress)?;
         let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
         let mut places = round.iter();
-        for rows in replicas::map(&chunks, threads, of_chunk) {
-            for (row, &i) in rows?.into_iter().zip(places.by_ref()) {
-                scored[i] = Some(row);
+        for reports in replicas::map(&chunks, threads, of_chunk) {
+            for (report, &i) in reports?.into_iter().zip(places.by_ref()) {
+                found[i] = Some(report);
             }
         }
         done += round.len();
-        progress.report("evaluation", done, total);
+        progress.report(WHAT, done, order.len());
     }
-    Ok(firsts.into_iter().filter_map(|i| scored[i]).collect())
+    Ok(firsts
+        .into_iter()
+        .filter_map(|i| found[i].clone())
+        .collect())
 }
 
-/// For every example the first that has the same tokens, the same reference log-probs and, with a user model, the same user.
+/// For every example the first that has the same tokens, the same reference log-probs (where they are known) and, with a user
+/// model, the same user.
 fn firsts(examples: &[Example], personal: bool) -> Vec<usize> {
     let mut seen = HashMap::new();
     let mut firsts = Vec::with_capacity(examples.len());
     for (i, example) in examples.iter().enumerate() {
         let user = personal.then_some(&example.user);
-        let ReferenceLogProbs { chosen, rejected } = example.reference;
-        let key = (&example.pair, user, chosen.to_bits(), rejected.to_bits());
+        let bits = |r: &ReferenceLogProbs| [r.chosen.to_bits(), r.rejected.to_bits()];
+        let reference = example.item.reference.get().map(bits);
+        let key = (example.pair(), user, reference);
         firsts.push(*seen.entry(key).or_insert(i));
     }
     firsts
 }
 
 /// One forward pass.
-fn score_chunk(
+fn evaluate_chunk<T: Task>(
+    task: &T,
     policy: &Policy,
     table: Option<&UserTable>,
-    objective: &PreferenceLoss,
     examples: &[Example],
     chunk: &[usize],
-) -> Result<Vec<Scored>, TrainError> {
-    let device = policy.model.device();
-    let packed = pack(policy, examples, chunk);
-    let batch = packed.to_device(&device);
-    let rows = own_rows(table, examples, chunk, &device)?;
-    let sums = policy.response_log_probs(&packed, &batch, rows.as_ref());
-    let column = |values: Vec<f32>| Tensor::<1>::from_floats(values.as_slice(), &device);
-    let (chosen_tokens, rejected_tokens) = packed.response_lengths();
-    let references = |f: fn(&Example) -> f32| chunk.iter().map(|&i| f(&examples[i])).collect();
-    let pairs = PairLogProbs {
-        policy_chosen: sums.chosen,
-        policy_rejected: sums.rejected,
-        reference_chosen: column(references(|e| e.reference.chosen)),
-        reference_rejected: column(references(|e| e.reference.rejected)),
-        chosen_tokens: column(chosen_tokens),
-        rejected_tokens: column(rejected_tokens),
+) -> Result<Vec<T::Report>, TrainError> {
+    let rows = own_rows(examples, chunk);
+    let (packed, on_device, users) = input(task, policy, table, &rows)?;
+    let states = policy.scored_states(&packed, &on_device, users.as_ref());
+    let outputs = task.outputs(policy, states, &on_device);
+    let micro = MicroBatch {
+        rows: &rows,
+        packed: &packed,
+        on_device: &on_device,
     };
-    let rewards = objective.rewards(&pairs);
-    let losses = host(objective.per_comparison(&pairs));
-    let rewards = host(rewards.chosen).into_iter().zip(host(rewards.rejected));
-    Ok(rewards
-        .zip(losses)
-        .map(|((reward_chosen, reward_rejected), loss)| Scored {
-            reward_chosen,
-            reward_rejected,
-            loss,
-        })
-        .collect())
+    Ok(task.losses(&micro, outputs)?.reports)
 }
 
-/// The rows of the examples' own users; none where there is no user model.
-fn own_rows(
-    table: Option<&UserTable>,
-    examples: &[Example],
-    chunk: &[usize],
-    device: &Device,
-) -> Result<Option<RowBatch>, TrainError> {
-    let Some(table) = table else {
-        return Ok(None);
+/// The examples in their own users' branch.
+fn own_rows<'a>(examples: &'a [Example], chunk: &[usize]) -> Vec<Row<'a>> {
+    let row = |(index, &i): (usize, &usize)| Row {
+        index,
+        example: &examples[i],
+        branch: Branch::User,
     };
-    let users: Vec<UserRef> = chunk.iter().map(|&i| examples[i].user.clone()).collect();
-    Ok(Some(table.batch(&users, device)?))
-}
-
-fn pack(policy: &Policy, examples: &[Example], chunk: &[usize]) -> PackedBatch {
-    let rows: Vec<Row<'_>> = chunk
-        .iter()
-        .map(|&i| Row {
-            pair: &examples[i].pair,
-            branch: Branch::User,
-        })
-        .collect();
-    PackedBatch::for_device(&rows, policy.user_tokens(), &policy.model.device())
+    chunk.iter().enumerate().map(row).collect()
 }
 
 /// How a policy treats held-out text.
@@ -180,17 +138,18 @@ pub fn text_quality(
     micro_rows: usize,
     progress: &dyn Progress,
 ) -> Result<TextQuality, TrainError> {
+    const WHAT: &str = "text quality";
     let policy = policy.valid();
     let reference = Policy::plain(reference.valid());
     let device = policy.model.device();
     let indices: Vec<usize> = (0..examples.len()).collect();
     let chunks: Vec<&[usize]> = indices.chunks(micro_rows.max(1)).collect();
-    progress.report("text quality", 0, examples.len());
+    progress.report(WHAT, 0, examples.len());
     let done = AtomicUsize::new(0);
     let sums = replicas::map(&chunks, replicas::on(&device), |chunk| {
         let sums = chunk_quality(&policy, table, &reference, examples, chunk);
         let done = done.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
-        progress.report("text quality", done, examples.len());
+        progress.report(WHAT, done, examples.len());
         sums
     });
     let (mut kl, mut nll, mut tokens) = (0.0, 0.0, 0.0);
@@ -214,13 +173,15 @@ fn chunk_quality(
     examples: &[Example],
     chunk: &[usize],
 ) -> Result<(f64, f64, f64), TrainError> {
-    let device = policy.model.device();
-    let packed = pack(policy, examples, chunk);
-    let batch = packed.to_device(&device);
-    let rows = own_rows(table, examples, chunk, &device)?;
-    let states = policy.scored_states(&packed, &batch, rows.as_ref());
-    let plain = pack(reference, examples, chunk);
-    let plain_states = reference.scored_states(&plain, &plain.to_device(&device), None);
+    let both = Language {
+        responses: Responses::Both,
+        prompts_too: false,
+    };
+    let rows = own_rows(examples, chunk);
+    let (packed, batch, users) = input(&both, policy, table, &rows)?;
+    let states = policy.scored_states(&packed, &batch, users.as_ref());
+    let (plain, on_device, _) = input(&both, reference, None, &rows)?;
+    let plain_states = reference.scored_states(&plain, &on_device, None);
     let [scored, _] = states.dims();
     let (mut kl, mut nll) = (0.0, 0.0);
     for start in (0..scored).step_by(CHUNK) {

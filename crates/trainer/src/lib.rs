@@ -1,7 +1,7 @@
 //! Joins comparisons, a user model, a preference loss and a language model: batches, reference cache, training,
 //! checkpoints.
 //!
-//! A reader follows a training step through [`tokenise`], [`pack`], [`policy`], [`step`].
+//! A reader follows a training step through [`tokenise`], [`pack`], [`policy`], [`task`], [`learner`]; [`session`] is the loop around it.
 
 pub mod adapters;
 pub mod checkpoint;
@@ -10,10 +10,13 @@ pub mod dataset;
 pub mod device;
 pub mod error;
 pub mod eval;
+pub mod example;
 pub mod files;
 pub mod generation;
+pub mod learner;
 pub mod memory;
 pub mod metrics;
+pub mod monitor;
 pub mod order;
 pub mod pack;
 pub mod policy;
@@ -22,14 +25,15 @@ pub mod progress;
 pub mod reference;
 pub mod schedule;
 pub mod session;
-pub mod sft;
+pub mod settings;
 pub mod source;
 pub mod stats;
-pub mod step;
-pub mod strategy;
+pub mod task;
 pub mod tokenise;
 
 mod blockwise;
+mod hash;
+mod host;
 mod replicas;
 
 pub use error::TrainError;

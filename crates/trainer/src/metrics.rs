@@ -1,18 +1,18 @@
 //! Metrics as JSON Lines: one object per optimiser step and per validation.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use pdpo_loss::Branch;
+use pdpo_loss::ScoredRow;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
-use crate::eval::Scored;
+use crate::example::Example;
+use crate::learner::StepReport;
 use crate::schedule::Rates;
-use crate::step::{Example, StepReport};
+use crate::task::Task;
 
 /// One line of `metrics.jsonl`. Names as in TRL.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,34 +23,66 @@ pub struct Line {
     pub step: usize,
     /// Passes over the data, with fraction.
     pub epoch: f64,
-    /// The objective (train), the mean loss with every row's own user (validation).
+    /// The objective (train), the mean loss with every row's own user (validation). Both are what the objective says of the same
+    /// rows.
     pub loss: f64,
-    /// Mean implicit reward of preferred responses.
-    #[serde(rename = "rewards/chosen")]
-    pub rewards_chosen: f64,
+    /// The mean of each term of the loss by name, where it has several.
+    #[serde(
+        rename = "loss_parts",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub loss_parts: BTreeMap<String, f64>,
+    /// Mean implicit reward of preferred responses (preferences only, as all rewards).
+    #[serde(
+        rename = "rewards/chosen",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rewards_chosen: Option<f64>,
     /// Mean implicit reward of the others.
-    #[serde(rename = "rewards/rejected")]
-    pub rewards_rejected: f64,
+    #[serde(
+        rename = "rewards/rejected",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rewards_rejected: Option<f64>,
     /// Mean difference.
-    #[serde(rename = "rewards/margins")]
-    pub rewards_margins: f64,
+    #[serde(
+        rename = "rewards/margins",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rewards_margins: Option<f64>,
     /// The share of comparisons with a positive margin.
-    #[serde(rename = "rewards/accuracies")]
-    pub rewards_accuracies: f64,
+    #[serde(
+        rename = "rewards/accuracies",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rewards_accuracies: Option<f64>,
     /// The same by user.
-    #[serde(rename = "rewards/accuracies_by_user")]
+    #[serde(
+        rename = "rewards/accuracies_by_user",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub by_user: BTreeMap<String, f64>,
     /// How many comparisons each user's share is over. Comparisons without a user count as user `""`.
-    #[serde(rename = "comparisons_by_user")]
+    #[serde(
+        rename = "comparisons_by_user",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub count_by_user: BTreeMap<String, u64>,
-    /// Mean summed log-prob of preferred responses (train only).
+    /// Mean summed log-prob of preferred responses.
     #[serde(
         rename = "logps/chosen",
         default,
         skip_serializing_if = "Option::is_none"
     )]
     pub logps_chosen: Option<f64>,
-    /// Mean summed log-prob of the others (train only).
+    /// Mean summed log-prob of the others.
     #[serde(
         rename = "logps/rejected",
         default,
@@ -73,105 +105,107 @@ pub struct Line {
     pub comparisons_per_second: f64,
 }
 
-#[derive(Default)]
-struct Means {
-    count: f64,
-    chosen: f64,
-    rejected: f64,
-    correct: f64,
-    users: BTreeMap<String, (u64, u64)>,
-}
-
-impl Means {
-    fn add(&mut self, example: &Example, chosen: f32, rejected: f32) {
-        let correct = u8::from(chosen > rejected);
-        self.count += 1.0;
-        self.chosen += f64::from(chosen);
-        self.rejected += f64::from(rejected);
-        self.correct += f64::from(correct);
-        let owner = example.owner.clone().unwrap_or_default();
-        let entry = self.users.entry(owner).or_default();
-        entry.0 += u64::from(correct);
-        entry.1 += 1;
-    }
-
-    fn fill(self, line: &mut Line) {
-        let n = self.count.max(1.0);
-        line.rewards_chosen = self.chosen / n;
-        line.rewards_rejected = self.rejected / n;
-        line.rewards_margins = (self.chosen - self.rejected) / n;
-        line.rewards_accuracies = self.correct / n;
-        for (user, (correct, count)) in self.users {
-            line.by_user
-                .insert(user.clone(), correct as f64 / count as f64);
-            line.count_by_user.insert(user, count);
+impl Line {
+    /// Fills in what rows of preferences tell, one row per comparison.
+    pub(crate) fn describe_preferences(&mut self, rows: &[(&Example, &ScoredRow)]) {
+        let n = rows.len().max(1) as f64;
+        let sum = |of: fn(&ScoredRow) -> f32| -> f64 {
+            let values = rows.iter().map(|(_, row)| f64::from(of(row)));
+            values.sum()
+        };
+        let (chosen, rejected) = (sum(|r| r.reward_chosen), sum(|r| r.reward_rejected));
+        self.rewards_chosen = Some(chosen / n);
+        self.rewards_rejected = Some(rejected / n);
+        self.rewards_margins = Some((chosen - rejected) / n);
+        self.logps_chosen = Some(sum(|r| r.logp_chosen) / n);
+        self.logps_rejected = Some(sum(|r| r.logp_rejected) / n);
+        let mut users = BTreeMap::<String, (u64, u64)>::new();
+        for (example, row) in rows {
+            let owner = example.item.user.clone().unwrap_or_default();
+            let (correct, count) = users.entry(owner).or_default();
+            *correct += u64::from(row.correct());
+            *count += 1;
+            for (name, value) in row.parts.iter().filter(|_| row.parts.len() > 1) {
+                let sum = self.loss_parts.entry((*name).into()).or_default();
+                *sum += f64::from(*value) / n;
+            }
+        }
+        let correct: u64 = users.values().map(|(correct, _)| correct).sum();
+        self.rewards_accuracies = Some(correct as f64 / n);
+        for (user, (correct, count)) in users {
+            let share = correct as f64 / count as f64;
+            self.by_user.insert(user.clone(), share);
+            self.count_by_user.insert(user, count);
         }
     }
 }
 
+/// When a line is written: after which step, how far into the data, and how long it took in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
+    pub step: usize,
+    pub epoch: f64,
+    pub seconds: f64,
+}
+
 /// The line of a training step. Rewards are those of the user branch, of the generic one where there is no other.
-pub fn train_line<E: Borrow<Example>>(
-    batch: &[E],
-    report: &StepReport,
+pub(crate) fn train_line<T: Task>(
+    task: &T,
+    batch: &[&Example],
+    report: &StepReport<T::Report>,
     rates: &Rates,
-    (step, epoch, seconds): (usize, f64, f64),
+    when: When,
 ) -> Line {
-    let shown = match report.rows.iter().any(|r| r.branch == Branch::User) {
-        true => Branch::User,
-        false => Branch::Generic,
-    };
-    let mut means = Means::default();
-    let (mut chosen, mut rejected) = (0.0, 0.0);
-    for row in report.rows.iter().filter(|r| r.branch == shown) {
-        let example = batch[row.example].borrow();
-        means.add(example, row.reward_chosen, row.reward_rejected);
-        chosen += f64::from(row.logp_chosen);
-        rejected += f64::from(row.logp_rejected);
-    }
-    let n = means.count.max(1.0);
     let mut line = Line {
         split: "train".into(),
-        step,
-        epoch,
+        step: when.step,
+        epoch: when.epoch,
         loss: report.loss,
-        logps_chosen: Some(chosen / n),
-        logps_rejected: Some(rejected / n),
         grad_norm: Some(report.grad_norm),
         learning_rate: Some(rates.adapters),
         users_learning_rate: Some(rates.users),
-        tokens_per_second: Some(report.tokens as f64 / seconds),
-        comparisons_per_second: batch.len() as f64 / seconds,
+        tokens_per_second: Some(report.tokens as f64 / when.seconds),
+        comparisons_per_second: batch.len() as f64 / when.seconds,
         ..Default::default()
     };
-    means.fill(&mut line);
+    let rows = report.one_row_each();
+    let rows: Vec<_> = rows.map(|r| (batch[r.example], &r.row)).collect();
+    task.describe(&mut line, &rows);
     line
 }
 
 /// The line of a validation.
-pub fn validation_line(
+pub(crate) fn validation_line<T: Task>(
+    task: &T,
     examples: &[Example],
-    scored: &[Scored],
-    (step, epoch, seconds): (usize, f64, f64),
+    reports: &[T::Report],
+    when: When,
 ) -> Line {
-    let mut means = Means::default();
-    for (example, row) in examples.iter().zip(scored) {
-        means.add(example, row.reward_chosen, row.reward_rejected);
-    }
-    let losses: f64 = scored.iter().map(|s| f64::from(s.loss)).sum();
     let mut line = Line {
         split: "validation".into(),
-        step,
-        epoch,
-        loss: losses / scored.len().max(1) as f64,
-        comparisons_per_second: scored.len() as f64 / seconds,
+        step: when.step,
+        epoch: when.epoch,
+        loss: task.mean_loss(reports),
+        comparisons_per_second: examples.len() as f64 / when.seconds,
         ..Default::default()
     };
-    means.fill(&mut line);
+    let rows: Vec<_> = examples.iter().zip(reports).collect();
+    task.describe(&mut line, &rows);
     line
 }
 
+/// The lines of a file.
+///
+/// # Errors
+/// A file that cannot be read, or that holds something else.
+pub fn read(path: &Path) -> Result<Vec<Line>, TrainError> {
+    let text = fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
+    let parse = |line| serde_json::from_str(line).map_err(|e| TrainError::format(path, e));
+    text.lines().map(parse).collect()
+}
+
 /// The file, appended to line by line.
-pub struct MetricsFile {
+pub(crate) struct MetricsFile {
     path: PathBuf,
     file: File,
     bytes: u64,

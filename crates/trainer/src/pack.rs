@@ -10,17 +10,51 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use llm_backbone::device::is_cpu;
-use pdpo_loss::Branch;
 
 use crate::tokenise::TokenizedPair;
 
-/// One comparison in one branch.
+/// What a packed row holds: the shared prefix and one response or two.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// The comparison.
-    pub pair: &'a TokenizedPair,
-    /// Whose soft prompt it gets.
-    pub branch: Branch,
+pub struct RowTokens<'a> {
+    /// Token ids of the prefix, without soft tokens.
+    pub prompt: &'a [u32],
+    /// Where the soft tokens go.
+    pub soft_at: usize,
+    /// The preferred response.
+    pub chosen: &'a [u32],
+    /// The other response; empty: none.
+    pub rejected: &'a [u32],
+}
+
+impl<'a> RowTokens<'a> {
+    /// The comparison without its other response.
+    pub fn chosen_alone(pair: &'a TokenizedPair) -> Self {
+        Self {
+            rejected: &[],
+            ..Self::from(pair)
+        }
+    }
+
+    /// Input tokens of each response: its last token is predicted, never read.
+    fn inputs(&self) -> [usize; 2] {
+        [self.chosen, self.rejected].map(|response| response.len().saturating_sub(1))
+    }
+
+    fn length(&self, soft: usize) -> usize {
+        let [chosen, rejected] = self.inputs();
+        soft + self.prompt.len() + chosen + rejected
+    }
+}
+
+impl<'a> From<&'a TokenizedPair> for RowTokens<'a> {
+    fn from(pair: &'a TokenizedPair) -> Self {
+        Self {
+            prompt: &pair.prompt.ids,
+            soft_at: pair.prompt.soft_at,
+            chosen: &pair.chosen,
+            rejected: &pair.rejected,
+        }
+    }
 }
 
 /// Rows of one forward pass on the host. `seq` counts soft tokens, `text` does not.
@@ -70,20 +104,21 @@ pub struct DeviceBatch {
 /// Lengths of rows on a GPU are multiples of this.
 const GPU_LENGTHS: usize = 64;
 
-fn longest(rows: &[Row<'_>], soft: usize) -> usize {
-    let lengths = rows.iter().map(|row| row.pair.row_length(soft));
-    lengths.max().unwrap_or(0)
-}
-
 impl PackedBatch {
-    /// Packs `rows`, each with `soft` soft tokens, to the length of the longest.
-    pub fn new(rows: &[Row<'_>], soft: usize) -> Self {
-        Self::of_length(rows, soft, longest(rows, soft))
+    /// Packs comparisons, each with `soft` soft tokens, to the length of the longest.
+    pub fn new(pairs: &[&TokenizedPair], soft: usize) -> Self {
+        let rows = rows_of(pairs);
+        Self::of_length(&rows, soft, longest(&rows, soft))
     }
 
     /// As [`PackedBatch::new`] on a CPU; on another device up to the next multiple of 64, because kernels are chosen and memory
     /// is kept by shape there.
-    pub fn for_device(rows: &[Row<'_>], soft: usize, device: &Device) -> Self {
+    pub fn for_device(pairs: &[&TokenizedPair], soft: usize, device: &Device) -> Self {
+        Self::of_rows(&rows_of(pairs), soft, device)
+    }
+
+    /// As [`PackedBatch::for_device`], of any rows.
+    pub fn of_rows(rows: &[RowTokens<'_>], soft: usize, device: &Device) -> Self {
         let longest = longest(rows, soft);
         let length = match is_cpu(device) {
             true => longest,
@@ -92,13 +127,13 @@ impl PackedBatch {
         Self::of_length(rows, soft, length)
     }
 
-    fn of_length(rows: &[Row<'_>], soft: usize, seq: usize) -> Self {
+    fn of_length(rows: &[RowTokens<'_>], soft: usize, seq: usize) -> Self {
         let mut batch = Self {
             rows: rows.len(),
             seq,
             soft,
             ids: vec![0; rows.len() * (seq - soft)],
-            soft_at: rows.iter().map(|r| r.pair.prompt.soft_at).collect(),
+            soft_at: rows.iter().map(|r| r.soft_at).collect(),
             positions: vec![0; rows.len() * seq],
             visible: vec![false; rows.len() * seq * seq],
             predictors: Vec::new(),
@@ -107,15 +142,15 @@ impl PackedBatch {
             tokens: 0,
         };
         for (index, row) in rows.iter().enumerate() {
-            batch.fill(index, row.pair);
+            batch.fill(index, row);
         }
         batch
     }
 
     /// Scores the prompts' tokens too, in the segment of the chosen response: for language modelling, not for
     /// preferences. Rows must have no soft tokens.
-    pub fn score_prompts(&mut self, rows: &[Row<'_>]) {
-        for (row, prompt) in rows.iter().map(|r| &r.pair.prompt.ids).enumerate() {
+    pub fn score_prompts(&mut self, rows: &[RowTokens<'_>]) {
+        for (row, prompt) in rows.iter().map(|r| r.prompt).enumerate() {
             for (i, &target) in prompt.iter().enumerate().skip(1) {
                 self.predictors.push((row * self.seq + i - 1) as i32);
                 self.targets.push(target as i32);
@@ -124,17 +159,16 @@ impl PackedBatch {
         }
     }
 
-    fn fill(&mut self, row: usize, pair: &TokenizedPair) {
+    fn fill(&mut self, row: usize, tokens: &RowTokens<'_>) {
         let (seq, soft) = (self.seq, self.soft);
-        let prefix = soft + pair.prompt.ids.len();
-        let chosen = pair.chosen.len() - 1;
-        let rejected = pair.rejected.len() - 1;
+        let prefix = soft + tokens.prompt.len();
+        let [chosen, rejected] = tokens.inputs();
         let length = prefix + chosen + rejected;
 
         let texts = [
-            &pair.prompt.ids[..],
-            &pair.chosen[..chosen],
-            &pair.rejected[..rejected],
+            tokens.prompt,
+            &tokens.chosen[..chosen],
+            &tokens.rejected[..rejected],
         ];
         let ids = &mut self.ids[row * (seq - soft)..][..length - soft];
         for (slot, id) in ids.iter_mut().zip(texts.into_iter().flatten()) {
@@ -156,8 +190,9 @@ impl PackedBatch {
             line[own_start..=i].fill(true);
         }
         self.tokens += length;
-        self.score(row, prefix, prefix, &pair.chosen, 2 * row);
-        self.score(row, prefix, prefix + chosen, &pair.rejected, 2 * row + 1);
+        self.score(row, prefix, prefix, tokens.chosen, 2 * row);
+        let rejected_at = prefix + chosen;
+        self.score(row, prefix, rejected_at, tokens.rejected, 2 * row + 1);
     }
 
     /// The first token of a response is predicted by the last one of the prefix, the others by the one before.
@@ -213,6 +248,15 @@ impl PackedBatch {
     }
 }
 
+fn rows_of<'a>(pairs: &[&'a TokenizedPair]) -> Vec<RowTokens<'a>> {
+    pairs.iter().map(|&pair| pair.into()).collect()
+}
+
+fn longest(rows: &[RowTokens<'_>], soft: usize) -> usize {
+    let lengths = rows.iter().map(|row| row.length(soft));
+    lengths.max().unwrap_or(soft)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,12 +277,7 @@ mod tests {
     }
 
     fn packed_to(length: usize) -> PackedBatch {
-        let pair = pair();
-        let row = Row {
-            pair: &pair,
-            branch: Branch::User,
-        };
-        PackedBatch::of_length(&[row], 2, length)
+        PackedBatch::of_length(&[RowTokens::from(&pair())], 2, length)
     }
 
     fn packed() -> PackedBatch {
@@ -296,5 +335,15 @@ mod tests {
         assert_eq!(batch.predictors, [4, 5, 6, 4, 7]);
         assert_eq!(batch.segments, [0, 0, 0, 1, 1]);
         assert_eq!(batch.response_lengths(), (vec![3.0], vec![2.0]));
+    }
+
+    #[test]
+    fn a_response_alone_takes_no_room_for_the_other() {
+        let pair = pair();
+        let alone = RowTokens::chosen_alone(&pair);
+        let batch = PackedBatch::of_length(&[alone], 2, alone.length(2));
+        assert_eq!((batch.seq, batch.tokens), (7, 7));
+        assert_eq!(batch.targets, [20, 21, 2]);
+        assert_eq!(batch.response_lengths(), (vec![3.0], vec![0.0]));
     }
 }

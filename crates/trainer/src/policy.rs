@@ -3,10 +3,10 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use llm_backbone::{LoraConfig, Model, ModelInput, soft_prompt};
+use pdpo_loss::Pair;
 use user_model::{RowBatch, UserModel, UserTable, Vocabulary};
 
 use crate::config::UsersSection;
-use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::pack::{DeviceBatch, PackedBatch};
 
@@ -20,23 +20,14 @@ pub struct Policy {
     pub users: Option<UserModel>,
 }
 
-/// Summed log-probs of both responses of every row, `[rows]` each.
-#[derive(Clone, Debug)]
-pub struct ResponseLogProbs {
-    /// Of the preferred responses.
-    pub chosen: Tensor<1>,
-    /// Of the others.
-    pub rejected: Tensor<1>,
-}
-
 impl Policy {
     /// A policy without user model.
     pub fn plain(model: Model) -> Self {
         Self { model, users: None }
     }
 
-    /// A policy at step 0: fresh adapters on `base` and, where `users` says so, a user model with a table that knows
-    /// every user of `train`.
+    /// A policy at step 0: fresh adapters on `base` and, where `users` says so, a user model for `count` users with an empty
+    /// table.
     ///
     /// # Errors
     /// Settings out of range, or LoRA targets that the model does not have.
@@ -44,7 +35,7 @@ impl Policy {
         base: Model,
         lora: &LoraConfig,
         users: Option<&UsersSection>,
-        train: &Dataset,
+        count: usize,
         seed: u64,
     ) -> Result<(Self, Option<UserTable>), TrainError> {
         let device = base.device();
@@ -53,9 +44,8 @@ impl Policy {
         let Some(users) = users else {
             return Ok((Self::plain(model), None));
         };
-        let settings = users.model_config(train.users().len(), model.d_model(), seed);
-        let mut table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
-        train.add_users(&mut table);
+        let settings = users.model_config(count, model.d_model(), seed);
+        let table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
         let users = Some(settings.init(Some(&vocabulary), &device)?);
         Ok((Self { model, users }, Some(table)))
     }
@@ -115,19 +105,19 @@ impl Policy {
         }
     }
 
-    /// Sums of the token log-probs of each response.
+    /// Sums of the token log-probs of each response, `[rows]` each.
     pub fn response_log_probs(
         &self,
         packed: &PackedBatch,
         batch: &DeviceBatch,
         users: Option<&RowBatch>,
-    ) -> ResponseLogProbs {
+    ) -> Pair {
         sum_responses(self.token_log_probs(packed, batch, users), batch)
     }
 }
 
-/// Adds token log-probs, `[scored]`, up per response.
-pub fn sum_responses(tokens: Tensor<1>, batch: &DeviceBatch) -> ResponseLogProbs {
+/// Adds token log-probs, `[scored]`, up per response: `[rows]` each.
+pub fn sum_responses(tokens: Tensor<1>, batch: &DeviceBatch) -> Pair {
     let [scored] = tokens.dims();
     let [responses, _] = batch.membership.dims();
     let sums = batch
@@ -136,7 +126,7 @@ pub fn sum_responses(tokens: Tensor<1>, batch: &DeviceBatch) -> ResponseLogProbs
         .matmul(tokens.reshape([scored, 1]))
         .reshape([responses / 2, 2]);
     let side = |s: usize| sums.clone().narrow(1, s, 1).reshape([responses / 2]);
-    ResponseLogProbs {
+    Pair {
         chosen: side(0),
         rejected: side(1),
     }

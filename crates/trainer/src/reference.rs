@@ -1,39 +1,153 @@
-//! Reference log-probs: they depend on neither user nor epoch nor beta, so they are computed once and kept on disk.
+//! Reference log-probs: they depend on neither user nor epoch nor beta, so they are computed once, when first needed, and kept
+//! on disk.
 //!
 //! The cache is a JSON Lines file per model, appended to as results come, so that a stopped run loses nothing. An entry's
 //! key is a hash of the model (weights, merged adapters, dtype) and of the exact token ids of prompt and response.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::Module;
 use llm_backbone::Model;
-use pdpo_loss::Branch;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
-use crate::pack::{PackedBatch, Row};
+use crate::example::{Example, ReferenceLogProbs};
+use crate::hash::hex;
+use crate::host::host;
+use crate::pack::PackedBatch;
 use crate::policy::Policy;
+use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::replicas;
-use crate::step::host;
 use crate::tokenise::TokenizedPair;
 
-/// Summed log-probs of both responses under the reference.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ReferenceLogProbs {
-    /// Of the preferred response.
-    pub chosen: f32,
-    /// Of the other.
-    pub rejected: f32,
+/// A reference model with its cache. Copies share the cache.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    policy: Policy,
+    cache: Arc<Mutex<Cache>>,
+    micro_rows: usize,
 }
 
-/// The cache of one reference model.
+impl Reference {
+    /// `model` with its log-probs known so far, which lie in `dir` under `model_key`; `micro_rows` packed rows are computed at
+    /// a time. A broken last line, as a crash leaves it, is dropped.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read or written.
+    pub fn open(
+        dir: &Path,
+        model: &Model,
+        model_key: &str,
+        micro_rows: usize,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            policy: Policy::plain(model.valid()),
+            cache: Arc::new(Mutex::new(Cache::open(dir, model_key)?)),
+            micro_rows: micro_rows.max(1),
+        })
+    }
+
+    /// The number of responses whose log-probs are known.
+    pub fn known(&self) -> usize {
+        self.locked().known.len()
+    }
+
+    /// Gives every example the log-probs of its comparison, computed where unknown.
+    ///
+    /// # Errors
+    /// A cache file that cannot be written.
+    pub fn fill(&self, examples: &[&Example], progress: &dyn Progress) -> Result<(), TrainError> {
+        let empty = |e: &&&Example| e.item.reference.get().is_none();
+        let empty: Vec<&Example> = examples.iter().filter(empty).copied().collect();
+        if empty.is_empty() {
+            return Ok(());
+        }
+        let pairs: Vec<&TokenizedPair> = empty.iter().map(|e| e.pair()).collect();
+        for (example, found) in empty.iter().zip(self.log_probs(&pairs, progress)?) {
+            let _ = example.item.reference.set(found); // Already there: the same comparison twice.
+        }
+        Ok(())
+    }
+
+    /// Log-probs of every pair, computed where unknown.
+    ///
+    /// # Errors
+    /// A cache file that cannot be written.
+    pub fn log_probs(
+        &self,
+        pairs: &[&TokenizedPair],
+        progress: &dyn Progress,
+    ) -> Result<Vec<ReferenceLogProbs>, TrainError> {
+        let mut cache = self.locked();
+        let keys: Vec<[String; 2]> = pairs.iter().map(|p| cache.keys(p)).collect();
+        let mut queued = HashSet::new();
+        let mut missing: Vec<usize> = (0..pairs.len())
+            .filter(|&i| keys[i].iter().any(|k| !cache.known.contains_key(k)))
+            .filter(|&i| queued.insert(&keys[i]))
+            .collect();
+        if !missing.is_empty() {
+            missing.sort_by_key(|&i| pairs[i].row_length(0));
+            self.compute(&mut cache, pairs, &keys, &missing, progress)?;
+        }
+        let find = |key: &String| cache.known.get(key).copied().unwrap_or_default(); // invariant: just computed
+        let found = keys.iter().map(|[chosen, rejected]| ReferenceLogProbs {
+            chosen: find(chosen),
+            rejected: find(rejected),
+        });
+        Ok(found.collect())
+    }
+
+    fn compute(
+        &self,
+        cache: &mut Cache,
+        pairs: &[&TokenizedPair],
+        keys: &[[String; 2]],
+        missing: &[usize],
+        progress: &dyn Progress,
+    ) -> Result<(), TrainError> {
+        let _span = tracing::trace_span!(target: TARGET, "reference").entered();
+        const WHAT: &str = "reference log-probs";
+        let device = self.policy.model.device();
+        let mut file = cache.append()?;
+        let threads = replicas::on(&device);
+        let sums = |chunk: &&[usize]| {
+            let rows: Vec<&TokenizedPair> = chunk.iter().map(|&i| pairs[i]).collect();
+            let packed = PackedBatch::for_device(&rows, 0, &device);
+            let sums = self
+                .policy
+                .response_log_probs(&packed, &packed.to_device(&device), None);
+            let [chosen, rejected] = [sums.chosen, sums.rejected].map(host);
+            chosen.into_iter().zip(rejected)
+        };
+        progress.report(WHAT, 0, missing.len());
+        let mut done = 0;
+        // As many micro-batches at a time as there are threads; each round goes to the file.
+        for round in missing.chunks(self.micro_rows.saturating_mul(threads)) {
+            let each = round.len().div_ceil(threads).min(self.micro_rows);
+            let chunks: Vec<&[usize]> = round.chunks(each).collect();
+            let log_probs = replicas::map(&chunks, threads, sums);
+            let found = log_probs.into_iter().flatten();
+            cache.add(&mut file, round.iter().map(|&i| &keys[i]).zip(found))?;
+            done += round.len();
+            progress.report(WHAT, done, missing.len());
+        }
+        Ok(())
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of one reference model.
 #[derive(Debug)]
-pub struct ReferenceCache {
+struct Cache {
     model_key: String,
     path: PathBuf,
     known: HashMap<String, f32>,
@@ -46,13 +160,8 @@ struct Entry {
     bits: u32,
 }
 
-impl ReferenceCache {
-    /// Opens or creates the cache of the model with the given key in a folder. A broken last line, as a crash leaves it,
-    /// is dropped.
-    ///
-    /// # Errors
-    /// A folder or file that cannot be read or written.
-    pub fn open(dir: &Path, model_key: &str) -> Result<Self, TrainError> {
+impl Cache {
+    fn open(dir: &Path, model_key: &str) -> Result<Self, TrainError> {
         fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
         let path = dir.join(format!(
             "reference-{}.jsonl",
@@ -76,117 +185,43 @@ impl ReferenceCache {
         })
     }
 
-    /// The number of responses known.
-    pub fn len(&self) -> usize {
-        self.known.len()
+    fn append(&self) -> Result<File, TrainError> {
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).open(&self.path);
+        file.map_err(|e| TrainError::io(&self.path, e))
     }
 
-    /// True if nothing is known yet.
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
-
-    /// Log-probs of every pair, computed where unknown, `micro_rows` packed rows at a time.
-    ///
-    /// # Errors
-    /// A cache file that cannot be written.
-    pub fn log_probs(
+    /// Adds log-probs of both responses under their keys.
+    fn add<'a>(
         &mut self,
-        model: &Model,
-        pairs: &[&TokenizedPair],
-        micro_rows: usize,
-        progress: &dyn Progress,
-    ) -> Result<Vec<ReferenceLogProbs>, TrainError> {
-        let keys: Vec<[String; 2]> = pairs
-            .iter()
-            .map(|p| [self.key(p, &p.chosen), self.key(p, &p.rejected)])
-            .collect();
-        let mut queued = std::collections::HashSet::new();
-        let mut missing: Vec<usize> = (0..pairs.len())
-            .filter(|&i| keys[i].iter().any(|k| !self.known.contains_key(k)))
-            .filter(|&i| queued.insert(&keys[i]))
-            .collect();
-        missing.sort_by_key(|&i| pairs[i].row_length(0));
-        if !missing.is_empty() {
-            self.compute(model, (pairs, &keys), &missing, micro_rows, progress)?;
-        }
-        let find = |key: &String| self.known.get(key).copied().unwrap_or_default(); // invariant: just computed
-        Ok(keys
-            .iter()
-            .map(|[chosen, rejected]| ReferenceLogProbs {
-                chosen: find(chosen),
-                rejected: find(rejected),
-            })
-            .collect())
-    }
-
-    fn compute(
-        &mut self,
-        model: &Model,
-        (pairs, keys): (&[&TokenizedPair], &[[String; 2]]),
-        missing: &[usize],
-        micro_rows: usize,
-        progress: &dyn Progress,
+        file: &mut File,
+        found: impl Iterator<Item = (&'a [String; 2], (f32, f32))>,
     ) -> Result<(), TrainError> {
-        let policy = Policy::plain(model.valid());
-        let device = policy.model.device();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.path)
-            .map_err(|e| TrainError::io(&self.path, e))?;
-        let (mut done, total) = (0, missing.len());
-        progress.report("reference log-probs", done, total);
-        let threads = replicas::on(&device);
-        let sums = |chunk: &&[usize]| {
-            let rows: Vec<Row<'_>> = chunk
-                .iter()
-                .map(|&i| Row {
-                    pair: pairs[i],
-                    branch: Branch::Generic,
-                })
-                .collect();
-            let packed = PackedBatch::for_device(&rows, 0, &device);
-            let sums = policy.response_log_probs(&packed, &packed.to_device(&device), None);
-            host(sums.chosen).into_iter().zip(host(sums.rejected))
-        };
-        // As many micro-batches at a time as there are threads; each round goes to the file.
-        let micro_rows = micro_rows.max(1);
-        for round in missing.chunks(micro_rows.saturating_mul(threads)) {
-            let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
-            let log_probs = replicas::map(&chunks, threads, sums);
-            let mut lines = String::new();
-            for (&i, (chosen, rejected)) in round.iter().zip(log_probs.into_iter().flatten()) {
-                for (key, logp) in keys[i].iter().zip([chosen, rejected]) {
-                    if self.known.insert(key.clone(), logp).is_none() {
-                        let (key, bits) = (key.clone(), logp.to_bits());
-                        lines += &serde_json::to_string(&Entry { key, bits }).unwrap_or_default(); // invariant: plain data
-                        lines.push('\n');
-                    }
+        let mut lines = String::new();
+        for (keys, (chosen, rejected)) in found {
+            for (key, logp) in keys.iter().zip([chosen, rejected]) {
+                if self.known.insert(key.clone(), logp).is_none() {
+                    let (key, bits) = (key.clone(), logp.to_bits());
+                    lines += &serde_json::to_string(&Entry { key, bits }).unwrap_or_default(); // invariant: plain data
+                    lines.push('\n');
                 }
             }
-            file.write_all(lines.as_bytes())
-                .map_err(|e| TrainError::io(&self.path, e))?;
-            done += round.len();
-            progress.report("reference log-probs", done, total);
         }
-        Ok(())
+        let written = file.write_all(lines.as_bytes());
+        written.map_err(|e| TrainError::io(&self.path, e))
     }
 
-    fn key(&self, pair: &TokenizedPair, response: &[u32]) -> String {
-        let mut hash = Sha256::new();
-        hash.update(&self.model_key);
-        for part in [&pair.prompt.ids[..], response] {
-            hash.update((part.len() as u64).to_le_bytes());
-            for id in part {
-                hash.update(id.to_le_bytes());
+    fn keys(&self, pair: &TokenizedPair) -> [String; 2] {
+        [&pair.chosen, &pair.rejected].map(|response| {
+            let mut hash = Sha256::new();
+            hash.update(&self.model_key);
+            for part in [&pair.prompt.ids, response] {
+                hash.update((part.len() as u64).to_le_bytes());
+                for id in part {
+                    hash.update(id.to_le_bytes());
+                }
             }
-        }
-        hex(&hash.finalize())[..32].to_string()
+            hex(&hash.finalize())[..32].to_string()
+        })
     }
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,4 +1,5 @@
-//! A training run: batches in order, validation, the best adapters kept, checkpoints, exact resume.
+//! A training run: batches in order, validation, the best adapters kept, checkpoints, exact resume. [`Session::run`] is the
+//! loop.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,75 +7,63 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use burn::train::Interrupter;
-use burn::train::renderer::MetricsRenderer;
 use llm_backbone::LoraConfig;
-use sha2::{Digest, Sha256};
+use tracing::trace_span;
 use user_model::UserTable;
 
 use crate::checkpoint::{self, Best, State};
-use crate::config::{Objective, TrainingSection};
+use crate::config::TrainingSection;
 use crate::error::TrainError;
-use crate::metrics::{Line, MetricsFile, train_line, validation_line};
+use crate::example::Example;
+use crate::learner::Learner;
+use crate::metrics::{Line, MetricsFile, When, train_line, validation_line};
+use crate::monitor::{Monitor, Plan, Stop};
 use crate::policy::Policy;
 use crate::profile::TARGET;
-use crate::progress::{Progress, Quiet};
-use crate::reference::hex;
+use crate::progress::Progress;
 use crate::schedule::{Rates, Schedule};
-use crate::step::{Example, Learner};
-use crate::strategy::{self, Display};
+use crate::settings::Settings;
+use crate::task::Task;
 use crate::{adapters, eval, memory, order};
 
-/// What a run is made of.
+/// What a run is made of, beside what it learns.
+#[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// The folder of the run: `metrics.jsonl`, `checkpoint/`, `adapters/`.
     pub dir: PathBuf,
     /// The base model's name, written into the adapters.
     pub base: String,
+    /// What tells the base model's weights from others, by whatever name they are opened.
+    pub model_key: String,
     /// Moves the order of the data.
     pub seed: u64,
     /// `[lora]`
     pub lora: LoraConfig,
-    /// `[objective]`
-    pub objective: Objective,
     /// `[training]`
     pub training: TrainingSection,
     /// Devices that compute gradients beside the policy's own; see [`Learner::with_devices`].
     pub further_devices: Vec<Device>,
+    /// The time that the chat template was told, in seconds since 1970, where it matters: a run that goes on keeps it.
+    pub clock: Option<i64>,
 }
 
-/// Who watches a run and may stop it.
-pub trait Monitor {
-    /// A step or a validation is done; `total` steps will be.
-    fn line(&mut self, line: &Line, total: usize);
-    /// Who hears how far a validation has come. Default: nobody.
-    fn progress(&self) -> &dyn Progress {
-        &Quiet
-    }
-    /// Asked after every step: finish here, save, and say how to go on?
-    fn should_stop(&self) -> bool {
-        false
-    }
-}
+/// Batches whose comparisons are prepared together, at most: a window of [`order`] holds as many.
+const MOST_AHEAD: usize = 8;
 
-/// Watches nothing.
-pub struct Unwatched;
-
-impl Monitor for Unwatched {
-    fn line(&mut self, _: &Line, _: usize) {}
-}
+/// The weights of the best validation of a model that is trained whole.
+const BEST_MODEL: &str = "best.safetensors";
 
 /// A run in progress.
-pub struct Session {
+pub struct Session<T: Task> {
     config: SessionConfig,
-    /// What is trained.
-    pub learner: Learner,
+    learner: Learner<T>,
     train: Arc<[Example]>,
-    validation: Arc<[Example]>,
+    validation: Vec<Example>,
     state: State,
-    /// The epoch under way, counted from 0, and its batches.
+    /// The epoch whose batches were asked for last, counted from 0, and these.
     order: Option<(usize, Vec<Vec<usize>>)>,
-    pub(crate) display: Display,
+    /// Comparisons of all steps before this one are prepared, and how many batches will be at a time.
+    prepared: (usize, usize),
 }
 
 /// What a finished run gives.
@@ -87,16 +76,16 @@ pub struct Outcome {
     pub state: State,
 }
 
-impl Session {
+impl<T: Task> Session<T> {
     /// Starts in `config.dir`, or goes on from its checkpoint where `resume` is set and there is one.
     ///
     /// # Errors
-    /// Numbers out of range, no examples, or a checkpoint of another configuration.
+    /// Numbers out of range, no examples, a step that does not fit into memory, or a checkpoint of other [`Settings`].
     pub fn new(
         config: SessionConfig,
-        policy: Policy,
-        table: Option<UserTable>,
-        (train, validation): (&[Example], &[Example]),
+        task: T,
+        (policy, table): (Policy, Option<UserTable>),
+        (train, validation): (Vec<Example>, Vec<Example>),
         resume: bool,
     ) -> Result<Self, TrainError> {
         if train.is_empty() {
@@ -105,8 +94,8 @@ impl Session {
         }
         fs::create_dir_all(&config.dir).map_err(|e| TrainError::io(&config.dir, e))?;
         let soft = policy.user_tokens();
-        let longest = train.iter().map(|e| e.pair.row_length(soft)).max();
-        let mut learner = Learner::new(policy, table, &config.objective, &config.training)?
+        let longest = train.iter().map(|e| e.pair().row_length(soft)).max();
+        let mut learner = Learner::new(task, policy, table, &config.training)?
             .with_devices(&config.further_devices)?;
         memory::check_step(
             &learner.policy.model,
@@ -114,53 +103,36 @@ impl Session {
             learner.rows_at_once(config.training.batch),
             longest.unwrap_or(0),
         )?;
-        let fingerprint = fingerprint(&config, &learner, train);
+        let settings = Settings::new(&config, &learner, &train);
+        let checkpoint = config.dir.join("checkpoint");
         let found = match resume {
-            true => checkpoint::load(
-                &config.dir.join("checkpoint"),
-                &mut learner,
-                &config.lora,
-                &fingerprint,
-            )?,
+            true => checkpoint::load(&checkpoint, &mut learner, &config.lora, &settings)?,
             false => None,
         };
-        let state = found.unwrap_or_else(|| State::new(fingerprint));
-        Ok(Self {
+        if resume && found.is_none() {
+            let dir = config.dir.display();
+            tracing::warn!("there is no checkpoint in {dir}: the run starts at step 0");
+        }
+        let state = found.unwrap_or_else(|| State::new(settings, config.clock));
+        let mut session = Self {
+            prepared: (state.step, 1),
             config,
             learner,
             train: train.into(),
-            validation: validation.into(),
+            validation,
             state,
             order: None,
-            display: Display::default(),
-        })
-    }
-
-    /// Shows burn-train's dashboard while the run lasts, if standard output is a terminal. Default: no.
-    ///
-    /// The dashboard holds the terminal: keep log lines back until it is gone; `q`, not Ctrl-C, stops the run.
-    #[must_use]
-    pub fn with_dashboard(mut self, dashboard: bool) -> Self {
-        self.display.dashboard = dashboard;
-        self
-    }
-
-    /// Shows the run through a burn-train renderer, instead of the dashboard or nothing.
-    #[must_use]
-    pub fn with_renderer(mut self, renderer: Box<dyn MetricsRenderer>) -> Self {
-        self.display.renderer = Some(renderer);
-        self
-    }
-
-    /// Stops the run from another thread, as a [`Monitor`] does: after the step under way, with a checkpoint.
-    pub fn interrupter(&self) -> Interrupter {
-        self.display.interrupter.clone()
+        };
+        // A run that was over goes on if it is to make more steps now.
+        let over = session.state.step >= session.total_steps() || session.out_of_patience();
+        session.state.finished &= over;
+        Ok(session)
     }
 
     /// Optimiser steps of the whole run.
     pub fn total_steps(&self) -> usize {
         let training = &self.config.training;
-        let all = training.epochs * self.steps_per_epoch();
+        let all = training.epochs.saturating_mul(self.steps_per_epoch());
         match training.max_steps {
             0 => all,
             limit => limit.min(all),
@@ -177,46 +149,89 @@ impl Session {
         &self.state
     }
 
-    /// The folder of the run.
-    pub fn dir(&self) -> &Path {
-        &self.config.dir
-    }
-
-    /// Trains to the end, on burn-train, in a thread of its own; `monitor` is served on this one.
+    /// Trains to the end; `monitor` hears of every step.
     ///
     /// # Errors
-    /// [`TrainError::Interrupted`] if the monitor, the dashboard or the interrupter said stop (the checkpoint is
-    /// written), [`TrainError::Killed`] if the dashboard said stop at once, [`TrainError::Diverged`] if the loss is no
-    /// number, or a file that cannot be written.
-    pub fn run(self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
-        strategy::run(self, monitor)
+    /// [`TrainError::Interrupted`] if the monitor said stop (the checkpoint is written), [`TrainError::Killed`] if it said stop
+    /// at once, [`TrainError::Diverged`] if the loss is no number, or a file that cannot be written.
+    pub fn run(mut self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
+        let total = self.total_steps();
+        let mut schedule = Schedule::new(&self.config.training, total, self.state.step)?;
+        let path = self.config.dir.join("metrics.jsonl");
+        // Without lines of steps that will be done again.
+        let mut metrics = MetricsFile::open(&path, self.state.metrics_bytes)?;
+        monitor.start(&Plan {
+            done: self.state.step,
+            total,
+            per_epoch: self.steps_per_epoch().min(total),
+        });
+        while self.goes_on() {
+            let batch = self.next_batch(monitor.progress())?;
+            let line = self.step(&batch, &schedule.next())?;
+            tell(&line, &mut metrics, monitor, total)?;
+            if self.validation_is_due() {
+                let line = self.validate(monitor.progress())?;
+                tell(&line, &mut metrics, monitor, total)?;
+                self.keep_if_best(&line)?;
+            }
+            self.state.metrics_bytes = metrics.bytes();
+            let stop = monitor.stop().filter(|_| self.goes_on());
+            if stop == Some(Stop::AtOnce) {
+                let path = self.config.dir;
+                return Err(TrainError::Killed { path });
+            }
+            if stop.is_some() || self.save_is_due() {
+                self.save()?;
+            }
+            if stop.is_some() {
+                let (step, path) = (self.state.step, self.config.dir);
+                return Err(TrainError::Interrupted { step, path });
+            }
+        }
+        self.finish()
     }
 
     /// True while there are steps to do.
-    pub(crate) fn goes_on(&self) -> bool {
+    fn goes_on(&self) -> bool {
         !self.state.finished && self.state.step < self.total_steps()
     }
 
-    /// The learning rates from here on.
-    pub(crate) fn schedule(&self) -> Result<Schedule, TrainError> {
-        Schedule::new(&self.config.training, self.total_steps(), self.state.step)
+    /// The next step's comparisons by index, ready for it.
+    fn next_batch(&mut self, progress: &dyn Progress) -> Result<Vec<usize>, TrainError> {
+        let step = self.state.step;
+        let (prepared, ahead) = self.prepared;
+        if step >= prepared {
+            // One batch at first, so that the run begins at once; then ever more at a time.
+            let until = (step + ahead).min(self.total_steps());
+            let train = Arc::clone(&self.train);
+            let indices: Vec<usize> = (step..until).flat_map(|step| self.batch_of(step)).collect();
+            let examples: Vec<&Example> = indices.into_iter().map(|i| &train[i]).collect();
+            self.learner.task.prepare(&examples, progress)?;
+            self.prepared = (until, (2 * ahead).min(MOST_AHEAD));
+        }
+        Ok(self.batch_of(step))
     }
 
-    /// The metrics file, without lines of steps that will be done again.
-    pub(crate) fn metrics_file(&self) -> Result<MetricsFile, TrainError> {
-        let path = self.config.dir.join("metrics.jsonl");
-        MetricsFile::open(&path, self.state.metrics_bytes)
-    }
-
-    /// Notes how much of the metrics file belongs to the steps done.
-    pub(crate) fn set_metrics_bytes(&mut self, bytes: u64) {
-        self.state.metrics_bytes = bytes;
+    /// The comparisons of a step.
+    fn batch_of(&mut self, step: usize) -> Vec<usize> {
+        let per_epoch = self.steps_per_epoch();
+        let (epoch, index) = (step / per_epoch, step % per_epoch);
+        let (batch, seed) = (self.config.training.batch, self.config.seed);
+        let train = &self.train;
+        let ordered = || {
+            let lengths: Vec<usize> = train.iter().map(|e| e.pair().row_length(0)).collect();
+            (epoch, order::epoch(&lengths, batch, seed, epoch))
+        };
+        let (_, batches) = match self.order.take() {
+            Some(order) if order.0 == epoch => self.order.insert(order),
+            _ => self.order.insert(ordered()),
+        };
+        batches[index].clone()
     }
 
     /// One optimiser step.
-    pub(crate) fn step(&mut self, rates: &Rates) -> Result<Line, TrainError> {
-        let train = Arc::clone(&self.train);
-        let batch: Vec<&Example> = self.next_batch().iter().map(|&i| &train[i]).collect();
+    fn step(&mut self, batch: &[usize], rates: &Rates) -> Result<Line, TrainError> {
+        let batch: Vec<&Example> = batch.iter().map(|&i| &self.train[i]).collect();
         self.seed_dropout();
         let start = Instant::now();
         let report = self.learner.step(&batch, rates)?;
@@ -227,8 +242,8 @@ impl Session {
         }
         self.state.step += 1;
         self.state.train_seconds += seconds;
-        let at = (self.state.step, self.epoch(), seconds);
-        Ok(train_line(&batch, &report, rates, at))
+        let when = self.when(seconds);
+        Ok(train_line(&self.learner.task, &batch, &report, rates, when))
     }
 
     /// Dropout draws from the device's own generator: a pure function of (seed, step), so that a resumed run draws what
@@ -241,58 +256,47 @@ impl Session {
         }
     }
 
-    /// Indices of the next step's comparisons.
-    fn next_batch(&mut self) -> &[usize] {
-        let per_epoch = self.steps_per_epoch();
-        let (epoch, index) = (self.state.step / per_epoch, self.state.step % per_epoch);
-        let (batch, seed) = (self.config.training.batch, self.config.seed);
-        let train = &self.train;
-        let ordered = || {
-            let lengths: Vec<usize> = train.iter().map(|e| e.pair.row_length(0)).collect();
-            (epoch, order::epoch(&lengths, batch, seed, epoch))
-        };
-        let (_, batches) = match self.order.take() {
-            Some(order) if order.0 == epoch => self.order.insert(order),
-            _ => self.order.insert(ordered()),
-        };
-        &batches[index]
+    fn when(&self, seconds: f64) -> When {
+        let seen = self.state.step * self.config.training.batch;
+        When {
+            step: self.state.step,
+            epoch: seen as f64 / self.train.len() as f64,
+            seconds,
+        }
     }
 
-    fn epoch(&self) -> f64 {
-        (self.state.step * self.config.training.batch) as f64 / self.train.len() as f64
-    }
-
-    /// The validation that is due after this step, if any.
-    pub(crate) fn validate_if_due(&self) -> Result<Option<Line>, TrainError> {
-        let training = &self.config.training;
-        let every = training.eval_every;
+    fn validation_is_due(&self) -> bool {
+        let every = self.config.training.eval_every;
         let last = self.state.step == self.total_steps();
         let due = last || (every > 0 && self.state.step.is_multiple_of(every));
-        if !due || self.validation.is_empty() {
-            return Ok(None);
-        }
+        due && !self.validation.is_empty()
+    }
+
+    /// Evaluates the policy as it is.
+    fn validate(&self, progress: &dyn Progress) -> Result<Line, TrainError> {
+        let training = &self.config.training;
         let limit = match training.eval_limit {
             0 => self.validation.len(),
             limit => limit.min(self.validation.len()),
         };
         let examples = &self.validation[..limit];
-        let _span = tracing::trace_span!(target: TARGET, "validation").entered();
+        let Learner {
+            task,
+            policy,
+            table,
+            ..
+        } = &self.learner;
+        task.prepare(&examples.iter().collect::<Vec<_>>(), progress)?;
+        let _span = trace_span!(target: TARGET, "validation").entered();
         let start = Instant::now();
-        let learner = &self.learner;
-        let scored = eval::score(
-            &learner.policy,
-            learner.table.as_ref(),
-            learner.objective(),
-            examples,
-            training.micro_rows,
-            &Quiet,
-        )?;
-        let at = (self.state.step, self.epoch(), start.elapsed().as_secs_f64());
-        Ok(Some(validation_line(examples, &scored, at)))
+        let rows = training.micro_rows;
+        let reports = eval::evaluate(task, policy, table.as_ref(), examples, rows, progress)?;
+        let when = self.when(start.elapsed().as_secs_f64());
+        Ok(validation_line(task, examples, &reports, when))
     }
 
-    /// Keeps the adapters if this validation is the best, ends the run if the last good one is too long ago.
-    pub(crate) fn judge(&mut self, line: &Line) -> Result<(), TrainError> {
+    /// Keeps what is trained if this validation is the best, ends the run if the last good one is too long ago.
+    fn keep_if_best(&mut self, line: &Line) -> Result<(), TrainError> {
         if self.state.best.is_none_or(|best| line.loss < best.loss) {
             self.state.best = Some(Best {
                 step: self.state.step,
@@ -300,59 +304,68 @@ impl Session {
                 accuracy: line.rewards_accuracies,
             });
             self.state.stale = 0;
-            return self.save_adapters();
+            return self.keep();
         }
         self.state.stale += 1;
-        let patience = self.config.training.patience;
-        self.state.finished = patience > 0 && self.state.stale >= patience;
+        self.state.finished = self.out_of_patience();
         Ok(())
     }
 
+    /// True after too many validations without improvement.
+    fn out_of_patience(&self) -> bool {
+        let patience = self.config.training.patience;
+        patience > 0 && self.state.stale >= patience
+    }
+
     /// True after every so many steps.
-    pub(crate) fn save_is_due(&self) -> bool {
+    fn save_is_due(&self) -> bool {
         let every = self.config.training.save_every;
         every > 0 && self.state.step.is_multiple_of(every)
     }
 
-    /// What a run that was asked to stop ends with.
-    pub(crate) fn interrupted(&self) -> TrainError {
-        let (step, path) = (self.state.step, self.config.dir.clone());
-        TrainError::Interrupted { step, path }
-    }
-
     /// Writes the checkpoint.
-    pub(crate) fn save(&mut self) -> Result<(), TrainError> {
-        checkpoint::save(
-            &self.config.dir.join("checkpoint"),
-            &mut self.learner,
-            &self.state,
-        )
+    fn save(&mut self) -> Result<(), TrainError> {
+        let dir = self.config.dir.join("checkpoint");
+        checkpoint::save(&dir, &mut self.learner, &self.state)
     }
 
-    fn adapters_dir(&self) -> PathBuf {
-        self.config.dir.join("adapters")
+    /// Whether the model is trained whole, without adapters.
+    fn is_whole(&self) -> bool {
+        self.learner.policy.model.num_adapter_params() == 0
     }
 
-    fn save_adapters(&self) -> Result<(), TrainError> {
+    /// Writes what is trained as it is, for use.
+    fn keep(&self) -> Result<(), TrainError> {
+        let policy = &self.learner.policy;
+        if self.is_whole() {
+            return adapters::write_trained(&self.config.dir.join(BEST_MODEL), &policy.model);
+        }
         adapters::save(
-            &self.adapters_dir(),
-            &self.learner.policy,
+            &self.config.dir.join("adapters"),
+            policy,
             self.learner.table.as_ref(),
             &self.config.lora,
             &self.config.base,
         )
     }
 
-    /// Writes what remains and loads the best adapters.
-    pub(crate) fn finish(mut self) -> Result<Outcome, TrainError> {
+    /// Writes what remains and loads the best.
+    fn finish(mut self) -> Result<Outcome, TrainError> {
         self.state.finished = true;
         self.save()?;
         if self.state.best.is_none() {
-            self.save_adapters()?;
+            self.keep()?;
         }
-        let device = self.learner.policy.model.device();
-        let base = without_adapters(&self.learner.policy);
-        let (policy, table, _) = adapters::load(&self.adapters_dir(), base, &device)?;
+        let (dir, model) = (&self.config.dir, self.learner.policy.model.clone());
+        let (policy, table) = if self.is_whole() {
+            let path = dir.join(BEST_MODEL);
+            let model = adapters::read_trained(&path, model, &self.config.lora)?;
+            (Policy::plain(model.frozen()), None)
+        } else {
+            let (device, base) = (model.device(), model.without_adapters());
+            let (policy, table, _) = adapters::load(&dir.join("adapters"), base, &device)?;
+            (policy, table)
+        };
         Ok(Outcome {
             policy,
             table,
@@ -361,38 +374,17 @@ impl Session {
     }
 }
 
-/// The base model below a policy's adapters.
-fn without_adapters(policy: &Policy) -> llm_backbone::Model {
-    policy.model.clone().without_adapters()
-}
-
-/// A hash of everything that a checkpoint must share with the run that goes on from it.
-fn fingerprint(config: &SessionConfig, learner: &Learner, train: &[Example]) -> String {
-    let mut hash = Sha256::new();
-    let users = learner.policy.users.as_ref().map(|u| u.config().clone());
-    let parts = (
-        &config.base,
-        config.seed,
-        &config.lora,
-        &config.objective,
-        &config.training,
-        users,
-    );
-    hash.update(serde_json::to_vec(&parts).unwrap_or_default()); // invariant: plain data
-    for example in train {
-        for ids in [
-            &example.pair.prompt.ids,
-            &example.pair.chosen,
-            &example.pair.rejected,
-        ] {
-            hash.update((ids.len() as u64).to_le_bytes());
-            for id in ids {
-                hash.update(id.to_le_bytes());
-            }
-        }
-        hash.update(format!("{:?}", example.user));
-    }
-    hex(&hash.finalize())[..16].to_string()
+/// Passes a line on to the file and to who watches.
+fn tell(
+    line: &Line,
+    metrics: &mut MetricsFile,
+    monitor: &mut dyn Monitor,
+    total: usize,
+) -> Result<(), TrainError> {
+    let _span = trace_span!(target: TARGET, "logging").entered();
+    metrics.write(line)?;
+    monitor.line(line, total);
+    Ok(())
 }
 
 /// Refuses a folder that already holds a run, unless it is to be resumed.

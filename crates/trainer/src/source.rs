@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
-use crate::reference::hex;
+use crate::hash::hex;
 
 /// A base model, ready to use.
 pub struct BaseModel {

@@ -6,24 +6,19 @@ mod support;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use llm_backbone::{Model, ModelInput, soft_prompt};
-use pdpo_loss::Branch;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use support::{FAMILIES, INDIVIDUAL, USERS, largest_difference, open, pairs, users, values};
-use trainer::pack::{PackedBatch, Row};
+use trainer::pack::PackedBatch;
 use trainer::policy::Policy;
 use trainer::tokenise::TokenizedPair;
 use user_model::{RowInit, UserModelKind, UserRef, UserTable};
 
 const TOLERANCE: f32 = 1e-4;
 
-fn rows(pairs: &[TokenizedPair]) -> Vec<Row<'_>> {
-    let row = |pair| Row {
-        pair,
-        branch: Branch::User,
-    };
-    pairs.iter().map(row).collect()
+fn rows(pairs: &[TokenizedPair]) -> Vec<&TokenizedPair> {
+    pairs.iter().collect()
 }
 
 /// Whose soft prompt the rows get, in turn.

@@ -165,26 +165,67 @@ fn a_checkpoint_of_another_run_is_refused() {
     let dir = folder();
     World::new().run_until(dir.path(), false, 2);
     type Change<'a> = &'a dyn Fn(&mut World);
-    let changes: [(&str, Change<'_>); 6] = [
-        ("seed", &|w| w.seed += 1),
-        ("rate", &|w| w.training.learning_rate *= 2.0),
-        ("batch", &|w| w.training.batch = 3),
-        ("LoRA rank", &|w| w.lora.rank = 2),
-        ("user model", &|w| {
+    let changes: [(&str, Change<'_>); 7] = [
+        ("`seed` was 7 and is 8", &|w| w.seed += 1),
+        ("`training.learning_rate` was 0.01 and is 0.02", &|w| {
+            w.training.learning_rate *= 2.0
+        }),
+        ("`training.batch` was 4 and is 3", &|w| w.training.batch = 3),
+        ("`lora.rank` was 4 and is 2", &|w| w.lora.rank = 2),
+        ("`objective.alpha` was 0.5 and is 0.25", &|w| {
+            w.objective.alpha = 0.25
+        }),
+        ("`users.kind", &|w| {
             w.kind = UserModelKind::Cluster { clusters: 2 }
         }),
-        ("data", &|w| w.train[3].pair.chosen[0] += 1),
+        ("`comparisons` was \"14 with the hash", &|w| {
+            w.train[3] = support::changed(&w.train[3], |item| item.pair.chosen[0] += 1)
+        }),
     ];
-    for (what, change) in changes {
+    for (expected, change) in changes {
         let mut world = World::new();
         change(&mut world);
         let error = refusal(&world, dir.path());
         assert!(
-            error.contains("state.json") && error.contains("`fingerprint`"),
-            "{what}: {error}"
+            error.contains("state.json") && error.contains(expected),
+            "{expected}: {error}"
         );
     }
     assert!(World::new().session(dir.path(), true).is_ok());
+}
+
+#[test]
+fn how_a_run_is_computed_and_saved_may_change() {
+    let world = World::new();
+    let (dir, whole) = (folder(), folder());
+    world.run(whole.path(), false, None).expect("a run");
+    world.run_until(dir.path(), false, 3);
+    let mut other = World::new();
+    other.training.save_every = 1;
+    other.training.replicas = 1;
+    other.name = "llama_tied under another path";
+    other.model_key = "llama_tied".into();
+    other.run(dir.path(), true, None).expect("the rest");
+    let (found, expected) = (metrics(dir.path()), metrics(whole.path()));
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        // Sums in another order round otherwise.
+        let loss = |line: &serde_json::Value| line["loss"].as_f64().expect("a loss");
+        assert!((loss(found) - loss(expected)).abs() < 1e-4, "{found}");
+    }
+}
+
+#[test]
+fn a_finished_run_goes_on_for_more_epochs() {
+    let mut world = World::new();
+    let dir = folder();
+    world.run(dir.path(), false, None).expect("a run");
+    world.training.epochs = 3;
+    let outcome = world.run(dir.path(), true, None).expect("an epoch more");
+    assert_eq!(outcome.state.step, 12);
+    let steps = metrics(dir.path());
+    let trained = steps.iter().filter(|line| line["split"] == "train");
+    assert_eq!(trained.count(), 12);
 }
 
 #[test]

@@ -5,9 +5,10 @@ mod support;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use llm_backbone::{Model, ModelInput};
-use trainer::dataset::{Dataset, Item};
-use trainer::progress::Quiet;
-use trainer::sft::{SftConfig, fine_tune, fine_tune_chosen};
+use trainer::config::TrainingSection;
+use trainer::learner::Learner;
+use trainer::policy::Policy;
+use trainer::task::{Language, Responses};
 use trainer::tokenise::TokenizedPair;
 
 /// Log-probs of all tokens of a sequence but its first.
@@ -40,28 +41,16 @@ fn sum(model: &Model, prompt: &[u32], response: &[u32], from: usize) -> (f64, us
     (scored.iter().sum(), scored.len())
 }
 
-fn dataset(pairs: &[TokenizedPair]) -> Dataset {
-    let item = |pair: &TokenizedPair| Item {
-        pair: pair.clone(),
-        user: None,
-        group: None,
-        characters: [1, 1],
-    };
-    Dataset {
-        items: pairs.iter().map(item).collect(),
-        ..Default::default()
-    }
-}
-
-/// One step over all comparisons at once: its loss is that of the model as it was.
-fn config(prompts_too: bool) -> SftConfig {
-    SftConfig {
-        steps: 1,
-        batch: 6,
-        learning_rate: 1e-5,
-        warmup_steps: 0,
+/// The loss of all comparisons at once.
+fn loss(model: &Model, pairs: &[TokenizedPair], responses: Responses, prompts_too: bool) -> f64 {
+    let task = Language {
+        responses,
         prompts_too,
-    }
+    };
+    let policy = Policy::plain(model.clone());
+    let learner = Learner::new(task, policy, None, &TrainingSection::default()).unwrap();
+    let batch = support::unreferenced(pairs, false);
+    learner.gradients(&batch).unwrap().1.loss
 }
 
 fn model() -> Model {
@@ -84,10 +73,8 @@ fn the_preferred_responses_are_scored_per_token_of_theirs() {
             total += log_prob;
             tokens += scored;
         }
-        let config = config(prompts_too);
-        let (_, loss) =
-            fine_tune_chosen(model.clone(), &dataset(&pairs), &config, 0, &Quiet).unwrap();
-        close(loss, -total / tokens as f64);
+        let found = loss(&model, &pairs, Responses::Chosen, prompts_too);
+        close(found, -total / tokens as f64);
     }
 }
 
@@ -99,12 +86,7 @@ fn the_rejected_responses_do_not_matter_to_it() {
         pair.rejected = vec![5; 3];
     }
     for prompts_too in [false, true] {
-        let loss = |pairs: &[TokenizedPair]| {
-            let config = config(prompts_too);
-            fine_tune_chosen(model.clone(), &dataset(pairs), &config, 0, &Quiet)
-                .unwrap()
-                .1
-        };
+        let loss = |pairs: &[TokenizedPair]| loss(&model, pairs, Responses::Chosen, prompts_too);
         assert_eq!(loss(&pairs), loss(&others));
     }
 }
@@ -122,8 +104,7 @@ fn both_responses_are_scored_and_a_prompt_once() {
             total += chosen.0 + rejected.0;
             tokens += chosen.1 + rejected.1;
         }
-        let config = config(prompts_too);
-        let (_, loss) = fine_tune(model.clone(), &dataset(&pairs), &config, 0, &Quiet).unwrap();
-        close(loss, -total / tokens as f64);
+        let found = loss(&model, &pairs, Responses::Both, prompts_too);
+        close(found, -total / tokens as f64);
     }
 }

@@ -1,17 +1,20 @@
 //! The parts of a P-DPO step on comparisons of the size of TL;DR's: prompts of 230 tokens, responses of 30.
 
+use std::sync::Arc;
+
 use criterion::{BatchSize, Criterion, Throughput};
 use trainer::burn::module::Module;
 use trainer::burn::tensor::Device;
-use trainer::config::{Objective, TrainingSection, UsersSection};
-use trainer::dataset::{Dataset, Item};
+use trainer::config::{TrainingSection, UsersSection};
+use trainer::dataset::Dataset;
+use trainer::example::{Example, Item};
+use trainer::learner::Learner;
 use trainer::llm_backbone::{LoraConfig, Model};
-use trainer::pack::{PackedBatch, Row};
-use trainer::pdpo_loss::Branch;
+use trainer::pack::PackedBatch;
+use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::policy::Policy;
-use trainer::reference::ReferenceLogProbs;
 use trainer::schedule::{Rates, Schedule};
-use trainer::step::{Example, Learner};
+use trainer::task::Preference;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use trainer::user_model::UserRef;
 
@@ -36,11 +39,11 @@ fn collation(criterion: &mut Criterion, policy: &Policy, examples: &[Example]) {
     });
 }
 
-fn passes(criterion: &mut Criterion, learner: &Learner, examples: &[Example]) {
+fn passes(criterion: &mut Criterion, learner: &Learner<Preference>, examples: &[Example]) {
     let mut group = criterion.benchmark_group(format!("comparisons, {} blocks", model::BLOCKS));
     group.throughput(Throughput::Elements(BATCH as u64));
     let policy = Policy::plain(learner.policy.model.valid());
-    let rows: Vec<Row<'_>> = rows(examples).into_iter().step_by(2).collect();
+    let rows: Vec<&TokenizedPair> = examples.iter().map(Example::pair).collect();
     let packed = PackedBatch::new(&rows, 0);
     let on_device = packed.to_device(&policy.model.device());
     group.bench_function("forward, one branch", |bencher| {
@@ -55,7 +58,7 @@ fn passes(criterion: &mut Criterion, learner: &Learner, examples: &[Example]) {
 }
 
 /// The size of the gradients does not depend on that of the batch, so a small one makes them.
-fn optimiser(criterion: &mut Criterion, learner: &mut Learner, rates: &Rates) {
+fn optimiser(criterion: &mut Criterion, learner: &mut Learner<Preference>, rates: &Rates) {
     let small = [example(0, 2, 2)];
     criterion.bench_function("optimiser step", |bencher| {
         let gradients = || {
@@ -72,36 +75,24 @@ fn optimiser(criterion: &mut Criterion, learner: &mut Learner, rates: &Rates) {
     });
 }
 
-fn learner(base: Model, examples: &[Example]) -> (Learner, Rates) {
-    let items = examples.iter().map(|example| Item {
-        pair: example.pair.clone(),
-        user: example.owner.clone(),
-        group: None,
-        characters: [0, 0],
-    });
+fn learner(base: Model, examples: &[Example]) -> (Learner<Preference>, Rates) {
     let dataset = Dataset {
-        items: items.collect(),
+        items: examples.iter().map(|e| e.item.clone()).collect(),
         ..Dataset::default()
     };
     let users = UsersSection::default();
-    let start = Policy::start(base, &LoraConfig::default(), Some(&users), &dataset, 0);
+    let start = dataset.start_policy(base, &LoraConfig::default(), Some(&users), 0);
     let (policy, table) = start.expect("a policy");
     let training = TrainingSection::default();
     let mut schedule = Schedule::new(&training, 1000, 0).expect("a schedule");
-    let learner = Learner::new(policy, table, &Objective::default(), &training);
+    let task = Preference::from_config(&ObjectiveConfig::default(), true, None);
+    let learner = Learner::new(task.expect("an objective"), policy, table, &training);
     (learner.expect("a learner"), schedule.next())
 }
 
 /// Both branches of every comparison.
-fn rows(examples: &[Example]) -> Vec<Row<'_>> {
-    let branches = |example| {
-        let pair: &Example = example;
-        [Branch::User, Branch::Generic].map(|branch| Row {
-            pair: &pair.pair,
-            branch,
-        })
-    };
-    examples.iter().flat_map(branches).collect()
+fn rows(examples: &[Example]) -> Vec<&TokenizedPair> {
+    examples.iter().flat_map(|e| [e.pair(); 2]).collect()
 }
 
 fn example(number: usize, prompt: usize, response: usize) -> Example {
@@ -109,20 +100,22 @@ fn example(number: usize, prompt: usize, response: usize) -> Example {
         let ids = (0..count).map(|i| ((from + i) * 7919 + number * 104_729) % 49_000);
         ids.map(|id| id as u32 + 3).collect()
     };
-    Example {
-        pair: TokenizedPair {
-            prompt: TokenizedPrompt {
-                ids: ids(prompt, 0),
-                soft_at: 0,
-                cut: false,
-                user_text_cut: false,
-            },
-            chosen: ids(response, 1000),
-            rejected: ids(response, 2000),
-            response_cut: false,
+    let pair = TokenizedPair {
+        prompt: TokenizedPrompt {
+            ids: ids(prompt, 0),
+            soft_at: 0,
+            cut: false,
+            user_text_cut: false,
         },
-        user: UserRef::id(format!("user {number}")),
-        owner: Some(format!("user {number}")),
-        reference: ReferenceLogProbs::default(),
+        chosen: ids(response, 1000),
+        rejected: ids(response, 2000),
+        response_cut: false,
+    };
+    let user = format!("user {number}");
+    let item = Item::new(pair, Some(user.clone()));
+    let _ = item.reference.set(Default::default()); // It is new.
+    Example {
+        item: Arc::new(item),
+        user: UserRef::id(user),
     }
 }

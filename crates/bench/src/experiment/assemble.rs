@@ -1,6 +1,6 @@
 //! From what was measured to the report.
 
-use trainer::eval::Scored;
+use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::pref_data::Prompt;
 
 use super::{Experiment, Measured, Results, Run, SplitResult, collect};
@@ -55,16 +55,16 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64
 
 fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SplitResult]) -> System {
     let mut cases: Vec<Case> = Vec::new();
-    let mut scored: Vec<Scored> = Vec::new();
+    let mut correct: Vec<bool> = Vec::new();
     let mut texts = Vec::new();
     let mut found = Vec::new();
     for result in results {
         let Some(measured) = result.systems.iter().find(|s| s.name == name) else {
             continue;
         };
-        if let Some(rows) = measured.scored() {
+        if let Some(rows) = measured.correct() {
             cases.extend(result.data.cases.iter().cloned());
-            scored.extend(rows);
+            correct.extend(rows);
         }
         let of = |t: &super::SampledText| (t.user.clone(), t.text.clone());
         texts.extend(measured.texts.iter().map(of));
@@ -78,9 +78,9 @@ fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SplitResult]) 
         |f: &dyn Fn(&Measured) -> f64| found.iter().map(|m| f(m)).sum::<f64>() / found.len() as f64;
     System {
         name: name.into(),
-        accuracy: match scored.is_empty() {
+        accuracy: match correct.is_empty() {
             true => Default::default(),
-            false => measure::accuracy(&cases, &scored, &config.evaluation.ratio_bands),
+            false => measure::accuracy(&cases, &correct, &config.evaluation.ratio_bands),
         },
         words: measure::by_group(&texts, users, measure::words),
         empty_share: measure::by_group(&texts, users, measure::empty),
@@ -141,13 +141,8 @@ fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
         name: name.into(),
         value,
     };
-    let mut all = vec![
-        setting(
-            "objective.loss",
-            format!("{:?}", objective.loss).to_lowercase(),
-        ),
-        setting("objective.beta", objective.beta.to_string()),
-        setting("objective.alpha", objective.alpha.to_string()),
+    let mut all = objective_settings(objective);
+    all.extend([
         setting("training.epochs", training.epochs.to_string()),
         setting("training.batch", training.batch.to_string()),
         setting("training.learning_rate", training.learning_rate.to_string()),
@@ -169,7 +164,7 @@ fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
             "sampling.max_new_tokens",
             config.sampling.max_new_tokens.to_string(),
         ),
-    ];
+    ]);
     for system in &config.systems {
         if let Some(users) = &system.users {
             let value = format!("T_u {}, {:?}", users.user_tokens, users.kind).to_lowercase();
@@ -177,4 +172,16 @@ fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
         }
     }
     all
+}
+
+/// The loss with its own keys, and the weight of the user-specific term.
+fn objective_settings(objective: &ObjectiveConfig) -> Vec<Setting> {
+    let values = serde_json::to_value(objective).unwrap_or_default(); // invariant: plain data
+    let values = values.as_object().into_iter().flatten();
+    values
+        .map(|(key, value)| Setting {
+            name: format!("objective.{key}"),
+            value: value.as_str().map_or_else(|| value.to_string(), Into::into),
+        })
+        .collect()
 }

@@ -1,7 +1,6 @@
 //! What is measured of one system on one split.
 
 use serde::{Deserialize, Serialize};
-use trainer::eval::Scored;
 
 use crate::report::{CurvePoint, Trainable};
 
@@ -46,15 +45,23 @@ pub struct SampledText {
 }
 
 impl Measured {
-    /// The scored test comparisons.
-    pub fn scored(&self) -> Option<Vec<Scored>> {
-        let row = |r: &[f32; 2]| Scored {
-            reward_chosen: r[0],
-            reward_rejected: r[1],
-            loss: f32::NAN,
+    /// Whether the preferred response of each test comparison has strictly the higher reward.
+    pub fn correct(&self) -> Option<Vec<bool>> {
+        let rows = self.rewards.as_ref()?.iter();
+        Some(rows.map(|[chosen, rejected]| chosen > rejected).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_rewards_are_not_correct() {
+        let measured = Measured {
+            rewards: Some(vec![[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]),
+            ..Measured::default()
         };
-        self.rewards
-            .as_ref()
-            .map(|rows| rows.iter().map(row).collect())
+        assert_eq!(measured.correct().unwrap(), [true, false, false]);
     }
 }

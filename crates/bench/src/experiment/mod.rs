@@ -19,7 +19,7 @@ use std::time::Instant;
 use serde::{Serialize, de::DeserializeOwned};
 use trainer::TrainError;
 use trainer::device::Devices;
-use trainer::session::Monitor;
+use trainer::monitor::Monitor;
 use trainer::tokenise::Template;
 
 use crate::config::{EvaluationConfig, ExperimentConfig};
@@ -133,7 +133,13 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
             .load(split_seed, config.prompt.template, &config.evaluation)?;
         let dir = run.folder(split_seed);
         let data = Rc::new(data);
-        let prepared = setup::Prepared::new(config, data.clone(), &dir, run.seed, &run.devices.0)?;
+        let stage = stage::Stage {
+            dir: &dir,
+            seed: run.seed,
+            resume: run.resume,
+        };
+        let devices = &run.devices.0;
+        let prepared = setup::Prepared::new(config, data.clone(), stage, devices, monitor)?;
         results.push(SplitResult {
             data,
             systems: Vec::new(),

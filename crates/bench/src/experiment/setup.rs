@@ -1,25 +1,25 @@
 //! What all systems of one split share: the SFT model, tokenised comparisons, reference log-probs.
 
-use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
-use terminal::{Bars, hub};
+use terminal::hub;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
+use trainer::config::SftConfig;
 use trainer::dataset::Dataset;
 use trainer::device::Devices;
 use trainer::llm_backbone::Model;
-use trainer::reference::ReferenceCache;
-use trainer::sft::{self, SftConfig};
+use trainer::monitor::Monitor;
+use trainer::policy::Policy;
+use trainer::reference::Reference;
+use trainer::session::{Session, SessionConfig};
 use trainer::source::{self, BaseModel};
-use trainer::step::Example;
+use trainer::task::{Language, Responses};
 use trainer::tokenise::Formatter;
-use trainer::user_model::UserTable;
 
 use super::ExperimentData;
-use super::stage;
+use super::stage::{self, Stage};
 use crate::config::{ExperimentConfig, SFT, UserText};
 use crate::report;
 use crate::tiny;
@@ -45,8 +45,8 @@ pub struct Prepared {
     sft_note: String,
     /// With the users' own texts.
     own: Rc<Sides>,
-    micro_rows: usize,
-    cache: RefCell<ReferenceCache>,
+    /// The SFT model's log-probs.
+    pub reference: Reference,
 }
 
 /// The comparisons in tokens.
@@ -91,17 +91,18 @@ impl Prepared {
     pub fn new<D>(
         config: &ExperimentConfig<D>,
         data: Rc<ExperimentData>,
-        dir: &Path,
-        seed: u64,
+        stage: Stage<'_>,
         devices: &Devices,
+        monitor: &mut dyn Monitor,
     ) -> Result<Self, TrainError> {
+        let Stage { dir, seed, .. } = stage;
         let data_key = data_key(&data);
         let BaseModel {
             mut model,
             tokenizer,
             source,
             mut key,
-        } = base_model(config, (&data, &data_key), dir, seed, &devices.main)?;
+        } = base_model(config, (&data, &data_key), stage, &devices.main, monitor)?;
         let formatter = Formatter::new(tokenizer, config.prompt.clone(), config.user_tokens())?;
         let own = Sides::new(&data, UserText::Own, &formatter, &model)?;
         let mut sft_note = match &config.tiny {
@@ -115,16 +116,19 @@ impl Prepared {
             // Below the folder of the system `sft`, whose own mark is beside its result.
             let adapters = dir.join(SFT).join("adapters");
             if !stage::is_done(&adapters, &settings) {
-                let model = model.clone();
-                fine_tune(model, &own.train, sft, config, &adapters, (&source, seed))?;
+                let start = (model.clone(), source.as_str(), key.as_str());
+                fine_tune(start, &own.train, sft, config, stage, monitor)?;
                 stage::mark_done(&adapters, &settings)?;
             }
             model = model.with_adapters(&adapters)?.0.merged();
             key += &format!("+{}", source::weights_hash(&adapters)?);
             sft_note = format!("LoRA fine-tuning for {} steps, merged", sft.steps);
         }
+        let model = model.frozen();
+        let (at, rows) = (dir.join("reference"), config.training.micro_rows);
+        let reference = Reference::open(&at, &model, &key, rows)?;
         Ok(Self {
-            model: model.frozen(),
+            model,
             base: source,
             sft_note,
             formatter,
@@ -133,8 +137,7 @@ impl Prepared {
             seed,
             further_devices: devices.further.clone(),
             own: Rc::new(own),
-            micro_rows: config.training.micro_rows,
-            cache: RefCell::new(ReferenceCache::open(&dir.join("reference"), &key)?),
+            reference,
             key,
         })
     }
@@ -153,20 +156,6 @@ impl Prepared {
         }
     }
 
-    /// A side as examples: reference log-probs from the cache, computed where missing.
-    ///
-    /// # Errors
-    /// A cache that cannot be written.
-    pub fn examples(
-        &self,
-        side: &Dataset,
-        table: Option<&UserTable>,
-    ) -> Result<Vec<Example>, TrainError> {
-        let mut cache = self.cache.borrow_mut();
-        let bars = Bars::default();
-        side.examples(table, &self.model, &mut cache, self.micro_rows, &bars)
-    }
-
     /// The report's account of the model.
     pub fn model_facts(&self) -> report::Model {
         report::Model {
@@ -177,17 +166,32 @@ impl Prepared {
     }
 }
 
+/// Leaves adapters in the folder of the system `sft`.
 fn fine_tune<D>(
-    model: Model,
+    (model, base, model_key): (Model, &str, &str),
     train: &Dataset,
     sft: &SftConfig,
     config: &ExperimentConfig<D>,
-    adapters: &Path,
-    (base, seed): (&str, u64),
+    stage: Stage<'_>,
+    monitor: &mut dyn Monitor,
 ) -> Result<(), TrainError> {
-    let adapted = model.with_lora(&config.lora, seed)?;
-    let (adapted, _) = sft::fine_tune(adapted, train, sft, seed, &Bars::default())?;
-    adapted.save_adapters(adapters, &config.lora, base)?;
+    let task = Language {
+        responses: Responses::Both,
+        prompts_too: sft.prompts_too,
+    };
+    let start = Policy::start(model, &config.lora, None, 0, stage.seed)?;
+    let session = SessionConfig {
+        dir: stage.dir.join(SFT),
+        base: base.into(),
+        model_key: model_key.into(),
+        seed: stage.seed,
+        lora: config.lora.clone(),
+        training: sft.training(&config.training, train.items.len()),
+        further_devices: Vec::new(),
+        clock: None,
+    };
+    let data = (train.examples(None), Vec::new());
+    Session::new(session, task, start, data, stage.resume)?.run(monitor)?;
     Ok(())
 }
 
@@ -207,19 +211,22 @@ fn data_key(data: &ExperimentData) -> String {
 fn base_model<D>(
     config: &ExperimentConfig<D>,
     (data, data_key): (&ExperimentData, &str),
-    dir: &Path,
-    seed: u64,
+    stage: Stage<'_>,
     device: &Device,
+    monitor: &mut dyn Monitor,
 ) -> Result<BaseModel, TrainError> {
     match &config.tiny {
         Some(tiny) => tiny::make(
-            &dir.join("model"),
+            Stage {
+                dir: &stage.dir.join("model"),
+                ..stage
+            },
             tiny,
             &config.prompt,
             config.user_tokens(),
             (&data.told(&data.train, UserText::Own), data_key),
-            seed,
             device,
+            monitor,
         ),
         None => hub::open_section(&config.model, device),
     }

@@ -9,6 +9,17 @@ use trainer::{TrainError, files};
 
 const FILE: &str = "made-with.json";
 
+/// Where a part of a run is made, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// Its folder.
+    pub dir: &'a Path,
+    /// `--seed`
+    pub seed: u64,
+    /// Go on with what is there.
+    pub resume: bool,
+}
+
 /// Whether `dir` holds a finished part that was made with these settings.
 pub fn is_done(dir: &Path, settings: &Value) -> bool {
     fs::read(dir.join(FILE))

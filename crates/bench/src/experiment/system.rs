@@ -2,19 +2,22 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use terminal::Bars;
+use trainer::dataset::Dataset;
 use trainer::eval;
+use trainer::example::{Example, Item};
 use trainer::generation::{self, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::memory;
-use trainer::metrics::Line;
+use trainer::monitor::Monitor;
 use trainer::policy::Policy;
-use trainer::session::{Monitor, Session, SessionConfig};
-use trainer::step::Example;
+use trainer::session::{Session, SessionConfig};
+use trainer::task::Preference;
 use trainer::user_model::{UserRef, UserTable};
-use trainer::{TrainError, files};
+use trainer::{TrainError, files, metrics};
 
 use super::measured::{Measured, SampledText};
 use super::setup::Prepared;
@@ -87,17 +90,28 @@ fn untrained<D>(
 ) -> Result<Measured, TrainError> {
     let policy = Policy::plain(prepared.model.clone());
     let sides = prepared.sides(system.text)?;
-    let test = prepared.examples(&sides.test, None)?;
+    let test = sides.test.examples(None);
     let mut measured = Measured::default();
     if system.name == ORACLE {
-        let plain = prepared.sides(Default::default())?;
-        let mut told = test.clone();
-        for (told, plain) in told.iter_mut().zip(prepared.examples(&plain.test, None)?) {
-            told.reference = plain.reference;
-        }
-        measured.rewards = Some(rewards(system, config, &policy, None, &told)?);
+        let plain = prepared.sides(Default::default())?.test.examples(None);
+        let untold: Vec<&Example> = plain.iter().collect();
+        prepared.reference.fill(&untold, &Bars::default())?;
+        let told: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
+        measured.rewards = Some(rewards(system, config, prepared, (&policy, None), &told)?);
     }
     finish(system, config, prepared, (&policy, None), &test, measured)
+}
+
+/// An example whose reference log-probs are those of another, of the same responses.
+fn measured_against((example, other): (&Example, &Example)) -> Example {
+    let item = Item {
+        reference: other.item.reference.clone(),
+        ..Item::clone(&example.item)
+    };
+    Example {
+        item: Arc::new(item),
+        user: example.user.clone(),
+    }
 }
 
 fn trained<D>(
@@ -109,13 +123,11 @@ fn trained<D>(
     monitor: &mut dyn Monitor,
 ) -> Result<Measured, TrainError> {
     let sides = prepared.sides(system.text)?;
-    let (policy, table) = Policy::start(
-        prepared.model.clone(),
-        &config.lora,
-        system.users.as_ref(),
-        &sides.train,
-        prepared.seed,
-    )?;
+    let (base, users) = (prepared.model.clone(), system.users.as_ref());
+    let start = sides
+        .train
+        .start_policy(base, &config.lora, users, prepared.seed)?;
+    let (policy, table) = &start;
     let trainable = Trainable {
         llm: Some(policy.model.num_adapter_params() as u64),
         users: policy
@@ -124,27 +136,34 @@ fn trained<D>(
             .zip(table.as_ref())
             .map(|(users, table)| users.config().parameter_counts(table.len()).total() as u64),
     };
-    let train = prepared.examples(&sides.train, table.as_ref())?;
-    let validation = prepared.examples(&sides.validation, table.as_ref())?;
-    let test = prepared.examples(&sides.test, table.as_ref())?;
+    let examples = |side: &Dataset| side.examples(table.as_ref());
+    let data = (examples(&sides.train), examples(&sides.validation));
+    let test = examples(&sides.test);
     let training = system.training(&config.training);
     let batch = training.batch;
     let session = SessionConfig {
         dir: dir.into(),
         base: prepared.base.clone(),
+        model_key: prepared.key.clone(),
         seed: prepared.seed,
         lora: config.lora.clone(),
-        objective: system.objective(&config.objective),
         training,
         further_devices: prepared.further_devices.clone(),
+        clock: None,
     };
-    let session = Session::new(session, policy, table, (&train, &validation), resume)?;
-    let outcome = session.run(monitor)?;
-    let lines = read_metrics(&dir.join("metrics.jsonl"))?;
+    let task = task(system, config, prepared)?;
+    let outcome = Session::new(session, task, start, data, resume)?.run(monitor)?;
+    let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let table = outcome.table.as_ref();
     let measured = Measured {
-        rewards: Some(rewards(system, config, &outcome.policy, table, &test)?),
+        rewards: Some(rewards(
+            system,
+            config,
+            prepared,
+            (&outcome.policy, table),
+            &test,
+        )?),
         trainable,
         steps,
         train_seconds,
@@ -162,23 +181,28 @@ fn trained<D>(
     )
 }
 
+/// What a system learns.
+fn task<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &Prepared,
+) -> Result<Preference, TrainError> {
+    let objective = system.objective(&config.objective);
+    let reference = Some(prepared.reference.clone());
+    Preference::from_config(&objective, system.users.is_some(), reference)
+}
+
 /// Implicit rewards, chosen and rejected.
 fn rewards<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    policy: &Policy,
-    table: Option<&UserTable>,
+    prepared: &Prepared,
+    (policy, table): (&Policy, Option<&UserTable>),
     test: &[Example],
 ) -> Result<Vec<[f32; 2]>, TrainError> {
-    let objective = system.objective(&config.objective).preference_loss()?;
-    let rows = eval::score(
-        policy,
-        table,
-        &objective,
-        test,
-        config.training.micro_rows,
-        &Bars::default(),
-    )?;
+    let task = task(system, config, prepared)?;
+    let rows = config.training.micro_rows;
+    let rows = eval::evaluate(&task, policy, table, test, rows, &Bars::default())?;
     Ok(rows
         .iter()
         .map(|r| [r.reward_chosen, r.reward_rejected])
@@ -241,10 +265,4 @@ fn finish<D>(
         nll: quality.nll,
         ..measured
     })
-}
-
-fn read_metrics(path: &Path) -> Result<Vec<Line>, TrainError> {
-    let text = fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
-    let parse = |line| serde_json::from_str(line).map_err(|e| TrainError::format(path, e));
-    text.lines().map(parse).collect()
 }

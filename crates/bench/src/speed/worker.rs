@@ -2,22 +2,25 @@
 
 use std::io::{BufRead, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use trainer::burn::module::Module;
 use trainer::burn::tensor::Device;
-use trainer::config::{Dtype, Objective, TrainingSection, UsersSection};
-use trainer::dataset::{Dataset, Item};
+use trainer::config::{Dtype, TrainingSection, UsersSection};
+use trainer::dataset::Dataset;
+use trainer::example::{Example, Item};
+use trainer::learner::Learner;
 use trainer::llm_backbone::generate::Request;
 use trainer::llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 use trainer::llm_backbone::{LoraConfig, Model, Targets};
-use trainer::policy::Policy;
+use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::profile::roofline;
 use trainer::progress::Quiet;
-use trainer::reference::ReferenceCache;
+use trainer::reference::Reference;
 use trainer::schedule::Schedule;
-use trainer::step::{Example, Learner};
+use trainer::task::Preference;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use trainer::{TrainError, memory, source};
 
@@ -88,7 +91,7 @@ fn training(
     users: Option<UsersSection>,
 ) -> Result<impl FnMut() -> Result<Value, TrainError>, TrainError> {
     let rows = read_rows(&folder.join("comparisons.jsonl"))?;
-    let items = rows.into_iter().map(item).collect();
+    let items = rows.into_iter().map(|row| Arc::new(item(row))).collect();
     let dataset = Dataset {
         items,
         ..Dataset::default()
@@ -98,22 +101,20 @@ fn training(
         targets: Targets::Names(["q_proj", "k_proj", "v_proj"].map(String::from).to_vec()),
         ..LoraConfig::default()
     };
-    let (policy, table) = Policy::start(base.clone(), &lora, users.as_ref(), &dataset, 0)?;
+    let (policy, table) = dataset.start_policy(base.clone(), &lora, users.as_ref(), 0)?;
     let training = TrainingSection {
         batch: size.batch,
         micro_rows: size.batch, // As many rows at a time with users as without.
         warmup_steps: 0,
         ..TrainingSection::default()
     };
-    let mut cache = ReferenceCache::open(&folder.join("reference"), "speed")?;
-    let examples = dataset.examples(
-        table.as_ref(),
-        &base,
-        &mut cache,
-        training.micro_rows,
-        &Quiet,
-    )?;
-    let mut learner = Learner::new(policy, table, &Objective::default(), &training)?;
+    let (at, rows) = (folder.join("reference"), training.micro_rows);
+    let reference = Reference::open(&at, &base, "speed", rows)?;
+    let examples = dataset.examples(table.as_ref());
+    reference.fill(&examples.iter().collect::<Vec<_>>(), &Quiet)?;
+    let config = ObjectiveConfig::default();
+    let task = Preference::from_config(&config, users.is_some(), Some(reference))?;
+    let mut learner = Learner::new(task, policy, table, &training)?;
     let rates = Schedule::new(&training, 1_000_000, 0)?.next();
     let batches: Vec<Vec<Example>> = examples.chunks(size.batch).map(<[_]>::to_vec).collect();
     let mut at = batches.into_iter().cycle();
@@ -218,20 +219,16 @@ fn open(folder: &Path, device: &Device) -> Result<Model, TrainError> {
 }
 
 fn item(row: Row) -> Item {
-    Item {
-        pair: TokenizedPair {
-            prompt: TokenizedPrompt {
-                ids: row.prompt_ids,
-                soft_at: 0,
-                cut: false,
-                user_text_cut: false,
-            },
-            chosen: row.chosen_ids,
-            rejected: row.rejected_ids,
-            response_cut: false,
+    let pair = TokenizedPair {
+        prompt: TokenizedPrompt {
+            ids: row.prompt_ids,
+            soft_at: 0,
+            cut: false,
+            user_text_cut: false,
         },
-        user: Some(row.user),
-        group: None,
-        characters: [0, 0],
-    }
+        chosen: row.chosen_ids,
+        rejected: row.rejected_ids,
+        response_cut: false,
+    };
+    Item::new(pair, Some(row.user))
 }

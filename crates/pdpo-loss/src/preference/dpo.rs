@@ -2,59 +2,132 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
+use serde::{Deserialize, Serialize};
 
-use crate::PairLogProbs;
+use super::PairLoss;
+use crate::error::validate_beta;
+use crate::{LossError, PairLogProbs, Rewards};
 
-/// `-(1 - eps) log sigma(beta delta) - eps log sigma(-beta delta)`, `[batch]`, with
-/// `delta = log(pi(y1)/pi_ref(y1)) - log(pi(y2)/pi_ref(y2))` and `eps` the label smoothing.
+/// `-(1 - eps) log sigma(beta delta) - eps log sigma(-beta delta)`, with
+/// `delta = log(pi(y1)/pi_ref(y1)) - log(pi(y2)/pi_ref(y2))` and `eps` the label smoothing (cDPO).
 ///
 /// The logarithm of the sigmoid is one operation with its own gradient, `sigma(-z)`: neither the
 /// value nor the gradient overflows, and the gradient at `z = 0`, where every training starts, is
 /// exactly one half. (Built from `min`, `abs` and `log1p` it would not be.)
-pub(super) fn per_comparison(pairs: &PairLogProbs, beta: f64, eps: f64) -> Tensor<1> {
-    let (chosen, rejected) = pairs.log_ratios();
-    let logits = (chosen - rejected) * beta;
-    if eps == 0.0 {
-        return -log_sigmoid(logits);
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dpo {
+    /// The strength of the pull towards the reference, above 0. Default 0.1.
+    pub beta: f64,
+    /// The assumed share of flipped labels, from 0 to below 0.5. Default 0.
+    pub label_smoothing: f64,
+}
+
+impl Default for Dpo {
+    fn default() -> Self {
+        Self {
+            beta: 0.1,
+            label_smoothing: 0.0,
+        }
     }
-    -(log_sigmoid(logits.clone()) * (1.0 - eps) + log_sigmoid(-logits) * eps)
+}
+
+impl Dpo {
+    /// DPO without label smoothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Beta`] unless `beta` is finite and positive.
+    pub fn new(beta: f64) -> Result<Self, LossError> {
+        let loss = Self {
+            beta,
+            ..Self::default()
+        };
+        loss.validate().map(|()| loss)
+    }
+
+    /// Refuses numbers out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Beta`] or [`LossError::LabelSmoothing`], naming what was found.
+    pub fn validate(&self) -> Result<(), LossError> {
+        validate_beta(self.beta)?;
+        match (0.0..0.5).contains(&self.label_smoothing) {
+            true => Ok(()),
+            false => Err(LossError::LabelSmoothing {
+                found: self.label_smoothing,
+            }),
+        }
+    }
+}
+
+impl PairLoss for Dpo {
+    fn losses(&self, pairs: &PairLogProbs) -> Result<Tensor<1>, LossError> {
+        let ratios = pairs.log_ratios()?;
+        let (logits, eps) = (
+            (ratios.chosen - ratios.rejected) * self.beta,
+            self.label_smoothing,
+        );
+        if eps == 0.0 {
+            return Ok(-log_sigmoid(logits));
+        }
+        Ok(-(log_sigmoid(logits.clone()) * (1.0 - eps) + log_sigmoid(-logits) * eps))
+    }
+
+    fn rewards(&self, pairs: &PairLogProbs) -> Result<Rewards, LossError> {
+        Ok(Rewards::new(pairs.log_ratios()?, self.beta))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pair;
     use burn::tensor::Device;
 
-    fn pairs(delta: &[f32], device: &Device) -> PairLogProbs {
-        let zeros = Tensor::zeros([delta.len()], device);
-        PairLogProbs {
-            policy_chosen: Tensor::from_floats(delta, device),
-            policy_rejected: zeros.clone(),
-            reference_chosen: zeros.clone(),
-            reference_rejected: zeros.clone(),
-            chosen_tokens: zeros.clone() + 1.0,
-            rejected_tokens: zeros + 1.0,
-        }
+    /// Rows whose log-ratios differ by `delta`.
+    fn pairs(delta: Tensor<1>) -> PairLogProbs {
+        let constant = |value: f64| {
+            let value = Tensor::zeros(delta.dims(), &delta.device()) + value;
+            Pair {
+                chosen: value.clone(),
+                rejected: value,
+            }
+        };
+        let policy = Pair {
+            rejected: constant(0.0).rejected,
+            chosen: delta.clone(),
+        };
+        PairLogProbs::new(policy, Some(constant(0.0)), constant(1.0)).unwrap()
     }
 
     fn values(tensor: Tensor<1>) -> Vec<f32> {
         tensor.try_into_vec_as::<f32>().unwrap()
     }
 
+    fn losses<const N: usize>(delta: [f32; N], beta: f64, label_smoothing: f64) -> Vec<f32> {
+        let loss = Dpo {
+            beta,
+            label_smoothing,
+        };
+        let delta = Tensor::from_floats(delta, &Device::flex());
+        values(loss.losses(&pairs(delta)).unwrap())
+    }
+
     #[test]
     fn the_loss_of_equal_policies_is_log_2() {
-        let losses = values(per_comparison(&pairs(&[0.0], &Device::flex()), 0.1, 0.0));
+        let losses = losses([0.0], 0.1, 0.0);
         assert!((losses[0] - std::f32::consts::LN_2).abs() < 1e-7);
     }
 
     #[test]
     fn the_loss_equals_a_hand_calculation() {
         // delta = 10, beta = 0.1: log(1 + e^-1) = 0.313261687..., log(1 + e) = 1.313261687...
-        let device = Device::flex();
-        let plain = values(per_comparison(&pairs(&[10.0, -10.0], &device), 0.1, 0.0));
+        let plain = losses([10.0, -10.0], 0.1, 0.0);
         assert!((plain[0] - 0.313_261_7).abs() < 1e-6);
         assert!((plain[1] - 1.313_261_7).abs() < 1e-6);
-        let smooth = values(per_comparison(&pairs(&[10.0], &device), 0.1, 0.25));
+        let smooth = losses([10.0], 0.1, 0.25);
         assert!((smooth[0] - (0.75 * 0.313_261_7 + 0.25 * 1.313_261_7)).abs() < 1e-6);
     }
 
@@ -63,12 +136,15 @@ mod tests {
         let device = Device::flex().autodiff();
         let delta = [-1e4, -90.0, -1e-4, 0.0, 1e-4, 90.0, 1e4];
         for eps in [0.0, 0.1] {
-            let mut pairs = pairs(&delta, &device);
-            pairs.policy_chosen = pairs.policy_chosen.require_grad();
-            let loss = per_comparison(&pairs, 1.0, eps);
-            let grads = loss.clone().sum().backward();
-            let gradient = values(pairs.policy_chosen.grad(&grads).unwrap());
-            for (i, (loss, slope)) in values(loss).into_iter().zip(gradient).enumerate() {
+            let leaf = Tensor::<1>::from_floats(delta, &device).require_grad();
+            let loss = Dpo {
+                beta: 1.0,
+                label_smoothing: eps,
+            };
+            let losses = loss.losses(&pairs(leaf.clone())).unwrap();
+            let grads = losses.clone().sum().backward();
+            let gradient = values(leaf.grad(&grads).unwrap());
+            for (i, (loss, slope)) in values(losses).into_iter().zip(gradient).enumerate() {
                 let z = f64::from(delta[i]);
                 // Independent, in f64: log(1 + e^-|z|) + max(-z, 0).
                 let nll = |z: f64| (-z.abs()).exp().ln_1p() + (-z).max(0.0);

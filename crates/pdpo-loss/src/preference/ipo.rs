@@ -1,35 +1,75 @@
 //! IPO (Azar et al., arXiv 2310.12036, equation 17), on per-token means as TRL computes it.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
-use crate::PairLogProbs;
+use super::PairLoss;
+use crate::error::validate_beta;
+use crate::{LossError, PairLogProbs, Rewards};
 
-/// `(h - 1 / (2 beta))^2`, `[batch]`, with `h` the difference of the two log-ratios, each divided
-/// by its response's token count.
-pub(super) fn per_comparison(pairs: &PairLogProbs, beta: f64) -> Tensor<1> {
-    let (chosen, rejected) = pairs.mean_log_ratios();
-    (chosen - rejected - 1.0 / (2.0 * beta)).square()
+/// `(h - 1 / (2 beta))^2` with `h` the difference of the two log-ratios, each divided by its response's token count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ipo {
+    /// IPO's tau, above 0. Default 0.1.
+    pub beta: f64,
+}
+
+impl Default for Ipo {
+    fn default() -> Self {
+        Self { beta: 0.1 }
+    }
+}
+
+impl Ipo {
+    /// IPO.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Beta`] unless `beta` is finite and positive.
+    pub fn new(beta: f64) -> Result<Self, LossError> {
+        let loss = Self { beta };
+        loss.validate().map(|()| loss)
+    }
+
+    /// Refuses a number out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Beta`], naming what was found.
+    pub fn validate(&self) -> Result<(), LossError> {
+        validate_beta(self.beta)
+    }
+}
+
+impl PairLoss for Ipo {
+    fn losses(&self, pairs: &PairLogProbs) -> Result<Tensor<1>, LossError> {
+        let means = pairs.mean_log_ratios()?;
+        Ok((means.chosen - means.rejected - 1.0 / (2.0 * self.beta)).square())
+    }
+
+    fn rewards(&self, pairs: &PairLogProbs) -> Result<Rewards, LossError> {
+        Ok(Rewards::new(pairs.mean_log_ratios()?, self.beta))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pairs::tests::pair;
     use burn::tensor::Device;
 
     #[test]
     fn the_loss_equals_a_hand_calculation() {
         let device = Device::flex();
-        let row = |value: f32| Tensor::<1>::from_floats([value], &device);
-        let pairs = PairLogProbs {
-            policy_chosen: row(-8.0),
-            policy_rejected: row(-30.0),
-            reference_chosen: row(-12.0),
-            reference_rejected: row(-20.0),
-            chosen_tokens: row(4.0),
-            rejected_tokens: row(10.0),
-        };
+        let pairs = PairLogProbs::new(
+            pair([-8.0], [-30.0], &device),
+            Some(pair([-12.0], [-20.0], &device)),
+            pair([4.0], [10.0], &device),
+        )
+        .unwrap();
         // h = (-8 + 12) / 4 - (-30 + 20) / 10 = 2; 1 / (2 * 0.25) = 2; then 1 / (2 * 0.5) = 1.
-        let loss = |beta| per_comparison(&pairs, beta).into_scalar::<f32>();
+        let loss = |beta| Ipo { beta }.losses(&pairs).unwrap().into_scalar::<f32>();
         assert_eq!(loss(0.25), 0.0);
         assert_eq!(loss(0.5), 1.0);
     }

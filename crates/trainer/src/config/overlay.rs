@@ -128,7 +128,8 @@ pub fn from_table<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, LossKind};
+    use crate::config::Config;
+    use pdpo_loss::{Ipo, PreferenceLoss};
 
     fn setting(text: &str) -> Setting {
         text.parse().unwrap()
@@ -159,7 +160,8 @@ mod tests {
         .unwrap();
         assert_eq!(found.training.learning_rate, 1e-4);
         assert_eq!(found.training.batch, 3);
-        assert_eq!(found.objective.loss, LossKind::Ipo);
+        let ipo = PreferenceLoss::Ipo(Ipo::default());
+        assert_eq!(found.objective.loss, ipo);
         assert_eq!(found.data.train, [Path::new("a.jsonl"), Path::new("b")]);
         assert!(found.users.is_some());
         assert_eq!((found.seed, found.model.source.as_str()), (7, "m"));

@@ -1,12 +1,12 @@
 //! Evaluated comparisons, one row each, named so that two evaluations can be put side by side.
 
+use pdpo_loss::ScoredRow;
 use pref_data::{Comparison, Prompt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Scored;
 use crate::error::TrainError;
-use crate::reference::hex;
+use crate::hash::hex;
 
 /// One evaluated comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ impl EvalRow {
     pub fn new(
         index: usize,
         comparison: &Comparison,
-        scored: &Scored,
+        scored: &ScoredRow,
         (seen_user, seen_prompt): (Option<bool>, Option<bool>),
     ) -> Result<Self, TrainError> {
         for reward in [scored.reward_chosen, scored.reward_rejected] {
@@ -177,10 +177,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_reward_that_is_no_number_is_an_error() {
-        let scored = Scored {
+        let scored = ScoredRow {
             reward_chosen: f32::NAN,
             reward_rejected: 0.0,
+            logp_chosen: 0.0,
+            logp_rejected: 0.0,
             loss: 0.0,
+            parts: Vec::new(),
         };
         let error = EvalRow::new(3, &comparison(), &scored, (None, None)).unwrap_err();
         assert!(error.to_string().contains("comparison 3"), "{error}");

@@ -12,17 +12,19 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor};
 use llm_backbone::{LoraConfig, Model, Precision};
-use pdpo_loss::Branch;
+use pdpo_loss::{Branch, Dpo, Ipo, ObjectiveConfig, PreferenceLoss, ScoredRow};
 use support::{
     FAMILIES, INDIVIDUAL, examples, learner, model_fixture, open, pairs, replicated, users,
     users_on, values, with_random_adapters,
 };
-use trainer::config::{Checkpointing, LossKind, Objective, TrainingSection};
+use trainer::config::{Checkpointing, TrainingSection};
 use trainer::eval;
+use trainer::example::Example;
+use trainer::learner::{Learner, StepReport};
 use trainer::policy::Policy;
 use trainer::progress::Quiet;
 use trainer::schedule::Schedule;
-use trainer::step::{Example, Learner, StepReport};
+use trainer::task::{Preference, Task};
 use user_model::{RowInit, UserModelKind};
 
 const KINDS: [UserModelKind; 4] = [
@@ -32,14 +34,14 @@ const KINDS: [UserModelKind; 4] = [
     UserModelKind::Uniform,
 ];
 
-fn objective(alpha: f64) -> Objective {
-    Objective {
+fn objective(alpha: f64) -> ObjectiveConfig {
+    ObjectiveConfig {
         alpha,
         ..Default::default()
     }
 }
 
-fn report(learner: &Learner, batch: &[Example]) -> StepReport {
+fn report(learner: &Learner<Preference>, batch: &[Example]) -> StepReport<ScoredRow> {
     learner.gradients(batch).expect("known users").1
 }
 
@@ -58,7 +60,7 @@ fn at_step_0_the_loss_is_log_2_without_soft_tokens() {
                 Some(_) => batch.clone(),
                 None => examples(&open(name), &pairs(1, 8), false),
             };
-            let learner = learner(fresh(name), users, &Objective::default(), 3);
+            let learner = learner(fresh(name), users, &ObjectiveConfig::default(), 3);
             let error = (report(&learner, &batch).loss - std::f64::consts::LN_2).abs();
             eprintln!("{name}: step-0 loss is off log 2 by {error:e}");
             assert!(error <= 1e-5, "{name}: {error}");
@@ -75,7 +77,7 @@ fn with_zero_offsets_the_users_loss_is_the_generic_loss() {
         let report = report(&learner, &batch);
         let of = |branch: Branch| -> BTreeMap<usize, f32> {
             let rows = report.rows.iter().filter(|row| row.branch == branch);
-            rows.map(|row| (row.example, row.loss)).collect()
+            rows.map(|row| (row.example, row.row.loss)).collect()
         };
         let (user, generic) = (of(Branch::User), of(Branch::Generic));
         assert_eq!((user.len(), generic.len()), (8, 8));
@@ -91,7 +93,7 @@ fn with_zero_offsets_the_users_loss_is_the_generic_loss() {
 }
 
 /// Every gradient of a batch by name, parameters and users' rows.
-fn gradients(learner: &Learner, batch: &[Example]) -> BTreeMap<String, Vec<f32>> {
+fn gradients(learner: &Learner<Preference>, batch: &[Example]) -> BTreeMap<String, Vec<f32>> {
     struct Named<'a> {
         gradients: &'a burn::optim::GradientsParams,
         found: BTreeMap<String, Vec<f32>>,
@@ -139,18 +141,22 @@ fn gradients_do_not_depend_on_micro_batches_or_replicas() {
     for name in FAMILIES {
         let base = open(name);
         let batch = examples(&base, &pairs(3, 8), true);
+        let (dpo, ipo) = (
+            PreferenceLoss::default(),
+            PreferenceLoss::Ipo(Ipo::default()),
+        );
         for (kind, loss) in [
-            (Some(INDIVIDUAL), LossKind::Dpo),
-            (Some(UserModelKind::Cluster { clusters: 3 }), LossKind::Dpo),
-            (Some(INDIVIDUAL), LossKind::Ipo),
-            (None, LossKind::Dpo),
+            (Some(INDIVIDUAL), &dpo),
+            (Some(UserModelKind::Cluster { clusters: 3 }), &dpo),
+            (Some(INDIVIDUAL), &ipo),
+            (None, &dpo),
         ] {
             let with = |micro_rows: usize, replicas: usize| {
                 let model = with_random_adapters(base.clone(), 8);
                 let normal = RowInit::Normal { std: 0.3 };
                 let users = kind.map(|kind| users(kind, 3, base.d_model(), normal));
-                let objective = Objective {
-                    loss,
+                let objective = ObjectiveConfig {
+                    loss: loss.clone(),
                     alpha: 0.3,
                     ..Default::default()
                 };
@@ -173,11 +179,11 @@ fn gradients_do_not_depend_on_micro_batches_or_replicas() {
 }
 
 /// A learner of three users on `device`, four rows at a time.
-fn learner_on(device: &Device, name: &str) -> Learner {
+fn learner_on(device: &Device, name: &str) -> Learner<Preference> {
     learner_of(Model::open(&model_fixture(name), device).expect("a good fixture"))
 }
 
-fn learner_of(base: Model) -> Learner {
+fn learner_of(base: Model) -> Learner<Preference> {
     let normal = RowInit::Normal { std: 0.3 };
     let users = users_on(&base.device(), INDIVIDUAL, 3, base.d_model(), normal);
     let model = with_random_adapters(base, 8);
@@ -292,13 +298,8 @@ fn blocks_that_run_again_refuse_dropout() {
         gradient_checkpointing: Checkpointing::Blocks,
         ..Default::default()
     };
-    let error = Learner::new(
-        Policy::plain(with_dropout()),
-        None,
-        &objective(0.5),
-        &training,
-    )
-    .err();
+    let task = support::preference(&objective(0.5), false);
+    let error = Learner::new(task, Policy::plain(with_dropout()), None, &training).err();
     let message = error.expect("a refusal").to_string();
     assert!(message.contains("lora.dropout = 0"), "{message}");
 }
@@ -308,7 +309,7 @@ fn nll_weight_adds_the_mean_nll_of_the_preferred_response_to_every_row() {
     let base = open("llama_tied");
     let batch = examples(&base, &pairs(4, 6), true);
     let with = |nll_weight: f64| {
-        let objective = Objective {
+        let objective = ObjectiveConfig {
             nll_weight,
             ..Default::default()
         };
@@ -317,9 +318,9 @@ fn nll_weight_adds_the_mean_nll_of_the_preferred_response_to_every_row() {
         report(&learner, &batch).rows
     };
     for (plain, more) in with(0.0).into_iter().zip(with(0.5)) {
-        let tokens = batch[plain.example].pair.chosen.len() as f32;
-        let expected = plain.loss - 0.5 * plain.logp_chosen / tokens;
-        assert!((more.loss - expected).abs() < 1e-4, "{more:?}");
+        let tokens = batch[plain.example].pair().chosen.len() as f32;
+        let expected = plain.row.loss - 0.5 * plain.row.logp_chosen / tokens;
+        assert!((more.row.loss - expected).abs() < 1e-4, "{more:?}");
     }
 }
 
@@ -383,9 +384,11 @@ fn what_several_people_judged_is_scored_as_if_it_were_alone() {
     let mut all = batch.clone();
     all.push(batch[0].clone());
     all.push(other(|it, next| it.user = next.user.clone()));
-    all.push(other(|it, next| it.reference = next.reference));
-    all.push(other(|it, _| {
-        std::mem::swap(&mut it.pair.chosen, &mut it.pair.rejected)
+    all.push(support::changed(&batch[0], |item| {
+        item.reference = batch[1].item.reference.clone();
+    }));
+    all.push(support::changed(&batch[0], |item| {
+        std::mem::swap(&mut item.pair.chosen, &mut item.pair.rejected)
     }));
     for table in [learner.table.as_ref(), None] {
         // Without a user model the policy has no soft tokens.
@@ -394,15 +397,15 @@ fn what_several_people_judged_is_scored_as_if_it_were_alone() {
             None => Policy::plain(learner.policy.model.clone()),
         };
         let score = |examples: &[Example]| {
-            let scored = eval::score(&policy, table, learner.objective(), examples, 3, &Quiet);
-            scored.expect("known users")
+            let found = eval::evaluate(&learner.task, &policy, table, examples, 3, &Quiet);
+            found.expect("known users")
         };
         let together = score(&all);
         assert_eq!(together.len(), all.len());
         assert_eq!(together[4], together[0]);
         assert_eq!(together[5] == together[0], table.is_none());
         for (example, found) in all.iter().zip(together) {
-            let alone = score(std::slice::from_ref(example))[0];
+            let alone = &score(std::slice::from_ref(example))[0];
             let pairs = [
                 (found.reward_chosen, alone.reward_chosen),
                 (found.reward_rejected, alone.reward_rejected),
@@ -410,6 +413,61 @@ fn what_several_people_judged_is_scored_as_if_it_were_alone() {
             ];
             for (found, alone) in pairs {
                 assert!((found - alone).abs() <= 1e-5, "{found} {alone}");
+            }
+        }
+    }
+}
+
+/// Every loss by name, with and without what is added to it.
+fn every_objective(alpha: f64) -> Vec<ObjectiveConfig> {
+    let losses = [
+        PreferenceLoss::default(),
+        PreferenceLoss::Dpo(Dpo {
+            beta: 0.3,
+            label_smoothing: 0.1,
+        }),
+        PreferenceLoss::Ipo(Ipo::default()),
+    ];
+    let with = |loss: &PreferenceLoss, nll_weight| ObjectiveConfig {
+        loss: loss.clone(),
+        alpha,
+        nll_weight,
+    };
+    losses
+        .iter()
+        .flat_map(|loss| [with(loss, 0.0), with(loss, 0.7)])
+        .collect()
+}
+
+#[test]
+fn validation_loss_is_training_loss_on_the_same_rows_for_every_loss() {
+    let base = open("llama_tied");
+    let batch = examples(&base, &pairs(9, 7), true);
+    for (alpha, micro_rows) in [(1.0, 3), (0.4, 16)] {
+        for objective in every_objective(alpha) {
+            let users = users(INDIVIDUAL, 3, base.d_model(), RowInit::Normal { std: 0.3 });
+            let model = with_random_adapters(base.clone(), 8);
+            let learner = learner(model, Some(users), &objective, micro_rows);
+            let (policy, table) = (&learner.policy, learner.table.as_ref());
+            let validated = eval::evaluate(&learner.task, policy, table, &batch, 2, &Quiet);
+            let validated = validated.expect("known users");
+            let report = report(&learner, &batch);
+            for trained in report.one_row_each() {
+                let found = &validated[trained.example];
+                let close = |a: f32, b: f32| (a - b).abs() <= 1e-5 * (1.0 + b.abs());
+                assert!(close(found.loss, trained.row.loss), "{objective:?}");
+                for (found, trained) in found.parts.iter().zip(&trained.row.parts) {
+                    assert_eq!(found.0, trained.0);
+                    assert!(close(found.1, trained.1), "{objective:?}: {}", found.0);
+                }
+                assert_eq!(
+                    found.parts.len(),
+                    1 + usize::from(objective.nll_weight > 0.0)
+                );
+            }
+            if alpha == 1.0 {
+                let mean = learner.task.mean_loss(&validated);
+                assert!((mean - report.loss).abs() < 1e-5, "{objective:?}");
             }
         }
     }

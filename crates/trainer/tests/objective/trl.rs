@@ -1,9 +1,9 @@
 //! One step of vanilla DPO beside TRL's and peft's, on the same weights.
 
 use llm_backbone::lora::stable_id;
+use pdpo_loss::{ObjectiveConfig, ScoredRow};
 use serde_json::Value;
-use trainer::config::Objective;
-use trainer::step::Example;
+use trainer::example::ReferenceLogProbs;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 
 use super::support::{self, examples, fixture, learner, model_fixture, open, values};
@@ -49,15 +49,18 @@ fn one_step_of_dpo_equals_trl_and_peft_in_value_and_gradient() {
         })
         .collect();
     let batch = examples(&base, &pairs, false);
-    let reference = |f: fn(&Example) -> f32| batch.iter().map(f).collect::<Vec<_>>();
-    let chosen = reference(|e| e.reference.chosen);
+    let reference = |f: fn(&ReferenceLogProbs) -> f32| -> Vec<f32> {
+        let known = batch.iter().map(|e| e.item.reference.get());
+        known.map(|r| f(r.expect("computed"))).collect()
+    };
+    let chosen = reference(|r| r.chosen);
     assert_close(
         "reference",
         &chosen,
         &numbers(&expected["reference_chosen"]),
         1e-5,
     );
-    let rejected = reference(|e| e.reference.rejected);
+    let rejected = reference(|r| r.rejected);
     assert_close(
         "reference",
         &rejected,
@@ -66,12 +69,12 @@ fn one_step_of_dpo_equals_trl_and_peft_in_value_and_gradient() {
     );
 
     let (model, _) = base.with_adapters(&dir).expect("the adapter");
-    let learner = learner(model, None, &Objective::default(), 1);
+    let learner = learner(model, None, &ObjectiveConfig::default(), 1);
     let (gradients, report) = learner.gradients(&batch).expect("a batch");
-    let column = |f: fn(&trainer::step::RowReport) -> f32| {
+    let column = |f: fn(&ScoredRow) -> f32| {
         let mut rows: Vec<_> = report.rows.iter().collect();
         rows.sort_by_key(|row| row.example);
-        rows.into_iter().map(f).collect::<Vec<_>>()
+        rows.into_iter().map(|r| f(&r.row)).collect::<Vec<_>>()
     };
     let columns = [
         ("policy_chosen", column(|r| r.logp_chosen), 1e-5),

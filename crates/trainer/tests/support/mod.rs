@@ -4,16 +4,21 @@
 pub mod run;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use llm_backbone::{LoraConfig, Model};
+use pdpo_loss::ObjectiveConfig;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainer::config::{Objective, TrainingSection};
+use trainer::config::TrainingSection;
+use trainer::example::{Example, Item};
+use trainer::learner::Learner;
 use trainer::policy::Policy;
-use trainer::reference::ReferenceCache;
-use trainer::step::{Example, Learner};
+use trainer::progress::Quiet;
+use trainer::reference::Reference;
+use trainer::task::Preference;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{Init, RowInit, UserModel, UserModelConfig, UserModelKind, UserRef, UserTable};
 
@@ -161,37 +166,45 @@ pub fn users_on(
 /// Examples with the reference log-probs of `base`; users take turns.
 pub fn examples(base: &Model, pairs: &[TokenizedPair], known_users: bool) -> Vec<Example> {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut cache = ReferenceCache::open(dir.path(), "base").expect("a writable folder");
-    let each: Vec<&TokenizedPair> = pairs.iter().collect();
-    let references = cache
-        .log_probs(base, &each, 4, &trainer::progress::Quiet)
-        .expect("log-probs");
-    pairs
-        .iter()
-        .zip(references)
-        .enumerate()
-        .map(|(i, (pair, reference))| {
-            let user = USERS[i % USERS.len()];
-            Example {
-                pair: pair.clone(),
-                user: match known_users {
-                    true => UserRef::id(user),
-                    false => UserRef::Generic,
-                },
-                owner: Some(user.into()),
-                reference,
-            }
-        })
-        .collect()
+    let reference = Reference::open(dir.path(), base, "base", 4).expect("a writable folder");
+    let examples = unreferenced(pairs, known_users);
+    let each: Vec<&Example> = examples.iter().collect();
+    reference.fill(&each, &Quiet).expect("log-probs");
+    examples
+}
+
+/// The same before anybody needed the reference.
+pub fn unreferenced(pairs: &[TokenizedPair], known_users: bool) -> Vec<Example> {
+    let example = |(i, pair): (usize, &TokenizedPair)| {
+        let user = USERS[i % USERS.len()];
+        Example {
+            item: Arc::new(Item::new(pair.clone(), Some(user.into()))),
+            user: match known_users {
+                true => UserRef::id(user),
+                false => UserRef::Generic,
+            },
+        }
+    };
+    pairs.iter().enumerate().map(example).collect()
+}
+
+/// The same example with something changed.
+pub fn changed(example: &Example, change: impl FnOnce(&mut Item)) -> Example {
+    let mut item = Item::clone(&example.item);
+    change(&mut item);
+    Example {
+        item: Arc::new(item),
+        user: example.user.clone(),
+    }
 }
 
 /// A learner with the given rows per micro-batch.
 pub fn learner(
     model: Model,
     users: Option<(UserModel, UserTable)>,
-    objective: &Objective,
+    objective: &ObjectiveConfig,
     micro_rows: usize,
-) -> Learner {
+) -> Learner<Preference> {
     replicated(model, users, objective, micro_rows, 0)
 }
 
@@ -199,10 +212,10 @@ pub fn learner(
 pub fn replicated(
     model: Model,
     users: Option<(UserModel, UserTable)>,
-    objective: &Objective,
+    objective: &ObjectiveConfig,
     micro_rows: usize,
     replicas: usize,
-) -> Learner {
+) -> Learner<Preference> {
     let training = TrainingSection {
         micro_rows,
         replicas,
@@ -215,11 +228,17 @@ pub fn replicated(
 pub fn learner_with(
     model: Model,
     users: Option<(UserModel, UserTable)>,
-    objective: &Objective,
+    objective: &ObjectiveConfig,
     training: &TrainingSection,
-) -> Learner {
+) -> Learner<Preference> {
     let (users, table) = users.unzip();
-    Learner::new(Policy { model, users }, table, objective, training).expect("good settings")
+    let task = preference(objective, users.is_some());
+    Learner::new(task, Policy { model, users }, table, training).expect("good settings")
+}
+
+/// An objective whose examples have their reference log-probs already.
+pub fn preference(objective: &ObjectiveConfig, has_users: bool) -> Preference {
+    Preference::from_config(objective, has_users, None).expect("good settings")
 }
 
 /// The numbers of a tensor.

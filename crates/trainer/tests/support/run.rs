@@ -5,25 +5,30 @@ use std::path::Path;
 
 use burn::optim::OptimizerRecord;
 use llm_backbone::{LoraConfig, Model};
+use pdpo_loss::ObjectiveConfig;
 use serde_json::Value;
 use trainer::TrainError;
-use trainer::config::{Objective, TrainingSection};
+use trainer::config::TrainingSection;
+use trainer::example::Example;
 use trainer::metrics::Line;
+use trainer::monitor::{Monitor, Stop};
 use trainer::policy::Policy;
-use trainer::session::{Monitor, Outcome, Session, SessionConfig};
-use trainer::step::Example;
+use trainer::session::{Outcome, Session, SessionConfig};
+use trainer::task::Preference;
 use user_model::{RowInit, UserModelKind};
 
-use super::{INDIVIDUAL, examples, lora, open, pairs, users};
+use super::{INDIVIDUAL, examples, lora, open, pairs, preference, users};
 
 /// A model, data and settings of 8 steps in two epochs, with validations at 3, 6 and 8.
 pub struct World {
     pub base: Model,
     pub name: &'static str,
+    pub model_key: String,
     pub train: Vec<Example>,
     pub validation: Vec<Example>,
     pub kind: UserModelKind,
     pub lora: LoraConfig,
+    pub objective: ObjectiveConfig,
     pub training: TrainingSection,
     pub seed: u64,
 }
@@ -44,10 +49,12 @@ impl World {
         Self {
             base,
             name,
+            model_key: name.into(),
             train: train.to_vec(),
             validation: validation.to_vec(),
             kind: INDIVIDUAL,
             lora: lora(),
+            objective: ObjectiveConfig::default(),
             training: TrainingSection {
                 epochs: 2,
                 batch: 4,
@@ -65,23 +72,25 @@ impl World {
     }
 
     /// A session in `dir`.
-    pub fn session(&self, dir: &Path, resume: bool) -> Result<Session, TrainError> {
+    pub fn session(&self, dir: &Path, resume: bool) -> Result<Session<Preference>, TrainError> {
         let config = SessionConfig {
             dir: dir.into(),
             base: self.name.into(),
+            model_key: self.model_key.clone(),
             seed: self.seed,
             lora: self.lora.clone(),
-            objective: Objective::default(),
             training: self.training.clone(),
             further_devices: Vec::new(),
+            clock: None,
         };
         let (users, table) = users(self.kind, 2, self.base.d_model(), RowInit::Zero);
         let policy = Policy {
             model: self.base.clone().with_lora(&self.lora, self.seed)?,
             users: Some(users),
         };
-        let data = (&self.train[..], &self.validation[..]);
-        Session::new(config, policy, Some(table), data, resume)
+        let task = preference(&self.objective, true);
+        let data = (self.train.clone(), self.validation.clone());
+        Session::new(config, task, (policy, Some(table)), data, resume)
     }
 
     /// Trains to the end, or until `stop` steps have been done in this call.
@@ -119,8 +128,8 @@ impl Monitor for StopAfter {
         self.done += usize::from(line.split == "train");
     }
 
-    fn should_stop(&self) -> bool {
-        self.done >= self.steps
+    fn stop(&self) -> Option<Stop> {
+        (self.done >= self.steps).then_some(Stop::AfterSaving)
     }
 }
 

@@ -1,10 +1,9 @@
 //! What happens to texts that are too long, and what is left of them.
 
 use llm_backbone::tokenizer::Tokenizer;
-use pdpo_loss::Branch;
 use pref_data::Comparison;
 use trainer::dataset::Dataset;
-use trainer::pack::{PackedBatch, Row};
+use trainer::pack::PackedBatch;
 use trainer::tokenise::{Formatter, PromptConfig, Template, TokenizedPair};
 
 use super::{
@@ -269,11 +268,7 @@ fn the_reserve_fixes_the_ids_whatever_the_number_of_soft_tokens() {
     let pairs = with(10);
     assert!(pairs[0].prompt.cut && pairs[0].prompt.ids.len() + 10 <= 24);
     assert_eq!(with(10), pairs);
-    let row = |pair| Row {
-        pair,
-        branch: Branch::Generic,
-    };
-    let rows: Vec<Row<'_>> = pairs.iter().map(row).collect();
+    let rows: Vec<&TokenizedPair> = pairs.iter().collect();
     let plain = PackedBatch::new(&rows, 0);
     for soft in [1, 10] {
         let packed = PackedBatch::new(&rows, soft);

@@ -34,7 +34,7 @@ pub fn run<E: Experiment>(
     }
     let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.name()));
     let folder = args.out.clone().unwrap_or_else(default);
-    config.training.check()?;
+    config.training.validate()?;
     let devices = trainer::device::for_training(&args.device, &config.training)?;
     make_folder(&folder, args)?;
     let used = folder.join("config.toml");

@@ -15,12 +15,20 @@ struct Heard {
     /// Split, metric and value of every numeric entry that is no mean.
     values: Vec<(&'static str, String, f32)>,
     progress: Vec<String>,
+    killed: bool,
 }
 
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Mutex<Heard>>);
 
 impl Recorder {
+    /// One whose user said stop at once.
+    pub fn killed() -> Self {
+        let recorder = Self::default();
+        recorder.0.lock().unwrap().killed = true;
+        recorder
+    }
+
     /// All values of a metric in a split.
     pub fn values(&self, split: &str, metric: &str) -> Vec<f32> {
         let heard = self.0.lock().unwrap();
@@ -40,7 +48,14 @@ impl Recorder {
     }
 
     fn value(&self, split: &'static str, state: MetricState) {
-        let MetricState::Numeric(entry, Some(NumericEntry::Value(value))) = state else {
+        let MetricState::Numeric(
+            entry,
+            Some(NumericEntry::Aggregated {
+                aggregated_value: value,
+                ..
+            }),
+        ) = state
+        else {
             return;
         };
         let mut heard = self.0.lock().unwrap();
@@ -88,6 +103,10 @@ impl TrainingProgressLogger for Recorder {
 
     fn update_split(&mut self, done: usize) {
         let mut heard = self.0.lock().unwrap();
+        if heard.killed {
+            drop(heard);
+            panic!("Killing training from user input.");
+        }
         let split = heard.progress.last_mut().expect("a split is open");
         *split += &format!(" {done}");
     }

@@ -1,0 +1,181 @@
+//! `[training]` and `[sft]`
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+
+/// What the backward pass computes again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpointing {
+    /// Nothing.
+    #[default]
+    None,
+    /// What burn takes for cheap.
+    Operations,
+    /// Each block of the model from its input.
+    Blocks,
+}
+
+/// `[training]`: optimisation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingSection {
+    /// Passes over the training comparisons. Default 1.
+    pub epochs: usize,
+    /// Stop after so many optimiser steps; 0 (default): at the end of the last epoch.
+    pub max_steps: usize,
+    /// Comparisons per optimiser step. Default 32.
+    pub batch: usize,
+    /// Packed rows in work at a time, over all replicas: what memory a step takes. A comparison takes one row per branch.
+    /// Default 8.
+    pub micro_rows: usize,
+    /// Forward passes at a time on a CPU, each on a core of its own with its part of `micro_rows`; 0 (default): one for
+    /// every core. With dropout there is one.
+    pub replicas: usize,
+    /// What the backward pass computes again instead of keeping it: `none` (default), `operations` (cheap ones: burn's
+    /// switch) or `blocks` (a block of the model at a time: the least memory, half as much arithmetic again).
+    pub gradient_checkpointing: Checkpointing,
+    /// The rate of the adapters. Default 5e-5.
+    pub learning_rate: f64,
+    /// The rate of the user model; 0 (default): the same.
+    pub users_learning_rate: f64,
+    /// The rate of the users' own rows; 0 (default): that of the user model. Weights of clusters need a larger one than
+    /// the clusters' tensors: a row moves only in steps that its user is part of.
+    pub user_rows_learning_rate: f64,
+    /// Steps of linear warm-up before the cosine. Default 150.
+    pub warmup_steps: usize,
+    /// AdamW's weight decay. Default 0.
+    pub weight_decay: f64,
+    /// The largest global norm of the gradient over adapters and users; 0: no clipping. Default 1.
+    pub max_grad_norm: f64,
+    /// Steps between validations; 0: only at the end. Default 50.
+    pub eval_every: usize,
+    /// At most so many validation comparisons per validation; 0 (default): all.
+    pub eval_limit: usize,
+    /// Steps between checkpoints; 0: only when stopped and at the end. Default 200.
+    pub save_every: usize,
+    /// Stop after so many validations without improvement; 0 (default): never.
+    pub patience: usize,
+}
+
+impl Default for TrainingSection {
+    fn default() -> Self {
+        Self {
+            epochs: 1,
+            max_steps: 0,
+            batch: 32,
+            micro_rows: 8,
+            replicas: 0,
+            gradient_checkpointing: Checkpointing::None,
+            learning_rate: 5e-5,
+            users_learning_rate: 0.0,
+            user_rows_learning_rate: 0.0,
+            warmup_steps: 150,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            eval_every: 50,
+            eval_limit: 0,
+            save_every: 200,
+            patience: 0,
+        }
+    }
+}
+
+impl TrainingSection {
+    /// The rate of the user model.
+    pub fn users_rate(&self) -> f64 {
+        if self.users_learning_rate > 0.0 {
+            self.users_learning_rate
+        } else {
+            self.learning_rate
+        }
+    }
+
+    /// The rate of the users' own rows.
+    pub fn user_rows_rate(&self) -> f64 {
+        if self.user_rows_learning_rate > 0.0 {
+            self.user_rows_learning_rate
+        } else {
+            self.users_rate()
+        }
+    }
+
+    /// Refuses sizes of zero and rates that are no positive numbers.
+    ///
+    /// # Errors
+    /// Names the key, what was found and what was expected.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        for (key, value) in [
+            ("training.epochs", self.epochs),
+            ("training.batch", self.batch),
+            ("training.micro_rows", self.micro_rows),
+        ] {
+            if value == 0 {
+                return Err(TrainError::config(key, value, "at least 1"));
+            }
+        }
+        let rates = [
+            ("training.learning_rate", self.learning_rate),
+            ("training.users_learning_rate", self.users_rate()),
+            ("training.user_rows_learning_rate", self.user_rows_rate()),
+        ];
+        for (key, value) in rates {
+            if !(value > 0.0 && value <= 1.0) {
+                return Err(TrainError::config(key, value, "a number in (0, 1]"));
+            }
+        }
+        for (key, value) in [
+            ("training.weight_decay", self.weight_decay),
+            ("training.max_grad_norm", self.max_grad_norm),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(TrainError::config(key, value, "0 or a positive number"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `[sft]`: how long and how fast to fine-tune; all else is that of `[training]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SftConfig {
+    /// Optimiser steps. Default 200.
+    pub steps: usize,
+    /// Comparisons per step. Default 8.
+    pub batch: usize,
+    /// The peak rate. Default 1e-3.
+    pub learning_rate: f64,
+    /// Steps of warm-up. Default 20.
+    pub warmup_steps: usize,
+    /// Learn the prompts' text as well as the responses: for models made from scratch. Default false.
+    pub prompts_too: bool,
+}
+
+impl Default for SftConfig {
+    fn default() -> Self {
+        Self {
+            steps: 200,
+            batch: 8,
+            learning_rate: 1e-3,
+            warmup_steps: 20,
+            prompts_too: false,
+        }
+    }
+}
+
+impl SftConfig {
+    /// The training of so many comparisons.
+    pub fn training(&self, base: &TrainingSection, comparisons: usize) -> TrainingSection {
+        let per_epoch = comparisons.div_ceil(self.batch.max(1)).max(1);
+        TrainingSection {
+            epochs: self.steps.div_ceil(per_epoch),
+            max_steps: self.steps,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            warmup_steps: self.warmup_steps,
+            ..base.clone()
+        }
+    }
+}

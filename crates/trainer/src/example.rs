@@ -1,0 +1,76 @@
+//! A comparison, ready for training and evaluation. It is made once; everybody else holds it by reference.
+
+use std::sync::{Arc, OnceLock};
+
+use user_model::{UserRef, UserTable};
+
+use crate::tokenise::TokenizedPair;
+
+/// A tokenised comparison, with what reports need to know of it.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Token ids.
+    pub pair: TokenizedPair,
+    /// The user's id as in the data.
+    pub user: Option<String>,
+    /// `majority` or `minority` where simulated.
+    pub group: Option<String>,
+    /// Characters of the chosen and of the rejected text.
+    pub characters: [usize; 2],
+    /// Log-probs under the reference, once somebody has needed them; they depend on no user.
+    pub reference: OnceLock<ReferenceLogProbs>,
+}
+
+impl Item {
+    /// A comparison of `user`, of no group and no text.
+    pub fn new(pair: TokenizedPair, user: Option<String>) -> Self {
+        Self {
+            pair,
+            user,
+            group: None,
+            characters: [0, 0],
+            reference: OnceLock::new(),
+        }
+    }
+}
+
+/// Summed log-probs of both responses under the reference, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReferenceLogProbs {
+    /// Of the preferred response.
+    pub chosen: f32,
+    /// Of the other.
+    pub rejected: f32,
+}
+
+/// A comparison and whose soft prompt it gets.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The comparison.
+    pub item: Arc<Item>,
+    /// Its user where the table knows the id, else the generic user.
+    pub user: UserRef,
+}
+
+impl Example {
+    /// Looks the comparison's user up in `table`.
+    pub fn new(item: &Arc<Item>, table: Option<&UserTable>) -> Self {
+        Self {
+            item: item.clone(),
+            user: user_ref(table, item.user.as_deref()),
+        }
+    }
+
+    /// Its token ids.
+    pub fn pair(&self) -> &TokenizedPair {
+        &self.item.pair
+    }
+}
+
+/// A known id as itself, any other as the generic user.
+fn user_ref(table: Option<&UserTable>, user: Option<&str>) -> UserRef {
+    match (table, user) {
+        (Some(table), Some(user)) if table.contains(user) => UserRef::id(user),
+        _ => UserRef::Generic,
+    }
+}

@@ -1,0 +1,392 @@
+//! One optimiser step, from comparisons to updated weights: the page to read first.
+//!
+//! A batch of comparisons becomes rows, one per comparison and branch. Rows of similar length share a forward pass (a
+//! micro-batch); each row's loss carries its share of the whole batch's, so gradients simply add up and do not depend on how
+//! rows fall into micro-batches.
+
+mod gradients;
+
+use std::borrow::Borrow;
+use std::cmp::Reverse;
+use std::iter::repeat_n;
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use pdpo_loss::Branch;
+use tracing::trace_span;
+use user_model::{RowAdamW, RowBatch, RowGradients, UserRef, UserTable};
+
+use crate::adapters;
+use crate::blockwise;
+use crate::config::{Checkpointing, TrainingSection};
+use crate::error::TrainError;
+use crate::example::Example;
+use crate::pack::{DeviceBatch, PackedBatch};
+use crate::policy::Policy;
+use crate::profile::{TARGET, flops};
+use crate::progress::Quiet;
+use crate::replicas;
+use crate::schedule::Rates;
+use crate::task::{MicroBatch, Row, Task};
+use crate::tokenise::TokenizedPair;
+pub use gradients::BatchGradients;
+
+/// AdamW's constants, as in `transformers`.
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+const EPSILON: f32 = 1e-8;
+
+/// What a step reports.
+#[derive(Clone, Debug)]
+pub struct StepReport<R> {
+    /// The loss of the batch.
+    pub loss: f64,
+    /// The global norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Per row.
+    pub rows: Vec<RowReport<R>>,
+    /// Input tokens without padding.
+    pub tokens: usize,
+    /// The share of padding among input tokens.
+    pub padding: f64,
+}
+
+/// What one row did.
+#[derive(Clone, Debug)]
+pub struct RowReport<R> {
+    /// The index of the comparison in the batch.
+    pub example: usize,
+    /// The branch.
+    pub branch: Branch,
+    /// What the task says of it.
+    pub row: R,
+}
+
+impl<R> StepReport<R> {
+    /// False once training has diverged.
+    pub fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.grad_norm.is_finite()
+    }
+
+    /// One row per comparison: that of the user branch where there is one, else that of the generic branch.
+    pub fn one_row_each(&self) -> impl Iterator<Item = &RowReport<R>> {
+        let personal = self.rows.iter().any(|row| row.branch == Branch::User);
+        let shown = match personal {
+            true => Branch::User,
+            false => Branch::Generic,
+        };
+        self.rows.iter().filter(move |row| row.branch == shown)
+    }
+}
+
+/// Everything that training changes, and how.
+pub struct Learner<T: Task> {
+    /// What is learnt.
+    pub task: T,
+    /// Adapters and shared tensors.
+    pub policy: Policy,
+    /// The users' rows.
+    pub table: Option<UserTable>,
+    /// AdamW states of `policy`.
+    pub optimizer: ModuleOptimizer,
+    /// The policy on further devices, its trained weights as of when the copy was made.
+    copies: Vec<Policy>,
+    micro_rows: usize,
+    threads: usize,
+    blockwise: bool,
+    max_grad_norm: f64,
+    weight_decay: f64,
+}
+
+/// What the forward and backward pass of one micro-batch yields.
+struct Done<R> {
+    gradients: BatchGradients,
+    loss: f64,
+    reports: Vec<R>,
+    tokens: usize,
+    slots: usize,
+}
+
+impl<T: Task> Learner<T> {
+    /// A learner at step 0.
+    ///
+    /// # Errors
+    /// Settings out of range, or that do not go together.
+    pub fn new(
+        task: T,
+        mut policy: Policy,
+        table: Option<UserTable>,
+        training: &TrainingSection,
+    ) -> Result<Self, TrainError> {
+        training.validate()?;
+        policy.model = adapters::with_stable_ids(policy.model);
+        let optimizer = AdamWConfig::new()
+            .with_beta_1(BETA_1)
+            .with_beta_2(BETA_2)
+            .with_epsilon(EPSILON)
+            .with_weight_decay(training.weight_decay as f32)
+            .init();
+        let blockwise = training.gradient_checkpointing == Checkpointing::Blocks;
+        if blockwise && policy.model.has_dropout() {
+            return Err(TrainError::config(
+                "training.gradient_checkpointing",
+                "blocks, with dropout in the adapters",
+                "none or operations, or lora.dropout = 0: a block that runs again draws anew",
+            ));
+        }
+        let threads = match task.needs_whole_batch() {
+            true => validate_whole_batch(training, task.branches().len())?,
+            false => replicas::of(&policy.model, training.replicas),
+        };
+        Ok(Self {
+            task,
+            policy,
+            table,
+            optimizer,
+            copies: Vec::new(),
+            micro_rows: training.micro_rows,
+            threads: threads.min(training.micro_rows),
+            blockwise,
+            max_grad_norm: training.max_grad_norm,
+            weight_decay: training.weight_decay,
+        })
+    }
+
+    /// Lets further devices compute gradients beside the policy's own. Weights, optimiser and users' rows stay where they
+    /// are; every device has up to `training.micro_rows` rows in work. On the CPU the devices share its threads.
+    ///
+    /// # Errors
+    /// Dropout (which device draws for a row would be chance), or a loss that looks at its whole batch.
+    pub fn with_devices(mut self, further: &[Device]) -> Result<Self, TrainError> {
+        let devices = further.len() + 1;
+        let refuse = |with, way_out| {
+            let found = format!("{devices} devices, with {with}");
+            Err(TrainError::config("device", found, way_out))
+        };
+        if !further.is_empty() && self.policy.model.has_dropout() {
+            return refuse("dropout in the adapters", "one device, or lora.dropout = 0");
+        }
+        if !further.is_empty() && self.task.needs_whole_batch() {
+            return refuse("a loss over its whole batch", "one device");
+        }
+        let copy = |device| self.policy.clone().fork(device);
+        self.copies = further.iter().map(copy).collect();
+        self.threads = (self.threads / devices).max(1);
+        Ok(self)
+    }
+
+    /// Rows in work at a time, on all devices together, in a step of `batch` comparisons.
+    pub fn rows_at_once(&self, batch: usize) -> usize {
+        let allowed = self.micro_rows * (1 + self.copies.len());
+        allowed.min(batch * self.task.branches().len())
+    }
+
+    /// One step: gradients of the batch, clipping by their global norm, AdamW. Where the loss or the norm is no number,
+    /// nothing changes.
+    ///
+    /// # Errors
+    /// Rows that do not fit the user table.
+    pub fn step<E: Borrow<Example>>(
+        &mut self,
+        batch: &[E],
+        rates: &Rates,
+    ) -> Result<StepReport<T::Report>, TrainError> {
+        let (mut gradients, mut report) = self.gradients(batch)?;
+        let _span = trace_span!(target: TARGET, "optimiser").entered();
+        report.grad_norm = gradients.norm(&self.policy);
+        if !report.is_finite() {
+            return Ok(report);
+        }
+        if self.max_grad_norm > 0.0 && report.grad_norm > self.max_grad_norm {
+            gradients.scale(&self.policy, self.max_grad_norm / report.grad_norm);
+        }
+        let module = gradients.module;
+        self.policy = self
+            .optimizer
+            .step(rates.module.clone(), self.policy.clone(), module);
+        if let Some(table) = &mut self.table {
+            let optimizer = RowAdamW {
+                beta_1: BETA_1,
+                beta_2: BETA_2,
+                epsilon: EPSILON,
+                weight_decay: self.weight_decay as f32,
+            };
+            table.step(&gradients.rows, rates.rows, &optimizer)?;
+        }
+        Ok(report)
+    }
+
+    /// Gradients of the whole batch's loss.
+    ///
+    /// # Errors
+    /// Rows that do not fit the user table.
+    pub fn gradients<E: Borrow<Example>>(
+        &self,
+        batch: &[E],
+    ) -> Result<(BatchGradients, StepReport<T::Report>), TrainError> {
+        let batch: Vec<&Example> = batch.iter().map(Borrow::borrow).collect();
+        self.task.prepare(&batch, &Quiet)?;
+        let rows = self.rows(&batch);
+        let size = self.task.size(&batch);
+        let copies: Vec<Policy> = (self.copies.iter())
+            .map(|copy| replicas::refreshed(copy, &self.policy))
+            .collect();
+        let workers: Vec<&Policy> = repeat_n(&self.policy, self.threads)
+            .chain(&copies)
+            .collect();
+        // No worker idle.
+        let each = self.rows_at_once(batch.len()).div_ceil(workers.len());
+        let micros: Vec<&[Row<'_>]> = rows.chunks(each.max(1)).collect();
+        let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
+            replicas::map_with(&micros, &workers, |policy, micro| {
+                self.micro_gradients(policy, micro, size)
+            })
+        });
+        let device = self.policy.model.device();
+        let mut report = StepReport {
+            loss: 0.0,
+            grad_norm: 0.0,
+            rows: Vec::with_capacity(rows.len()),
+            tokens: 0,
+            padding: 0.0,
+        };
+        let mut module = GradientsAccumulator::new();
+        let mut row_gradients = RowGradients::default();
+        let mut slots = 0;
+        for (micro, done) in micros.into_iter().zip(done) {
+            let done = done?;
+            slots += done.slots;
+            report.tokens += done.tokens;
+            report.loss += done.loss;
+            let reports = micro.iter().zip(done.reports);
+            report.rows.extend(reports.map(|(row, report)| RowReport {
+                example: row.index,
+                branch: row.branch,
+                row: report,
+            }));
+            row_gradients.merge(&done.gradients.rows)?;
+            let gradients = done.gradients.module;
+            module.accumulate(&self.policy, gradients.to_device(&device, &self.policy));
+        }
+        report.padding = 1.0 - report.tokens as f64 / slots.max(1) as f64;
+        let gradients = BatchGradients {
+            module: module.grads(),
+            rows: row_gradients,
+        };
+        Ok((gradients, report))
+    }
+
+    /// The rows of a batch, the longest first, so that threads end together.
+    fn rows<'a>(&self, batch: &[&'a Example]) -> Vec<Row<'a>> {
+        let of_example = |(index, &example): (usize, &&'a Example)| {
+            let branches = self.task.branches().iter();
+            branches.map(move |&branch| Row {
+                index,
+                example,
+                branch,
+            })
+        };
+        let mut rows: Vec<Row<'a>> = batch.iter().enumerate().flat_map(of_example).collect();
+        let soft = self.policy.user_tokens();
+        rows.sort_by_key(|row| Reverse(row.example.pair().row_length(soft)));
+        rows
+    }
+
+    /// Forward and backward pass of a few rows.
+    fn micro_gradients(
+        &self,
+        policy: &Policy,
+        rows: &[Row<'_>],
+        size: usize,
+    ) -> Result<Done<T::Report>, TrainError> {
+        let policy = replicas::with_own_leaves(policy);
+        let (packed, on_device, users) = input(&self.task, &policy, self.table.as_ref(), rows)?;
+        let micro = MicroBatch {
+            rows,
+            packed: &packed,
+            on_device: &on_device,
+        };
+        let loss = |outputs| {
+            let done = self.task.losses(&micro, outputs)?;
+            let loss = self.task.share(done.losses, rows, size)?;
+            Ok((loss, done.reports))
+        };
+        let outputs = |states| self.task.outputs(&policy, states, &on_device);
+        let (gradients, loss, reports) = if self.blockwise {
+            blockwise::gradients(&policy, &packed, &on_device, users.as_ref(), outputs, loss)?
+        } else {
+            let flops = || flops::forward(&policy.model, &packed);
+            let outputs = trace_span!(target: TARGET, "forward", flops = flops())
+                .in_scope(|| outputs(policy.scored_states(&packed, &on_device, users.as_ref())));
+            let (loss, reports) = loss(outputs)?;
+            let value = f64::from(loss.clone().into_scalar::<f32>());
+            let flops = || flops::backward(&policy.model, &packed);
+            let _span = trace_span!(target: TARGET, "backward", flops = flops()).entered();
+            let gradients = loss.backward();
+            let mut rows = RowGradients::default();
+            if let Some(users) = &users {
+                rows.add(users, &gradients)?;
+            }
+            let module = GradientsParams::from_grads(gradients, &policy);
+            (BatchGradients { module, rows }, value, reports)
+        };
+        Ok(Done {
+            gradients,
+            loss,
+            reports,
+            tokens: packed.tokens,
+            slots: packed.rows * packed.seq,
+        })
+    }
+}
+
+/// What a few rows give the model: tokens, the same on the device, and the users' rows.
+pub(crate) fn input<T: Task>(
+    task: &T,
+    policy: &Policy,
+    table: Option<&UserTable>,
+    rows: &[Row<'_>],
+) -> Result<(PackedBatch, DeviceBatch, Option<RowBatch>), TrainError> {
+    let _span = trace_span!(target: TARGET, "data").entered();
+    let device = policy.model.device();
+    let pairs: Vec<&TokenizedPair> = rows.iter().map(|row| row.example.pair()).collect();
+    let packed = task.pack(&pairs, policy.user_tokens(), &device);
+    let on_device = packed.to_device(&device);
+    let users = match table {
+        Some(table) => {
+            let users: Vec<UserRef> = rows.iter().map(user).collect();
+            Some(table.batch(&users, &device)?)
+        }
+        None => None,
+    };
+    Ok((packed, on_device, users))
+}
+
+/// Whose soft prompt a row gets.
+fn user(row: &Row<'_>) -> UserRef {
+    match row.branch {
+        Branch::User => row.example.user.clone(),
+        Branch::Generic => UserRef::Generic,
+    }
+}
+
+/// That a step is one forward pass; the threads for it.
+fn validate_whole_batch(training: &TrainingSection, branches: usize) -> Result<usize, TrainError> {
+    let rows = training.batch * branches;
+    if training.micro_rows < rows {
+        return Err(TrainError::config(
+            "training.micro_rows",
+            training.micro_rows,
+            format!("at least {rows}: this loss looks at all rows of a batch at once"),
+        ));
+    }
+    if training.replicas > 1 {
+        return Err(TrainError::config(
+            "training.replicas",
+            training.replicas,
+            "0 or 1: this loss looks at all rows of a batch at once",
+        ));
+    }
+    Ok(1)
+}

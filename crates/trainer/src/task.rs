@@ -1,0 +1,120 @@
+//! What is learnt from comparisons. A [`Task`] turns the model's states into a loss per row; everything else of training is
+//! the [`Learner`](crate::learner::Learner)'s and the [`Session`](crate::session::Session)'s, for every task alike.
+
+mod language;
+mod preference;
+
+use std::fmt::Debug;
+
+use burn::tensor::{Device, Tensor};
+use pdpo_loss::Branch;
+use serde_json::Value;
+
+use crate::error::TrainError;
+use crate::example::Example;
+use crate::metrics::Line;
+use crate::pack::{DeviceBatch, PackedBatch};
+use crate::policy::Policy;
+use crate::progress::Progress;
+use crate::tokenise::TokenizedPair;
+pub use language::{Language, Responses};
+pub use preference::Preference;
+
+/// A comparison in one branch: a row of a forward pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The comparison's place in its batch.
+    pub index: usize,
+    /// The comparison.
+    pub example: &'a Example,
+    /// Whose soft prompt it gets.
+    pub branch: Branch,
+}
+
+/// Rows of one forward pass, on the host and on the device.
+#[derive(Debug)]
+pub struct MicroBatch<'a> {
+    /// What the rows are.
+    pub rows: &'a [Row<'a>],
+    /// Their tokens.
+    pub packed: &'a PackedBatch,
+    /// The same on the device.
+    pub on_device: &'a DeviceBatch,
+}
+
+/// What a task says of the rows of a [`MicroBatch`].
+#[derive(Debug)]
+pub struct RowLosses<R> {
+    /// `[rows]`, with gradient.
+    pub losses: Tensor<1>,
+    /// The same on the host, with whatever else is worth logging, in the order of the rows.
+    pub reports: Vec<R>,
+}
+
+/// Something to learn. Training, validation and evaluation call [`Task::losses`] alike.
+pub trait Task: Send + Sync {
+    /// What is reported of a row.
+    type Report: Clone + Debug + Send;
+
+    /// What a run that goes on from a checkpoint must share, as the configuration says it: section to keys.
+    fn settings(&self) -> Value;
+
+    /// The branches of a comparison that are computed in training.
+    fn branches(&self) -> &'static [Branch];
+
+    /// Whether a row's loss depends on the other rows of its batch.
+    fn needs_whole_batch(&self) -> bool {
+        false
+    }
+
+    /// Computes what [`losses`](Self::losses) needs of these comparisons beside the policy. What is there already costs
+    /// nothing.
+    ///
+    /// # Errors
+    /// A cache that cannot be written.
+    fn prepare(&self, examples: &[&Example], progress: &dyn Progress) -> Result<(), TrainError> {
+        let _ = (examples, progress);
+        Ok(())
+    }
+
+    /// Packs comparisons for a forward pass.
+    fn pack(&self, pairs: &[&TokenizedPair], soft: usize, device: &Device) -> PackedBatch {
+        PackedBatch::for_device(pairs, soft, device)
+    }
+
+    /// From the states that predict scored tokens, `[scored, d]`, to a number for each, `[scored]`. Default: their log-probs.
+    fn outputs(&self, policy: &Policy, states: Tensor<2>, batch: &DeviceBatch) -> Tensor<1> {
+        policy.model.log_probs(states, batch.targets.clone())
+    }
+
+    /// The loss of every row from these numbers.
+    ///
+    /// # Errors
+    /// Comparisons that are not prepared.
+    fn losses(
+        &self,
+        micro: &MicroBatch<'_>,
+        outputs: Tensor<1>,
+    ) -> Result<RowLosses<Self::Report>, TrainError>;
+
+    /// What the mean over a batch is over, such as comparisons or tokens.
+    fn size(&self, batch: &[&Example]) -> usize;
+
+    /// The part of the batch's loss that a few rows carry: `losses` is `[rows]`, `size` is that of the whole batch. The parts of
+    /// all micro-batches add up.
+    ///
+    /// # Errors
+    /// Rows and losses that differ in number.
+    fn share(
+        &self,
+        losses: Tensor<1>,
+        rows: &[Row<'_>],
+        size: usize,
+    ) -> Result<Tensor<1>, TrainError>;
+
+    /// The mean loss of evaluated rows, each in its own user's branch.
+    fn mean_loss(&self, reports: &[Self::Report]) -> f64;
+
+    /// Fills a line of the metrics, but for its loss, with what is known of some rows, one per comparison.
+    fn describe(&self, line: &mut Line, rows: &[(&Example, &Self::Report)]);
+}

@@ -1,0 +1,146 @@
+//! Learning preferences: the policy and its users from which of two responses is preferred.
+
+use burn::tensor::Tensor;
+use pdpo_loss::{Branch, Objective, ObjectiveConfig, Pair, PairLogProbs, ScoredRow};
+use serde_json::{Value, json};
+use tracing::trace_span;
+
+use super::{MicroBatch, Row, RowLosses, Task};
+use crate::error::TrainError;
+use crate::example::{Example, ReferenceLogProbs};
+use crate::metrics::Line;
+use crate::policy::sum_responses;
+use crate::profile::TARGET;
+use crate::progress::Progress;
+use crate::reference::Reference;
+
+/// An objective, and the reference that it compares the policy with.
+#[derive(Clone, Debug)]
+pub struct Preference {
+    objective: Objective,
+    reference: Option<Reference>,
+    settings: Value,
+}
+
+impl Preference {
+    /// Any objective, with a loss of this workspace or of one's own. A loss that needs no reference gets none, and none is
+    /// computed; one that needs it may do without where all examples have their log-probs already.
+    pub fn new(objective: Objective, reference: Option<Reference>) -> Self {
+        let settings = json!({ "objective": format!("{objective:?}") });
+        Self {
+            reference: reference.filter(|_| objective.needs_reference()),
+            objective,
+            settings,
+        }
+    }
+
+    /// The objective of a configuration; without a user model only its generic branch.
+    ///
+    /// # Errors
+    /// A number out of range, by its key.
+    pub fn from_config(
+        config: &ObjectiveConfig,
+        has_users: bool,
+        reference: Option<Reference>,
+    ) -> Result<Self, TrainError> {
+        let task = Self::new(config.init(has_users)?, reference);
+        let settings = json!({ "objective": config });
+        Ok(Self { settings, ..task })
+    }
+
+    /// The objective.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// The reference's log-probs of some rows, `[rows]` each; none for a loss that needs none.
+    fn reference_of(
+        &self,
+        rows: &[Row<'_>],
+        device: &burn::tensor::Device,
+    ) -> Result<Option<Pair>, TrainError> {
+        if !self.objective.needs_reference() {
+            return Ok(None);
+        }
+        let known = rows.iter().map(|row| row.example.item.reference.get());
+        let known: Option<Vec<&ReferenceLogProbs>> = known.collect();
+        let known = known.ok_or(TrainError::NoReference)?;
+        let column = |of: fn(&ReferenceLogProbs) -> f32| {
+            let values: Vec<f32> = known.iter().map(|r| of(r)).collect();
+            Tensor::from_floats(values.as_slice(), device)
+        };
+        Ok(Some(Pair {
+            chosen: column(|r| r.chosen),
+            rejected: column(|r| r.rejected),
+        }))
+    }
+}
+
+impl Task for Preference {
+    type Report = ScoredRow;
+
+    fn settings(&self) -> Value {
+        self.settings.clone()
+    }
+
+    fn branches(&self) -> &'static [Branch] {
+        self.objective.branches()
+    }
+
+    fn needs_whole_batch(&self) -> bool {
+        self.objective.needs_batch_statistics()
+    }
+
+    fn prepare(&self, examples: &[&Example], progress: &dyn Progress) -> Result<(), TrainError> {
+        match &self.reference {
+            Some(reference) => reference.fill(examples, progress),
+            None => Ok(()),
+        }
+    }
+
+    fn losses(
+        &self,
+        micro: &MicroBatch<'_>,
+        outputs: Tensor<1>,
+    ) -> Result<RowLosses<ScoredRow>, TrainError> {
+        let _span = trace_span!(target: TARGET, "loss").entered();
+        let policy = sum_responses(outputs, micro.on_device);
+        let device = policy.chosen.device();
+        let (chosen, rejected) = micro.packed.response_lengths();
+        let tokens = Pair {
+            chosen: Tensor::from_floats(chosen.as_slice(), &device),
+            rejected: Tensor::from_floats(rejected.as_slice(), &device),
+        };
+        let reference = self.reference_of(micro.rows, &device)?;
+        let evaluation = self
+            .objective
+            .evaluate(&PairLogProbs::new(policy, reference, tokens)?)?;
+        Ok(RowLosses {
+            reports: evaluation.rows(),
+            losses: evaluation.loss,
+        })
+    }
+
+    fn size(&self, batch: &[&Example]) -> usize {
+        batch.len()
+    }
+
+    fn share(
+        &self,
+        losses: Tensor<1>,
+        rows: &[Row<'_>],
+        size: usize,
+    ) -> Result<Tensor<1>, TrainError> {
+        let branches: Vec<Branch> = rows.iter().map(|row| row.branch).collect();
+        Ok(self.objective.mix().combine(losses, &branches, size)?)
+    }
+
+    fn mean_loss(&self, reports: &[ScoredRow]) -> f64 {
+        let sum: f64 = reports.iter().map(|row| f64::from(row.loss)).sum();
+        sum / reports.len().max(1) as f64
+    }
+
+    fn describe(&self, line: &mut Line, rows: &[(&Example, &ScoredRow)]) {
+        line.describe_preferences(rows);
+    }
+}
