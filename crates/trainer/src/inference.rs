@@ -18,26 +18,29 @@ mod trained;
 mod writing;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use llm_backbone::Model;
+use burn::tensor::Tensor;
 use llm_backbone::generate::{Prefilled, Request, Room};
 use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
+use pref_data::Comparison;
 use user_model::{UserRef, UserTable};
 
-use crate::adapters;
+use crate::dataset::Dataset;
 use crate::error::TrainError;
+use crate::eval;
+use crate::example::Example;
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::replicas;
-use crate::source::{self, BaseModel};
+use crate::task::Task;
 use crate::tokenise::{Formatter, TokenizedPrompt};
 
 pub use job::{Job, Response};
-pub use trained::{Trained, peft_config};
+pub use trained::{Opened, Trained, peft_config};
 pub use writing::{Finished, Piece, Writing};
 
-/// The key of a job's longest response, as errors call it.
+/// The limits of a response that is written and of one that is scored, as errors call them.
 const MAX_NEW: &str = "sampling.max_new_tokens";
+const MAX_RESPONSE: &str = "prompt.max_response_length";
 
 /// A policy and its users, ready to write and to score.
 #[derive(Debug)]
@@ -45,7 +48,11 @@ pub struct Engine {
     policy: Policy,
     table: Option<UserTable>,
     formatter: Formatter,
+    micro_rows: usize,
 }
+
+/// Packed rows that are scored at a time.
+const MICRO_ROWS: usize = 8;
 
 impl Engine {
     /// An engine of what is in memory, such as the [`Outcome`](crate::session::Outcome) of a run.
@@ -54,7 +61,14 @@ impl Engine {
             policy: policy.valid(),
             table,
             formatter,
+            micro_rows: MICRO_ROWS,
         }
+    }
+
+    /// Scores so many packed rows at a time on each core; default: 8.
+    #[must_use]
+    pub fn with_micro_rows(self, micro_rows: usize) -> Self {
+        Self { micro_rows, ..self }
     }
 
     /// The policy, without gradients.
@@ -83,14 +97,52 @@ impl Engine {
         }
     }
 
+    /// Comparisons made ready for [`score`](Self::score), in the order given; prompts are cut so that the longest response fits
+    /// the model's context.
+    ///
+    /// # Errors
+    /// No comparisons, or a text that the tokenizer or the chat template fails on.
+    pub fn dataset(&self, comparisons: &[Comparison]) -> Result<Dataset, TrainError> {
+        let positions = self.positions();
+        let most = self.formatter.config().max_response_length;
+        let formatter = self
+            .formatter
+            .clone()
+            .fitted(positions, most, MAX_RESPONSE)?;
+        let dataset = Dataset::new(comparisons, &formatter)?;
+        dataset.check_context(self.policy.user_tokens(), positions)?;
+        Ok(dataset)
+    }
+
+    /// What `task`, such as the objective of [`Opened::preference`], says of every example, in the order given.
+    ///
+    /// # Errors
+    /// Users that the table does not know, or a reference cache that cannot be written.
+    pub fn score<T: Task>(
+        &self,
+        task: &T,
+        examples: &[Example],
+        progress: &dyn Progress,
+    ) -> Result<Vec<T::Report>, TrainError> {
+        let rows = self.micro_rows;
+        eval::evaluate(task, &self.policy, self.table(), examples, rows, progress)
+    }
+
+    /// The model's context.
+    fn positions(&self) -> usize {
+        self.policy.model.config().max_positions()
+    }
+
     /// The tokens of a job's prompt, cut so that its longest response fits the model's context.
     ///
     /// # Errors
     /// A response that leaves the prompt no room, or a text that the tokenizer or the chat template fails on.
     pub fn tokenise(&self, job: &Job) -> Result<TokenizedPrompt, TrainError> {
-        let positions = self.policy.model.config().max_positions();
         let most = job.sampling.max_new_tokens;
-        let formatter = self.formatter.clone().fitted(positions, most, MAX_NEW)?;
+        let formatter = self
+            .formatter
+            .clone()
+            .fitted(self.positions(), most, MAX_NEW)?;
         formatter.prompt(&job.prompt, job.user_text.as_deref())
     }
 
@@ -149,7 +201,10 @@ impl Engine {
             let free = writing.free().min(waiting.len());
             if free >= threads.min(waiting.len()) || writing.is_empty() {
                 let next = waiting.split_off(waiting.len() - free);
-                for (i, read) in next.iter().zip(replicas::map(&next, threads, |&i| self.read(&jobs[i]))) {
+                for (i, read) in next
+                    .iter()
+                    .zip(replicas::map(&next, threads, |&i| self.read(&jobs[i])))
+                {
                     places.push((writing.admit(read?)?, *i));
                 }
             }
@@ -169,11 +224,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`respond`](Self::respond).
-    pub fn stream(
-        &self,
-        job: &Job,
-        mut on_text: impl FnMut(&str),
-    ) -> Result<Response, TrainError> {
+    pub fn stream(&self, job: &Job, mut on_text: impl FnMut(&str)) -> Result<Response, TrainError> {
         let length = self.tokenise(job)?.ids.len() + self.policy.user_tokens();
         let mut writing = self.writing(Room {
             sequences: 1,
@@ -205,7 +256,9 @@ impl Engine {
     /// Sampling settings with the model's own stop ids.
     fn processor(&self, sampling: &SamplingConfig) -> Result<LogitsProcessor, TrainError> {
         let mut sampling = sampling.clone();
-        sampling.stop_ids.extend(self.formatter.tokenizer().stop_ids());
+        sampling
+            .stop_ids
+            .extend(self.formatter.tokenizer().stop_ids());
         sampling.stop_ids.push(self.formatter.eos());
         sampling.stop_ids.sort_unstable();
         sampling.stop_ids.dedup();

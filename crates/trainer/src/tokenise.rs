@@ -145,12 +145,7 @@ impl Formatter {
     ///
     /// # Errors
     /// A response that leaves no room; `key` names its limit.
-    pub fn fitted(
-        self,
-        positions: usize,
-        response: usize,
-        key: &str,
-    ) -> Result<Self, TrainError> {
+    pub fn fitted(self, positions: usize, response: usize, key: &str) -> Result<Self, TrainError> {
         if response >= positions {
             let expected = format!("less than the model's context of {positions} tokens");
             return Err(TrainError::config(key, response, expected));

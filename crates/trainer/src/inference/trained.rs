@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use llm_backbone::Model;
 use llm_backbone::peft::PeftConfig;
+use pdpo_loss::PairLoss;
 
 use super::Engine;
 use crate::adapters;
 use crate::config::{Config, read_toml};
 use crate::error::TrainError;
-use crate::policy::Policy;
+use crate::reference::Reference;
 use crate::source::{self, BaseModel};
+use crate::task::Preference;
 use crate::tokenise::Formatter;
 
 /// PEFT's name for it.
@@ -64,17 +67,18 @@ impl Trained {
     pub fn base(&self) -> Result<String, TrainError> {
         let named = &self.config.model.source;
         match named.is_empty() {
-            true => Ok(peft_config(&self.dir)?.base_model_name_or_path.unwrap_or_default()),
+            true => Ok(peft_config(&self.dir)?
+                .base_model_name_or_path
+                .unwrap_or_default()),
             false => Ok(named.clone()),
         }
     }
 
-    /// Opens it on `device`; `base` is where the base model's files are.
+    /// Opens it on `device`; `base` is where the files of the base model lie.
     ///
     /// # Errors
     /// Missing or broken files, or adapters of another model.
     pub fn open(&self, base: &Path, device: &Device) -> Result<Opened, TrainError> {
-        let device = device.clone().autodiff();
         let mut section = self.config.model.clone();
         section.source = self.base()?;
         let BaseModel {
@@ -82,12 +86,54 @@ impl Trained {
             tokenizer,
             source,
             key,
-        } = source::open_section(&section, base, &device)?;
+        } = source::open_section(&section, base, device)?;
         let base = model.frozen();
-        let (policy, table, _) = adapters::load(&self.dir, base.clone(), &device)?;
+        let (policy, table, _) = adapters::load(&self.dir, base.clone(), device)?;
         let prompt = self.config.prompt.clone();
         let formatter = Formatter::new(tokenizer, prompt, policy.user_tokens())?;
-        let engine = Engine::new(policy, table, formatter);
+        let rows = self.config.training.micro_rows;
+        Ok(Opened {
+            engine: Engine::new(policy, table, formatter).with_micro_rows(rows),
+            base,
+            key,
+            source,
+            config: self.config.clone(),
+        })
+    }
+}
+
+/// What was trained, and what it was trained from.
+#[derive(Debug)]
+pub struct Opened {
+    /// Adapters and user model on the base model.
+    pub engine: Engine,
+    /// The base model, which is the reference.
+    pub base: Model,
+    /// The base model's name.
+    pub source: String,
+    /// The key of the base model's log-probs.
+    key: String,
+    config: Config,
+}
+
+impl Opened {
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The objective it was trained on, for [`Engine::score`]; the reference's log-probs are kept in `dir`.
+    ///
+    /// # Errors
+    /// Settings out of range, or a folder that cannot be read or written.
+    pub fn preference(&self, dir: &Path) -> Result<Preference, TrainError> {
+        let objective = &self.config.objective;
+        let rows = self.config.training.micro_rows;
+        let reference = match objective.loss.needs_reference() {
+            true => Some(Reference::open(dir, &self.base, &self.key, rows)?),
+            false => None,
+        };
+        Preference::from_config(objective, self.engine.table().is_some(), reference)
     }
 }
 
