@@ -24,6 +24,7 @@ pub struct Request<'a> {
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GenerateError {
     /// An empty prompt.
     #[error("the prompt of request {row} is empty")]
