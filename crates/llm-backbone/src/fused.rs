@@ -4,20 +4,17 @@
 //! the graph, with a backward pass of its own that keeps less in memory than a chain of small operations would. On the
 //! CPU they run as vectorised loops; elsewhere they are composed of burn's operations.
 
-mod attention;
 mod autodiff;
 mod composed;
 mod flex;
-mod kernels;
 #[cfg(test)]
 mod tests;
-mod thin;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
-use crate::stored::StoredMatrix;
+use cpu_kernels::StoredMatrix;
 
 /// The operations and their derivatives, on the tensors of one backend.
 #[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "wgpu")), Autodiff)]
@@ -112,7 +109,7 @@ pub(crate) fn stored_product(x: Tensor<2>, weight: StoredMatrix) -> Tensor<2> {
 
 /// `x W`; where no gradient is asked for and `x` has a few rows, by [`FusedOps::thin_product`].
 pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
-    if x.is_autodiff() || weight.is_autodiff() || x.dims()[0] > thin::MOST_ROWS {
+    if x.is_autodiff() || weight.is_autodiff() || x.dims()[0] > cpu_kernels::MOST_ROWS {
         return x.matmul(weight);
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());

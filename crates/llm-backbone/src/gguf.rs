@@ -3,24 +3,24 @@
 //! The format is that of <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
 //! Nothing in a file is trusted: every count is held against the bytes that are left before anything is allocated.
 
-pub mod dequant;
 mod layout;
 mod reader;
-mod types;
 mod value;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-pub use layout::TensorInfo;
-pub use types::TensorType;
-pub use value::{Array, Metadata, Value};
+pub(crate) use cpu_kernels::TensorType;
+pub(crate) use layout::TensorInfo;
+pub(crate) use value::Metadata;
+
+use cpu_kernels::dequantise;
 
 use crate::weights::{ByteFile, WeightError};
 
 /// An opened GGUF file: its metadata and its list of tensors. Tensor data stays on disk until asked for.
 #[derive(Debug)]
-pub struct GgufFile {
+pub(crate) struct GgufFile {
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     bytes: ByteFile,
@@ -32,7 +32,7 @@ impl GgufFile {
     /// # Errors
     ///
     /// [`WeightError`] naming the file and the key or tensor if the file is no GGUF, is cut off, or contradicts itself.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|source| WeightError::io(path, source))?;
         let bytes = ByteFile::new(path, file)?;
@@ -49,17 +49,17 @@ impl GgufFile {
     }
 
     /// The file's path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.bytes.path()
     }
 
     /// The keys and values in front of the tensors.
-    pub fn metadata(&self) -> &Metadata {
+    pub(crate) fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
     /// The tensors in the order of the file, under their GGUF names.
-    pub fn tensors(&self) -> &[TensorInfo] {
+    pub(crate) fn tensors(&self) -> &[TensorInfo] {
         &self.tensors
     }
 
@@ -73,8 +73,8 @@ impl GgufFile {
     /// # Errors
     ///
     /// [`WeightError::Io`] if the file cannot be read.
-    pub fn read(&self, tensor: &TensorInfo) -> Result<Vec<f32>, WeightError> {
-        Ok(dequant::dequantise(tensor.kind, &self.read_raw(tensor)?))
+    pub(crate) fn read(&self, tensor: &TensorInfo) -> Result<Vec<f32>, WeightError> {
+        Ok(dequantise(tensor.kind, &self.read_raw(tensor)?))
     }
 
     /// Reads one tensor's data as it is stored.
@@ -82,7 +82,7 @@ impl GgufFile {
     /// # Errors
     ///
     /// [`WeightError::Io`] if the file cannot be read.
-    pub fn read_raw(&self, tensor: &TensorInfo) -> Result<Vec<u8>, WeightError> {
+    pub(crate) fn read_raw(&self, tensor: &TensorInfo) -> Result<Vec<u8>, WeightError> {
         self.bytes.read(tensor.position, tensor.bytes)
     }
 }

@@ -15,23 +15,22 @@
 //! ```
 
 mod attention;
-pub mod blocks;
-pub mod cache;
+mod blocks;
+mod cache;
 pub mod chat;
 pub mod config;
 pub mod device;
 mod family;
 mod fused;
 pub mod generate;
-pub mod gguf;
+mod gguf;
 mod linear;
 mod loader;
 mod log_probs;
-pub mod lora;
+mod lora;
 pub mod matrix;
-mod memory;
 mod mlp;
-pub mod model;
+mod model;
 mod norm;
 mod parts;
 pub mod peft;
@@ -40,10 +39,10 @@ mod registry;
 mod rope;
 pub mod sampling;
 pub mod soft_prompt;
-pub mod stored;
 pub mod tokenizer;
 pub mod weights;
 
+pub use blocks::Blocks;
 pub use cache::KvCache;
-pub use lora::{LoraConfig, LoraError, Targets};
-pub use model::{Model, ModelInput, Precision};
+pub use lora::{LoraConfig, LoraError, Targets, stable_id};
+pub use model::{Costs, Model, ModelInput, Precision};

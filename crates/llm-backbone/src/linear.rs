@@ -35,11 +35,11 @@ impl Linear {
         }
     }
 
-    /// Folds the adapter into the weight.
-    pub(crate) fn merge(&mut self) {
-        if let Some(lora) = self.lora.take() {
-            self.weight = self.weight.plus(lora.delta().transpose());
-        }
+    /// Folds the adapter into the weight, if there is one; returns the new weight.
+    pub(crate) fn merge(&mut self) -> Option<&mut Matrix> {
+        let lora = self.lora.take()?;
+        self.weight = self.weight.plus(lora.delta().transpose());
+        Some(&mut self.weight)
     }
 }
 
@@ -68,11 +68,11 @@ impl Embedding {
         rows.reshape([batch, seq, d])
     }
 
-    /// Folds the adapter into the table.
-    pub(crate) fn merge(&mut self) {
-        if let Some(lora) = self.lora.take() {
-            self.weight = self.weight.plus(lora.delta());
-        }
+    /// Folds the adapter into the table, if there is one; returns the new table.
+    pub(crate) fn merge(&mut self) -> Option<&mut Matrix> {
+        let lora = self.lora.take()?;
+        self.weight = self.weight.plus(lora.delta());
+        Some(&mut self.weight)
     }
 }
 

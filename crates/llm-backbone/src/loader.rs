@@ -5,9 +5,10 @@ use burn::nn;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::linear::{Embedding, Head, Linear};
-use crate::matrix::{Matrix, cast_if_needed, frozen};
+use crate::matrix::{Matrix, are_enough, cast_if_needed, frozen, settle};
 use crate::model::Precision;
 use crate::norm::{LayerNorm, RmsNorm};
+use crate::parts::{PartMut, Parts};
 use crate::random::{named_rng, normal};
 use crate::weights::{WeightError, WeightSource};
 
@@ -67,13 +68,33 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The modules of block `i`: their names begin with `blocks` and the number.
-    pub(crate) fn block(&self, blocks: &str, i: usize) -> Self {
-        let prefix = format!("{}{blocks}.{i}.", self.prefix);
-        Self {
-            prefix,
-            ..self.clone()
+    /// Blocks, for each of which `load` gets a loader whose names begin with `blocks` and a number. Their matrices are put
+    /// side by side in memory.
+    pub(crate) fn blocks<B: Parts>(
+        &self,
+        blocks: &str,
+        count: usize,
+        load: impl Fn(&Self) -> Result<B, WeightError>,
+    ) -> Result<Vec<B>, WeightError> {
+        let mut loaded = Vec::with_capacity(count);
+        let mut settled = 0;
+        for i in 0..count {
+            let prefix = format!("{blocks}.{i}.");
+            loaded.push(load(&Self {
+                prefix,
+                ..self.clone()
+            })?);
+            let mut loose = Vec::new();
+            for block in &mut loaded[settled..] {
+                block.parts_mut(&mut loose);
+            }
+            let loose: Vec<_> = loose.into_iter().map(PartMut::matrix).collect();
+            if i + 1 == count || are_enough(&loose) {
+                settle(loose);
+                settled = i + 1;
+            }
         }
+        Ok(loaded)
     }
 
     /// Where the weights go.
@@ -88,8 +109,10 @@ impl<'a> Loader<'a> {
         shape: [usize; 2],
     ) -> Result<Embedding, WeightError> {
         let name = self.full(name);
+        let mut weight = self.matrix(&name, shape, EMBEDDINGS)?;
+        settle(vec![&mut weight]);
         Ok(Embedding {
-            weight: self.matrix(&name, shape, EMBEDDINGS)?,
+            weight,
             lora: None,
             name,
         })
@@ -120,8 +143,10 @@ impl<'a> Loader<'a> {
     /// A head of the weights `[vocab, d]`, without bias.
     pub(crate) fn head(&self, name: &str, shape: [usize; 2]) -> Result<Head, WeightError> {
         let name = self.full(name);
+        let mut weight = self.linear_weight(&name, shape)?;
+        settle(vec![&mut weight]);
         Ok(Head {
-            weight: self.linear_weight(&name, shape)?,
+            weight,
             bias: None,
             name,
         })
@@ -200,7 +225,7 @@ impl<'a> Loader<'a> {
                 return Ok(Matrix::stored(stored));
             }
         }
-        Ok(Matrix::dense(self.tensor(&name, shape, initial)?))
+        Ok(Matrix::plain(self.tensor(&name, shape, initial)?))
     }
 
     fn tensor<const D: usize>(

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::matrix::cast_if_needed;
 use crate::model::{Model, host};
-use crate::parts::{Adaptable, Part};
+use crate::parts::{Part, PartMut};
 use crate::random::{fnv1a, named_rng, normal};
 
 /// Which layers get an adapter.
@@ -88,6 +88,7 @@ impl LoraConfig {
 
 /// What can go wrong with adapters.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoraError {
     /// No module matched.
     #[error(
@@ -189,25 +190,27 @@ struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    fn new(module: Adaptable<'a>, device: Device) -> Self {
+    /// None where the module carries no adapter.
+    fn new(module: PartMut<'a>, device: Device) -> Option<Self> {
         match module {
-            Adaptable::Linear(linear) => {
+            PartMut::Linear(linear) => {
                 let [d_out, d_in] = linear.weight.shape();
-                Self {
+                Some(Self {
                     module: linear.name.clone(),
                     embedding: false,
                     shape: [d_in, d_out],
                     device,
                     lora: &mut linear.lora,
-                }
+                })
             }
-            Adaptable::Embedding(embedding) => Self {
+            PartMut::Embedding(embedding) => Some(Self {
                 module: embedding.name.clone(),
                 embedding: true,
                 shape: embedding.weight.shape(),
                 device,
                 lora: &mut embedding.lora,
-            },
+            }),
+            PartMut::Head(_) => None,
         }
     }
 
@@ -268,9 +271,9 @@ fn peft_names(module: &str, embedding: bool) -> [String; 2] {
 impl Model {
     fn slots(&mut self) -> Vec<Slot<'_>> {
         let device = self.device();
-        self.adaptable()
+        self.parts_mut()
             .into_iter()
-            .map(|module| Slot::new(module, device.clone()))
+            .filter_map(|module| Slot::new(module, device.clone()))
             .collect()
     }
 

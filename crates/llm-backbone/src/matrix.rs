@@ -2,11 +2,10 @@
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{AllocationProperty, Bytes, DType, Device, Int, Tensor, TensorData};
+use cpu_kernels::{StoredMatrix, side_by_side};
 
 use crate::device::is_cpu;
 use crate::fused::{product, stored_product};
-use crate::memory::kept;
-use crate::stored::StoredMatrix;
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
 pub(crate) fn frozen<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
@@ -28,16 +27,23 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// A frozen tensor.
-    pub fn dense(weight: Tensor<2>) -> Self {
+    /// A frozen tensor, where it is.
+    pub(crate) fn plain(weight: Tensor<2>) -> Self {
         Self {
-            dense: Some(frozen(placed(weight))),
+            dense: Some(frozen(weight)),
             stored: None,
         }
     }
 
+    /// A frozen tensor, where a model would have it.
+    pub fn dense(weight: Tensor<2>) -> Self {
+        let mut matrix = Self::plain(weight);
+        settle(vec![&mut matrix]);
+        matrix
+    }
+
     /// The blocks of a file. They never get gradients.
-    pub fn stored(blocks: StoredMatrix) -> Self {
+    pub(crate) fn stored(blocks: StoredMatrix) -> Self {
         Self {
             dense: None,
             stored: Some(blocks),
@@ -45,7 +51,7 @@ impl Matrix {
     }
 
     /// Rows and columns.
-    pub fn shape(&self) -> [usize; 2] {
+    pub(crate) fn shape(&self) -> [usize; 2] {
         match (&self.dense, &self.stored) {
             (Some(dense), _) => dense.val().dims(),
             (None, Some(stored)) => stored.shape(),
@@ -54,13 +60,21 @@ impl Matrix {
     }
 
     /// The type that products with it have.
-    pub fn dtype(&self) -> DType {
+    pub(crate) fn dtype(&self) -> DType {
         let dense = self.dense.as_ref();
         dense.map_or(DType::F32, |dense| dense.val().dtype())
     }
 
+    /// What it takes in memory.
+    fn bytes(&self) -> usize {
+        match &self.stored {
+            Some(stored) => stored.bytes().len(),
+            None => self.shape().iter().product::<usize>() * self.dtype().size(),
+        }
+    }
+
     /// Whether it gets gradients.
-    pub fn is_trainable(&self) -> bool {
+    pub(crate) fn is_trainable(&self) -> bool {
         let dense = self.dense.as_ref();
         dense.is_some_and(|dense| dense.val().is_require_grad())
     }
@@ -78,7 +92,7 @@ impl Matrix {
     }
 
     /// `x W^T`: `[n, d_in]` to `[n, d_out]`.
-    pub fn product(&self, x: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn product(&self, x: Tensor<2>) -> Tensor<2> {
         match (&self.dense, &self.stored) {
             (None, Some(stored)) => stored_product(x, stored.clone()),
             _ => {
@@ -89,7 +103,7 @@ impl Matrix {
     }
 
     /// The rows of index `ids`, `[n]` to `[n, d]`.
-    pub fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
+    pub(crate) fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
         let Some(stored) = &self.stored else {
             return self.tensor(&ids.device()).select(0, ids);
         };
@@ -109,44 +123,131 @@ impl Matrix {
     pub(crate) fn plus(&self, delta: Tensor<2>) -> Self {
         let weight = self.tensor(&delta.device());
         let delta = cast_if_needed(delta, weight.dtype());
-        Self::dense((weight + delta).detach())
+        Self::plain((weight + delta).detach())
     }
 }
 
-/// On a CPU, the matrix in memory for frozen weights, with room between its rows where these would fall onto the same
-/// places of the cache: products with its transpose read many rows at a time, and take up to twice as long where rows begin
-/// multiples of 2048 bytes after each other.
-fn placed(weight: Tensor<2>) -> Tensor<2> {
+/// Bytes of matrices that are worth a piece of memory of their own: many huge pages, so that little is lost at both ends.
+const TOGETHER: usize = 64 << 20;
+
+/// Whether matrices are worth a piece of memory.
+pub(crate) fn are_enough(matrices: &[&mut Matrix]) -> bool {
+    let bytes: usize = matrices.iter().map(|matrix| matrix.bytes()).sum();
+    bytes >= TOGETHER
+}
+
+/// Puts matrices side by side in memory for frozen weights, where they are on a CPU.
+pub(crate) fn settle(matrices: Vec<&mut Matrix>) {
+    let (places, contents): (Vec<_>, Vec<_>) = matrices
+        .into_iter()
+        .filter_map(|matrix| {
+            let content = Content::taken_from(matrix)?;
+            Some((matrix, content))
+        })
+        .unzip();
+    let lens: Vec<_> = contents.iter().map(Content::len).collect();
+    let pieces = side_by_side(&lens, |i, place| contents[i].write(place));
+    let mut pieces = pieces.into_iter().flatten();
+    for (place, content) in places.into_iter().zip(contents) {
+        *place = content.settled(pieces.next());
+    }
+}
+
+/// The numbers of a matrix on their way.
+enum Content {
+    Dense {
+        data: TensorData,
+        device: Device,
+        dtype: DType,
+        shape: [usize; 2],
+    },
+    Stored(StoredMatrix),
+}
+
+impl Content {
+    /// None, and nothing taken, where the matrix is not on a CPU, or empty.
+    fn taken_from(matrix: &mut Matrix) -> Option<Self> {
+        if let Some(stored) = &matrix.stored {
+            return Some(Self::Stored(stored.clone()));
+        }
+        let weight = matrix.dense.as_ref()?.val();
+        let (device, dtype, shape) = (weight.device(), weight.dtype(), weight.dims());
+        if !is_cpu(&device) || shape.contains(&0) {
+            return None;
+        }
+        drop(weight);
+        Some(Self::Dense {
+            data: matrix.dense.take()?.into_value().into_data(),
+            device,
+            dtype,
+            shape,
+        })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Dense { dtype, shape, .. } => {
+                let width = shape[1] * dtype.size();
+                shape[0] * (width + room(width))
+            }
+            Self::Stored(stored) => stored.bytes().len(),
+        }
+    }
+
+    fn write(&self, place: &mut [u8]) {
+        match self {
+            Self::Dense {
+                data, dtype, shape, ..
+            } => {
+                let width = shape[1] * dtype.size();
+                let places = place.chunks_exact_mut(width + room(width));
+                for (place, row) in places.zip(data.as_bytes().chunks_exact(width)) {
+                    place[..width].copy_from_slice(row);
+                }
+            }
+            Self::Stored(stored) => place.copy_from_slice(stored.bytes()),
+        }
+    }
+
+    /// The matrix in a piece of memory, or in memory of its own.
+    fn settled(self, piece: Option<bytes::Bytes>) -> Matrix {
+        let own = || {
+            let mut place = vec![0; self.len()];
+            self.write(&mut place);
+            Bytes::from_bytes_vec(place)
+        };
+        let (device, dtype, [rows, d]) = match &self {
+            Self::Stored(stored) => {
+                return Matrix::stored(match piece {
+                    Some(piece) => stored.at(piece),
+                    None => stored.clone(),
+                });
+            }
+            Self::Dense {
+                device,
+                dtype,
+                shape,
+                ..
+            } => (device, *dtype, *shape),
+        };
+        let bytes = match piece {
+            Some(piece) => Bytes::from_shared(piece, AllocationProperty::Native),
+            None => own(),
+        };
+        let wide = d + room(d * dtype.size()) / dtype.size();
+        let data = TensorData::from_bytes(bytes, [rows, wide], dtype);
+        Matrix::plain(Tensor::<2>::from_data(data, (device, dtype)).narrow(1, 0, d))
+    }
+}
+
+/// Bytes between rows of `width` bytes, where these would fall onto the same places of the cache: products with the
+/// transpose read many rows at a time, and take up to twice as long where rows begin multiples of 2048 bytes after each
+/// other.
+fn room(width: usize) -> usize {
     const SAME_PLACES: usize = 2048;
     const ROOM: usize = 64;
-    let [rows, d] = weight.dims();
-    let (device, dtype) = (weight.device(), weight.dtype());
-    let width = d * dtype.size();
-    if !is_cpu(&device) || rows * width == 0 {
-        return weight;
-    }
-    let room = match width.is_multiple_of(SAME_PLACES) {
+    match width.is_multiple_of(SAME_PLACES) {
         true => ROOM,
         false => 0,
-    };
-    let data = weight.into_data();
-    let len = rows * (width + room);
-    let spread = |place: &mut [u8]| {
-        let places = place.chunks_exact_mut(width + room);
-        for (place, row) in places.zip(data.as_bytes().chunks_exact(width)) {
-            place[..width].copy_from_slice(row);
-        }
-    };
-    let bytes = match kept(len, spread) {
-        Some(kept) => Bytes::from_shared(kept, AllocationProperty::Native),
-        None if room == 0 => return Tensor::from_data(data, (&device, dtype)),
-        None => {
-            let mut place = vec![0; len];
-            spread(&mut place);
-            Bytes::from_bytes_vec(place)
-        }
-    };
-    let shape = [rows, d + room / dtype.size()];
-    let data = TensorData::from_bytes(bytes, shape, dtype);
-    Tensor::<2>::from_data(data, (&device, dtype)).narrow(1, 0, d)
+    }
 }

@@ -9,8 +9,8 @@ use crate::cache::KvCache;
 use crate::config::ModelConfig;
 use crate::family::{Architecture, Decoder};
 use crate::loader::Loader;
-use crate::matrix::{Matrix, cast_if_needed};
-use crate::parts::{Adaptable, Part, Weight};
+use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
+use crate::parts::{Part, PartMut, Weight};
 use crate::weights::{WeightError, WeightSource};
 
 /// A causal language model with its configuration.
@@ -130,9 +130,9 @@ impl Model {
         self.decoder().all_parts()
     }
 
-    /// Every module that can carry an adapter.
-    pub(crate) fn adaptable(&mut self) -> Vec<Adaptable<'_>> {
-        self.architecture.decoder_mut().all_adaptable()
+    /// Every module with a matrix.
+    pub(crate) fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+        self.architecture.decoder_mut().all_parts_mut()
     }
 
     /// `[batch, seq]` token ids to `[batch, seq, d]`.
@@ -200,21 +200,28 @@ impl Model {
 
     /// The model with its adapters folded into its weights and frozen.
     pub fn merged(mut self) -> Self {
-        for module in self.adaptable() {
-            match module {
-                Adaptable::Linear(linear) => linear.merge(),
-                Adaptable::Embedding(embedding) => embedding.merge(),
+        let mut merged = Vec::new();
+        for part in self.parts_mut() {
+            merged.extend(match part {
+                PartMut::Linear(linear) => linear.merge(),
+                PartMut::Embedding(embedding) => embedding.merge(),
+                PartMut::Head(_) => None,
+            });
+            if are_enough(&merged) {
+                settle(std::mem::take(&mut merged));
             }
         }
+        settle(merged);
         self
     }
 
     /// The model without its adapters.
     pub fn without_adapters(mut self) -> Self {
-        for module in self.adaptable() {
-            match module {
-                Adaptable::Linear(linear) => linear.lora = None,
-                Adaptable::Embedding(embedding) => embedding.lora = None,
+        for part in self.parts_mut() {
+            match part {
+                PartMut::Linear(linear) => linear.lora = None,
+                PartMut::Embedding(embedding) => embedding.lora = None,
+                PartMut::Head(_) => {}
             }
         }
         self

@@ -16,10 +16,11 @@ pub(crate) enum Part<'a> {
     LayerNorm(&'a LayerNorm),
 }
 
-/// A module that can carry an adapter.
-pub(crate) enum Adaptable<'a> {
+/// A module with a matrix.
+pub(crate) enum PartMut<'a> {
     Embedding(&'a mut Embedding),
     Linear(&'a mut Linear),
+    Head(&'a mut Head),
 }
 
 /// A tensor of a module.
@@ -33,8 +34,8 @@ pub(crate) trait Parts {
     /// Adds every module with weights.
     fn parts<'a>(&'a self, to: &mut Vec<Part<'a>>);
 
-    /// Adds every module that can carry an adapter.
-    fn adaptable<'a>(&'a mut self, to: &mut Vec<Adaptable<'a>>);
+    /// Adds every module with a matrix.
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>);
 
     /// Every module with weights.
     fn all_parts(&self) -> Vec<Part<'_>> {
@@ -43,10 +44,10 @@ pub(crate) trait Parts {
         all
     }
 
-    /// Every module that can carry an adapter.
-    fn all_adaptable(&mut self) -> Vec<Adaptable<'_>> {
+    /// Every module with a matrix.
+    fn all_parts_mut(&mut self) -> Vec<PartMut<'_>> {
         let mut all = Vec::new();
-        self.adaptable(&mut all);
+        self.parts_mut(&mut all);
         all
     }
 }
@@ -59,8 +60,8 @@ macro_rules! parts {
                 $($crate::parts::Parts::parts(&self.$field, to);)+
             }
 
-            fn adaptable<'a>(&'a mut self, to: &mut Vec<$crate::parts::Adaptable<'a>>) {
-                $($crate::parts::Parts::adaptable(&mut self.$field, to);)+
+            fn parts_mut<'a>(&'a mut self, to: &mut Vec<$crate::parts::PartMut<'a>>) {
+                $($crate::parts::Parts::parts_mut(&mut self.$field, to);)+
             }
         }
     };
@@ -73,8 +74,8 @@ impl<T: Parts> Parts for Vec<T> {
         self.iter().for_each(|part| part.parts(to));
     }
 
-    fn adaptable<'a>(&'a mut self, to: &mut Vec<Adaptable<'a>>) {
-        self.iter_mut().for_each(|part| part.adaptable(to));
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>) {
+        self.iter_mut().for_each(|part| part.parts_mut(to));
     }
 }
 
@@ -83,8 +84,8 @@ impl<T: Parts> Parts for Option<T> {
         self.iter().for_each(|part| part.parts(to));
     }
 
-    fn adaptable<'a>(&'a mut self, to: &mut Vec<Adaptable<'a>>) {
-        self.iter_mut().for_each(|part| part.adaptable(to));
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>) {
+        self.iter_mut().for_each(|part| part.parts_mut(to));
     }
 }
 
@@ -93,8 +94,8 @@ impl Parts for Embedding {
         to.push(Part::Embedding(self));
     }
 
-    fn adaptable<'a>(&'a mut self, to: &mut Vec<Adaptable<'a>>) {
-        to.push(Adaptable::Embedding(self));
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>) {
+        to.push(PartMut::Embedding(self));
     }
 }
 
@@ -103,25 +104,47 @@ impl Parts for Linear {
         to.push(Part::Linear(self));
     }
 
-    fn adaptable<'a>(&'a mut self, to: &mut Vec<Adaptable<'a>>) {
-        to.push(Adaptable::Linear(self));
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>) {
+        to.push(PartMut::Linear(self));
     }
 }
 
-/// Modules that carry no adapter.
-macro_rules! plain {
-    ($($module:ident),+) => {
-        $(impl Parts for $module {
-            fn parts<'a>(&'a self, to: &mut Vec<Part<'a>>) {
-                to.push(Part::$module(self));
-            }
+impl Parts for Head {
+    fn parts<'a>(&'a self, to: &mut Vec<Part<'a>>) {
+        to.push(Part::Head(self));
+    }
 
-            fn adaptable<'a>(&'a mut self, _: &mut Vec<Adaptable<'a>>) {}
-        })+
-    };
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>) {
+        to.push(PartMut::Head(self));
+    }
 }
 
-plain!(Head, RmsNorm, LayerNorm);
+impl Parts for RmsNorm {
+    fn parts<'a>(&'a self, to: &mut Vec<Part<'a>>) {
+        to.push(Part::RmsNorm(self));
+    }
+
+    fn parts_mut<'a>(&'a mut self, _: &mut Vec<PartMut<'a>>) {}
+}
+
+impl Parts for LayerNorm {
+    fn parts<'a>(&'a self, to: &mut Vec<Part<'a>>) {
+        to.push(Part::LayerNorm(self));
+    }
+
+    fn parts_mut<'a>(&'a mut self, _: &mut Vec<PartMut<'a>>) {}
+}
+
+impl<'a> PartMut<'a> {
+    /// Its matrix.
+    pub(crate) fn matrix(self) -> &'a mut Matrix {
+        match self {
+            Self::Embedding(part) => &mut part.weight,
+            Self::Linear(part) => &mut part.weight,
+            Self::Head(part) => &mut part.weight,
+        }
+    }
+}
 
 impl<'a> Part<'a> {
     /// Its tensors with their Hugging Face names, without those of an adapter.

@@ -11,7 +11,7 @@ use crate::matrix::cast_if_needed;
 
 /// Which dimensions form a rotated pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pairing {
+pub(crate) enum Pairing {
     /// `(i, i + d/2)`, the two halves of a head.
     HalfSplit,
     /// `(2i, 2i + 1)`, neighbours.
@@ -20,7 +20,7 @@ pub enum Pairing {
 
 /// Tables of cosines and sines, `[positions, rotary_dim]`, one column per dimension (pairs share their value).
 #[derive(Module, Debug)]
-pub struct Rope {
+pub(crate) struct Rope {
     cos: Tensor<2>,
     sin: Tensor<2>,
     #[module(skip)]
@@ -29,14 +29,14 @@ pub struct Rope {
 
 /// Cosines and sines of one batch, `[batch, 1, seq, rotary_dim]`: gathered once, used by every layer.
 #[derive(Clone, Debug)]
-pub struct RopeRows {
+pub(crate) struct RopeRows {
     cos: Tensor<4>,
     sin: Tensor<4>,
     pairing: Pairing,
 }
 
 /// Inverse frequencies `theta^(-2i/d)`, `[d/2]`.
-pub fn inverse_frequencies(rotary_dim: usize, theta: f64) -> Vec<f64> {
+pub(crate) fn inverse_frequencies(rotary_dim: usize, theta: f64) -> Vec<f64> {
     (0..rotary_dim / 2)
         .map(|i| theta.powf(-2.0 * i as f64 / rotary_dim as f64))
         .collect()
@@ -44,7 +44,12 @@ pub fn inverse_frequencies(rotary_dim: usize, theta: f64) -> Vec<f64> {
 
 impl Rope {
     /// Tables for positions `0..positions`. `frequencies` has one entry per rotated pair.
-    pub fn new(frequencies: &[f64], positions: usize, pairing: Pairing, device: &Device) -> Self {
+    pub(crate) fn new(
+        frequencies: &[f64],
+        positions: usize,
+        pairing: Pairing,
+        device: &Device,
+    ) -> Self {
         let half = frequencies.len();
         let column = |dimension: usize| match pairing {
             Pairing::HalfSplit => dimension % half,
@@ -65,7 +70,7 @@ impl Rope {
     }
 
     /// Looks the positions of a batch up: `[batch, seq]`.
-    pub fn rows(&self, positions: Tensor<2, Int>) -> RopeRows {
+    pub(crate) fn rows(&self, positions: Tensor<2, Int>) -> RopeRows {
         let [batch, seq] = positions.dims();
         let [_, dim] = self.cos.dims();
         let flat = positions.reshape([batch * seq]);
@@ -85,7 +90,7 @@ impl Rope {
 
 impl RopeRows {
     /// Rotates the first `rotary_dim` dimensions of `x`, `[batch, heads, seq, head_dim]`; the rest pass through.
-    pub fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, _, head_dim] = x.dims();
         let [_, _, _, rotary_dim] = self.cos.dims();
         let dtype = x.dtype();

@@ -8,7 +8,7 @@ mod draw;
 mod filters;
 
 pub use config::SamplingConfig;
-pub use draw::{DrawKey, argmax, draw};
+pub(crate) use draw::{DrawKey, argmax, draw};
 
 /// Why no token could be chosen, or a configuration makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -86,7 +86,7 @@ impl LogitsProcessor {
     /// # Errors
     ///
     /// [`SamplingError`] if a logit is no number or no token is left.
-    pub fn sample(
+    pub(crate) fn sample(
         &self,
         logits: &mut [f32],
         history: &[u32],
@@ -104,7 +104,7 @@ impl LogitsProcessor {
     }
 
     /// Whether generation ends with `token`.
-    pub fn stops_at(&self, token: u32) -> bool {
+    pub(crate) fn stops_at(&self, token: u32) -> bool {
         self.config.stop_ids.contains(&token)
     }
 }

@@ -6,7 +6,6 @@
 
 mod bytes;
 mod error;
-pub(crate) mod floats;
 mod gguf;
 pub(crate) mod gguf_names;
 mod pytorch;
@@ -18,14 +17,14 @@ use std::path::Path;
 
 pub(crate) use bytes::ByteFile;
 pub use error::WeightError;
-pub use gguf::GgufWeights;
-pub use pytorch::PytorchFile;
+pub(crate) use gguf::GgufWeights;
+pub(crate) use pytorch::PytorchFile;
 pub use safetensors::SafetensorsFile;
-pub use sharded::Sharded;
+pub(crate) use sharded::Sharded;
 pub use write::{replace_file, write_safetensors};
 
 use crate::config::ModelConfig;
-use crate::stored::StoredMatrix;
+use cpu_kernels::StoredMatrix;
 
 /// Named tensors that are read on demand.
 pub trait WeightSource: Send + Sync {
@@ -92,6 +91,15 @@ pub fn open(path: impl AsRef<Path>) -> Result<(ModelConfig, Box<dyn WeightSource
             expected: "`config.json` or one GGUF file".to_owned(),
         }),
     }
+}
+
+/// Numbers in double precision, little-endian.
+fn from_f64(bytes: &[u8]) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks();
+    numbers
+        .iter()
+        .map(|raw| f64::from_le_bytes(*raw) as f32)
+        .collect()
 }
 
 fn open_gguf(path: &Path) -> Result<(ModelConfig, Box<dyn WeightSource>), WeightError> {

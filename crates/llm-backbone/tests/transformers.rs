@@ -9,8 +9,7 @@ use std::path::Path;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use llm_backbone::lora::stable_id;
-use llm_backbone::{LoraConfig, Model, Precision, Targets, weights};
+use llm_backbone::{LoraConfig, Model, Precision, Targets, stable_id, weights};
 use serde_json::Value;
 use support::{fixture, logits, values};
 

@@ -94,9 +94,9 @@ impl DecoderConfig for GptJConfig {
             hidden_size: d,
             ..
         } = self.sizes;
-        let h = (0..self.sizes.num_layers)
-            .map(|i| GptJBlock::load(self, &weights.block(BLOCKS, i)))
-            .collect::<Result<_, WeightError>>()?;
+        let h = weights.blocks(BLOCKS, self.sizes.num_layers, |weights| {
+            GptJBlock::load(self, weights)
+        })?;
         let lm_head = match self.sizes.ties_embeddings {
             true => None,
             false => Some(weights.head_with_bias(HEAD, [d, vocab])?),

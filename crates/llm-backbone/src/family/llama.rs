@@ -164,9 +164,9 @@ impl DecoderConfig for LlamaConfig {
             hidden_size: d,
             ..
         } = self.sizes;
-        let layers = (0..self.sizes.num_layers)
-            .map(|i| LlamaLayer::load(self, &weights.block(BLOCKS, i)))
-            .collect::<Result<_, WeightError>>()?;
+        let layers = weights.blocks(BLOCKS, self.sizes.num_layers, |weights| {
+            LlamaLayer::load(self, weights)
+        })?;
         let lm_head = match self.sizes.ties_embeddings {
             true => None,
             false => Some(weights.head(HEAD, [d, vocab])?),

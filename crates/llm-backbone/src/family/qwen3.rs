@@ -140,9 +140,9 @@ impl DecoderConfig for Qwen3Config {
             hidden_size: d,
             ..
         } = self.sizes;
-        let layers = (0..self.sizes.num_layers)
-            .map(|i| Qwen3Layer::load(self, &weights.block(BLOCKS, i)))
-            .collect::<Result<_, WeightError>>()?;
+        let layers = weights.blocks(BLOCKS, self.sizes.num_layers, |weights| {
+            Qwen3Layer::load(self, weights)
+        })?;
         let lm_head = match self.sizes.ties_embeddings {
             true => None,
             false => Some(weights.head(HEAD, [d, vocab])?),

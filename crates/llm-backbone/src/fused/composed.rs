@@ -5,7 +5,7 @@ use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, Slice, TensorData};
 
 use super::FusedOps;
-use crate::stored::StoredMatrix;
+use cpu_kernels::StoredMatrix;
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 impl FusedOps for burn::backend::Cube {}

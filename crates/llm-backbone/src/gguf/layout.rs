@@ -3,26 +3,26 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::types::TensorType;
 use super::value::Metadata;
 use crate::weights::{ByteFile, WeightError};
+use cpu_kernels::TensorType;
 
 /// Alignment of tensor data where the file does not name one.
 const DEFAULT_ALIGNMENT: u64 = 32;
 
 /// One tensor of a GGUF file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TensorInfo {
+pub(crate) struct TensorInfo {
     /// Its name in the file.
-    pub name: String,
+    pub(crate) name: String,
     /// Its shape, outermost dimension first (a GGUF file lists the innermost first).
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// How its numbers are stored.
-    pub kind: TensorType,
+    pub(crate) kind: TensorType,
     /// Where its data starts, in bytes from the start of the file.
-    pub position: u64,
+    pub(crate) position: u64,
     /// How long its data is, in bytes.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 impl TensorInfo {
@@ -75,7 +75,7 @@ pub(super) fn place(
     file: &ByteFile,
 ) -> Result<(), WeightError> {
     let path = file.path();
-    check_names(tensors, path)?;
+    validate_names(tensors, path)?;
     let alignment = alignment(metadata, path)?;
     let start = header_end.checked_next_multiple_of(alignment);
     for tensor in tensors.iter_mut() {
@@ -96,7 +96,7 @@ pub(super) fn place(
             }
         }
     }
-    check_overlaps(tensors, path)
+    validate_overlaps(tensors, path)
 }
 
 fn alignment(metadata: &Metadata, path: &Path) -> Result<u64, WeightError> {
@@ -118,7 +118,7 @@ fn alignment(metadata: &Metadata, path: &Path) -> Result<u64, WeightError> {
     }
 }
 
-fn check_names(tensors: &[TensorInfo], path: &Path) -> Result<(), WeightError> {
+fn validate_names(tensors: &[TensorInfo], path: &Path) -> Result<(), WeightError> {
     let mut seen = HashSet::with_capacity(tensors.len());
     match tensors
         .iter()
@@ -137,7 +137,7 @@ fn check_names(tensors: &[TensorInfo], path: &Path) -> Result<(), WeightError> {
     }
 }
 
-fn check_overlaps(tensors: &[TensorInfo], path: &Path) -> Result<(), WeightError> {
+fn validate_overlaps(tensors: &[TensorInfo], path: &Path) -> Result<(), WeightError> {
     let mut sorted: Vec<&TensorInfo> = tensors.iter().collect();
     sorted.sort_by_key(|tensor| tensor.position);
     for pair in sorted.windows(2) {

@@ -5,9 +5,9 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::layout::TensorInfo;
-use super::types::TensorType;
 use super::value::{Array, Metadata, Numbers, Value};
 use crate::weights::WeightError;
+use cpu_kernels::TensorType;
 
 /// Least bytes of one key-value pair: key length, one byte of value, its type.
 const SMALLEST_PAIR: u64 = 8 + 4 + 1;
@@ -139,8 +139,8 @@ impl HeaderReader {
         }
         let tensors = self.u64("tensor count")?;
         let keys = self.u64("key count")?;
-        self.check_fits("key count", keys, SMALLEST_PAIR)?;
-        self.check_fits("tensor count", tensors, SMALLEST_TENSOR)?;
+        self.validate_fits("key count", keys, SMALLEST_PAIR)?;
+        self.validate_fits("tensor count", tensors, SMALLEST_TENSOR)?;
         Ok(Counts { keys, tensors })
     }
 
@@ -181,7 +181,7 @@ impl HeaderReader {
         let code = self.u32(item)?;
         let count = self.u64(item)?;
         if code == TYPE_STRING {
-            self.check_fits(item, count, 8)?;
+            self.validate_fits(item, count, 8)?;
             let strings: Result<Vec<_>, _> = (0..count).map(|_| self.string(item)).collect();
             return Ok(Array::Strings(strings?));
         }
@@ -194,7 +194,7 @@ impl HeaderReader {
             ));
         }
         let kind = self.number_type(item, code)?;
-        self.check_fits(item, count, kind.size() as u64)?;
+        self.validate_fits(item, count, kind.size() as u64)?;
         let mut bytes = vec![0; count as usize * kind.size()];
         self.fill(item, &mut bytes)?;
         Ok(Array::Numbers(Numbers { kind, bytes }))
@@ -233,7 +233,7 @@ impl HeaderReader {
 
     fn string(&mut self, item: &str) -> Result<String, WeightError> {
         let len = self.u64(item)?;
-        self.check_fits(item, len, 1)?;
+        self.validate_fits(item, len, 1)?;
         let mut bytes = vec![0; len as usize];
         self.fill(item, &mut bytes)?;
         String::from_utf8(bytes).map_err(|error| {
@@ -243,7 +243,7 @@ impl HeaderReader {
     }
 
     /// Refuses a count whose entries could not all be in the rest of the file.
-    fn check_fits(&self, item: &str, count: u64, size: u64) -> Result<(), WeightError> {
+    fn validate_fits(&self, item: &str, count: u64, size: u64) -> Result<(), WeightError> {
         let left = self.len.saturating_sub(self.position);
         match count.checked_mul(size) {
             Some(needed) if needed <= left => Ok(()),

@@ -1,6 +1,6 @@
 //! Builds GGUF files for tests, right and wrong ones.
 
-use super::TensorType;
+use cpu_kernels::TensorType;
 
 /// A GGUF file in the making.
 pub(crate) struct Builder {

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::test_file::Builder;
+use super::value::Value;
 use super::*;
 use crate::weights::WeightError;
 

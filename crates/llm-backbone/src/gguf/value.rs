@@ -6,13 +6,13 @@ use super::reader::NumberType;
 
 /// The key-value part of a GGUF file.
 #[derive(Debug, Clone, Default)]
-pub struct Metadata {
+pub(crate) struct Metadata {
     values: BTreeMap<String, Value>,
 }
 
 /// One metadata value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// Any unsigned integer type.
     Unsigned(u64),
     /// Any signed integer type.
@@ -29,7 +29,7 @@ pub enum Value {
 
 /// A list in the metadata. Numbers stay as the bytes of the file, so that a list costs no more memory than it did disk.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Array {
+pub(crate) enum Array {
     /// Texts.
     Strings(Vec<String>),
     /// Numbers or truth values.
@@ -38,24 +38,19 @@ pub enum Array {
 
 /// A packed list of numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     pub(super) kind: NumberType,
     pub(super) bytes: Vec<u8>,
 }
 
 impl Numbers {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() / self.kind.size()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// The numbers, one by one.
-    pub fn iter(&self) -> impl Iterator<Item = Value> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Value> + '_ {
         self.bytes
             .chunks_exact(self.kind.size())
             .map(|chunk| self.kind.decode(chunk))
@@ -64,7 +59,7 @@ impl Numbers {
 
 impl Value {
     /// The value as a whole, non-negative number.
-    pub fn as_u64(&self) -> Option<u64> {
+    pub(crate) fn as_u64(&self) -> Option<u64> {
         match self {
             Self::Unsigned(n) => Some(*n),
             Self::Signed(n) => u64::try_from(*n).ok(),
@@ -73,7 +68,7 @@ impl Value {
     }
 
     /// The value as a number.
-    pub fn as_f64(&self) -> Option<f64> {
+    pub(crate) fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Unsigned(n) => Some(*n as f64),
             Self::Signed(n) => Some(*n as f64),
@@ -83,7 +78,7 @@ impl Value {
     }
 
     /// What kind of value this is, in words, for messages.
-    pub fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         match self {
             Self::Unsigned(n) => format!("the number {n}"),
             Self::Signed(n) => format!("the number {n}"),
@@ -98,17 +93,12 @@ impl Value {
 
 impl Metadata {
     /// The value of `key`.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
-    /// All keys and values, ordered by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.values.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
     /// The text under `key`, if there is one.
-    pub fn string(&self, key: &str) -> Option<&str> {
+    pub(crate) fn string(&self, key: &str) -> Option<&str> {
         match self.get(key) {
             Some(Value::String(text)) => Some(text),
             _ => None,
@@ -116,7 +106,7 @@ impl Metadata {
     }
 
     /// The truth value under `key`, if there is one.
-    pub fn bool(&self, key: &str) -> Option<bool> {
+    pub(crate) fn bool(&self, key: &str) -> Option<bool> {
         match self.get(key) {
             Some(Value::Bool(truth)) => Some(*truth),
             _ => None,
@@ -124,12 +114,12 @@ impl Metadata {
     }
 
     /// The whole number under `key`, if there is one.
-    pub fn u64(&self, key: &str) -> Option<u64> {
+    pub(crate) fn u64(&self, key: &str) -> Option<u64> {
         self.get(key).and_then(Value::as_u64)
     }
 
     /// The list of texts under `key`, if there is one.
-    pub fn strings(&self, key: &str) -> Option<&[String]> {
+    pub(crate) fn strings(&self, key: &str) -> Option<&[String]> {
         match self.get(key) {
             Some(Value::Array(Array::Strings(list))) => Some(list),
             _ => None,
@@ -137,7 +127,7 @@ impl Metadata {
     }
 
     /// The list of numbers under `key`, if there is one.
-    pub fn numbers(&self, key: &str) -> Option<&Numbers> {
+    pub(crate) fn numbers(&self, key: &str) -> Option<&Numbers> {
         match self.get(key) {
             Some(Value::Array(Array::Numbers(list))) => Some(list),
             _ => None,

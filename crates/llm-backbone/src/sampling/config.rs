@@ -52,8 +52,8 @@ impl SamplingConfig {
     ///
     /// [`SamplingError::Setting`] for the first that is out of range.
     pub fn validate(&self) -> Result<(), SamplingError> {
-        check_positive("temperature", self.temperature)?;
-        check_positive("repetition_penalty", self.repetition_penalty)?;
+        validate_positive("temperature", self.temperature)?;
+        validate_positive("repetition_penalty", self.repetition_penalty)?;
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return Err(SamplingError::Setting {
                 key: "top_p",
@@ -72,7 +72,7 @@ impl SamplingConfig {
     }
 }
 
-fn check_positive(key: &'static str, value: f32) -> Result<(), SamplingError> {
+fn validate_positive(key: &'static str, value: f32) -> Result<(), SamplingError> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }

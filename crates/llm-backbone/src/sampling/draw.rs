@@ -8,20 +8,20 @@ use super::SamplingError;
 
 /// What a draw depends on, and all it depends on: not the batch, not the order of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DrawKey<'a> {
+pub(crate) struct DrawKey<'a> {
     /// Seed of the run.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The user the text is written for.
-    pub user: &'a str,
+    pub(crate) user: &'a str,
     /// What tells the prompt from others (its text or an id).
-    pub prompt: &'a str,
+    pub(crate) prompt: &'a str,
     /// Number of tokens generated so far.
-    pub step: usize,
+    pub(crate) step: usize,
 }
 
 impl DrawKey<'_> {
     /// A number in `[0, 1)`: 53 bits of ChaCha8 keyed by SHA-256 of the key.
-    pub fn uniform(&self) -> f64 {
+    pub(crate) fn uniform(&self) -> f64 {
         let mut hash = Sha256::new();
         hash.update(b"p-rlhf draw 1");
         hash.update(self.seed.to_le_bytes());
@@ -42,7 +42,7 @@ impl DrawKey<'_> {
 /// # Errors
 ///
 /// [`SamplingError::NothingAllowed`] if all logits are minus infinity, [`SamplingError::NotANumber`] if one is no number.
-pub fn draw(logits: &[f32], key: &DrawKey<'_>) -> Result<u32, SamplingError> {
+pub(crate) fn draw(logits: &[f32], key: &DrawKey<'_>) -> Result<u32, SamplingError> {
     draw_at(logits, key.uniform())
 }
 
@@ -75,7 +75,7 @@ pub(super) fn draw_at(logits: &[f32], uniform: f64) -> Result<u32, SamplingError
 /// # Errors
 ///
 /// As [`draw`].
-pub fn argmax(logits: &[f32]) -> Result<u32, SamplingError> {
+pub(crate) fn argmax(logits: &[f32]) -> Result<u32, SamplingError> {
     let mut best: Option<(usize, f32)> = None;
     for (token, logit) in logits.iter().copied().enumerate() {
         if logit.is_nan() {

@@ -19,7 +19,7 @@ impl Tokenizer {
     /// # Errors
     ///
     /// [`TokenizerError`] naming the file and the key.
-    pub fn from_directory(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
+    pub(crate) fn from_directory(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
         let folder = folder.as_ref();
         let path = folder.join("tokenizer.json");
         let text = std::fs::read(&path).map_err(|source| io_error(&path, source))?;

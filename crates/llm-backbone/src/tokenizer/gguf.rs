@@ -29,7 +29,7 @@ impl Tokenizer {
     /// # Errors
     ///
     /// [`TokenizerError::File`] naming the key that is missing, wrong or not supported.
-    pub fn from_gguf(metadata: &Metadata, file: &Path) -> Result<Self, TokenizerError> {
+    pub(crate) fn from_gguf(metadata: &Metadata, file: &Path) -> Result<Self, TokenizerError> {
         let vocabulary = Vocabulary::new(metadata, file)?;
         let key = "tokenizer.ggml.model";
         let (json, adds_bos) = match metadata.string(key) {
@@ -97,7 +97,7 @@ impl<'a> Vocabulary<'a> {
         let Some(numbers) = self.metadata.numbers(key) else {
             return Ok(vec![1; self.tokens.len()]);
         };
-        self.check_len(key, numbers.len())?;
+        self.validate_len(key, numbers.len())?;
         Ok(numbers
             .iter()
             .map(|kind| kind.as_u64().unwrap_or(1))
@@ -105,7 +105,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Checks that the list under `key` has one entry per token.
-    pub(super) fn check_len(&self, key: &str, len: usize) -> Result<(), TokenizerError> {
+    pub(super) fn validate_len(&self, key: &str, len: usize) -> Result<(), TokenizerError> {
         if len == self.tokens.len() {
             return Ok(());
         }

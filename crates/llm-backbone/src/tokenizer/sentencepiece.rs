@@ -61,7 +61,7 @@ fn merges<'a>(vocabulary: &Vocabulary<'a>) -> Result<Vec<[&'a str; 2]>, Tokenize
             "a score for each token",
         ));
     };
-    vocabulary.check_len(key, scores.len())?;
+    vocabulary.validate_len(key, scores.len())?;
     let tokens: &'a [String] = vocabulary.tokens;
     let ids: HashMap<&str, usize> = tokens.iter().map(String::as_str).zip(0..).collect();
     let mut merges = Vec::new();

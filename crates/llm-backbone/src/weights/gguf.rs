@@ -7,11 +7,11 @@ use super::{WeightError, WeightSource};
 use crate::config::ModelConfig;
 use crate::family;
 use crate::gguf::{GgufFile, TensorInfo, TensorType};
-use crate::stored::StoredMatrix;
+use cpu_kernels::StoredMatrix;
 
 /// The tensors of a GGUF file.
 #[derive(Debug)]
-pub struct GgufWeights {
+pub(crate) struct GgufWeights {
     file: GgufFile,
     places: Places,
 }
@@ -22,7 +22,7 @@ impl GgufWeights {
     /// # Errors
     ///
     /// [`WeightError`] if the file is malformed, or holds a model or a tensor that this crate does not know.
-    pub fn open(path: impl AsRef<Path>) -> Result<(ModelConfig, Self), WeightError> {
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<(ModelConfig, Self), WeightError> {
         let file = GgufFile::open(path)?;
         let (family, places) = family::from_gguf(&file)?;
         let config = ModelConfig(family);

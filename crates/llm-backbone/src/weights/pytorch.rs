@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use burn_store::pytorch_reader::{DType, PytorchError, PytorchReader, Tensor};
 
-use super::{WeightError, WeightSource, floats};
+use cpu_kernels::{TensorType, dequantise};
+
+use super::{WeightError, WeightSource, from_f64};
 
 /// A PyTorch state dict with tensors of type F64, F32, F16 or BF16.
 ///
 /// burn's reader interprets the pickle's instructions as data: no code of the file runs.
-pub struct PytorchFile {
+pub(crate) struct PytorchFile {
     path: PathBuf,
     tensors: BTreeMap<String, Tensor>,
 }
@@ -21,7 +23,7 @@ impl PytorchFile {
     /// # Errors
     ///
     /// [`WeightError`] if the file cannot be read or is no PyTorch checkpoint.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, WeightError> {
         let path = path.as_ref();
         let reader = PytorchReader::new(path).map_err(|error| match error {
             PytorchError::Io(source) => WeightError::io(path, source),
@@ -60,10 +62,10 @@ impl WeightSource for PytorchFile {
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         let tensor = self.tensor(name)?;
         let decode = match tensor.dtype() {
-            DType::F32 => floats::from_f32,
-            DType::F16 => floats::from_f16,
-            DType::BF16 => floats::from_bf16,
-            DType::F64 => floats::from_f64,
+            DType::F32 => |raw: &[u8]| dequantise(TensorType::F32, raw),
+            DType::F16 => |raw: &[u8]| dequantise(TensorType::F16, raw),
+            DType::BF16 => |raw: &[u8]| dequantise(TensorType::BF16, raw),
+            DType::F64 => from_f64,
             other => {
                 let item = format!("tensor `{name}`");
                 let found = format!("type {other:?}");

@@ -6,9 +6,8 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::{ByteFile, WeightError, WeightSource, floats};
-use crate::gguf::TensorType;
-use crate::stored::StoredMatrix;
+use super::{ByteFile, WeightError, WeightSource, from_f64};
+use cpu_kernels::{StoredMatrix, TensorType, dequantise};
 
 /// Longest header the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -121,10 +120,10 @@ impl WeightSource for SafetensorsFile {
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         let info = self.info(name)?;
         let decode = match info.dtype {
-            Dtype::F32 => floats::from_f32,
-            Dtype::F16 => floats::from_f16,
-            Dtype::BF16 => floats::from_bf16,
-            Dtype::F64 => floats::from_f64,
+            Dtype::F32 => |raw: &[u8]| dequantise(TensorType::F32, raw),
+            Dtype::F16 => |raw: &[u8]| dequantise(TensorType::F16, raw),
+            Dtype::BF16 => |raw: &[u8]| dequantise(TensorType::BF16, raw),
+            Dtype::F64 => from_f64,
             other => {
                 let item = format!("tensor `{name}`");
                 let found = format!("type {other}");

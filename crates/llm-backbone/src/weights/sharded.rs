@@ -5,12 +5,12 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::stored::StoredMatrix;
+use cpu_kernels::StoredMatrix;
 
 use super::{PytorchFile, SafetensorsFile, WeightError, WeightSource};
 
 /// The index, and every shard it names.
-pub struct Sharded {
+pub(crate) struct Sharded {
     index: PathBuf,
     shards: Vec<Box<dyn WeightSource>>,
     /// Tensor name to shard.
@@ -28,7 +28,7 @@ impl Sharded {
     /// # Errors
     ///
     /// [`WeightError`] if the index or a shard cannot be read, or a shard lacks a tensor that the index puts in it.
-    pub fn open(index: impl AsRef<Path>) -> Result<Self, WeightError> {
+    pub(crate) fn open(index: impl AsRef<Path>) -> Result<Self, WeightError> {
         let index = index.as_ref();
         let text =
             std::fs::read_to_string(index).map_err(|source| WeightError::io(index, source))?;

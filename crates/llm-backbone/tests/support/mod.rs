@@ -19,7 +19,7 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
     existing(data.join(name))
 }
 
-/// The GGUF file of SmolLM2-135M-Instruct in the cache, or `None` with a message.
+/// The GGUF file of SmolLM2-135M-Instruct in the cache, or `None` with a message; CI must have it.
 pub fn smollm2() -> Option<PathBuf> {
     let cache = std::env::var_os("P_RLHF_CACHE")
         .map(PathBuf::from)
@@ -27,7 +27,10 @@ pub fn smollm2() -> Option<PathBuf> {
             let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"))?;
             Some(PathBuf::from(home).join(".cache/p-rlhf"))
         })?;
-    existing(cache.join("smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf"))
+    let path = cache.join("smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let in_ci = std::env::var_os("CI").is_some();
+    assert!(path.exists() || !in_ci, "{} is not there", path.display());
+    existing(path)
 }
 
 fn existing(path: PathBuf) -> Option<PathBuf> {

@@ -9,8 +9,7 @@
 //! - The head runs on scored positions only: 2 per weight for the logits, and in training 2 more at once for their
 //!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass.
 
-use llm_backbone::Model;
-use llm_backbone::model::Costs;
+use llm_backbone::{Costs, Model};
 
 use crate::pack::PackedBatch;
 

@@ -1,6 +1,6 @@
 //! One step of vanilla DPO beside TRL's and peft's, on the same weights.
 
-use llm_backbone::lora::stable_id;
+use llm_backbone::stable_id;
 use pdpo_loss::{ObjectiveConfig, ScoredRow};
 use serde_json::Value;
 use trainer::example::ReferenceLogProbs;

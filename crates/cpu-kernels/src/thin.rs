@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::stored::StoredMatrix;
 
 /// The most rows for which this is the better way: for more, what a general product does to the matrix first is worth it.
-pub(super) const MOST_ROWS: usize = 64;
+pub const MOST_ROWS: usize = 64;
 
 /// Rows of weights that meet all rows of `x` while they are in the cache: a multiple of what every tile takes.
 const TOGETHER: usize = 24;
@@ -18,13 +18,15 @@ const TOGETHER: usize = 24;
 const PER_TASK: usize = 1 << 14;
 
 /// Rows of a matrix that begin `stride` numbers after each other.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
-    pub(super) numbers: &'a [f32],
-    pub(super) stride: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// From the first number of the first row on.
+    pub numbers: &'a [f32],
+    /// At least the width of a row.
+    pub stride: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> Weights<'a> {
     #[inline(always)]
     fn skip(self, rows: usize) -> Self {
         let first = (rows * self.stride).min(self.numbers.len());
@@ -40,8 +42,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`, row by row, and `w`, `[d_out, d_in]`.
-pub(super) fn product(x: &[f32], w: Rows<'_>, [d_in, d_out]: [usize; 2]) -> Vec<f32> {
+/// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`, row by row, and `w`, `[d_out, d_in]`; made for at most [`MOST_ROWS`] rows.
+pub fn thin_product(x: &[f32], w: Weights<'_>, [d_in, d_out]: [usize; 2]) -> Vec<f32> {
     let n = x.len() / d_in;
     by_tasks([n, d_in, d_out], |first, out| {
         columns(x, w.skip(first), d_in, out);
@@ -50,13 +52,13 @@ pub(super) fn product(x: &[f32], w: Rows<'_>, [d_in, d_out]: [usize; 2]) -> Vec<
 
 /// `x w^T` on this thread, a slice of `out` for each row of `x`, each at most as long as `w` has rows; all rows have `d_in`
 /// numbers.
-pub(super) fn columns(x: &[f32], w: Rows<'_>, d_in: usize, out: &mut [&mut [f32]]) {
+pub(crate) fn columns(x: &[f32], w: Weights<'_>, d_in: usize, out: &mut [&mut [f32]]) {
     pulp::Arch::new().dispatch(Columns { x, w, d_in, out });
 }
 
-/// [`product`] with a matrix of a file. Blocks need no numbers in memory where that is supported; otherwise a few
+/// [`thin_product`] with a matrix of a file. Blocks need no numbers in memory where that is supported; otherwise a few
 /// rows of the matrix do at a time, in a cache's worth of memory.
-pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
+pub(crate) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
     let [d_out, d_in] = w.shape();
     let n = x.len() / d_in;
     let factor = w.factor(x, n);
@@ -73,7 +75,7 @@ pub(super) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
             w.rows(first + from, numbers);
             let stride = d_in;
             let mut out = parts(out, from, each);
-            columns(x, Rows { numbers, stride }, d_in, &mut out);
+            columns(x, Weights { numbers, stride }, d_in, &mut out);
         }
     })
 }
@@ -117,7 +119,7 @@ fn parts<'a>(out: &'a mut [&mut [f32]], first: usize, length: usize) -> Vec<&'a 
 /// Some rows of `w` by all rows of `x`, for each of which `out` has a slice.
 struct Columns<'a, 'o> {
     x: &'a [f32],
-    w: Rows<'a>,
+    w: Weights<'a>,
     d_in: usize,
     out: &'a mut [&'o mut [f32]],
 }
@@ -198,7 +200,7 @@ fn dots<S: Simd, const A: usize, const B: usize>(
     simd: S,
     a: [&[f32]; A],
     b: [&[f32]; B],
-    (prefetch, next): (Prefetch, Rows<'_>),
+    (prefetch, next): (Prefetch, Weights<'_>),
 ) -> [[f32; B]; A] {
     let length = a[0].len();
     let vectors = length / S::F32_LANES;
@@ -267,5 +269,45 @@ impl Prefetch {
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (numbers, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_random::numbers;
+
+    /// Against sums in double precision; widths with a rest, more outputs than one task takes, every tile.
+    #[test]
+    fn products_of_few_rows_are_products_on_every_processor() {
+        for (d_in, d_out) in [(37, 5), (576, 131), (8, 1)] {
+            for n in [1, 2, 3, 4, 5, 8, 13, 16, 64] {
+                let (x, w) = (numbers(1, n * d_in), numbers(2, d_out * (d_in + 3)));
+                let stride = d_in + 3;
+                let w = Weights {
+                    numbers: &w,
+                    stride,
+                };
+                let vector = thin_product(&x, w, [d_in, d_out]);
+                let mut plain = vec![0.0; n * d_out];
+                let mut out: Vec<_> = plain.chunks_mut(d_out).collect();
+                let columns = Columns {
+                    x: &x,
+                    w,
+                    d_in,
+                    out: &mut out,
+                };
+                columns.with_simd(pulp::Scalar);
+                for (i, (vector, plain)) in vector.into_iter().zip(plain).enumerate() {
+                    let (x, w) = (&x[i / d_out * d_in..][..d_in], w.row(i % d_out, d_in));
+                    let terms = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                    let expected: f64 = terms.sum();
+                    for found in [vector, plain] {
+                        let error = (f64::from(found) - expected).abs();
+                        assert!(error < 1e-5 * d_in as f64, "{found}, expected {expected}");
+                    }
+                }
+            }
+        }
     }
 }

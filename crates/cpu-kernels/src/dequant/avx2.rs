@@ -12,7 +12,7 @@ use pulp::NullaryFnOnce;
 use pulp::x86::V3;
 
 use super::{HALF_IN_PLACE, REBIAS, half_at};
-use crate::gguf::TensorType;
+use crate::types::TensorType;
 
 pub(crate) use products::Factor;
 

@@ -1,4 +1,4 @@
-//! Tensor element types.
+//! How numbers are stored in files.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! Stands for `avx2.rs` on other processors.
+//! Stands for `avx2.rs` on other processors: nothing is done here, and everything in plain Rust.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-use crate::gguf::TensorType;
+use crate::types::TensorType;
 
 /// There is none.
 pub(crate) struct Factor<'a>(Infallible, PhantomData<&'a f32>);
@@ -21,6 +21,11 @@ impl<'a> Factor<'a> {
     pub(crate) fn products(&self, _: &[u8], _: &mut [&mut [f32]]) {
         match self.0 {}
     }
+}
+
+/// Never does anything.
+pub(super) fn dequantise_into(_: TensorType, _: &[u8], _: &mut [f32]) -> bool {
+    false
 }
 
 /// Nobody asks for more.

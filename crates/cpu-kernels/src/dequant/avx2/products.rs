@@ -11,7 +11,7 @@ use pulp::x86::{V3, V4};
 
 use super::rounded::{self, RoundedPair};
 use super::{Block, Q4_0, Q4_1, Q8_0, numbers};
-use crate::gguf::TensorType;
+use crate::types::TensorType;
 
 /// The most rows of `x` that are rounded.
 const FEW: usize = 3;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use crate::gguf::TensorType;
-use crate::gguf::dequant::{self, Factor};
-use crate::memory::kept;
+use crate::dequant::{self, Factor};
+use crate::thin;
+use crate::types::TensorType;
 
 /// Numbers that a thread turns at a time.
 const PER_TASK: usize = 1 << 16;
@@ -32,14 +32,11 @@ impl StoredMatrix {
         let row = d_in / kind.block() * kind.block_bytes();
         let whole = d_in > 0 && d_in.is_multiple_of(kind.block());
         (whole && bytes.len() == d_out * row).then(|| {
-            let finite = dequant::finite(kind, &bytes);
-            let kept = kept(bytes.len(), |place| place.copy_from_slice(&bytes));
-            let bytes = kept.unwrap_or_else(|| Bytes::from(bytes));
             Self(Arc::new(Blocks {
                 kind,
-                bytes,
+                finite: dequant::finite(kind, &bytes),
+                bytes: Bytes::from(bytes),
                 shape,
-                finite,
             }))
         })
     }
@@ -54,9 +51,33 @@ impl StoredMatrix {
         self.0.kind
     }
 
-    /// Bytes in memory.
-    pub fn bytes(&self) -> usize {
-        self.0.bytes.len()
+    /// The blocks, row by row.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// The same matrix with its blocks somewhere else.
+    pub fn at(&self, bytes: Bytes) -> Self {
+        debug_assert!(*bytes == *self.0.bytes);
+        let Blocks {
+            kind,
+            shape,
+            finite,
+            ..
+        } = *self.0;
+        Self(Arc::new(Blocks {
+            kind,
+            bytes,
+            shape,
+            finite,
+        }))
+    }
+
+    /// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`; made for at most [`MOST_ROWS`](crate::MOST_ROWS) rows.
+    ///
+    /// Up to three rows may be rounded to 16 bits, by blocks of 32 numbers.
+    pub fn thin_product(&self, x: &[f32]) -> Vec<f32> {
+        thin::stored_product(x, self)
     }
 
     /// The numbers of as many rows as `out` holds, from row `first` on.

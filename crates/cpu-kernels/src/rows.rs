@@ -3,20 +3,138 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::attention::View;
+
 /// Numbers that a reduction keeps apart: a multiple of every vector width in use.
 const LANES: usize = 16;
 
 /// Numbers below which threads would cost more than they save.
 const PER_TASK: usize = 1 << 15;
 
+/// Turns rows of `width` numbers into their softmax; `logs` gets the logarithms of the normalisers, one of each row.
+pub fn softmax(rows: &mut [f32], width: usize, logs: &mut [f32]) {
+    each_pair(
+        (rows, width),
+        (logs, 1),
+        #[inline(always)]
+        |_, row, log| log[0] = softmax_of(row),
+    );
+}
+
+/// `scores` becomes `softmax(scores + bias)` over the last dimension; it is `[batch, heads, queries, keys]`, and `bias`
+/// `[batch, 1, queries, keys]`.
+pub fn masked_softmax(scores: &mut [f32], bias: &[f32], [heads, queries, keys]: [usize; 3]) {
+    each_row(
+        scores,
+        keys,
+        #[inline(always)]
+        |i, row| {
+            let (batch, query) = (i / (heads * queries), i % queries);
+            add_and_softmax(row, &bias[(batch * queries + query) * keys..][..keys]);
+        },
+    );
+}
+
+/// `grad` becomes the gradient of scores whose softmax over `width` numbers is `probs`.
+pub fn softmax_backward(grad: &mut [f32], probs: &[f32], width: usize) {
+    each_row(
+        grad,
+        width,
+        #[inline(always)]
+        |i, row| softmax_backward_of(row, &probs[i * width..][..width]),
+    );
+}
+
+/// `silu(gate) * up`, in rows of `width`.
+pub fn swiglu(gate: &[f32], up: &[f32], width: usize) -> Vec<f32> {
+    let mut out = vec![0.0; gate.len()];
+    each_row(
+        &mut out,
+        width,
+        #[inline(always)]
+        |i, out| {
+            let (gate, up) = (&gate[i * width..][..width], &up[i * width..][..width]);
+            swiglu_of(out, gate, up);
+        },
+    );
+    out
+}
+
+/// The gradients of `gate` and `up` from the one of their output.
+pub fn swiglu_backward(
+    gate: &[f32],
+    up: &[f32],
+    grad: &[f32],
+    width: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let mut for_gate = vec![0.0; grad.len()];
+    let mut for_up = for_gate.clone();
+    each_pair(
+        (&mut for_gate, width),
+        (&mut for_up, width),
+        #[inline(always)]
+        |i, for_gate, for_up| {
+            let row = i * width..(i + 1) * width;
+            let inputs = (&gate[row.clone()], &up[row.clone()]);
+            swiglu_backward_of((for_gate, for_up), inputs, &grad[row]);
+        },
+    );
+    (for_gate, for_up)
+}
+
+/// `x / sqrt(mean(x^2) + epsilon) * gamma`, in rows as long as `gamma`.
+pub fn rms_norm(x: &[f32], gamma: &[f32], epsilon: f32) -> Vec<f32> {
+    let width = gamma.len();
+    let mut out = vec![0.0; x.len()];
+    each_row(
+        &mut out,
+        width,
+        #[inline(always)]
+        |i, out| rms_norm_of(out, &x[i * width..][..width], gamma, epsilon),
+    );
+    out
+}
+
+/// `grad` becomes the gradient of `x`.
+pub fn rms_norm_backward(grad: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+    let width = gamma.len();
+    each_row(
+        grad,
+        width,
+        #[inline(always)]
+        |i, row| rms_norm_backward_of(row, &x[i * width..][..width], gamma, epsilon),
+    );
+}
+
+/// `x cos + turn(x) sin`, `[batch, heads, seq, dim]`, where a turn takes the halves `(a, b)` of a row to `(-b, a)`. `cos`
+/// and `sin` are `[batch, 1, seq, dim]`.
+pub fn rotate_halves(
+    x: View<'_>,
+    cos: &[f32],
+    sin: &[f32],
+    [batch, heads, seq, dim]: [usize; 4],
+) -> Vec<f32> {
+    let [per_batch, per_head, per_slot] = x.strides;
+    let mut out = vec![0.0; batch * heads * seq * dim];
+    each_row(
+        &mut out,
+        dim,
+        #[inline(always)]
+        |i, out| {
+            let (batch, head, slot) = (i / (heads * seq), i / seq % heads, i % seq);
+            let at = batch * per_batch + head * per_head + slot * per_slot;
+            let angle = (batch * seq + slot) * dim;
+            let (cos, sin) = (&cos[angle..][..dim], &sin[angle..][..dim]);
+            rotate_halves_of(out, &x.numbers[at..][..dim], cos, sin);
+        },
+    );
+    out
+}
+
 /// Calls `work` with the index and the numbers of each row of `out`, on all threads and with all vector instructions
 /// that there are, as far as `work` is inlined.
 #[inline(always)]
-pub(super) fn each_row(
-    out: &mut [f32],
-    width: usize,
-    work: impl Fn(usize, &mut [f32]) + Sync + Send,
-) {
+fn each_row(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync + Send) {
     let rows = per_task(width);
     let block = |i: usize, out: &mut [f32]| {
         let (first, work) = (i * rows, &work);
@@ -37,7 +155,7 @@ pub(super) fn each_row(
 
 /// As [`each_row`], with a row of `a` and the row of `b` of the same index.
 #[inline(always)]
-pub(super) fn each_pair(
+fn each_pair(
     (a, width_a): (&mut [f32], usize),
     (b, width_b): (&mut [f32], usize),
     work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync + Send,
@@ -113,7 +231,7 @@ fn alone(len: usize) -> bool {
 
 /// `e^x` to within two units in the last place; 0 below -87, and what is no number stays none.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+fn exp(x: f32) -> f32 {
     const LOWEST: f32 = -87.0;
     const HIGHEST: f32 = 88.0;
     // Adding it leaves a float whose low bits are the nearest integer.
@@ -177,7 +295,7 @@ fn largest(values: &[f32]) -> f32 {
 
 /// Turns `row` into its softmax; returns the logarithm of the normaliser.
 #[inline(always)]
-pub(super) fn softmax(row: &mut [f32]) -> f32 {
+fn softmax_of(row: &mut [f32]) -> f32 {
     let top = largest(row);
     for x in row.iter_mut() {
         *x = exp(*x - top);
@@ -190,18 +308,18 @@ pub(super) fn softmax(row: &mut [f32]) -> f32 {
     top + total.ln()
 }
 
-/// As [`softmax`], of `row + bias`.
+/// As [`softmax_of`], of `row + bias`.
 #[inline(always)]
-pub(super) fn masked_softmax(row: &mut [f32], bias: &[f32]) {
+pub(crate) fn add_and_softmax(row: &mut [f32], bias: &[f32]) {
     for (x, b) in row.iter_mut().zip(bias) {
         *x += b;
     }
-    softmax(row);
+    softmax_of(row);
 }
 
 /// `grad` becomes `probs * (grad - sum(probs * grad))`.
 #[inline(always)]
-pub(super) fn softmax_backward(grad: &mut [f32], probs: &[f32]) {
+fn softmax_backward_of(grad: &mut [f32], probs: &[f32]) {
     let probs = &probs[..grad.len()];
     let along = sum(grad.len(), |i| probs[i] * grad[i]);
     for (g, p) in grad.iter_mut().zip(probs) {
@@ -217,7 +335,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// `out = silu(gate) * up`.
 #[inline(always)]
-pub(super) fn swiglu(out: &mut [f32], gate: &[f32], up: &[f32]) {
+fn swiglu_of(out: &mut [f32], gate: &[f32], up: &[f32]) {
     for ((out, &g), &u) in out.iter_mut().zip(gate).zip(up) {
         *out = g * sigmoid(g) * u;
     }
@@ -225,7 +343,7 @@ pub(super) fn swiglu(out: &mut [f32], gate: &[f32], up: &[f32]) {
 
 /// The gradients of `gate` and `up` from the one of their output.
 #[inline(always)]
-pub(super) fn swiglu_backward(
+fn swiglu_backward_of(
     (for_gate, for_up): (&mut [f32], &mut [f32]),
     (gate, up): (&[f32], &[f32]),
     grad: &[f32],
@@ -248,7 +366,7 @@ fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
 
 /// `out = x / rms(x) * gamma`.
 #[inline(always)]
-pub(super) fn rms_norm(out: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+fn rms_norm_of(out: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
     let inverse = inverse_rms(x, epsilon);
     for ((out, x), g) in out.iter_mut().zip(x).zip(gamma) {
         *out = x * inverse * g;
@@ -257,7 +375,7 @@ pub(super) fn rms_norm(out: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) 
 
 /// `grad` becomes the gradient of `x`.
 #[inline(always)]
-pub(super) fn rms_norm_backward(grad: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+fn rms_norm_backward_of(grad: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
     let (x, gamma) = (&x[..grad.len()], &gamma[..grad.len()]);
     let inverse = inverse_rms(x, epsilon);
     let along = sum(grad.len(), |i| grad[i] * gamma[i] * x[i]);
@@ -269,12 +387,47 @@ pub(super) fn rms_norm_backward(grad: &mut [f32], x: &[f32], gamma: &[f32], epsi
 
 /// `out = x cos + (-b, a) sin` for the halves `(a, b)` of `x`.
 #[inline(always)]
-pub(super) fn rotate_halves(out: &mut [f32], x: &[f32], cos: &[f32], sin: &[f32]) {
+fn rotate_halves_of(out: &mut [f32], x: &[f32], cos: &[f32], sin: &[f32]) {
     let half = out.len() / 2;
     let (a, b) = x.split_at(half);
     let (out_a, out_b) = out.split_at_mut(half);
     for i in 0..half {
         out_a[i] = a[i] * cos[i] - b[i] * sin[i];
         out_b[i] = b[i] * cos[half + i] + a[i] * sin[half + i];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exponential_is_right_to_two_units_in_the_last_place() {
+        for i in 0..200_000 {
+            let x = -87.0 + i as f32 * (175.0 / 200_000.0);
+            let (ours, expected) = (exp(x), f64::from(x).exp());
+            let error = (f64::from(ours) - expected).abs() / expected;
+            assert!(error < 2.4e-7, "exp({x}) = {ours}, expected {expected}");
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(-1e30), 0.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    /// More numbers than one thread takes, and a rest beside whole vectors: as one row at a time without threads.
+    #[test]
+    fn rows_do_not_depend_on_threads_and_vectors() {
+        let width = 1037;
+        let x = crate::test_random::numbers(1, 100 * width);
+        let gamma = crate::test_random::numbers(2, width);
+        let together = rms_norm(&x, &gamma, 1e-5);
+        let mut alone = vec![0.0; x.len()];
+        for (out, x) in alone.chunks_mut(width).zip(x.chunks(width)) {
+            rms_norm_of(out, x, &gamma, 1e-5);
+        }
+        for (together, alone) in together.into_iter().zip(alone) {
+            assert!((together - alone).abs() < 1e-5, "{together}, {alone}");
+        }
     }
 }

@@ -3,22 +3,24 @@
 //! The layouts are those of `ggml-common.h` and the arithmetic that of `ggml-quants.c`: everything in 32-bit numbers, in
 //! the same order, so the results agree to the bit. Numbers in a block are little-endian; `f16` is IEEE half precision.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod avx2;
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
 mod elsewhere;
+mod floats;
 mod k_quants;
 mod per_32;
 
 use pulp::{Simd, WithSimd};
 
-use super::types::TensorType;
-use crate::weights::floats;
+use crate::types::TensorType;
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use avx2::{Factor, finite};
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) use elsewhere::{Factor, finite};
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+use avx2 as chosen;
+#[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
+use elsewhere as chosen;
+
+pub(crate) use chosen::{Factor, finite};
 
 /// The numbers in `bytes`, a whole number of blocks of `kind`. An incomplete last block is left out.
 pub fn dequantise(kind: TensorType, bytes: &[u8]) -> Vec<f32> {
@@ -28,12 +30,10 @@ pub fn dequantise(kind: TensorType, bytes: &[u8]) -> Vec<f32> {
 }
 
 /// Fills `out` with the numbers in `bytes`; what has no place in `out`, or no bytes, is left out.
-pub fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if avx2::dequantise_into(kind, bytes, out) {
-        return;
+pub(crate) fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
+    if !chosen::dequantise_into(kind, bytes, out) {
+        anywhere(kind, bytes, out);
     }
-    anywhere(kind, bytes, out);
 }
 
 /// [`dequantise_into`] in plain Rust.

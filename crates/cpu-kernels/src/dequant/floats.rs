@@ -6,40 +6,14 @@ use half::{bf16, f16};
 /// Halves that are turned at a time.
 const AT_A_TIME: usize = 64;
 
-pub(crate) fn from_f32(bytes: &[u8]) -> Vec<f32> {
-    filled(bytes, 4, f32_into)
-}
-
-pub(crate) fn from_f64(bytes: &[u8]) -> Vec<f32> {
-    let (numbers, _) = bytes.as_chunks();
-    numbers
-        .iter()
-        .map(|raw| f64::from_le_bytes(*raw) as f32)
-        .collect()
-}
-
-pub(crate) fn from_f16(bytes: &[u8]) -> Vec<f32> {
-    filled(bytes, 2, f16_into)
-}
-
-pub(crate) fn from_bf16(bytes: &[u8]) -> Vec<f32> {
-    filled(bytes, 2, bf16_into)
-}
-
-fn filled(bytes: &[u8], width: usize, into: impl Fn(&[u8], &mut [f32])) -> Vec<f32> {
-    let mut numbers = vec![0.0; bytes.len() / width];
-    into(bytes, &mut numbers);
-    numbers
-}
-
-pub(crate) fn f32_into(bytes: &[u8], out: &mut [f32]) {
+pub(super) fn f32_into(bytes: &[u8], out: &mut [f32]) {
     let (numbers, _) = bytes.as_chunks();
     for (place, raw) in out.iter_mut().zip(numbers) {
         *place = f32::from_le_bytes(*raw);
     }
 }
 
-pub(crate) fn f16_into(bytes: &[u8], out: &mut [f32]) {
+pub(super) fn f16_into(bytes: &[u8], out: &mut [f32]) {
     let (numbers, _) = bytes.as_chunks();
     let mut halves = [f16::ZERO; AT_A_TIME];
     for (places, raw) in out.chunks_mut(AT_A_TIME).zip(numbers.chunks(AT_A_TIME)) {
@@ -51,7 +25,7 @@ pub(crate) fn f16_into(bytes: &[u8], out: &mut [f32]) {
     }
 }
 
-pub(crate) fn bf16_into(bytes: &[u8], out: &mut [f32]) {
+pub(super) fn bf16_into(bytes: &[u8], out: &mut [f32]) {
     let (numbers, _) = bytes.as_chunks();
     for (place, raw) in out.iter_mut().zip(numbers) {
         *place = bf16::from_le_bytes(*raw).to_f32();
