@@ -36,7 +36,11 @@ fn answer(path: &Path, prompt: &str) -> Result<(), Box<dyn Error>> {
         ..Default::default()
     })?;
     let mut decoder = StreamDecoder::new(&tokenizer, true);
-    model.generate(&[request(&ids, prompt)], None, &processor, |_, id| {
+    let request = Request {
+        prompt_key: prompt,
+        ..Request::new(&ids, &processor)
+    };
+    model.generate(&[request], |_, id| {
         print!("{}", decoder.push(id).unwrap_or_default());
         let _ = std::io::stdout().flush();
     })?;
@@ -55,15 +59,6 @@ fn prompt_ids(tokenizer: &Tokenizer, prompt: &str) -> Result<Vec<u32>, Box<dyn E
     Ok(ids)
 }
 
-fn request<'a>(ids: &'a [u32], key: &'a str) -> Request<'a> {
-    Request {
-        prompt: ids,
-        soft_at: 0,
-        user: "",
-        prompt_key: key,
-    }
-}
-
 fn continue_ids() -> Result<(), Box<dyn Error>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/llama");
     let model = Model::open(path.as_ref(), &Device::flex())?;
@@ -72,7 +67,7 @@ fn continue_ids() -> Result<(), Box<dyn Error>> {
         ..Default::default()
     })?;
     let prompt = [1, 20, 30];
-    let ids = model.generate(&[request(&prompt, "ids")], None, &processor, |_, _| {})?;
+    let ids = model.generate(&[Request::new(&prompt, &processor)], |_, _| {})?;
     println!("{prompt:?} -> {:?}", ids[0]);
     Ok(())
 }

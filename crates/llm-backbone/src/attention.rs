@@ -7,6 +7,9 @@ use crate::fused::attention;
 use crate::matrix::cast_if_needed;
 use crate::rope::{Rope, RopeRows};
 
+/// What is added to the score of a hidden key.
+pub(crate) const HIDDEN: f32 = -1e30;
+
 /// What the attention of every block takes from a batch: where its tokens are, and what they may look at.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -62,6 +65,6 @@ pub(crate) fn attend(
 /// A bias to add to scores. Hidden entries get a large finite negative number, so that a row in which nothing is visible
 /// stays finite.
 fn bias_from_visible(visible: Tensor<4, Bool>) -> Tensor<4> {
-    let bias = visible.bool_not().float().mul_scalar(-1e30);
+    let bias = visible.bool_not().float().mul_scalar(HIDDEN);
     cast_if_needed(bias, DType::F32)
 }

@@ -1,83 +1,242 @@
 //! A preallocated key/value cache.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
-/// Keys and values of every layer, `[batch, kv_heads, capacity, head_dim]` each, filled from slot 0 upwards.
+/// Keys and values of every layer, `[rows, kv_heads, capacity, head_dim]` each. A row fills up from slot 0, however far the
+/// others are.
 ///
-/// All rows of a batch write to the same slots. Rows of different lengths leave gaps, which the caller's mask hides;
-/// positions are given by the caller and need not equal slots.
+/// Rows in use come first; a forward pass has one sequence for each of them. What is behind the slots that a row has filled is
+/// for the caller's mask to hide.
 #[derive(Debug)]
 pub struct KvCache {
-    layers: Vec<Option<(Tensor<4>, Tensor<4>)>>,
-    filled: usize,
-    capacity: usize,
+    layers: Vec<Option<[Tensor<4>; 2]>>,
+    shape: [usize; 4],
+    device: Device,
+    /// Slots written of each row in use.
+    filled: Vec<usize>,
+    /// Where the forward pass under way writes, if rows differ: see [`KvCache::places`].
+    places: Option<Tensor<1, Int>>,
 }
 
 impl KvCache {
-    /// Zeroed memory for `capacity` slots.
-    pub fn new(
-        layers: usize,
-        [batch, kv_heads, capacity, head_dim]: [usize; 4],
-        dtype: DType,
-        device: &Device,
-    ) -> Self {
-        let zeros = || Tensor::zeros([batch, kv_heads, capacity, head_dim], (device, dtype));
+    /// Zeroed memory for `capacity` slots of each row. All rows are in use, and empty.
+    pub fn new(layers: usize, shape: [usize; 4], dtype: DType, device: &Device) -> Self {
+        let [rows, ..] = shape;
+        let zeros = || Tensor::zeros(shape, (device, dtype));
         Self {
-            layers: (0..layers).map(|_| Some((zeros(), zeros()))).collect(),
-            filled: 0,
-            capacity,
+            layers: (0..layers).map(|_| Some([zeros(), zeros()])).collect(),
+            shape,
+            device: device.clone(),
+            filled: vec![0; rows],
+            places: None,
         }
     }
 
-    /// Slots written so far.
-    pub fn filled(&self) -> usize {
-        self.filled
-    }
-
-    /// Slots in all.
+    /// Slots in all, of each row.
     pub fn capacity(&self) -> usize {
-        self.capacity
+        let [_, _, capacity, _] = self.shape;
+        capacity
     }
 
-    /// Writes `seq` new slots of one layer and returns all keys and values up to and including them.
+    /// The same memory with no row in use.
+    pub(crate) fn vacant(mut self) -> Self {
+        self.filled.clear();
+        self
+    }
+
+    /// Slots written of each row in use.
+    pub(crate) fn filled(&self) -> &[usize] {
+        &self.filled
+    }
+
+    /// Takes the only row of `one` into use, behind those that are.
+    pub(crate) fn push(&mut self, one: Self) {
+        let row = self.filled.len();
+        let slots = one.filled[0];
+        for (place, new) in self.layers.iter_mut().zip(one.layers) {
+            if let (Some(tensors), Some(new)) = (place.take(), new) {
+                *place = Some(zip(tensors, new, |all, new| {
+                    put(all, row, new.narrow(2, 0, slots))
+                }));
+            }
+        }
+        self.filled.push(slots);
+    }
+
+    /// Frees a row; the last one takes its place.
+    pub(crate) fn swap_remove(&mut self, row: usize) {
+        let last = self.filled.len() - 1;
+        let slots = self.filled.swap_remove(row);
+        let slots = self.filled.get(row).copied().unwrap_or(slots);
+        if row == last {
+            return;
+        }
+        let from = Tensor::<1, Int>::from_data([last as i32], &self.device);
+        for place in &mut self.layers {
+            // A copy of the moved row, so that the buffer has one owner again and is written in place.
+            *place = place.take().map(|tensors| {
+                tensors.map(|all| {
+                    let moved = all.clone().narrow(2, 0, slots).select(0, from.clone());
+                    put(all, row, moved)
+                })
+            });
+        }
+    }
+
+    /// Writes `seq` new slots of every row in use, of one layer, and returns the keys and values of these rows, up to the last
+    /// slot that any of them has filled.
     pub(crate) fn append(
         &mut self,
         layer: usize,
         k: Tensor<4>,
         v: Tensor<4>,
     ) -> (Tensor<4>, Tensor<4>) {
-        let seq = k.dims()[2];
-        let (start, end) = (self.filled, self.filled + seq);
+        let [batch, heads, seq, dim] = k.dims();
+        let filled = self.filled.iter().copied().max().unwrap_or(0);
+        let places = self.places(seq);
+        let [rows, _, capacity, _] = self.shape;
         // Taken out of its place, so that the buffer has one owner and is written in place.
-        let (keys, values) = self.layers[layer]
-            .take()
-            .unwrap_or_else(|| (k.clone(), v.clone()));
-        let keys = keys.slice_assign(
-            [0..k.dims()[0], 0..k.dims()[1], start..end, 0..k.dims()[3]],
-            k,
-        );
-        let values = values.slice_assign(
-            [0..v.dims()[0], 0..v.dims()[1], start..end, 0..v.dims()[3]],
-            v,
-        );
-        let seen = (
-            keys.clone().narrow(2, 0, end),
-            values.clone().narrow(2, 0, end),
-        );
-        self.layers[layer] = Some((keys, values));
-        seen
+        let Some(tensors) = self.layers[layer].take() else {
+            return (k, v); // invariant: it is put back below
+        };
+        let tensors = zip(tensors, [k, v], |all, new| match &places {
+            None => {
+                let at = [0..batch, 0..heads, filled..filled + seq, 0..dim];
+                all.slice_assign(at, new)
+            }
+            Some(places) => all
+                .reshape([rows * heads * capacity, dim])
+                .select_assign(
+                    0,
+                    places.clone(),
+                    new.reshape([batch * heads * seq, dim]),
+                    IndexingUpdateOp::Assign,
+                )
+                .reshape(self.shape),
+        });
+        let [keys, values] = tensors
+            .clone()
+            .map(|all| all.narrow(0, 0, batch).narrow(2, 0, filled + seq));
+        self.layers[layer] = Some(tensors);
+        (keys, values)
     }
 
     /// Marks the slots that every layer has written in this forward pass.
     pub(crate) fn advance(&mut self, seq: usize) {
-        self.filled += seq;
+        self.filled.iter_mut().for_each(|filled| *filled += seq);
+        self.places = None;
     }
 
-    /// Keeps the given rows of the batch, in that order.
-    pub fn select_rows(&mut self, rows: &burn::tensor::Tensor<1, burn::tensor::Int>) {
-        for (k, v) in self.layers.iter_mut().flatten() {
-            *k = k.clone().select(0, rows.clone());
-            *v = v.clone().select(0, rows.clone());
+    /// Where `seq` new slots of each row go in the rows of `[rows * kv_heads * capacity, head_dim]`; none where that is the same
+    /// place in all rows. Made once for all layers.
+    fn places(&mut self, seq: usize) -> Option<Tensor<1, Int>> {
+        if self.filled.windows(2).all(|pair| pair[0] == pair[1]) {
+            return None;
         }
+        if self.places.is_none() {
+            let [_, heads, capacity, _] = self.shape;
+            let mut places = Vec::with_capacity(self.filled.len() * heads * seq);
+            for (row, filled) in self.filled.iter().enumerate() {
+                for head in 0..heads {
+                    let first = (row * heads + head) * capacity + filled;
+                    places.extend((first..first + seq).map(|place| place as i32));
+                }
+            }
+            let shape = [places.len()];
+            self.places = Some(Tensor::from_data(
+                TensorData::new(places, shape),
+                &self.device,
+            ));
+        }
+        self.places.clone()
+    }
+}
+
+/// `all` with the first slots of `row` replaced by `new`, `[1, kv_heads, slots, head_dim]`.
+fn put(all: Tensor<4>, row: usize, new: Tensor<4>) -> Tensor<4> {
+    let [_, heads, slots, dim] = new.dims();
+    all.slice_assign([row..row + 1, 0..heads, 0..slots, 0..dim], new)
+}
+
+fn zip<A, B, C>([a, b]: [A; 2], [c, d]: [B; 2], join: impl Fn(A, B) -> C) -> [C; 2] {
+    [join(a, c), join(b, d)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: [usize; 4] = [3, 2, 5, 1];
+
+    /// One slot of each row: the row's tens, the head's hundreds, and what is added.
+    fn slot(rows: usize, add: f32) -> Tensor<4> {
+        let number = |i: usize| 10.0 * (i / 2) as f32 + 100.0 * (i % 2) as f32 + add;
+        let numbers: Vec<f32> = (0..rows * 2).map(number).collect();
+        Tensor::from_data(TensorData::new(numbers, [rows, 2, 1, 1]), &Device::flex())
+    }
+
+    /// A row with so many slots, numbered from `first`.
+    fn row(slots: usize, first: f32) -> KvCache {
+        let mut cache = KvCache::new(1, [1, 2, slots, 1], DType::F32, &Device::flex());
+        for i in 0..slots {
+            cache.append(0, slot(1, first + i as f32), slot(1, -first));
+            cache.advance(1);
+        }
+        cache
+    }
+
+    /// Keys of the first head, row by row, as far as each is filled after the append.
+    fn append(cache: &mut KvCache, add: f32) -> Vec<Vec<f32>> {
+        let rows = cache.filled().len();
+        let (keys, values) = cache.append(0, slot(rows, add), slot(rows, -add));
+        assert_eq!(keys.dims(), values.dims());
+        cache.advance(1);
+        let keys = keys.narrow(1, 0, 1);
+        let of = |row: usize| {
+            keys.clone()
+                .narrow(0, row, 1)
+                .narrow(2, 0, cache.filled()[row])
+        };
+        (0..rows)
+            .map(|row| of(row).into_data().try_to_vec::<f32>().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn rows_fill_up_independently() {
+        let mut cache = KvCache::new(1, SHAPE, DType::F32, &Device::flex()).vacant();
+        cache.push(row(2, 1.0));
+        assert_eq!(append(&mut cache, 7.0), [[1.0, 2.0, 7.0]]);
+        cache.push(row(1, 5.0));
+        assert_eq!(
+            append(&mut cache, 8.0),
+            [vec![1.0, 2.0, 7.0, 8.0], vec![5.0, 18.0]]
+        );
+        cache.push(row(3, 3.0));
+        let expected = [
+            vec![1.0, 2.0, 7.0, 8.0, 9.0],
+            vec![5.0, 18.0, 19.0],
+            vec![3.0, 4.0, 5.0, 29.0],
+        ];
+        assert_eq!(append(&mut cache, 9.0), expected);
+    }
+
+    #[test]
+    fn the_last_row_takes_the_place_of_one_that_leaves() {
+        let mut cache = KvCache::new(1, SHAPE, DType::F32, &Device::flex()).vacant();
+        for (slots, first) in [(3, 1.0), (1, 5.0), (2, 3.0)] {
+            cache.push(row(slots, first));
+        }
+        cache.swap_remove(0);
+        assert_eq!(cache.filled(), [2, 1]);
+        assert_eq!(
+            append(&mut cache, 7.0),
+            [vec![3.0, 4.0, 7.0], vec![5.0, 17.0]]
+        );
+        cache.swap_remove(1);
+        assert_eq!(append(&mut cache, 8.0), [[3.0, 4.0, 7.0, 8.0]]);
+        // What was there before does not show in a row that is used again.
+        cache.push(row(1, 6.0));
+        assert_eq!(append(&mut cache, 9.0)[1], [6.0, 19.0]);
     }
 }

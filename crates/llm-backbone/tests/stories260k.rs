@@ -217,14 +217,8 @@ fn greedy_generation_tells_the_documented_story() {
         ..Default::default()
     })
     .expect("good settings");
-    let request = Request {
-        prompt: &[BOS],
-        soft_at: 1,
-        user: "",
-        prompt_key: "",
-    };
     let ids = model
-        .generate(&[request], None, &processor, |_, _| {})
+        .generate(&[Request::new(&[BOS], &processor)], |_, _| {})
         .expect("a text");
     let vocabulary = vocabulary(&folder.join("tok512.bin"), 512);
     let notes = std::fs::read_to_string(folder.join("stories260K.md")).expect("the notes");

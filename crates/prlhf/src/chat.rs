@@ -5,13 +5,14 @@ use std::io::BufRead;
 use clap::Args;
 use terminal::Output;
 use trainer::TrainError;
-use trainer::generation::{self, Job};
+use trainer::inference::{Engine, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
-use trainer::pref_data::{Message, Prompt, general};
+use trainer::pref_data::{Message, Prompt};
 use trainer::user_model::UserRef;
 
+use crate::prepare::fit_prompts;
 use crate::sampling::SamplingArgs;
-use crate::trained::{Trained, TrainedArgs};
+use crate::trained::TrainedArgs;
 
 /// Arguments of `prlhf chat`.
 #[derive(Args, Debug)]
@@ -31,7 +32,7 @@ const HELP: &str = "/user ID speaks as another user, /user as the generic one; /
                     /quit ends it";
 
 struct Chat<'a> {
-    trained: &'a Trained,
+    engine: &'a Engine,
     sampling: SamplingConfig,
     user: UserRef,
     history: Vec<Message>,
@@ -53,18 +54,20 @@ pub fn run(
     notes: &mut Output<'_>,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
-    let trained = args.trained.open(|config| {
-        let room = args.sampling.over(&config.sampling).max_new_tokens;
-        (room, "sampling.max_new_tokens")
-    })?;
+    let opened = args.trained.open()?;
+    let (engine, sampling) = (
+        &opened.engine,
+        args.sampling.over(&opened.config().sampling),
+    );
+    fit_prompts(engine, sampling.max_new_tokens)?;
     let user = match &args.user {
-        Some(id) => trained.user(id)?,
+        Some(id) => engine.user(id)?,
         None => UserRef::Generic,
     };
     let mut chat = Chat {
-        sampling: args.sampling.over(&trained.config.sampling),
-        template: trained.formatter.tokenizer().chat_template().is_some(),
-        trained: &trained,
+        template: engine.formatter().tokenizer().chat_template().is_some(),
+        sampling,
+        engine,
         user,
         history: Vec::new(),
         prompted,
@@ -120,7 +123,7 @@ impl Chat<'_> {
     fn switch(&mut self, id: &str) -> Result<(), TrainError> {
         self.user = match id {
             "" => UserRef::Generic,
-            id => self.trained.user(id)?,
+            id => self.engine.user(id)?,
         };
         Ok(())
     }
@@ -136,29 +139,17 @@ impl Chat<'_> {
             true => Prompt::Chat(self.history.clone()),
             false => Prompt::Text(line.into()),
         };
-        let job = Job {
-            user: self.user.clone(),
-            key: general::source_of(&prompt),
-            prompt,
-            user_text: None,
-        };
+        let job = Job::new(prompt, self.user.clone(), self.sampling.clone());
         let mut written = Ok(());
-        let answer = generation::stream(
-            &self.trained.policy,
-            self.trained.table.as_ref(),
-            &self.trained.formatter,
-            &self.sampling,
-            &job,
-            |piece| {
-                if written.is_ok() {
-                    written = out.text(piece);
-                }
-            },
-        );
+        let answer = self.engine.stream(&job, |piece| {
+            if written.is_ok() {
+                written = out.text(piece);
+            }
+        });
         written?;
         out.line("")?;
         match answer {
-            Ok(text) => self.remember("assistant", &text),
+            Ok(response) => self.remember("assistant", &response.text),
             Err(error) => {
                 self.history.pop();
                 notes.line(format_args!("error: {error}"))?;

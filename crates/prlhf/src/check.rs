@@ -42,7 +42,7 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
-    let prepared = Prepared::new(&config, &device)?;
+    let prepared = Prepared::new(&config, &device, None)?;
     out.line("Data")?;
     for line in prepared.audit.to_string().lines() {
         out.line(format_args!("  {line}"))?;

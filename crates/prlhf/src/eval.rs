@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::dataset::Dataset;
 use trainer::eval::accuracy::Accuracy;
 use trainer::eval::calibration::Calibration;
 use trainer::eval::report::{EvalReport, VERSION};
@@ -13,15 +12,15 @@ use trainer::eval::rows::{EvalRow, comparisons_hash};
 use trainer::eval::{self, TextQuality};
 use trainer::example::Example;
 use trainer::files::replace_file;
-use trainer::pdpo_loss::{PairLoss, ScoredRow};
+use trainer::inference::{Engine, Opened};
+use trainer::pdpo_loss::ScoredRow;
 use trainer::policy::Policy;
-use trainer::reference::Reference;
-use trainer::task::{Preference, Task};
+use trainer::task::Task;
 
 use crate::data::{self, Loaded};
 use crate::eval_data::TrainedOn;
-use crate::prepare::cuts;
-use crate::trained::{Trained, TrainedArgs};
+use crate::prepare::{cuts, fit_responses};
+use crate::trained::TrainedArgs;
 use crate::{eval_compare, eval_tables};
 
 /// Arguments of `prlhf eval`.
@@ -93,39 +92,28 @@ pub fn evaluate(
     cache: &Cache,
     out: &mut Output<'_>,
 ) -> Result<EvalReport, TrainError> {
-    let adapters = of.adapters_dir()?;
-    let trained = of.open(|config| {
-        let room = config.prompt.max_response_length;
-        (room, "prompt.max_response_length")
-    })?;
-    let training = TrainedOn::read(&args.training_data, args.lenient, &trained.config.data)?;
-    let dataset = Dataset::new(&loaded.comparisons, &trained.formatter)?;
-    let positions = trained.base.config().max_positions();
-    dataset.check_context(trained.policy.user_tokens(), positions)?;
+    let adapters = of.trained()?.dir().display().to_string();
+    let opened = of.open()?;
+    let (engine, config) = (&opened.engine, opened.config());
+    let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
+    let limits = fit_responses(engine)?;
+    let dataset = engine.dataset(&loaded.comparisons)?;
     out.fact("skipped", &loaded.skipped)?;
-    let cut = cuts(std::iter::once(&dataset), trained.formatter.config());
-    out.fact("cut", cut)?;
+    out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
     let dir = of
         .run
         .as_ref()
         .map_or_else(|| cache.0.path().into(), |run| run.join("reference"));
-    let examples = dataset.examples(trained.table.as_ref());
-    let task = task(&trained, &dir)?;
-    let scored = eval::evaluate(
-        &task,
-        &trained.policy,
-        trained.table.as_ref(),
-        &examples,
-        trained.config.training.micro_rows,
-        &Bars::default(),
-    )?;
-    let rows = rows(&trained, loaded, &scored, &training)?;
-    let [quality, reference] = quality(&trained, &examples, args.quality)?;
+    let task = opened.preference(&dir)?;
+    let examples = dataset.examples(engine.table());
+    let scored = engine.score(&task, &examples, &Bars::default())?;
+    let rows = rows(engine, loaded, &scored, &training)?;
+    let [quality, reference] = quality(&opened, &examples, args.quality)?;
     Ok(EvalReport {
         version: VERSION,
-        model: trained.source.clone(),
-        adapters: adapters.display().to_string(),
-        user_model: trained.table.is_some(),
+        model: opened.source.clone(),
+        adapters,
+        user_model: engine.table().is_some(),
         comparisons_hash: comparisons_hash(&rows),
         training_data: training.summary(),
         accuracy: Accuracy::of(&rows),
@@ -138,27 +126,14 @@ pub fn evaluate(
     })
 }
 
-/// What was trained, with the reference's log-probs in `dir`.
-fn task(trained: &Trained, dir: &Path) -> Result<Preference, TrainError> {
-    let (config, rows) = (
-        &trained.config.objective,
-        trained.config.training.micro_rows,
-    );
-    let reference = match config.loss.needs_reference() {
-        true => Some(Reference::open(dir, &trained.base, &trained.key, rows)?),
-        false => None,
-    };
-    Preference::from_config(config, trained.table.is_some(), reference)
-}
-
 /// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.
 fn rows(
-    trained: &Trained,
+    engine: &Engine,
     loaded: &Loaded,
     scored: &[ScoredRow],
     training: &TrainedOn,
 ) -> Result<Vec<EvalRow>, TrainError> {
-    let knows = |id: &str| match &trained.table {
+    let knows = |id: &str| match engine.table() {
         Some(table) => table.contains(id),
         None => training.names(id),
     };
@@ -173,22 +148,22 @@ fn rows(
 
 /// Of the policy and of the reference, on the first `limit` examples.
 fn quality(
-    trained: &Trained,
+    opened: &Opened,
     examples: &[Example],
     limit: usize,
 ) -> Result<[TextQuality; 2], TrainError> {
-    let rows = trained.config.training.micro_rows;
+    let rows = opened.config().training.micro_rows;
     let some = match limit {
         0 => examples,
         limit => &examples[..limit.min(examples.len())],
     };
-    let plain = Policy::plain(trained.base.clone());
+    let plain = Policy::plain(opened.base.clone());
     let quality = |policy: &Policy, table| {
         let progress = &Bars::default();
-        eval::text_quality(policy, table, &trained.base, some, rows, progress)
+        eval::text_quality(policy, table, &opened.base, some, rows, progress)
     };
     Ok([
-        quality(&trained.policy, trained.table.as_ref())?,
+        quality(opened.engine.policy(), opened.engine.table())?,
         quality(&plain, None)?,
     ])
 }

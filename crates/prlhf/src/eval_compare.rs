@@ -7,11 +7,12 @@ use terminal::Output;
 use trainer::TrainError;
 use trainer::eval::compare::{Group, Side, Versus};
 use trainer::eval::report::SavedEval;
+use trainer::inference::Trained;
 
 use crate::data::{self, Loaded};
 use crate::eval::{Cache, EvalArgs, evaluate, write_json};
 use crate::eval_tables::{SHOWN, more};
-use crate::trained::{ADAPTER_CONFIG, TrainedArgs};
+use crate::trained::TrainedArgs;
 
 /// Evaluates what is not evaluated yet, compares, and prints tables.
 ///
@@ -57,7 +58,7 @@ fn side(
         let path = path.display();
         return Err(TrainError::Usage(format!("{path} {problem}")));
     };
-    let is_adapters = path.join(ADAPTER_CONFIG).is_file();
+    let is_adapters = Trained::is_adapters(path);
     let of = TrainedArgs {
         run: (!is_adapters).then(|| path.into()),
         adapters: is_adapters.then(|| path.into()),

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use serde_json::json;
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::generation::{self, Job};
-use trainer::pref_data::{Prompt, general};
+use trainer::inference::{Engine, Job};
+use trainer::pref_data::Prompt;
 use trainer::user_model::UserRef;
 
+use crate::prepare::fit_prompts;
 use crate::sampling::SamplingArgs;
-use crate::trained::{Trained, TrainedArgs};
+use crate::trained::TrainedArgs;
 
 /// Arguments of `prlhf generate`.
 #[derive(Args, Debug)]
@@ -67,51 +68,47 @@ struct Line {
 /// An unknown user (with near matches), a broken line, or adapters that cannot be opened.
 pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let lines = lines(args)?;
-    let trained = args.trained.open(|config| {
-        let room = args.sampling.over(&config.sampling).max_new_tokens;
-        (room, "sampling.max_new_tokens")
-    })?;
-    let users = users(args, &trained)?;
-    let prompts = lines.iter().map(|l| (&l.prompt, l.user_text.as_deref()));
-    let cut = trained.cut_prompts(prompts)?;
-    if cut > 0 {
-        let limit = trained.formatter.config().max_prompt_length;
-        let all = lines.len();
-        tracing::warn!("{cut} of {all} prompts above {limit} tokens were cut");
-    }
+    let opened = args.trained.open()?;
+    let (engine, sampling) = (
+        &opened.engine,
+        args.sampling.over(&opened.config().sampling),
+    );
+    let users = users(args, engine)?;
+    warn_of_cuts(engine, &lines, sampling.max_new_tokens)?;
+    let job = |(line, user): (&Line, &UserRef)| Job {
+        user_text: line.user_text.clone(),
+        ..Job::new(line.prompt.clone(), user.clone(), sampling.clone())
+    };
     let jobs: Vec<Job> = lines
         .iter()
-        .flat_map(|line| users.iter().map(|user| job(line, user)))
+        .flat_map(|line| users.iter().map(move |user| job((line, user))))
         .collect();
-    let sampling = args.sampling.over(&trained.config.sampling);
-    let texts = generation::responses(
-        &trained.policy,
-        trained.table.as_ref(),
-        &trained.formatter,
-        &sampling,
-        &jobs,
-        args.batch,
-        &Bars::default(),
-    )?;
-    for (job, text) in jobs.iter().zip(&texts) {
-        print(job, text, args.json, jobs.len() > 1, out)?;
+    let responses = engine.respond(&jobs, args.batch, &Bars::default())?;
+    for (job, response) in jobs.iter().zip(&responses) {
+        print(job, &response.text, args.json, jobs.len() > 1, out)?;
     }
     Ok(())
 }
 
-fn job(line: &Line, user: &UserRef) -> Job {
-    Job {
-        user: user.clone(),
-        key: general::source_of(&line.prompt),
-        prompt: line.prompt.clone(),
-        user_text: line.user_text.clone(),
+/// Says how many prompts are, with the user's text, longer than allowed.
+fn warn_of_cuts(engine: &Engine, lines: &[Line], room: usize) -> Result<(), TrainError> {
+    let formatter = fit_prompts(engine, room)?;
+    let mut cut = 0;
+    for line in lines {
+        let prompt = formatter.prompt(&line.prompt, line.user_text.as_deref())?;
+        cut += usize::from(prompt.cut || prompt.user_text_cut);
     }
+    if cut > 0 {
+        let (all, limit) = (lines.len(), formatter.config().max_prompt_length);
+        tracing::warn!("{cut} of {all} prompts above {limit} tokens were cut");
+    }
+    Ok(())
 }
 
-fn users(args: &GenerateArgs, trained: &Trained) -> Result<Vec<UserRef>, TrainError> {
+fn users(args: &GenerateArgs, engine: &Engine) -> Result<Vec<UserRef>, TrainError> {
     let ids = args.user.iter();
     let mut users = ids
-        .map(|id| trained.user(id))
+        .map(|id| engine.user(id))
         .collect::<Result<Vec<_>, _>>()?;
     if args.generic || users.is_empty() {
         users.push(UserRef::Generic);

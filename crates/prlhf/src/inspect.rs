@@ -6,11 +6,12 @@ use clap::Args;
 use terminal::{Output, grouped, hub};
 use trainer::TrainError;
 use trainer::config::{Config, read_toml};
+use trainer::inference::Trained;
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::{self, WeightSource};
 use trainer::pref_data::Audit;
 
-use crate::{data, inspect_run, trained};
+use crate::{data, inspect_run};
 
 /// Arguments of `prlhf inspect`.
 #[derive(Args, Debug)]
@@ -38,7 +39,7 @@ pub fn run(args: &InspectArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
             comparisons(&path, out)
         }
         () if path.is_file() => model(&path, out),
-        () if has(trained::ADAPTER_CONFIG) => inspect_run::adapters(&path, out),
+        () if Trained::is_adapters(&path) => inspect_run::adapters(&path, out),
         () if has("state.json") => inspect_run::checkpoint(&path, out),
         () if has("metrics.jsonl") || has("adapters") || has("checkpoint") => {
             inspect_run::run(&path, out)

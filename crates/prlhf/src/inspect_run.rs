@@ -7,12 +7,12 @@ use terminal::{Output, grouped};
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::checkpoint::State;
+use trainer::inference::{Trained, peft_config};
 use trainer::llm_backbone::weights::{SafetensorsFile, WeightSource};
 use trainer::metrics::Line;
 use trainer::user_model::{self, MANIFEST_FILE, UserModel, UserTable};
 
 use crate::train::best;
-use crate::trained::{ADAPTER_CONFIG, peft_config};
 
 /// Describes a PEFT folder and the user model beside it.
 ///
@@ -105,7 +105,7 @@ pub fn run(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     if dir.join("checkpoint/state.json").is_file() {
         checkpoint(&dir.join("checkpoint"), out)?;
     }
-    if dir.join("adapters").join(ADAPTER_CONFIG).is_file() {
+    if Trained::is_adapters(&dir.join("adapters")) {
         adapters(&dir.join("adapters"), out)?;
     }
     Ok(())

@@ -5,6 +5,7 @@ use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::config::{Config, UsersSection};
 use trainer::dataset::Dataset;
+use trainer::inference::Engine;
 use trainer::llm_backbone::Model;
 use trainer::pref_data::{Audit, Comparison};
 use trainer::source::BaseModel;
@@ -31,11 +32,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Reads data, then model (data is the quicker to be wrong), and tokenises.
+    /// Reads data, then model (data is the quicker to be wrong), and tokenises; `clock` is the time that a chat template tells,
+    /// where it is not that of the call.
     ///
     /// # Errors
     /// Settings out of range, broken data, or a model that cannot be opened.
-    pub fn new(config: &Config, device: &Device) -> Result<Self, TrainError> {
+    pub fn new(config: &Config, device: &Device, clock: Option<u64>) -> Result<Self, TrainError> {
         config.validate()?;
         let Sides {
             train,
@@ -56,16 +58,20 @@ impl Prepared {
             key,
         } = hub::open_section(&config.model, device)?;
         let positions = model.config().max_positions();
-        let prompt = fit(
-            &config.prompt,
+        let soft = soft_tokens(config.users.as_ref());
+        let formatter = fitted(
+            Formatter::new(tokenizer, config.prompt.clone(), soft)?,
             positions,
             config.prompt.max_response_length,
             "prompt.max_response_length",
         )?;
-        let formatter = Formatter::new(tokenizer, prompt, soft_tokens(config.users.as_ref()))?;
+        let formatter = match clock {
+            Some(clock) => formatter.with_clock(clock),
+            None => formatter,
+        };
         let side = |comparisons: &[Comparison]| {
             let dataset = Dataset::new(comparisons, &formatter)?;
-            dataset.check_context(soft_tokens(config.users.as_ref()), positions)?;
+            dataset.check_context(soft, positions)?;
             Ok::<_, TrainError>(dataset)
         };
         let train = side(&train)?;
@@ -124,30 +130,46 @@ pub fn soft_tokens(users: Option<&UsersSection>) -> usize {
     users.map_or(0, |users| users.user_tokens)
 }
 
-/// Limits under which prompt and response fit a context of `positions`: the response keeps its room, the prompt gives
-/// way.
+/// The formatter with prompts that leave a response of up to `response` tokens room; warns where they give way.
 ///
 /// # Errors
 /// A response that leaves no room; `key` names its limit.
-pub fn fit(
-    prompt: &PromptConfig,
+pub fn fitted(
+    formatter: Formatter,
     positions: usize,
     response: usize,
     key: &str,
-) -> Result<PromptConfig, TrainError> {
-    if response >= positions {
-        let expected = format!("less than the model's context of {positions} tokens");
-        return Err(TrainError::config(key, response, expected));
-    }
-    let room = positions - response;
-    if prompt.max_prompt_length > room {
+) -> Result<Formatter, TrainError> {
+    let asked = formatter.config().max_prompt_length;
+    let fitted = formatter.fitted(positions, response, key)?;
+    let room = fitted.config().max_prompt_length;
+    if room < asked {
         tracing::warn!(
-            "prompts are limited to {room} tokens instead of {}: the model's context has {positions}, a response may take {response}",
-            prompt.max_prompt_length
+            "prompts are limited to {room} tokens instead of {asked}: the model's context has {positions}, a response may take {response}"
         );
     }
-    Ok(PromptConfig {
-        max_prompt_length: prompt.max_prompt_length.min(room),
-        ..prompt.clone()
-    })
+    Ok(fitted)
+}
+
+/// The formatter of an engine for comparisons; warns where prompts give way.
+///
+/// # Errors
+/// As [`fitted`].
+pub fn fit_responses(engine: &Engine) -> Result<Formatter, TrainError> {
+    let formatter = engine.formatter().clone();
+    let (positions, most) = (context(engine), formatter.config().max_response_length);
+    fitted(formatter, positions, most, "prompt.max_response_length")
+}
+
+/// The formatter of an engine for responses of up to `room` new tokens; warns where prompts give way.
+///
+/// # Errors
+/// As [`fitted`].
+pub fn fit_prompts(engine: &Engine, room: usize) -> Result<Formatter, TrainError> {
+    let formatter = engine.formatter().clone();
+    fitted(formatter, context(engine), room, "sampling.max_new_tokens")
+}
+
+fn context(engine: &Engine) -> usize {
+    engine.policy().model.config().max_positions()
 }

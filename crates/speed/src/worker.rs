@@ -201,15 +201,10 @@ pub fn decode(
     })?;
     let requests: Vec<Request<'_>> = prompts
         .iter()
-        .map(|prompt| Request {
-            prompt,
-            soft_at: 0,
-            user: "",
-            prompt_key: "",
-        })
+        .map(|prompt| Request::new(prompt, &processor))
         .collect();
     let start = Instant::now();
-    let outputs = model.generate(&requests, None, &processor, |_, _| {})?;
+    let outputs = model.generate(&requests, |_, _| {})?;
     Ok((outputs, start.elapsed()))
 }
 

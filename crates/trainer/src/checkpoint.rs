@@ -43,7 +43,7 @@ pub struct State {
     /// What is trained: a checkpoint of something else is refused.
     pub settings: Settings,
     /// The time that the run's chat template tells, in seconds since 1970: that of its start.
-    pub clock: Option<i64>,
+    pub clock: Option<u64>,
     /// Optimiser steps done.
     pub step: usize,
     /// The best validation so far.
@@ -64,7 +64,7 @@ pub struct State {
 
 impl State {
     /// A run before its first step.
-    pub fn new(settings: Settings, clock: Option<i64>) -> Self {
+    pub fn new(settings: Settings, clock: Option<u64>) -> Self {
         Self {
             settings,
             clock,

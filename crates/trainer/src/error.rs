@@ -41,6 +41,12 @@ pub enum TrainError {
         /// Found and expected.
         problem: String,
     },
+    /// A user's name where nobody has one.
+    #[error("unknown user `{id}`: these adapters know no users")]
+    NoUsers {
+        /// As asked for.
+        id: String,
+    },
     /// The tokenizer has no end-of-sequence token.
     #[error("the tokenizer names no eos token; responses could not end")]
     NoEos,

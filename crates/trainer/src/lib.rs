@@ -12,8 +12,8 @@ pub mod error;
 pub mod eval;
 pub mod example;
 pub mod files;
-pub mod generation;
 pub mod gradients;
+pub mod inference;
 pub mod learner;
 pub mod memory;
 pub mod metrics;
@@ -40,3 +40,8 @@ pub use error::TrainError;
 
 // What experiments need of the four crates below, so that they depend on this one alone.
 pub use {burn, llm_backbone, pdpo_loss, pref_data, user_model};
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -48,7 +48,7 @@ pub struct SessionConfig {
     /// Devices that compute gradients beside the policy's own; see [`Learner::with_devices`].
     pub further_devices: Vec<Device>,
     /// The time that the chat template was told, in seconds since 1970, where it matters: a run that goes on keeps it.
-    pub clock: Option<i64>,
+    pub clock: Option<u64>,
 }
 
 impl SessionConfig {

@@ -1,5 +1,7 @@
 //! Comparison to token ids: `BOS | (soft tokens) | user text | prompt` and the two responses, each with EOS.
 
+use std::sync::Arc;
+
 use llm_backbone::chat::ChatTemplate;
 use llm_backbone::tokenizer::Tokenizer;
 use pref_data::{Comparison, Message, Prompt};
@@ -78,11 +80,11 @@ impl TokenizedPair {
     }
 }
 
-/// Turns text into ids for one model and one configuration.
-#[derive(Debug)]
+/// Turns text into ids for one model and one configuration. Copies share the tokenizer.
+#[derive(Clone, Debug)]
 pub struct Formatter {
-    tokenizer: Tokenizer,
-    chat: Option<ChatTemplate>,
+    tokenizer: Arc<Tokenizer>,
+    chat: Option<Arc<ChatTemplate>>,
     config: PromptConfig,
     /// Room kept for soft tokens in every system, so that policy and reference see the same ids.
     user_tokens: usize,
@@ -100,10 +102,26 @@ impl Formatter {
         user_tokens: usize,
     ) -> Result<Self, TrainError> {
         let eos = tokenizer.eos().ok_or(TrainError::NoEos)?;
-        let chat = tokenizer.chat()?;
+        let chat = tokenizer.chat()?.map(Arc::new);
         if config.template == Template::Chat && chat.is_none() {
             return Err(TrainError::NoChatTemplate);
         }
+        Self {
+            tokenizer: Arc::new(tokenizer),
+            chat,
+            config: PromptConfig::default(),
+            user_tokens,
+            eos,
+        }
+        .limited(config)
+    }
+
+    /// The same with other limits.
+    ///
+    /// # Errors
+    /// Limits that leave no room.
+    pub fn limited(self, config: PromptConfig) -> Result<Self, TrainError> {
+        let user_tokens = self.user_tokens;
         if config.max_prompt_length < user_tokens + 8 {
             return Err(TrainError::config(
                 "prompt.max_prompt_length",
@@ -119,13 +137,38 @@ impl Formatter {
                 "at least 2",
             ));
         }
-        Ok(Self {
-            tokenizer,
-            chat,
-            config,
-            user_tokens,
-            eos,
-        })
+        Ok(Self { config, ..self })
+    }
+
+    /// The same with prompts that leave a response of up to `response` tokens room in a context of `positions`: prompts give
+    /// way.
+    ///
+    /// # Errors
+    /// A response that leaves no room; `key` names its limit.
+    pub fn fitted(self, positions: usize, response: usize, key: &str) -> Result<Self, TrainError> {
+        if response >= positions {
+            let expected = format!("less than the model's context of {positions} tokens");
+            return Err(TrainError::config(key, response, expected));
+        }
+        let room = positions - response;
+        if self.config.max_prompt_length <= room {
+            return Ok(self);
+        }
+        let config = PromptConfig {
+            max_prompt_length: room,
+            ..self.config.clone()
+        };
+        self.limited(config)
+    }
+
+    /// Has the chat template tell this time, in seconds since 1970, instead of that of the call: a run that goes on makes the
+    /// same ids as when it began.
+    #[must_use]
+    pub fn with_clock(mut self, unix_seconds: u64) -> Self {
+        let told =
+            |chat: Arc<ChatTemplate>| Arc::new(Arc::unwrap_or_clone(chat).with_clock(unix_seconds));
+        self.chat = self.chat.map(told);
+        self
     }
 
     /// The soft tokens that it keeps room for.

@@ -289,7 +289,7 @@ fn stopping_at_once_saves_nothing() {
 #[test]
 fn the_clock_of_a_run_is_that_of_its_start() {
     let (dir, train) = (tempfile::tempdir().unwrap(), examples());
-    let started = |clock: Option<i64>, resume| {
+    let started = |clock: Option<u64>, resume| {
         let (policy, table) = start();
         let config = SessionConfig {
             dir: dir.path().into(),

@@ -9,7 +9,7 @@ use terminal::Bars;
 use trainer::dataset::Dataset;
 use trainer::eval;
 use trainer::example::{Example, Item};
-use trainer::generation::{self, Job};
+use trainer::inference::{Engine, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::memory;
 use trainer::monitor::Monitor;
@@ -87,6 +87,7 @@ fn untrained<D>(
     prepared: &SplitSetup,
 ) -> Result<Measured, TrainError> {
     let policy = Policy::plain(prepared.model.clone());
+    let engine = engine(system, prepared, (policy, None));
     let sides = prepared.sides(system.text)?;
     let test = sides.test.examples(None);
     let mut measured = Measured::default();
@@ -95,9 +96,9 @@ fn untrained<D>(
         let untold: Vec<&Example> = plain.iter().collect();
         prepared.reference.fill(&untold, &Bars::default())?;
         let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
-        measured.rewards = Some(rewards(system, prepared, (&policy, None), &informed)?);
+        measured.rewards = Some(rewards(system, prepared, &engine, &informed)?);
     }
-    finish(system, config, prepared, (&policy, None), &test, measured)
+    finish(system, config, prepared, &engine, &test, measured)
 }
 
 /// An example whose reference log-probs are those of another, of the same responses.
@@ -153,9 +154,9 @@ fn trained<D>(
     let outcome = Session::new(session, task, start, data, resume)?.run(monitor)?;
     let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
-    let table = outcome.table.as_ref();
+    let engine = engine(system, prepared, (outcome.policy, outcome.table));
     let measured = Measured {
-        rewards: Some(rewards(system, prepared, (&outcome.policy, table), &test)?),
+        rewards: Some(rewards(system, prepared, &engine, &test)?),
         trainable,
         steps,
         train_seconds,
@@ -163,14 +164,7 @@ fn trained<D>(
         curve: measure::curve(&lines, &prepared.data.users),
         ..Measured::default()
     };
-    finish(
-        system,
-        config,
-        prepared,
-        (&outcome.policy, table),
-        &test,
-        measured,
-    )
+    finish(system, config, prepared, &engine, &test, measured)
 }
 
 /// What a system learns.
@@ -180,16 +174,25 @@ fn task(system: &SystemConfig, prepared: &SplitSetup) -> Result<Preference, Trai
     Preference::from_config(objective, system.users.is_some(), reference)
 }
 
+/// What a system has learnt, ready to score and to write.
+fn engine(
+    system: &SystemConfig,
+    prepared: &SplitSetup,
+    (policy, table): (Policy, Option<UserTable>),
+) -> Engine {
+    let engine = Engine::new(policy, table, prepared.formatter.clone());
+    engine.with_micro_rows(system.settings.training.micro_rows)
+}
+
 /// Implicit rewards, chosen and rejected.
 fn rewards(
     system: &SystemConfig,
     prepared: &SplitSetup,
-    (policy, table): (&Policy, Option<&UserTable>),
+    engine: &Engine,
     test: &[Example],
 ) -> Result<Vec<[f32; 2]>, TrainError> {
     let task = task(system, prepared)?;
-    let rows = system.settings.training.micro_rows;
-    let rows = eval::evaluate(&task, policy, table, test, rows, &Bars::default())?;
+    let rows = engine.score(&task, test, &Bars::default())?;
     Ok(rows
         .iter()
         .map(|r| [r.reward_chosen, r.reward_rejected])
@@ -201,14 +204,19 @@ fn finish<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
     prepared: &SplitSetup,
-    (policy, table): (&Policy, Option<&UserTable>),
+    engine: &Engine,
     test: &[Example],
     measured: Measured,
 ) -> Result<Measured, TrainError> {
+    let (policy, table) = (engine.policy(), engine.table());
     let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
     let rows = system.settings.training.micro_rows;
     let quality = eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())?;
     let tasks = prepared.data.tasks_for(system.text, table.is_some());
+    let sampling = SamplingConfig {
+        seed: prepared.seed,
+        ..system.settings.sampling.clone()
+    };
     let jobs: Vec<Job> = tasks
         .iter()
         .map(|task| Job {
@@ -222,29 +230,18 @@ fn finish<D>(
             prompt: task.prompt.clone(),
             user_text: task.user_text.clone(),
             key: task.key.clone(),
+            sampling: sampling.clone(),
+            log_probs: false,
         })
         .collect();
-    let sampling = SamplingConfig {
-        seed: prepared.seed,
-        ..system.settings.sampling.clone()
-    };
-    let batch = config.evaluation.batch;
-    let texts = generation::responses(
-        policy,
-        table,
-        &prepared.formatter,
-        &sampling,
-        &jobs,
-        batch,
-        &Bars::default(),
-    )?;
+    let responses = engine.respond(&jobs, config.evaluation.batch, &Bars::default())?;
     let texts = tasks
         .into_iter()
-        .zip(texts)
-        .map(|(task, text)| SampledText {
+        .zip(responses)
+        .map(|(task, response)| SampledText {
             user: task.user,
             source: task.key,
-            text,
+            text: response.text,
         });
     Ok(Measured {
         texts: texts.collect(),

@@ -8,6 +8,7 @@ use burn::tensor::{DType, Shape, TensorData};
 use rayon::prelude::*;
 
 use super::{FusedOps, attention, composed, kernels, thin};
+use crate::attention::HIDDEN;
 use crate::stored::StoredMatrix;
 
 impl FusedOps for Flex {
@@ -55,11 +56,15 @@ impl FusedOps for Flex {
         let mut out = vec![0.0; batch * heads * queries * dim];
         let heads = out.par_chunks_mut(rows_of_q * dim).enumerate();
         heads.for_each(|(i, out)| {
+            let bias = |query| bias(i / kv_heads * queries + query);
+            // Slots that only longer sequences have filled are none of this one's: it costs and gives what it would alone.
+            let keys = (0..queries).map(|query| seen(bias(query))).max();
+            let keys = keys.unwrap_or(0);
             attention::few_queries(
                 q(i),
                 &k[k_at(i)..][..keys * dim],
                 &v[v_at(i)..][..keys * dim],
-                |row| bias(i / kv_heads * queries + row % queries),
+                |row| &bias(row % queries)[..keys],
                 dim,
                 out,
             );
@@ -238,6 +243,12 @@ impl FusedOps for Flex {
         let y = thin::product(x.storage::<f32>(), rows, [d_in, d_out]);
         tensor(y, [n, d_out].into())
     }
+}
+
+/// The number of keys up to the last that a query sees; all where it sees none.
+fn seen(bias: &[f32]) -> usize {
+    let last = bias.iter().rposition(|bias| *bias > HIDDEN / 2.0);
+    last.map_or(bias.len(), |last| last + 1)
 }
 
 fn all_f32<const N: usize>(tensors: [&FlexTensor; N]) -> bool {

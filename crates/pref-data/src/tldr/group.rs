@@ -15,7 +15,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// `majority` or `minority`, as in [`Comparison::group`].
+    /// `majority` or `minority`, as in [`crate::Comparison::group`].
     pub fn as_str(self) -> &'static str {
         match self {
             Group::Majority => "majority",

@@ -1,0 +1,353 @@
+//! The engine: it opens what training left, and what it says of one sequence depends on no other.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use llm_backbone::generate::{GenerateError, Room};
+use llm_backbone::sampling::SamplingConfig;
+use pref_data::{Comparison, Prompt, UserId};
+use serde_json::json;
+use support::{
+    FAMILIES, INDIVIDUAL, USERS, lora, model_fixture, open, users, with_random_adapters,
+};
+use tempfile::TempDir;
+use trainer::config::Config;
+use trainer::inference::{Engine, Finished, Job, Opened, Response, Trained};
+use trainer::policy::Policy;
+use trainer::progress::Quiet;
+use trainer::{TrainError, adapters};
+use user_model::{RowInit, UserRef};
+
+/// A run's folder, and a base model in a Hugging Face folder.
+struct Left {
+    folder: TempDir,
+}
+
+impl Left {
+    /// Random adapters, and users where asked for, as training would leave them.
+    fn of(family: &str, with_users: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let left = Self { folder };
+        let (base, run) = (left.base(), left.run());
+        fs::create_dir_all(&base).expect("a folder");
+        for file in ["config.json", "model.safetensors"] {
+            fs::copy(model_fixture(family).join(file), base.join(file)).expect("a fixture");
+        }
+        let [tokenizer, settings] = tokenizer_files();
+        fs::write(base.join("tokenizer.json"), tokenizer).expect("a file");
+        fs::write(base.join("tokenizer_config.json"), settings).expect("a file");
+        let model = with_random_adapters(open(family), 3);
+        let rows = RowInit::Uniform { range: 0.5 };
+        let (users, table) = match with_users {
+            true => Some(users(INDIVIDUAL, 3, model.d_model(), rows)),
+            false => None,
+        }
+        .unzip();
+        let policy = Policy { model, users };
+        let name = base.display().to_string();
+        adapters::save(
+            &run.join("adapters"),
+            &policy,
+            table.as_ref(),
+            &lora(),
+            &name,
+        )
+        .expect("files");
+        let config = "[prompt]\nmax_prompt_length = 30\nmax_response_length = 16\n";
+        fs::write(run.join("config.toml"), config).expect("a file");
+        left
+    }
+
+    fn base(&self) -> PathBuf {
+        self.folder.path().join("base")
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    fn opened(&self) -> Opened {
+        let trained = Trained::run(&self.run()).expect("a run");
+        trained
+            .open(&self.base(), &Device::flex())
+            .expect("a policy")
+    }
+}
+
+/// Words `w3` to `w63`, one token each, as many as the tiny models know.
+fn tokenizer_files() -> [String; 2] {
+    let mut vocabulary = json!({"<unk>": 0, "<s>": 1, "</s>": 2});
+    for id in 3..64 {
+        vocabulary[format!("w{id}")] = json!(id);
+    }
+    let special = |id: usize, content: &str| {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+               "normalized": false, "special": true})
+    };
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null, "decoder": null,
+        "added_tokens": [special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")],
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
+    });
+    let settings = json!({"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": true});
+    [tokenizer.to_string(), settings.to_string()]
+}
+
+fn sampling(seed: u64) -> SamplingConfig {
+    SamplingConfig {
+        temperature: 1.3,
+        top_p: 0.95,
+        max_new_tokens: 20,
+        seed,
+        ..SamplingConfig::default()
+    }
+}
+
+const PROMPTS: [&str; 5] = [
+    "w9 w8 w7 w6 w5 w4 w33",
+    "w60",
+    "w11 w12",
+    "w20 w21 w22 w23",
+    "w5 w4 w3",
+];
+
+fn user(engine: &Engine, i: usize) -> UserRef {
+    match engine.table().is_some() && i < USERS.len() {
+        true => UserRef::id(USERS[i]),
+        false => UserRef::Generic,
+    }
+}
+
+/// Prompts of several lengths, each for another user and with a seed of its own.
+fn jobs(engine: &Engine) -> Vec<Job> {
+    let job = |(i, prompt): (usize, &&str)| Job {
+        log_probs: true,
+        ..Job::new(
+            Prompt::Text((*prompt).into()),
+            user(engine, i),
+            sampling(i as u64),
+        )
+    };
+    PROMPTS.iter().enumerate().map(job).collect()
+}
+
+/// The responses to all jobs, each admitted before the step of that number.
+fn admitted(engine: &Engine, jobs: &[Job], at: [usize; 5]) -> Vec<Response> {
+    let mut writing = engine.writing(Room {
+        sequences: 5,
+        tokens: 40,
+    });
+    let mut places = Vec::new();
+    let mut responses = vec![None; jobs.len()];
+    for step in 0.. {
+        for (i, job) in jobs.iter().enumerate().filter(|(i, _)| at[*i] == step) {
+            places.push((
+                writing
+                    .admit(engine.read(job).expect("a job"))
+                    .expect("room"),
+                i,
+            ));
+        }
+        writing.step();
+        for Finished { id, response } in writing.take_finished() {
+            let (_, i) = places
+                .iter()
+                .find(|(place, _)| *place == id)
+                .expect("a job");
+            responses[*i] = Some(response.expect("a response"));
+        }
+        if responses.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    responses.into_iter().flatten().collect()
+}
+
+#[test]
+fn jobs_admitted_in_any_order_at_any_time_give_the_same_text_and_log_probs() {
+    for family in FAMILIES {
+        for with_users in [false, true] {
+            let left = Left::of(family, with_users);
+            let engine = left.opened().engine;
+            let jobs = jobs(&engine);
+            let alone: Vec<Response> = jobs
+                .iter()
+                .map(|job| engine.stream(job, |_| {}).expect("a response"))
+                .collect();
+            assert!(alone.iter().any(|response| response.tokens.len() > 10));
+            let together = engine.respond(&jobs, 2, &Quiet).expect("responses");
+            let schedules = [[0; 5], [4, 0, 9, 2, 2], [30, 20, 10, 5, 0]];
+            let found = schedules.map(|at| admitted(&engine, &jobs, at));
+            for found in found.iter().chain([&together]) {
+                for (found, alone) in found.iter().zip(&alone) {
+                    assert_eq!(found.tokens, alone.tokens, "{family}");
+                    assert_eq!((&found.text, &found.end), (&alone.text, &alone.end));
+                    assert_eq!(found.log_probs.len(), found.tokens.len());
+                    let apart = support::largest_difference(&found.log_probs, &alone.log_probs);
+                    assert!(apart <= 1e-4, "{family}: {apart}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_job_has_a_user_settings_and_a_seed_of_its_own() {
+    let left = Left::of("llama_tied", true);
+    let engine = left.opened().engine;
+    let job = |user, sampling| Job::new(Prompt::Text(PROMPTS[0].into()), user, sampling);
+    let [a, b] = ["a", "b"].map(UserRef::id);
+    let greedy = SamplingConfig {
+        greedy: true,
+        max_new_tokens: 3,
+        ..SamplingConfig::default()
+    };
+    let jobs = [
+        job(a.clone(), sampling(0)),
+        job(b, sampling(0)),
+        job(a.clone(), sampling(1)),
+        job(a.clone(), greedy),
+        job(a, sampling(0)),
+    ];
+    let found = engine.respond(&jobs, 4, &Quiet).expect("responses");
+    let text = |i: usize| found[i].text.as_str();
+    assert_eq!(text(0), text(4));
+    assert!(text(0) != text(1) && text(0) != text(2) && text(1) != text(2));
+    assert!(found[3].tokens.len() <= 3);
+    assert!(found[0].log_probs.is_empty());
+}
+
+#[test]
+fn pieces_make_the_text() {
+    let left = Left::of("llama", true);
+    let engine = left.opened().engine;
+    let job = &jobs(&engine)[0];
+    let mut pieces = Vec::new();
+    let response = engine
+        .stream(job, |piece| pieces.push(piece.to_string()))
+        .expect("a response");
+    assert_eq!(pieces.concat(), response.text);
+    // One word at a time; a special token gives none.
+    assert_eq!(response.text.split(' ').count(), pieces.len());
+    assert!(pieces.len() > 10);
+}
+
+#[test]
+fn a_full_batch_refuses_and_takes_the_job_when_a_place_is_free() {
+    let left = Left::of("gptj", false);
+    let engine = left.opened().engine;
+    let jobs = jobs(&engine);
+    let room = Room {
+        sequences: 1,
+        tokens: 26,
+    };
+    let mut writing = engine.writing(room);
+    let read = |i: usize| engine.read(&jobs[i]).expect("a job");
+    // BOS, seven words and 20 new tokens.
+    let refused = writing.admit(read(0)).unwrap_err();
+    let too_long = GenerateError::TooLong {
+        found: 28,
+        room: 26,
+    };
+    assert_eq!(refused.to_string(), too_long.to_string());
+    let first = writing.admit(read(1)).expect("room");
+    let refused = writing.admit(read(2)).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            TrainError::Generate(GenerateError::Full { room: 1 })
+        ),
+        "{refused}"
+    );
+    writing.step();
+    assert!(writing.remove(first) && !writing.remove(first));
+    assert_eq!(writing.free(), 1);
+    writing.admit(read(2)).expect("room");
+    while writing.take_finished().is_empty() {
+        writing.step();
+    }
+    assert!(writing.is_empty());
+}
+
+/// Comparisons of known users, of one whom nobody knows, and of nobody.
+fn comparisons() -> Vec<Comparison> {
+    let comparison = |(i, user): (usize, Option<&str>)| Comparison {
+        user: user.map(UserId::new),
+        prompt: Prompt::Text(PROMPTS[i].into()),
+        chosen: format!("w{} w7", 10 + i),
+        rejected: "w50 w51 w52".into(),
+        user_text: None,
+        source: i.to_string(),
+        group: None,
+    };
+    let users = [Some("a"), Some("b"), Some("stranger"), None, Some("c")];
+    users.into_iter().enumerate().map(comparison).collect()
+}
+
+#[test]
+fn what_was_saved_scores_as_it_did_in_memory() {
+    let left = Left::of("llama", true);
+    let opened = left.opened();
+    let (dir, comparisons) = (left.run().join("reference"), comparisons());
+    let task = opened.preference(&dir).expect("an objective");
+    let score = |engine: &Engine| {
+        let dataset = engine.dataset(&comparisons).expect("comparisons");
+        let examples = dataset.examples(engine.table());
+        engine.score(&task, &examples, &Quiet).expect("scores")
+    };
+    let found = score(&opened.engine);
+    let model = with_random_adapters(open("llama"), 3);
+    let rows = RowInit::Uniform { range: 0.5 };
+    let (users, table) = users(INDIVIDUAL, 3, model.d_model(), rows);
+    let policy = Policy {
+        model,
+        users: Some(users),
+    };
+    let formatter = opened.engine.formatter().clone();
+    let in_memory = Engine::new(policy, Some(table), formatter).with_micro_rows(1);
+    let expected = score(&in_memory);
+    assert_eq!(found.len(), 5);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found.reward_chosen - expected.reward_chosen).abs() < 1e-5);
+        assert!((found.reward_rejected - expected.reward_rejected).abs() < 1e-5);
+    }
+    // Two comparisons that differ in their users only, of whom one is not known: the generic user's.
+    assert_ne!(found[0].reward_chosen, found[2].reward_chosen);
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let left = Left::of("llama", false);
+    let opened = left.opened();
+    let error = opened.engine.user("anna").unwrap_err().to_string();
+    assert_eq!(error, "unknown user `anna`: these adapters know no users");
+    let error = Trained::adapters(&left.run(), Config::default()).unwrap_err();
+    assert!(error.to_string().contains("no adapters here"), "{error}");
+    let trained = Trained::run(&left.run()).expect("a run");
+    assert_eq!(
+        trained.base().expect("a name"),
+        left.base().display().to_string()
+    );
+    let error = trained
+        .open(&left.run().join("nowhere"), &Device::flex())
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("no such file or directory"),
+        "{error}"
+    );
+    let long = Job::new(
+        Prompt::Text("w3".into()),
+        UserRef::Generic,
+        SamplingConfig {
+            max_new_tokens: 256,
+            ..sampling(0)
+        },
+    );
+    let error = opened.engine.read(&long).unwrap_err().to_string();
+    let expected = "config key `sampling.max_new_tokens` is 256, expected less than the model's context of 256 tokens";
+    assert_eq!(error, expected);
+}
