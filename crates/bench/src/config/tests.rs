@@ -90,9 +90,9 @@ fn what_is_set_for_all_holds_for_systems_that_say_otherwise() {
     assert_eq!(cluster.users_learning_rate, 0.5);
     assert_eq!(cluster.user_rows_learning_rate, 1e-1);
     assert_eq!(training(&config, "vanilla-dpo").epochs, 7);
-    assert_eq!(cluster.epochs, 2);
-    set(&mut preset, "training.epochs=3").unwrap();
-    assert_eq!(training(&preset.config().unwrap(), "vanilla-dpo").epochs, 3);
+    assert_eq!(cluster.epochs, 3);
+    set(&mut preset, "training.epochs=4").unwrap();
+    assert_eq!(training(&preset.config().unwrap(), "vanilla-dpo").epochs, 4);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn unknown_keys_are_refused_by_name() {
         }
         assert!(!message.contains('\n'), "{message}");
     }
-    let epochs = "[training]\nepochs = 2";
+    let epochs = "[training]\nepochs = 3";
     let message = read_with(epochs, "[training]\nepoch = 2")
         .unwrap_err()
         .to_string();
