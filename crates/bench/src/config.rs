@@ -15,7 +15,8 @@ use trainer::tokenise::PromptConfig;
 use crate::report::Difference;
 
 pub use preset::Preset;
-pub use system::{ORACLE, SFT, SystemConfig, SystemSettings, UserText};
+pub(crate) use system::{ORACLE, SFT};
+pub use system::{SystemConfig, SystemSettings, UserText};
 
 /// A preset of an experiment, whose own part is the `[data]` section `D`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

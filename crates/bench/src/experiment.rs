@@ -25,8 +25,8 @@ use trainer::tokenise::Template;
 use crate::config::{EvaluationConfig, ExperimentConfig};
 use crate::report::{self, Claim, Model, Report};
 
-pub use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
-pub use measured::{Measured, SampledText};
+pub(crate) use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
+pub(crate) use measured::{Measured, SampledText};
 
 /// What tells one experiment from another.
 pub trait Experiment: Clone + Serialize + DeserializeOwned {

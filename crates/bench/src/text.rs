@@ -1,9 +1,9 @@
 //! Objective measures of English text: they need no judge.
 
-pub mod by_user;
+pub(crate) mod by_user;
 mod syllables;
 
-pub use syllables::syllables;
+use syllables::syllables;
 
 /// A measure of one text. What cannot be measured, such as the grade of a text without words, is `None`.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,8 @@ mod claims;
 mod config;
 mod data;
 
-pub use config::{Policies, TldrConfig};
+use config::Policies;
+pub use config::TldrConfig;
 
 use trainer::TrainError;
 

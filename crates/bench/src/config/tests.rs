@@ -10,8 +10,17 @@ fn presets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
 }
 
-fn tiny() -> Preset<TldrConfig> {
-    Preset::read(&presets().join("tldr/tiny.toml")).unwrap()
+const PRESET: &str = include_str!("tests/preset.toml");
+
+fn read(text: &str) -> Result<Preset<TldrConfig>, TrainError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.toml");
+    fs::write(&path, text).unwrap();
+    Preset::read(&path)
+}
+
+fn preset() -> Preset<TldrConfig> {
+    read(PRESET).unwrap()
 }
 
 fn system<'a, D>(config: &'a ExperimentConfig<D>, name: &str) -> &'a SystemConfig {
@@ -29,12 +38,8 @@ fn set(preset: &mut Preset<TldrConfig>, text: &str) -> Result<(), TrainError> {
 
 /// What becomes of a preset whose file has `text` in the place of `old`.
 fn read_with(old: &str, text: &str) -> Result<ExperimentConfig<TldrConfig>, TrainError> {
-    let whole = fs::read_to_string(presets().join("tldr/tiny.toml")).unwrap();
-    assert!(whole.contains(old), "{old}");
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("mine.toml");
-    fs::write(&path, whole.replacen(old, text, 1)).unwrap();
-    Preset::read(&path)?.config()
+    assert!(PRESET.contains(old), "{old}");
+    read(&PRESET.replacen(old, text, 1))?.config()
 }
 
 #[test]
@@ -58,7 +63,7 @@ fn every_preset_is_read_and_could_be_trained() {
 
 #[test]
 fn a_system_has_its_own_settings_and_for_the_rest_those_of_all() {
-    let config = tiny().config().unwrap();
+    let config = preset().config().unwrap();
     let rates = |name| {
         let training = training(&config, name);
         (
@@ -75,29 +80,27 @@ fn a_system_has_its_own_settings_and_for_the_rest_those_of_all() {
         ..cluster
     };
     assert_eq!(same, individual);
-    let prism = Preset::<PrismConfig>::read(&presets().join("prism/tiny.toml"));
-    let prism = prism.unwrap().config().unwrap();
-    assert_eq!(training(&prism, "pdpo-individual"), prism.training);
+    assert_eq!(individual, config.training);
 }
 
 #[test]
 fn what_is_set_for_all_holds_for_systems_that_say_otherwise() {
-    let mut preset = tiny();
-    set(&mut preset, "training.users_learning_rate=0.5").unwrap();
-    set(&mut preset, "systems.vanilla-dpo.training.epochs=7").unwrap();
-    let config = preset.config().unwrap();
+    let mut mine = preset();
+    set(&mut mine, "training.users_learning_rate=0.5").unwrap();
+    set(&mut mine, "systems.vanilla-dpo.training.epochs=7").unwrap();
+    let config = mine.config().unwrap();
     let cluster = training(&config, "pdpo-cluster");
     assert_eq!(cluster.users_learning_rate, 0.5);
     assert_eq!(cluster.user_rows_learning_rate, 1e-1);
     assert_eq!(training(&config, "vanilla-dpo").epochs, 7);
     assert_eq!(cluster.epochs, 2);
-    set(&mut preset, "training.epochs=3").unwrap();
-    assert_eq!(training(&preset.config().unwrap(), "vanilla-dpo").epochs, 3);
+    set(&mut mine, "training.epochs=4").unwrap();
+    assert_eq!(training(&mine.config().unwrap(), "vanilla-dpo").epochs, 4);
 }
 
 #[test]
 fn unknown_keys_are_refused_by_name() {
-    let refused = |text: &str| set(&mut tiny(), text).unwrap_err().to_string();
+    let refused = |text: &str| set(&mut preset(), text).unwrap_err().to_string();
     for (text, needles) in [
         ("training.epoch=3", ["--set training.epoch=3", "`epoch`"]),
         ("systems.sft.training.epoch=3", ["system `sft`", "`epoch`"]),
@@ -123,7 +126,7 @@ fn unknown_keys_are_refused_by_name() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("mine.toml: line 40 (`epoch = 2`)"),
+        message.contains("mine.toml: line 23 (`epoch = 2`)"),
         "{message}"
     );
     let own = "training = { users_learning_rate = 2e-2";
@@ -146,9 +149,9 @@ fn unknown_keys_are_refused_by_name() {
 
 #[test]
 fn a_refused_setting_changes_nothing() {
-    let mut preset = tiny();
-    set(&mut preset, "training.epochs=many").unwrap_err();
-    assert_eq!(preset.config().unwrap(), tiny().config().unwrap());
+    let mut mine = preset();
+    set(&mut mine, "training.epochs=many").unwrap_err();
+    assert_eq!(mine.config().unwrap(), preset().config().unwrap());
 }
 
 #[test]
@@ -167,10 +170,10 @@ fn a_system_with_a_loss_of_its_own_takes_over_no_keys_of_another() {
 
 #[test]
 fn what_a_run_writes_down_is_what_it_used() {
-    let mut preset = tiny();
-    set(&mut preset, "training.epochs=5").unwrap();
-    set(&mut preset, "systems.sft.sampling.temperature=0.1").unwrap();
-    let used = preset.config().unwrap();
+    let mut mine = preset();
+    set(&mut mine, "training.epochs=5").unwrap();
+    set(&mut mine, "systems.sft.sampling.temperature=0.1").unwrap();
+    let used = mine.config().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
     fs::write(&path, toml::to_string_pretty(&used).unwrap()).unwrap();
@@ -179,20 +182,20 @@ fn what_a_run_writes_down_is_what_it_used() {
 
 #[test]
 fn a_model_takes_the_place_of_the_tiny_one() {
-    let mut preset = tiny();
-    assert!(preset.config().unwrap().tiny.is_some());
-    set(&mut preset, "model.source=models/mine").unwrap();
-    let config = preset.config().unwrap();
+    let mut mine = preset();
+    assert!(mine.config().unwrap().tiny.is_some());
+    set(&mut mine, "model.source=models/mine").unwrap();
+    let config = mine.config().unwrap();
     assert_eq!(config.model.source, "models/mine");
     assert!(config.tiny.is_none());
 }
 
 #[test]
 fn flags_about_users_reach_every_user_model_they_are_about() {
-    let mut preset = tiny();
-    preset.set_users("user_tokens", 3);
-    preset.without_generic();
-    let config = preset.config().unwrap();
+    let mut mine = preset();
+    mine.set_users("user_tokens", 3);
+    mine.without_generic();
+    let config = mine.config().unwrap();
     let users = |name| system(&config, name).users.clone();
     assert_eq!(users("vanilla-dpo"), None);
     let [individual, cluster] = ["pdpo-individual", "pdpo-cluster"].map(|n| users(n).unwrap());
@@ -202,12 +205,12 @@ fn flags_about_users_reach_every_user_model_they_are_about() {
 
 #[test]
 fn the_room_for_soft_tokens_does_not_depend_on_the_systems_chosen() {
-    let mut preset = tiny();
-    preset.choose(&["vanilla-dpo".into()]).unwrap();
-    let config = preset.config().unwrap();
+    let mut mine = preset();
+    mine.choose(&["vanilla-dpo".into()]).unwrap();
+    let config = mine.config().unwrap();
     assert_eq!(config.systems.len(), 1);
     assert_eq!(config.user_tokens(), 10);
-    let error = preset.choose(&["dpo".into()]).unwrap_err().to_string();
+    let error = mine.choose(&["dpo".into()]).unwrap_err().to_string();
     assert!(
         error.contains("`systems` is dpo, expected some of sft, vanilla-dpo"),
         "{error}"
@@ -216,10 +219,10 @@ fn the_room_for_soft_tokens_does_not_depend_on_the_systems_chosen() {
 
 #[test]
 fn the_key_of_a_judge_is_looked_for_where_help_says() {
-    let mut preset = tiny();
-    assert_eq!(preset.config().unwrap().judge, None);
-    set(&mut preset, "judge.url=http://localhost:1/v1").unwrap();
-    let judge = preset.config().unwrap().judge.unwrap();
+    let mut mine = preset();
+    assert_eq!(mine.config().unwrap().judge, None);
+    set(&mut mine, "judge.url=http://localhost:1/v1").unwrap();
+    let judge = mine.config().unwrap().judge.unwrap();
     assert_eq!(judge.key_env.as_deref(), Some("JUDGE_API_KEY"));
 }
 
@@ -233,9 +236,9 @@ fn settings_that_no_training_could_have_are_refused_for_every_system() {
             "systems.pdpo-cluster.training.gradient_checkpointing",
         ),
     ] {
-        let mut preset = tiny();
-        set(&mut preset, text).unwrap();
-        let message = preset.config().unwrap().validate().unwrap_err().to_string();
+        let mut mine = preset();
+        set(&mut mine, text).unwrap();
+        let message = mine.config().unwrap().validate().unwrap_err().to_string();
         assert!(message.contains(needle), "{message}");
     }
 }
