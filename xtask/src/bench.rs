@@ -62,9 +62,9 @@ pub struct TrlArgs {
 }
 
 impl TrlArgs {
-    /// `bench` runs in the workspace's root.
+    /// `speed` runs in the workspace's root.
     fn command(&self, here: &Path, python: &Path, model: &Path, work: &Path) -> Cargo {
-        let mut cargo = Cargo::release("run").args(["--bin", "bench", "--", "speed"]);
+        let mut cargo = Cargo::release("run").args(["--bin", "speed", "--"]);
         for path in &self.data {
             cargo = cargo.arg("--data").arg(here.join(path));
         }
@@ -107,7 +107,7 @@ pub fn run(against: &Against) -> Result<ExitCode, Box<dyn Error>> {
 /// A Python with the packages of `requirements.txt` and, where it builds, of `llama_cpp.txt`, in `folder`; installed anew
 /// where they have changed.
 fn python(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let lists = cargo::root().join("crates/bench/python");
+    let lists = cargo::root().join("crates/speed/python");
     let [requirements, llama_cpp] =
         ["requirements.txt", "llama_cpp.txt"].map(|name| lists.join(name));
     let wanted = fs::read_to_string(&requirements)? + &fs::read_to_string(&llama_cpp)?;
@@ -176,21 +176,21 @@ mod tests {
         let Against::Trl(args) = Line::try_parse_from(words).expect("a command").against;
         let [here, python, model, work] = ["/h", "p", "m", "w"].map(Path::new);
         let command = args.command(here, python, model, work).to_string();
-        let common = format!("{} --bin bench -- ", Cargo::release("run"));
-        command.strip_prefix(&common).expect("bench").to_owned()
+        let common = format!("{} --bin speed -- ", Cargo::release("run"));
+        command.strip_prefix(&common).expect("speed").to_owned()
     }
 
     #[test]
-    fn without_flags_bench_decides() {
-        let expected = "speed --python p --model m --work w";
+    fn without_flags_speed_decides() {
+        let expected = "--python p --model m --work w";
         assert_eq!(command("trl"), expected);
     }
 
     #[cfg(unix)]
     #[test]
-    fn every_flag_reaches_bench_and_paths_are_seen_from_the_root() {
+    fn every_flag_reaches_speed_and_paths_are_seen_from_the_root() {
         let line = "trl --data a /b --only vanilla,pdpo --rounds 5 --steps 2 --batch 8 --dtype bfloat16 --json x/s.json";
-        let expected = "speed --data /h/a --data /b --python p --model m --work w --only vanilla,pdpo --rounds 5 \
+        let expected = "--data /h/a --data /b --python p --model m --work w --only vanilla,pdpo --rounds 5 \
                         --steps 2 --batch 8 --dtype bfloat16 --json /h/x/s.json";
         assert_eq!(command(line), expected);
     }

@@ -41,6 +41,7 @@ fn entry(asset: &Asset) -> String {
 
 /// Why an asset could not be fetched, and the way out.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FetchError {
     #[error("datasets/assets.toml: {0}")]
     Manifest(#[from] toml::de::Error),

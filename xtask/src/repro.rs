@@ -12,6 +12,9 @@ use crate::cargo::{self, Cargo};
 use crate::fetch;
 use common::{Common, existing, text};
 
+/// How long a first build takes; README.md says the same.
+const FIRST_BUILD: &str = "about ten minutes on two cores";
+
 /// The experiments of the paper.
 #[derive(clap::Subcommand)]
 pub enum Experiment {
@@ -25,7 +28,7 @@ pub enum Experiment {
 /// Trains the SFT model, vanilla DPO, P-DPO individualised and P-DPO cluster-based, and compares them on
 /// held-out comparisons.
 ///
-/// Presets, with times on two CPU cores after the build (the first build takes about a quarter of an hour):
+/// Presets, with times on two CPU cores after the build:
 ///   tiny   a tiny Llama made in the run, mini data, no download; about 3 minutes
 ///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data; about 9 minutes,
 ///          on the real TL;DR files about an hour
@@ -36,6 +39,7 @@ pub enum Experiment {
 ///   cargo xtask repro tldr --preset small           the same with a real language model
 ///   cargo xtask repro tldr --data DIR --stats       what is in your comparison files
 ///   cargo xtask repro tldr --preset small --data DIR --policies all --out runs/real
+///   cargo xtask repro tldr --set training.learning_rate=1e-4 --out runs/slower
 #[derive(clap::Args, Default)]
 #[command(verbatim_doc_comment)]
 pub struct TldrArgs {
@@ -105,13 +109,23 @@ pub struct PrismArgs {
 #[derive(clap::Args, Default)]
 struct Judge {
     /// An OpenAI-compatible endpoint that judges pairs of responses.
-    #[arg(long, value_name = "URL", requires = "judge_model")]
+    #[arg(
+        long,
+        help_heading = "Judge",
+        value_name = "URL",
+        requires = "judge_model"
+    )]
     judge_url: Option<String>,
     /// The model that judges.
-    #[arg(long, value_name = "NAME", requires = "judge_url")]
+    #[arg(
+        long,
+        help_heading = "Judge",
+        value_name = "NAME",
+        requires = "judge_url"
+    )]
     judge_model: Option<String>,
     /// At most so many calls of the judge.
-    #[arg(long, value_name = "N", requires = "judge_url")]
+    #[arg(long, help_heading = "Judge", value_name = "N", requires = "judge_url")]
     judge_calls: Option<usize>,
 }
 
@@ -197,9 +211,7 @@ pub fn run(experiment: Experiment) -> Result<ExitCode, Box<dyn Error>> {
     } else {
         None
     };
-    eprintln!(
-        "Building in release mode (about a quarter of an hour the first time, then seconds)."
-    );
+    eprintln!("Building in release mode ({FIRST_BUILD} the first time, then seconds).");
     Ok(experiment.command(fetched).with_huge_pages().take_over()?)
 }
 

@@ -21,10 +21,9 @@ const fn example(name: &'static str, args: &'static [&'static str]) -> Example {
 const EXAMPLES: &[Example] = &[
     // pref-data
     example("load", &["datasets/mini/tldr.jsonl"]),
-    example("make_mini_prism", &["target/examples-out/prism"]),
-    example("make_mini_psoups", &["target/examples-out/psoups"]),
-    example("make_mini_tldr", &["target/examples-out/tldr.jsonl"]),
     example("stream", &["4"]),
+    // mini-data
+    example("make_mini_data", &["target/examples-out/mini"]),
     // pdpo-loss
     example("dpo_on_numbers", &[]),
     // user-model
@@ -33,6 +32,7 @@ const EXAMPLES: &[Example] = &[
     example("generate", &[]),
     example("inspect_model", &[]),
     // trainer
+    example("own_loss", &[]),
     example("train_two_users", &[]),
     // judge
     example("judge_two_texts", &[]),

@@ -3,17 +3,18 @@
 //! Every number in it is made up: it shows what a report looks like, not what a model can do.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::PathBuf;
 
 use bench::report::{
-    self, Accuracy, ByGroup, CurvePoint, Data, Difference, Environment, Estimate, MeanSe, Model,
-    RatioBand, Report, ReportError, Response, Sample, Setting, SplitCounts, System, Trainable,
-    UserInfo, Verdict, Yardstick,
+    self, Accuracy, ByGroup, Claim, CurvePoint, Data, Difference, Document, Environment, Estimate,
+    MeanSe, Model, RatioBand, Report, Response, Sample, Setting, SplitCounts, System, Trainable,
+    UserInfo, Yardstick,
 };
 
 const MINORITY: [usize; 3] = [4, 5, 6];
 
-fn main() -> Result<(), ReportError> {
+fn main() -> Result<(), Box<dyn Error>> {
     let dir = PathBuf::from(
         std::env::args()
             .nth(1)
@@ -21,7 +22,7 @@ fn main() -> Result<(), ReportError> {
     );
     let report = demo();
     report::write(&dir, &report)?;
-    show(&report::terminal::render(&report));
+    show(&Document::of(&report).terminal());
     show(&format!("wrote {}\n", dir.join("report.html").display()));
     Ok(())
 }
@@ -37,6 +38,7 @@ fn demo() -> Report {
     let cluster = made_up("pdpo-cluster", [0.96, 0.92], [23.9, 3.8, 20.6], 0.64);
     Report {
         experiment: "tldr".into(),
+        title: "TL;DR".into(),
         preset: "demo".into(),
         seed: 1,
         population_seed: Some(123),
@@ -49,7 +51,7 @@ fn demo() -> Report {
         },
         systems: vec![sft(), vanilla, individual, cluster],
         yardsticks: yardsticks(),
-        verdicts: verdicts(),
+        claims: claims(),
         settings: [
             ("T_u", "10"),
             ("alpha", "0.5"),
@@ -253,14 +255,14 @@ fn yardsticks() -> BTreeMap<String, Yardstick> {
     .into()
 }
 
-fn verdicts() -> BTreeMap<String, Verdict> {
+fn claims() -> BTreeMap<String, Claim> {
     let short = "minority users' responses have 2.4 words on average, the majority's 24.6 (ratio 0.10, at most 0.50 is asked); \
                  38 % of the minority's are empty.";
     let generic = "generic accuracy 0.650 against 0.660 of vanilla DPO (difference 0.010, at most 0.050 is asked); \
                    20.1 words against 21.0.";
     [
-        ("e1".into(), Verdict::new(true, short)),
-        ("e2".into(), Verdict::new(true, generic)),
+        ("e1".into(), Claim::new(true, short)),
+        ("e2".into(), Claim::new(true, generic)),
     ]
     .into()
 }

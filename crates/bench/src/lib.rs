@@ -2,12 +2,16 @@
 
 pub mod config;
 pub mod experiment;
-pub mod measure;
-pub mod prism;
-pub mod psoups;
 pub mod report;
-pub mod speed;
-pub mod text;
-pub mod tiny;
-pub mod tldr;
-pub mod verdicts;
+
+mod claims;
+mod measure;
+mod prism;
+mod psoups;
+mod text;
+mod tiny;
+mod tldr;
+
+pub use prism::PrismConfig;
+pub use psoups::PsoupsConfig;
+pub use tldr::TldrConfig;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use trainer::metrics::Line;
 
-use crate::report::{Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, RatioBand, stats};
+use crate::report::{Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, RatioBand};
 
 /// The groups.
 pub const MAJORITY: &str = "majority";
@@ -31,13 +31,11 @@ pub type Users = BTreeMap<String, String>;
 pub fn accuracy(cases: &[Case], correct: &[bool], bands: &[f64]) -> Accuracy {
     let rows: Vec<(&Case, bool)> = cases.iter().zip(correct.iter().copied()).collect();
     let pooled = |keep: &dyn Fn(&Case) -> bool| {
-        let kept: Vec<bool> = rows
-            .iter()
-            .filter(|(c, _)| keep(c))
-            .map(|(_, ok)| *ok)
-            .collect();
-        let correct = kept.iter().filter(|ok| **ok).count() as u64;
-        Estimate::proportion(correct, kept.len() as u64)
+        let chosen = rows.iter().filter(|(case, _)| keep(case));
+        let (correct, all) = chosen.fold((0, 0), |(correct, all), (_, ok)| {
+            (correct + u64::from(*ok), all + 1)
+        });
+        Estimate::proportion(correct, all)
     };
     let top = pooled(&|c| c.seen);
     let generic = pooled(&|c| !c.seen);
@@ -70,8 +68,8 @@ pub fn accuracy(cases: &[Case], correct: &[bool], bands: &[f64]) -> Accuracy {
     }
 }
 
-fn interval(estimate: &Estimate) -> Option<stats::Interval> {
-    Some(stats::Interval {
+fn interval(estimate: &Estimate) -> Option<statistics::Interval> {
+    Some(statistics::Interval {
         low: estimate.low?,
         high: estimate.high?,
     })
@@ -118,7 +116,7 @@ pub fn by_group(
     }
     let means: BTreeMap<Option<&str>, f64> = of_user
         .into_iter()
-        .filter_map(|(user, values)| Some((user, stats::mean(&values)?)))
+        .filter_map(|(user, values)| Some((user, statistics::mean(&values)?)))
         .collect();
     let group = |group: &str| {
         let values: Vec<f64> = means
@@ -126,7 +124,7 @@ pub fn by_group(
             .filter(|(user, _)| user.is_some_and(|u| users.get(u).is_some_and(|g| g == group)))
             .map(|(_, mean)| *mean)
             .collect();
-        stats::mean(&values)
+        statistics::mean(&values)
     };
     ByGroup {
         majority: group(MAJORITY),

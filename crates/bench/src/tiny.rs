@@ -1,4 +1,4 @@
-//! A tiny Llama made in the run: a BPE tokenizer and a model from scratch, both trained on the training posts.
+//! A tiny model made in the run: a BPE tokenizer and a model from scratch, both trained on the training posts.
 //!
 //! It stands in for a pre-trained model where nothing is to be downloaded. It is written as a Hugging Face directory, so
 //! that the adapters trained on it mean something.
@@ -6,7 +6,7 @@
 use trainer::burn::tensor::Device;
 use trainer::config::{Dtype, SftConfig, TrainingSection};
 use trainer::dataset::Dataset;
-use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
+use trainer::llm_backbone::config::{ModelConfig, Sizes};
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::{WeightError, write_safetensors};
 use trainer::llm_backbone::{LoraConfig, Model};
@@ -50,19 +50,19 @@ pub fn make(
             .with_eos(EOS)?
             .with_bos_in_front()?;
         tokenizer.save(dir)?;
-        let llama = llama_config(config, &tokenizer);
-        llama
+        let shape = model_shape(config, &tokenizer);
+        shape
             .validate(&dir.join("config.json"))
             .map_err(WeightError::from)?;
         let formatter = Formatter::new(tokenizer, prompt.clone(), user_tokens)?;
         let dataset = Dataset::new(train, &formatter)?;
-        dataset.check_context(user_tokens, llama.max_positions())?;
-        let model = Model::random(&llama, seed, device)?.trainable();
+        dataset.check_context(user_tokens, shape.max_positions())?;
+        let model = Model::random(&shape, seed, device)?.trainable();
         let key = settings.to_string();
         let model = fine_tune(model, &dataset, &config.sft, stage, &key, monitor)?;
         write_safetensors(dir.join("model.safetensors"), model.export())?;
         let path = dir.join("config.json");
-        let text = serde_json::to_string_pretty(&llama.to_hf_json())
+        let text = serde_json::to_string_pretty(&shape.to_hf_json())
             .map_err(|e| TrainError::format(&path, e))?;
         files::replace_file(&path, text)?;
         stage::mark_done(dir, &settings)?;
@@ -113,24 +113,23 @@ fn texts(train: &[Comparison]) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-fn llama_config(config: &TinyConfig, tokenizer: &Tokenizer) -> ModelConfig {
-    ModelConfig::Llama(LlamaConfig {
-        vocab_size: tokenizer.vocab_size(),
-        hidden_size: config.hidden_size,
-        intermediate_size: config.intermediate_size,
-        num_hidden_layers: config.num_hidden_layers,
-        num_attention_heads: config.num_attention_heads,
-        num_key_value_heads: config.num_key_value_heads,
-        head_dim: config
-            .hidden_size
-            .checked_div(config.num_attention_heads)
-            .unwrap_or(0),
-        rms_norm_eps: 1e-5,
-        rope_theta: 10000.0,
-        rope_scaling: None,
-        max_position_embeddings: config.max_position_embeddings,
-        tie_word_embeddings: true,
-        bos_token_id: tokenizer.bos(),
-        eos_token_ids: tokenizer.eos().into_iter().collect(),
-    })
+fn model_shape(config: &TinyConfig, tokenizer: &Tokenizer) -> ModelConfig {
+    ModelConfig::from_scratch(
+        Sizes {
+            vocab_size: tokenizer.vocab_size(),
+            hidden_size: config.hidden_size,
+            num_layers: config.num_hidden_layers,
+            num_heads: config.num_attention_heads,
+            num_kv_heads: config.num_key_value_heads,
+            head_dim: config
+                .hidden_size
+                .checked_div(config.num_attention_heads)
+                .unwrap_or(0),
+            max_positions: config.max_position_embeddings,
+            ties_embeddings: true,
+            bos_token_id: tokenizer.bos(),
+            eos_token_ids: tokenizer.eos().into_iter().collect(),
+        },
+        config.intermediate_size,
+    )
 }

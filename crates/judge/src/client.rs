@@ -60,7 +60,7 @@ impl JudgeClient {
     /// # Errors
     /// As [`JudgeClient::new`].
     pub fn with_key(config: JudgeConfig, key: Option<&str>) -> Result<Self, JudgeError> {
-        config.check()?;
+        config.validate()?;
         let key = key.map(Key::new).transpose()?.flatten();
         Ok(Self {
             endpoint: Endpoint::new(&config, key)?,
@@ -84,12 +84,12 @@ impl JudgeClient {
     }
 
     /// The name of a question in the cache.
-    pub fn key(&self, messages: &[Message]) -> String {
+    pub(crate) fn key(&self, messages: &[Message]) -> String {
         cache::key(&self.config, messages)
     }
 
     /// The answer from the cache, if there is one.
-    pub fn cached(&self, messages: &[Message]) -> Option<Answer> {
+    pub(crate) fn cached(&self, messages: &[Message]) -> Option<Answer> {
         self.cache.as_ref()?.get(&self.key(messages))
     }
 

@@ -91,7 +91,7 @@ impl JudgeConfig {
     ///
     /// # Errors
     /// [`JudgeError::Config`] with the first setting that cannot be used.
-    pub fn check(&self) -> Result<(), JudgeError> {
+    pub fn validate(&self) -> Result<(), JudgeError> {
         endpoint(&self.url)?;
         if self.model.trim().is_empty() {
             return refuse("model", "found nothing, expected a model's name".into());
@@ -202,7 +202,7 @@ mod tests {
         let with = |change: fn(&mut JudgeConfig)| {
             let mut config = JudgeConfig::new("http://a/v1", "m");
             change(&mut config);
-            config.check().map_err(|error| error.to_string())
+            config.validate().map_err(|error| error.to_string())
         };
         assert_eq!(with(|_| ()), Ok(()));
         for (change, key) in [

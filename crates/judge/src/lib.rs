@@ -9,29 +9,28 @@
 //!
 //! Nothing here knows of models, tensors or data sets.
 
-pub mod backoff;
-pub mod bootstrap;
-pub mod cache;
-pub mod client;
-pub mod config;
-pub mod error;
-pub mod evaluate;
-pub mod outcome;
-pub mod prompt;
-pub mod verdict;
-pub mod win_rates;
-
+mod backoff;
+mod cache;
 mod chat;
+mod client;
+mod config;
 mod counts;
+mod error;
+mod evaluate;
 mod http;
+mod outcome;
+mod prompt;
+mod verdict;
+mod win_rates;
 
 pub use chat::Message;
 pub use client::{Answer, JudgeClient};
 pub use config::{JudgeConfig, TokensKey};
+pub use counts::Counts;
 pub use error::JudgeError;
 pub use evaluate::judge_all;
 pub use minijinja::Value;
 pub use outcome::{Item, Outcome, Places, Unjudged, Unparsable};
 pub use prompt::PromptFile;
-pub use verdict::{Choice, Labels, Position, Verdict};
-pub use win_rates::{Counts, Estimate, UserRates, WinRates};
+pub use verdict::{Position, Verdict};
+pub use win_rates::{Estimate, UserRates, WinRates};

@@ -83,7 +83,7 @@ impl PromptFile {
             message,
         };
         let layout: Layout = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        layout.verdict.check().map_err(wrong)?;
+        layout.verdict.validate().map_err(wrong)?;
         let mut names = layout.fields.iter().chain(&layout.optional);
         if let Some(name) = names.find(|name| GIVEN.contains(&name.as_str())) {
             return Err(wrong(format!(
@@ -103,13 +103,8 @@ impl PromptFile {
     }
 
     /// The words of its verdicts.
-    pub fn labels(&self) -> &Labels {
+    pub(crate) fn labels(&self) -> &Labels {
         &self.labels
-    }
-
-    /// The fields that every item needs.
-    pub fn fields(&self) -> &[String] {
-        &self.fields
     }
 
     /// The messages for an item. Fields that no template uses are ignored.

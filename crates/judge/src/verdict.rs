@@ -67,7 +67,7 @@ impl Default for Position {
 
 impl Position {
     /// The orders to ask in: `true` where ours is shown first.
-    pub fn orders(self, user: &str, id: &str) -> &'static [bool] {
+    pub(crate) fn orders(self, user: &str, id: &str) -> &'static [bool] {
         let Self::Seeded(seed) = self else {
             return &[true, false];
         };
@@ -103,7 +103,7 @@ impl Labels {
     ///
     /// # Errors
     /// What was found and what was expected.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn validate(&self) -> Result<(), String> {
         let named = [
             ("marker", &self.marker),
             ("first", &self.first),

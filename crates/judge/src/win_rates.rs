@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use statistics::{Bootstrap, population_standard_error};
 
-use crate::bootstrap::Bootstrap;
-pub use crate::counts::Counts;
+use crate::counts::Counts;
 use crate::verdict::Verdict;
 
 /// A figure, how sure it is, and where it would lie with other users.
@@ -16,9 +16,9 @@ pub struct Estimate {
     /// Population standard deviation over users / sqrt(users), as in the paper. None for a figure over samples, or with
     /// fewer than two users.
     pub standard_error: Option<f64>,
-    /// The 2.5th percentile of the bootstrap over users; none with fewer than two users.
+    /// The lower end of the 95 % bootstrap over users; none with fewer than two users.
     pub low: Option<f64>,
-    /// The 97.5th percentile.
+    /// The upper end.
     pub high: Option<f64>,
 }
 
@@ -132,21 +132,13 @@ fn estimates(users: &[Counts], bootstrap: Bootstrap) -> [Estimate; 5] {
     let intervals = bootstrap.intervals(users, figures);
     std::array::from_fn(|figure| Estimate {
         value: values[figure],
-        standard_error: OF_A_USER[figure].and_then(|of| standard_error(users.iter().map(of))),
-        low: intervals.map(|intervals| intervals[figure].0),
-        high: intervals.map(|intervals| intervals[figure].1),
+        standard_error: OF_A_USER[figure].and_then(|of| {
+            let values: Vec<f64> = users.iter().map(of).collect();
+            population_standard_error(&values)
+        }),
+        low: intervals.map(|intervals| intervals[figure].low),
+        high: intervals.map(|intervals| intervals[figure].high),
     })
-}
-
-/// Population standard deviation / sqrt(count); none with fewer than two values.
-fn standard_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> Option<f64> {
-    let count = values.len();
-    if count < 2 {
-        return None;
-    }
-    let mean = values.clone().sum::<f64>() / count as f64;
-    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count as f64;
-    Some((variance / count as f64).sqrt())
 }
 
 #[cfg(test)]

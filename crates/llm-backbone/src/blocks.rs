@@ -2,31 +2,24 @@
 
 use burn::tensor::{Bool, Int, Tensor};
 
-use crate::attention::bias_from_visible;
+use crate::attention::Context;
 use crate::cache::KvCache;
-use crate::linear::cast_if_needed;
-use crate::model::{Architecture, Model};
-use crate::rope::RopeRows;
+use crate::matrix::cast_if_needed;
+use crate::model::Model;
 
 /// The blocks of a model on one batch. `norm(block(n - 1, ... block(0, enter(x))))` is [`Model::forward`] of `x`.
 #[derive(Debug)]
 pub struct Blocks<'a> {
     model: &'a Model,
-    rope: RopeRows,
-    bias: Tensor<4>,
+    context: Context,
 }
 
 impl Model {
     /// The blocks on a batch; `positions` and `visible` as in [`ModelInput`](crate::ModelInput).
     pub fn blocks(&self, positions: Tensor<2, Int>, visible: Tensor<4, Bool>) -> Blocks<'_> {
-        let rope = match &self.arch {
-            Architecture::Llama(m) => m.rope(positions),
-            Architecture::GptJ(m) => m.rope(positions),
-        };
         Blocks {
+            context: Context::new(self.decoder().rope(), positions, visible),
             model: self,
-            rope,
-            bias: bias_from_visible(visible),
         }
     }
 }
@@ -34,7 +27,7 @@ impl Model {
 impl Blocks<'_> {
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.model.config().num_layers()
+        self.model.config().sizes().num_layers
     }
 
     /// Embeddings `[batch, seq, d]` as the first block takes them, `[batch * seq, d]`.
@@ -58,17 +51,11 @@ impl Blocks<'_> {
         x: Tensor<2>,
         cache: Option<&mut KvCache>,
     ) -> Tensor<2> {
-        match &self.model.arch {
-            Architecture::Llama(m) => m.block(i, x, &self.rope, &self.bias, cache),
-            Architecture::GptJ(m) => m.block(i, x, &self.rope, &self.bias, cache),
-        }
+        self.model.decoder().block(i, x, &self.context, cache)
     }
 
     /// The final norm.
     pub fn norm(&self, x: Tensor<2>) -> Tensor<2> {
-        match &self.model.arch {
-            Architecture::Llama(m) => m.norm.forward(x),
-            Architecture::GptJ(m) => m.ln_f.forward(x),
-        }
+        self.model.decoder().norm(x)
     }
 }

@@ -69,10 +69,10 @@ impl ChatTemplate {
         })
     }
 
-    /// Sets the date that `strftime_now` tells (seconds since 1970, UTC), so that a rendering can be repeated. Without it,
-    /// it is the time at which the template was compiled.
+    /// Sets the time that `strftime_now` tells (seconds since 1970; it is shown in UTC), so that a rendering can be
+    /// repeated. Without it, it is the time at which the template was compiled.
     #[must_use]
-    pub fn at_time(mut self, unix_seconds: u64) -> Self {
+    pub fn with_clock(mut self, unix_seconds: u64) -> Self {
         functions::add(&mut self.environment, unix_seconds);
         self
     }

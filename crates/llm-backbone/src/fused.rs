@@ -1,6 +1,6 @@
 //! Operations that pass over activations once where burn's building blocks pass over them several times.
 //!
-//! Softmax over masked scores, the gated unit of Llama's feed-forward, RMS norm and rotary positions are one node each in
+//! Softmax over masked scores, the gated unit of feed-forward layers, RMS norm and rotary positions are one node each in
 //! the graph, with a backward pass of its own that keeps less in memory than a chain of small operations would. On the
 //! CPU they run as vectorised loops; elsewhere they are composed of burn's operations.
 

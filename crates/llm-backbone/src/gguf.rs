@@ -63,6 +63,11 @@ impl GgufFile {
         &self.tensors
     }
 
+    /// The tensor of a GGUF name, if there is one.
+    pub(crate) fn tensor(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.iter().find(|tensor| tensor.name == name)
+    }
+
     /// Reads one tensor's data, dequantised, in row-major order.
     ///
     /// # Errors

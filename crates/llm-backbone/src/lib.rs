@@ -1,5 +1,5 @@
-//! Llama and GPT-J on burn for people who train small things on top of them: soft prompts, LoRA, packed rows with
-//! arbitrary masks, a key/value cache, and sampling.
+//! Language models on burn for people who train small things on top of them: soft prompts, LoRA, packed rows with
+//! arbitrary masks, a key/value cache, and sampling. `family.rs` lists the model families.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,25 +14,30 @@
 //! # }
 //! ```
 
-pub mod attention;
+mod attention;
 pub mod blocks;
 pub mod cache;
 pub mod chat;
 pub mod config;
 pub mod device;
+mod family;
 mod fused;
 pub mod generate;
 pub mod gguf;
-pub mod gptj;
-pub mod linear;
-pub mod llama;
+mod linear;
+mod loader;
 mod log_probs;
 pub mod lora;
+pub mod matrix;
 mod memory;
+mod mlp;
 pub mod model;
+mod norm;
+mod parts;
 pub mod peft;
 mod random;
-pub mod rope;
+mod registry;
+mod rope;
 pub mod sampling;
 pub mod soft_prompt;
 pub mod stored;

@@ -4,7 +4,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 
 use crate::fused::normalise;
-use crate::linear::cast_if_needed;
+use crate::matrix::cast_if_needed;
 use crate::model::Model;
 
 /// Positions whose logits are in memory at a time.

@@ -12,8 +12,9 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::linear::{Embedding, Layer, Linear, cast_if_needed};
+use crate::matrix::cast_if_needed;
 use crate::model::{Model, host};
+use crate::parts::{Adaptable, Part};
 use crate::random::{fnv1a, named_rng, normal};
 
 /// Which layers get an adapter.
@@ -64,7 +65,7 @@ impl Default for LoraConfig {
 const RANKS: RangeInclusive<usize> = 1..=65_536;
 
 impl LoraConfig {
-    fn check(&self) -> Result<(), LoraError> {
+    fn validate(&self) -> Result<(), LoraError> {
         let error = |key, found: String, expected| {
             Err(LoraError::Config {
                 key,
@@ -188,24 +189,24 @@ struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    fn new(module: String, layer: Layer<'a>, device: Device) -> Self {
-        match layer {
-            Layer::Linear(Linear { weight, lora, .. }) => {
-                let [d_out, d_in] = weight.shape();
+    fn new(module: Adaptable<'a>, device: Device) -> Self {
+        match module {
+            Adaptable::Linear(linear) => {
+                let [d_out, d_in] = linear.weight.shape();
                 Self {
-                    module,
+                    module: linear.name.clone(),
                     embedding: false,
                     shape: [d_in, d_out],
                     device,
-                    lora,
+                    lora: &mut linear.lora,
                 }
             }
-            Layer::Embedding(Embedding { weight, lora }) => Self {
-                module,
+            Adaptable::Embedding(embedding) => Self {
+                module: embedding.name.clone(),
                 embedding: true,
-                shape: weight.shape(),
+                shape: embedding.weight.shape(),
                 device,
-                lora,
+                lora: &mut embedding.lora,
             },
         }
     }
@@ -217,19 +218,6 @@ impl<'a> Slot<'a> {
                 let prefix = self.module.strip_suffix(n.as_str());
                 prefix.is_some_and(|p| p.is_empty() || p.ends_with('.'))
             }),
-        }
-    }
-
-    /// The names of the two factors in a PEFT file.
-    fn peft_names(&self) -> [String; 2] {
-        let p = format!("base_model.model.{}", self.module);
-        if self.embedding {
-            [
-                format!("{p}.lora_embedding_A"),
-                format!("{p}.lora_embedding_B"),
-            ]
-        } else {
-            [format!("{p}.lora_A.weight"), format!("{p}.lora_B.weight")]
         }
     }
 
@@ -268,13 +256,37 @@ impl<'a> Slot<'a> {
     }
 }
 
+/// The names of the two factors of a module in a PEFT file.
+fn peft_names(module: &str, embedding: bool) -> [String; 2] {
+    let names = match embedding {
+        true => ["lora_embedding_A", "lora_embedding_B"],
+        false => ["lora_A.weight", "lora_B.weight"],
+    };
+    names.map(|name| format!("base_model.model.{module}.{name}"))
+}
+
 impl Model {
     fn slots(&mut self) -> Vec<Slot<'_>> {
         let device = self.device();
-        self.layers()
+        self.adaptable()
             .into_iter()
-            .map(|(module, layer)| Slot::new(module, layer, device.clone()))
+            .map(|module| Slot::new(module, device.clone()))
             .collect()
+    }
+
+    /// The adapters, each with the names of its factors in a PEFT file.
+    fn adapters(&self) -> impl Iterator<Item = ([String; 2], &Lora)> {
+        self.parts().into_iter().filter_map(|part| match part {
+            Part::Linear(linear) => {
+                let lora = linear.lora.as_ref()?;
+                Some((peft_names(&linear.name, false), lora))
+            }
+            Part::Embedding(embedding) => {
+                let lora = embedding.lora.as_ref()?;
+                Some((peft_names(&embedding.name, true), lora))
+            }
+            _ => None,
+        })
     }
 
     fn wanted_slots(&mut self, config: &LoraConfig) -> Result<Vec<Slot<'_>>, LoraError> {
@@ -293,7 +305,7 @@ impl Model {
     /// # Errors
     /// A rank of zero, a dropout outside `[0, 1)`, or targets that match nothing.
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
-        config.check()?;
+        config.validate()?;
         let mut model = self.frozen();
         for mut slot in model.wanted_slots(config)? {
             let (a, b) = slot.initial(config.rank, seed);
@@ -304,18 +316,13 @@ impl Model {
 
     /// The adapters as PEFT tensors: name, shape, values. `A` is `[r, d_in]` and `B` is `[d_out, r]`.
     pub fn adapter_tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
-        let mut model = self.clone();
-        let mut tensors = Vec::new();
-        for slot in model.slots() {
-            let names = slot.peft_names();
-            if let Some(lora) = slot.lora {
-                for (name, factor) in names.into_iter().zip([&lora.a, &lora.b]) {
-                    let value = factor.val().transpose();
-                    tensors.push((name, value.dims().to_vec(), host(value)));
-                }
-            }
-        }
-        tensors
+        let tensor = |(name, factor): (String, &Param<Tensor<2>>)| {
+            let value = factor.val().transpose();
+            (name, value.dims().to_vec(), host(value))
+        };
+        self.adapters()
+            .flat_map(|(names, lora)| names.into_iter().zip([&lora.a, &lora.b]).map(tensor))
+            .collect()
     }
 
     /// Attaches adapters with the given values, as [`Model::adapter_tensors`] returns them.
@@ -328,7 +335,7 @@ impl Model {
         origin: &str,
         tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
     ) -> Result<Self, LoraError> {
-        config.check()?;
+        config.validate()?;
         let mut tensors: BTreeMap<_, _> = tensors
             .into_iter()
             .map(|(name, shape, values)| (name, (shape, values)))
@@ -341,7 +348,7 @@ impl Model {
         let mut model = self.frozen();
         for mut slot in model.wanted_slots(config)? {
             let [d_in, d_out] = slot.shape;
-            let [a_name, b_name] = slot.peft_names();
+            let [a_name, b_name] = peft_names(&slot.module, slot.embedding);
             let mut take = |name: &str, rows: usize, columns: usize| {
                 let (shape, values) = tensors
                     .remove(name)
@@ -364,20 +371,14 @@ impl Model {
 
     /// Whether a training forward pass draws random numbers.
     pub fn has_dropout(&self) -> bool {
-        let mut model = self.clone();
-        let slots = model.slots();
-        let mut adapters = slots.iter().filter_map(|slot| slot.lora.as_ref());
-        adapters.any(|lora| lora.dropout.prob > 0.0)
+        self.adapters().any(|(_, lora)| lora.dropout.prob > 0.0)
     }
 
     /// The number of adapter weights.
     pub fn num_adapter_params(&self) -> usize {
-        let mut model = self.clone();
-        model
-            .slots()
-            .iter()
-            .filter_map(|slot| slot.lora.as_ref())
-            .map(|lora| lora.a.val().shape().num_elements() + lora.b.val().shape().num_elements())
+        let count = |factor: &Param<Tensor<2>>| factor.val().shape().num_elements();
+        self.adapters()
+            .map(|(_, lora)| count(&lora.a) + count(&lora.b))
             .sum()
     }
 }

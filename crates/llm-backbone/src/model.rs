@@ -1,32 +1,22 @@
-//! One type for both families: load, embed, forward, head.
+//! One type for all families: load, embed, forward, head.
 
 use std::path::Path;
 
-use burn::module::Module;
-use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+use burn::module::{Module, Param};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
-use crate::gptj::GptJ;
-use crate::linear::{Embedding, Layer, Linear, Matrix, Part, cast_if_needed};
-use crate::llama::Llama;
-use crate::random::{named_rng, normal};
+use crate::family::{Architecture, Decoder};
+use crate::loader::Loader;
+use crate::matrix::{Matrix, cast_if_needed};
+use crate::parts::{Adaptable, Part, Weight};
 use crate::weights::{WeightError, WeightSource};
-
-/// The architecture and its weights.
-#[derive(Module, Debug)]
-pub enum Architecture {
-    /// Llama and its relatives.
-    Llama(Llama),
-    /// GPT-J.
-    GptJ(GptJ),
-}
 
 /// A causal language model with its configuration.
 #[derive(Module, Debug)]
 pub struct Model {
-    /// The weights.
-    pub arch: Architecture,
+    architecture: Architecture,
     #[module(skip)]
     config: ModelConfig,
 }
@@ -59,7 +49,7 @@ pub enum Precision {
 
 impl Precision {
     /// The type of tensors that are not kept as stored.
-    fn dtype(self) -> DType {
+    pub(crate) fn dtype(self) -> DType {
         match self {
             Self::Dense(dtype) => dtype,
             Self::Stored => DType::F32,
@@ -70,106 +60,6 @@ impl Precision {
 impl From<DType> for Precision {
     fn from(dtype: DType) -> Self {
         Self::Dense(dtype)
-    }
-}
-
-/// Gives named weights as tensors of one type on one device.
-pub struct Weights<'a> {
-    from: Origin<'a>,
-    precision: Precision,
-    device: Device,
-}
-
-/// Where weights come from.
-enum Origin<'a> {
-    Files(&'a dyn WeightSource),
-    /// Initial values of a model that is made from scratch: a pure function of seed and name.
-    Random(u64),
-}
-
-impl<'a> Weights<'a> {
-    /// Reads from `source`.
-    pub fn new(source: &'a dyn WeightSource, precision: Precision, device: &Device) -> Self {
-        Self {
-            from: Origin::Files(source),
-            precision,
-            device: device.clone(),
-        }
-    }
-
-    fn tensor<const D: usize>(
-        &self,
-        name: &str,
-        shape: [usize; D],
-    ) -> Result<Tensor<D>, WeightError> {
-        let values = match self.from {
-            Origin::Files(source) => {
-                self.check(source, name, &shape)?;
-                source.read(name)?
-            }
-            Origin::Random(seed) => initial(name, &shape, seed),
-        };
-        let tensor = Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32));
-        Ok(cast_if_needed(tensor, self.precision.dtype()))
-    }
-
-    /// A vector `[d]`.
-    ///
-    /// # Errors
-    /// Missing, of another shape, or unreadable.
-    pub fn vector(&self, name: &str, d: usize) -> Result<Tensor<1>, WeightError> {
-        self.tensor(name, [d])
-    }
-
-    /// A matrix in the layout of the file.
-    ///
-    /// # Errors
-    /// Missing, of another shape, or unreadable.
-    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Matrix, WeightError> {
-        if let (Origin::Files(source), Precision::Stored) = (&self.from, self.precision) {
-            self.check(*source, name, &shape)?;
-            if let Some(stored) = source.stored(name)? {
-                return Ok(Matrix::stored(stored));
-            }
-        }
-        Ok(Matrix::dense(self.tensor(name, shape)?))
-    }
-
-    fn check(
-        &self,
-        source: &dyn WeightSource,
-        name: &str,
-        shape: &[usize],
-    ) -> Result<(), WeightError> {
-        let found = source.shape(name)?;
-        if found == shape {
-            return Ok(());
-        }
-        Err(WeightError::Malformed {
-            file: source.path().to_path_buf(),
-            item: format!("tensor `{name}`"),
-            found: format!("shape {found:?}"),
-            expected: format!("{shape:?}"),
-        })
-    }
-
-    /// A linear layer of the weights `[d_out, d_in]`.
-    ///
-    /// # Errors
-    /// Missing, of another shape, or unreadable.
-    pub fn linear(
-        &self,
-        name: &str,
-        [d_in, d_out]: [usize; 2],
-        bias: bool,
-    ) -> Result<Linear, WeightError> {
-        let weight = self.matrix(&format!("{name}.weight"), [d_out, d_in])?;
-        let bias = if bias {
-            Some(self.vector(&format!("{name}.bias"), d_out)?)
-        } else {
-            None
-        };
-        Ok(Linear::new(weight, bias))
     }
 }
 
@@ -184,8 +74,7 @@ impl Model {
         precision: impl Into<Precision>,
         device: &Device,
     ) -> Result<Self, WeightError> {
-        let weights = Weights::new(source, precision.into(), device);
-        Self::build(config, &weights, device)
+        Self::build(config, &Loader::of_files(source, precision.into(), device))
     }
 
     /// A model from scratch: matrices from `N(0, 1 / d_in)`, embeddings from `N(0, 0.05^2)`, norms 1, biases 0.
@@ -193,25 +82,12 @@ impl Model {
     /// # Errors
     /// None that a valid `config` can cause.
     pub fn random(config: &ModelConfig, seed: u64, device: &Device) -> Result<Self, WeightError> {
-        let weights = Weights {
-            from: Origin::Random(seed),
-            precision: Precision::Dense(DType::F32),
-            device: device.clone(),
-        };
-        Self::build(config, &weights, device)
+        Self::build(config, &Loader::random(seed, device))
     }
 
-    fn build(
-        config: &ModelConfig,
-        weights: &Weights<'_>,
-        device: &Device,
-    ) -> Result<Self, WeightError> {
-        let arch = match config {
-            ModelConfig::Llama(c) => Architecture::Llama(Llama::load(c, weights, device)?),
-            ModelConfig::GptJ(c) => Architecture::GptJ(GptJ::load(c, weights, device)?),
-        };
+    fn build(config: &ModelConfig, weights: &Loader<'_>) -> Result<Self, WeightError> {
         Ok(Self {
-            arch,
+            architecture: config.0.load(weights)?,
             config: config.clone(),
         })
     }
@@ -232,45 +108,44 @@ impl Model {
 
     /// The width `d` of token embeddings.
     pub fn d_model(&self) -> usize {
-        self.config.hidden_size()
+        self.config.sizes().hidden_size
     }
 
     /// The type that weights and hidden states have.
     pub fn dtype(&self) -> DType {
-        self.embedding().weight.dtype()
+        self.decoder().embedding().weight.dtype()
     }
 
     /// The device that the weights are on.
     pub fn device(&self) -> Device {
-        match &self.arch {
-            Architecture::Llama(m) => m.device(),
-            Architecture::GptJ(m) => m.device(),
-        }
+        self.decoder().device()
     }
 
-    fn embedding(&self) -> &Embedding {
-        match &self.arch {
-            Architecture::Llama(m) => &m.embed_tokens,
-            Architecture::GptJ(m) => &m.wte,
-        }
+    pub(crate) fn decoder(&self) -> &dyn Decoder {
+        self.architecture.decoder()
     }
 
-    /// Every layer an adapter can be put on, with its Hugging Face module name.
-    pub(crate) fn layers(&mut self) -> Vec<(String, Layer<'_>)> {
-        match &mut self.arch {
-            Architecture::Llama(m) => m.layers(),
-            Architecture::GptJ(m) => m.layers(),
-        }
+    /// Every module with weights.
+    pub(crate) fn parts(&self) -> Vec<Part<'_>> {
+        self.decoder().all_parts()
+    }
+
+    /// Every module that can carry an adapter.
+    pub(crate) fn adaptable(&mut self) -> Vec<Adaptable<'_>> {
+        self.architecture.decoder_mut().all_adaptable()
     }
 
     /// `[batch, seq]` token ids to `[batch, seq, d]`.
     pub fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        self.embedding().forward(ids)
+        self.decoder().embedding().forward(ids)
     }
 
     /// The token embedding matrix, `[vocab, d]` in f32: the source of vocabulary initialisation.
     pub fn vocabulary(&self) -> Tensor<2> {
-        cast_if_needed(self.embedding().weight.tensor(&self.device()), DType::F32)
+        cast_if_needed(
+            self.decoder().embedding().weight.tensor(&self.device()),
+            DType::F32,
+        )
     }
 
     /// Hidden states after the final norm, `[batch, seq, d]`.
@@ -289,10 +164,10 @@ impl Model {
     }
 
     /// The head, `[vocab, d]`, and its bias.
-    pub fn head(&self) -> (&Matrix, Option<Tensor<1>>) {
-        match &self.arch {
-            Architecture::Llama(m) => (m.head(), None),
-            Architecture::GptJ(m) => m.head(),
+    pub(crate) fn head(&self) -> (&Matrix, Option<Tensor<1>>) {
+        match self.decoder().head() {
+            Some(head) => (&head.weight, head.bias.as_ref().map(Param::val)),
+            None => (&self.decoder().embedding().weight, None),
         }
     }
 
@@ -308,13 +183,9 @@ impl Model {
 
     /// An empty cache for `batch` rows of at most `capacity` slots.
     pub fn cache(&self, batch: usize, capacity: usize) -> KvCache {
-        let (kv_heads, head_dim) = match &self.config {
-            ModelConfig::Llama(c) => (c.num_key_value_heads, c.head_dim),
-            ModelConfig::GptJ(c) => (c.n_head, c.head_dim()),
-        };
-        let layers = self.config.num_layers();
-        let shape = [batch, kv_heads, capacity, head_dim];
-        KvCache::new(layers, shape, self.dtype(), &self.device())
+        let sizes = self.config.sizes();
+        let shape = [batch, sizes.num_kv_heads, capacity, sizes.head_dim];
+        KvCache::new(sizes.num_layers, shape, self.dtype(), &self.device())
     }
 
     /// Makes every weight trainable (full fine-tuning, for models made from scratch).
@@ -329,10 +200,10 @@ impl Model {
 
     /// The model with its adapters folded into its weights and frozen.
     pub fn merged(mut self) -> Self {
-        for (_, layer) in self.layers() {
-            match layer {
-                Layer::Linear(linear) => *linear = linear.clone().merged(),
-                Layer::Embedding(embedding) => *embedding = embedding.clone().merged(),
+        for module in self.adaptable() {
+            match module {
+                Adaptable::Linear(linear) => linear.merge(),
+                Adaptable::Embedding(embedding) => embedding.merge(),
             }
         }
         self
@@ -340,10 +211,10 @@ impl Model {
 
     /// The model without its adapters.
     pub fn without_adapters(mut self) -> Self {
-        for (_, layer) in self.layers() {
-            match layer {
-                Layer::Linear(linear) => linear.lora = None,
-                Layer::Embedding(embedding) => embedding.lora = None,
+        for module in self.adaptable() {
+            match module {
+                Adaptable::Linear(linear) => linear.lora = None,
+                Adaptable::Embedding(embedding) => embedding.lora = None,
             }
         }
         self
@@ -351,50 +222,53 @@ impl Model {
 
     /// The number of weights without adapters.
     pub fn num_base_params(&self) -> usize {
-        let parts = self.parts().into_iter();
-        parts
-            .map(|(_, part)| part.shape().iter().product::<usize>())
+        let weights = self.weights().into_iter();
+        weights
+            .map(|(_, weight)| weight.shape().iter().product::<usize>())
             .sum()
     }
 
-    fn parts(&self) -> Vec<(String, Part<'_>)> {
-        match &self.arch {
-            Architecture::Llama(m) => m.parts(),
-            Architecture::GptJ(m) => m.parts(),
-        }
+    fn weights(&self) -> Vec<(String, Weight<'_>)> {
+        self.parts().iter().flat_map(Part::weights).collect()
     }
 
     /// Every weight with its Hugging Face name, shape and values in f32, in a fixed order, one at a time.
     pub fn export(&self) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> + '_ {
         let device = self.device();
-        self.parts().into_iter().map(move |(name, part)| {
-            let values = match part {
-                Part::Matrix(matrix) => host(matrix.tensor(&device)),
-                Part::Vector(vector) => host(vector.val()),
+        self.weights().into_iter().map(move |(name, weight)| {
+            let values = match weight {
+                Weight::Matrix(matrix) => host(matrix.tensor(&device)),
+                Weight::Vector(vector) => host(vector.val()),
             };
-            (name, part.shape(), values)
+            (name, weight.shape(), values)
         })
+    }
+
+    /// What a pass costs per token.
+    pub fn costs(&self) -> Costs {
+        let sizes = self.config.sizes();
+        Costs {
+            blocks: sizes.num_layers,
+            weights: self.decoder().weights_per_token(),
+            attention_width: sizes.query_width(),
+        }
+    }
+
+    /// Numbers that the graph of a training step keeps of each token and block, where attention sees `keys` tokens.
+    pub fn kept_per_token(&self, keys: usize) -> usize {
+        self.config.0.config().kept_per_token(keys)
     }
 }
 
-/// Initial values; see [`Model::random`].
-fn initial(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
-    let count = shape.iter().product();
-    match shape {
-        [_] if name.ends_with("bias") => vec![0.0; count],
-        [_] => vec![1.0; count],
-        _ => {
-            let embedding = name.contains("embed_tokens") || name.contains("wte");
-            let d_in = shape.last().copied().unwrap_or(1).max(1);
-            let std = if embedding {
-                0.05
-            } else {
-                1.0 / (d_in as f32).sqrt()
-            };
-            let mut rng = named_rng(seed, name);
-            (0..count).map(|_| std * normal(&mut rng)).collect()
-        }
-    }
+/// What a forward pass costs per token, in the numbers of which arithmetic is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Costs {
+    /// Blocks.
+    pub blocks: usize,
+    /// Frozen weights of all blocks that a token meets in products.
+    pub weights: usize,
+    /// Numbers of a token's queries in a block; each meets every key twice, for scores and for sums.
+    pub attention_width: usize,
 }
 
 /// The values of a tensor in f32 on the host.

@@ -1,20 +1,20 @@
 //! Rotary position embeddings looked up by position ids.
 //!
 //! burn's own `RotaryEncoding` takes one contiguous range and rotates adjacent pairs. Packed rows need arbitrary
-//! positions (they restart after the shared prefix), and the two model families pair the dimensions differently.
+//! positions (they restart after the shared prefix), and families pair the dimensions differently.
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::fused::rotate_halves;
-use crate::linear::cast_if_needed;
+use crate::matrix::cast_if_needed;
 
 /// Which dimensions form a rotated pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairing {
-    /// `(i, i + d/2)`: Llama in the Hugging Face layout.
+    /// `(i, i + d/2)`, the two halves of a head.
     HalfSplit,
-    /// `(2i, 2i + 1)`: GPT-J.
+    /// `(2i, 2i + 1)`, neighbours.
     Interleaved,
 }
 
@@ -62,11 +62,6 @@ impl Rope {
             sin: table(f64::sin),
             pairing,
         }
-    }
-
-    /// The number of positions in the tables.
-    pub fn positions(&self) -> usize {
-        self.cos.dims()[0]
     }
 
     /// Looks the positions of a batch up: `[batch, seq]`.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::linear::cast_if_needed;
+use crate::matrix::cast_if_needed;
 
 /// Inserts `soft`, `[batch, T_u, d]`, into `embeddings`, `[batch, seq, d]`, in front of position `at[row]` of each row.
 ///

@@ -8,6 +8,7 @@ mod bytes;
 mod error;
 pub(crate) mod floats;
 mod gguf;
+pub(crate) mod gguf_names;
 mod pytorch;
 mod safetensors;
 mod sharded;

@@ -10,7 +10,7 @@ use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 use llm_backbone::{Model, ModelInput, Precision, soft_prompt};
 use support::{argmax, causal, fixture, largest_difference, last_logits, values};
 
-const FAMILIES: [&str; 3] = ["llama", "llama_tied", "gptj"];
+const FAMILIES: [&str; 4] = ["llama", "llama_tied", "gptj", "qwen3"];
 const SOFT_TOKENS: usize = 3;
 
 /// Prompts of different lengths; soft tokens come after the leading BOS (1) or first.

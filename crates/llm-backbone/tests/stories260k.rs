@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device};
 use llm_backbone::Model;
-use llm_backbone::config::{LlamaConfig, ModelConfig};
+use llm_backbone::config::{ModelConfig, Sizes};
 use llm_backbone::generate::Request;
 use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 use llm_backbone::weights::{WeightError, WeightSource};
@@ -124,22 +124,21 @@ fn read(path: &Path) -> (ModelConfig, Llama2c) {
         "only rotary tables are left"
     );
     file.split_halves(head_dim);
-    let config = ModelConfig::Llama(LlamaConfig {
-        vocab_size: vocab,
-        hidden_size: d,
-        intermediate_size: hidden,
-        num_hidden_layers: layers,
-        num_attention_heads: heads,
-        num_key_value_heads: kv_heads,
-        head_dim,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10_000.0,
-        rope_scaling: None,
-        max_position_embeddings: context,
-        tie_word_embeddings: true,
-        bos_token_id: Some(BOS),
-        eos_token_ids: vec![2],
-    });
+    let config = ModelConfig::from_scratch(
+        Sizes {
+            vocab_size: vocab,
+            hidden_size: d,
+            num_layers: layers,
+            num_heads: heads,
+            num_kv_heads: kv_heads,
+            head_dim,
+            max_positions: context,
+            ties_embeddings: true,
+            bos_token_id: Some(BOS),
+            eos_token_ids: vec![2],
+        },
+        hidden,
+    );
     (config, file)
 }
 

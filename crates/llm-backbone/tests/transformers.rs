@@ -10,7 +10,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use llm_backbone::lora::stable_id;
-use llm_backbone::{LoraConfig, Model, Precision, weights};
+use llm_backbone::{LoraConfig, Model, Precision, Targets, weights};
 use serde_json::Value;
 use support::{fixture, logits, values};
 
@@ -99,23 +99,35 @@ fn llama_in_a_gguf_file_with_permuted_heads() {
 }
 
 #[test]
-fn llama_in_the_blocks_of_its_gguf_file() {
+fn models_in_the_blocks_of_their_gguf_files() {
     let device = Device::flex();
-    let (config, source) = weights::open(fixture("llama_gguf/model.gguf")).unwrap();
-    let load = |precision| Model::load(&config, source.as_ref(), precision, &device).unwrap();
-    let (stored, dense) = (load(Precision::Stored), load(Precision::Dense(DType::F32)));
-    assert_logits_of("llama_gguf", &stored);
-    assert_eq!(stored.num_base_params(), dense.num_base_params());
-    // Exported and merged weights are the file's numbers.
-    assert!(stored.export().eq(dense.export()));
-    let lora = LoraConfig::default();
-    let merged = stored.with_lora(&lora, 0).unwrap().merged();
-    assert!(merged.export().eq(dense.export()));
+    for name in ["llama_gguf", "qwen3_gguf"] {
+        let (config, source) = weights::open(fixture(name).join("model.gguf")).unwrap();
+        let load = |precision| Model::load(&config, source.as_ref(), precision, &device).unwrap();
+        let (stored, dense) = (load(Precision::Stored), load(Precision::Dense(DType::F32)));
+        assert_logits_of(name, &stored);
+        assert_eq!(stored.num_base_params(), dense.num_base_params());
+        // Exported and merged weights are the file's numbers.
+        assert!(stored.export().eq(dense.export()));
+        let lora = LoraConfig::default();
+        let merged = stored.with_lora(&lora, 0).unwrap().merged();
+        assert!(merged.export().eq(dense.export()));
+    }
 }
 
 #[test]
 fn gpt_j() {
     assert_logits("gptj", &fixture("gptj"));
+}
+
+#[test]
+fn qwen3_with_heads_wider_than_the_stream() {
+    assert_logits("qwen3", &fixture("qwen3"));
+}
+
+#[test]
+fn qwen3_in_a_gguf_file_with_a_tied_head() {
+    assert_logits("qwen3_gguf", &fixture("qwen3_gguf/model.gguf"));
 }
 
 fn assert_lora(name: &str, device: &Device) {
@@ -176,13 +188,18 @@ fn lora_on_gpt_j_equals_peft_in_value_and_gradient() {
     assert_lora("lora_gptj", &Device::flex());
 }
 
+#[test]
+fn lora_on_qwen3_equals_peft_in_value_and_gradient() {
+    assert_lora("lora_qwen3", &Device::flex());
+}
+
 /// The tests above on a GPU.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn assert_all(device: &Device) {
-    for name in ["llama", "llama_tied", "gptj"] {
+    for name in ["llama", "llama_tied", "gptj", "qwen3"] {
         assert_logits_of(name, &Model::open(&fixture(name), device).unwrap());
     }
-    for name in ["lora", "lora_gptj"] {
+    for name in ["lora", "lora_gptj", "lora_qwen3"] {
         assert_lora(name, device);
     }
 }
@@ -223,12 +240,8 @@ fn exported_adapters_read_back_to_the_same_tensors() {
 fn new_adapters_change_nothing_and_the_base_stays_frozen() {
     let device = Device::flex().autodiff();
     let base = Model::open(&fixture("gptj"), &device).unwrap();
-    let config = llm_backbone::LoraConfig {
-        targets: llm_backbone::Targets::Names(vec![
-            "q_proj".into(),
-            "wte".into(),
-            "nothing".into(),
-        ]),
+    let config = LoraConfig {
+        targets: Targets::Names(vec!["q_proj".into(), "wte".into(), "nothing".into()]),
         ..Default::default()
     };
     let model = base.clone().with_lora(&config, 1).unwrap();
@@ -254,11 +267,24 @@ fn new_adapters_change_nothing_and_the_base_stays_frozen() {
     assert_eq!(trainable.0, 2 * (32 * 8 * 2) + 64 * 8 + 8 * 32);
 }
 
+/// burn finds weights by going through every field; what is listed by name must be all of them, each once.
+#[test]
+fn every_weight_is_named_once() {
+    for name in ["llama", "llama_tied", "gptj", "qwen3"] {
+        let model = Model::open(&fixture(name), &Device::flex()).unwrap();
+        let (_, source) = weights::open(fixture(name)).unwrap();
+        let mut names: Vec<String> = model.export().map(|(name, ..)| name).collect();
+        names.sort();
+        assert_eq!(names, source.names(), "{name}");
+        assert_eq!(model.num_base_params(), model.num_params(), "{name}");
+    }
+}
+
 #[test]
 fn targets_that_match_nothing_are_an_error_that_shows_a_module() {
     let model = Model::open(&fixture("llama"), &Device::flex()).unwrap();
-    let config = llm_backbone::LoraConfig {
-        targets: llm_backbone::Targets::Names(vec!["c_attn".into()]),
+    let config = LoraConfig {
+        targets: Targets::Names(vec!["c_attn".into()]),
         ..Default::default()
     };
     let error = model.with_lora(&config, 0).unwrap_err().to_string();
@@ -271,7 +297,7 @@ fn targets_that_match_nothing_are_an_error_that_shows_a_module() {
 #[test]
 fn log_probs_equal_the_full_softmax_in_value_and_gradient() {
     let device = Device::flex().autodiff();
-    for name in ["llama_tied", "gptj"] {
+    for name in ["llama_tied", "gptj", "qwen3"] {
         let model = Model::open(&fixture(name), &device).unwrap();
         let d = model.d_model();
         let hidden = Tensor::<2>::from_data(

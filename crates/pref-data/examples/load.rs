@@ -5,10 +5,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use pref_data::{
-    AuditBuilder, Layout, PolicyFilter, PrismData, PrismOptions, PsoupsData, PsoupsOptions,
-    ReadOptions, TldrData, TldrOptions, general,
-};
+use pref_data::prism::{PrismData, PrismOptions};
+use pref_data::psoups::{PsoupsData, PsoupsOptions};
+use pref_data::tldr::{PolicyFilter, TldrData, TldrOptions};
+use pref_data::{AuditBuilder, Layout, ReadOptions, general};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();

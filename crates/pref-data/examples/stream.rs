@@ -13,11 +13,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use pref_data::mini;
-use pref_data::prism::comparisons::comparisons;
-use pref_data::prism::{ComparisonOptions, Dialogue, read_conversations, read_utterances};
-use pref_data::{DataError, ReadOptions, Skipped, psoups};
-use serde_json::json;
+use pref_data::prism::{ComparisonOptions, read_dialogues};
+use pref_data::{DataError, ReadOptions, Skipped, psoups, tldr};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -33,68 +30,49 @@ fn main() -> Outcome<()> {
     let megabytes: u64 = size.map_or(Ok(2000), |number| number.parse())?;
     let options = ReadOptions::default();
 
-    let (profiles, prism) = (mini::psoups::rows(1), mini::prism::generate(1));
-    let rows = profiles.into_iter().flat_map(|(_, rows)| rows);
-    let rows: Vec<String> = rows.map(|row| row.to_json().to_string()).collect();
+    let records = mini("tldr.jsonl")?;
+    measure("TL;DR", megabytes, &records, LINES, |path| {
+        count(tldr::read(&[path], options)?)
+    })?;
+    let rows = mini("psoups/rm_training/P1A.json")?;
     for (name, marks) in [("P-SOUPS, lines", LINES), ("P-SOUPS, array", ARRAY)] {
         measure(name, megabytes, &rows, marks, |path| {
             count(psoups::read(&[path], options)?)
         })?;
     }
-
-    let lines = mini::prism::json_lines(&prism.conversations)?;
-    let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
-    measure("PRISM, conversations", megabytes, &lines, LINES, |path| {
-        count(read_conversations(&[path], options)?)
-    })?;
-    measure("PRISM, comparisons", megabytes, &lines, LINES, |path| {
-        let (mut skipped, mut found) = (Skipped::default(), 0);
-        for conversation in read_conversations(&[path], options)? {
-            let dialogue = Dialogue::from(conversation?);
-            let options = ComparisonOptions::default();
-            found += comparisons(&dialogue, Some("I like tea."), options, &mut skipped).len();
-        }
-        Ok(found)
-    })?;
-    let lines = utterances(
-        &prism
-            .conversations
-            .into_iter()
-            .map(Dialogue::from)
-            .collect::<Vec<_>>(),
-    );
-    measure("PRISM, utterances", megabytes, &lines, LINES, |path| {
-        count(read_utterances(&[path], options)?)
-    })
+    let conversations = mini("prism/conversations.jsonl")?;
+    measure(
+        "PRISM, dialogues",
+        megabytes,
+        &conversations,
+        LINES,
+        |path| count(read_dialogues(&[path], options)?),
+    )?;
+    measure(
+        "PRISM, comparisons",
+        megabytes,
+        &conversations,
+        LINES,
+        |path| {
+            let (mut skipped, mut found) = (Skipped::default(), 0);
+            for dialogue in read_dialogues(&[path], options)? {
+                let options = ComparisonOptions::default();
+                let made = dialogue?.comparisons(Some("I like tea."), options, &mut skipped);
+                found += made.len();
+            }
+            Ok(found)
+        },
+    )
 }
 
-/// The rows of `utterances.jsonl` that tell of these dialogues.
-fn utterances(dialogues: &[Dialogue]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for dialogue in dialogues {
-        for (number, turn) in dialogue.turns.iter().enumerate() {
-            for (place, response) in turn.responses.iter().enumerate() {
-                let row = json!({
-                    "utterance_id": format!("ut{}", lines.len()),
-                    "interaction_id": format!("int{number}"),
-                    "conversation_id": dialogue.id,
-                    "user_id": dialogue.user.as_str(),
-                    "turn": number,
-                    "within_turn_id": place,
-                    "conversation_type": dialogue.kind.name(),
-                    "user_prompt": turn.message.as_deref().unwrap_or_default(),
-                    "model_response": response.text,
-                    "model_name": response.model,
-                    "model_provider": "mini",
-                    "score": response.score,
-                    "if_chosen": response.chosen,
-                    "included_in_balanced_subset": true,
-                });
-                lines.push(row.to_string());
-            }
-        }
-    }
-    lines
+/// The records of a file of the mini data, which has one on a line.
+fn mini(name: &str) -> Outcome<Vec<String>> {
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+    let text = fs::read_to_string(mini.join(name))?;
+    let lines = text.lines().filter(|line| line.starts_with('{'));
+    Ok(lines
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .collect())
 }
 
 fn count<T>(records: impl Iterator<Item = Result<T, DataError>>) -> Outcome<usize> {

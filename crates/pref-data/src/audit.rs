@@ -1,13 +1,14 @@
 //! A look at comparisons before they are trained on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::options::Skipped;
-use crate::types::{Comparison, UserId};
-use crate::units::pair_key;
+use crate::comparison::{Comparison, UserId};
+use crate::hash::text_key;
+use crate::skipped::Skipped;
+use crate::split::pair_key;
 
 /// What a data set holds and what is odd about it. Display gives it as plain text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -42,7 +43,7 @@ pub struct Audit {
 #[derive(Default)]
 pub struct AuditBuilder {
     audit: Audit,
-    sources: std::collections::HashSet<u128>,
+    sources: HashSet<u128>,
     pairs: HashMap<u128, HashMap<Option<UserId>, [usize; 2]>>,
 }
 
@@ -55,8 +56,7 @@ impl AuditBuilder {
             Some(user) => *audit.per_user.entry(user.clone()).or_default() += 1,
             None => audit.without_user += 1,
         }
-        self.sources
-            .insert(crate::seed::text_key(&[&comparison.source]));
+        self.sources.insert(text_key(&[&comparison.source]));
         let Comparison {
             chosen, rejected, ..
         } = comparison;
@@ -149,7 +149,7 @@ impl fmt::Display for Audit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Prompt;
+    use crate::comparison::Prompt;
 
     fn comparison(user: Option<&str>, chosen: &str, rejected: &str) -> Comparison {
         Comparison {

@@ -12,25 +12,18 @@
 //! Other columns are ignored. In CSV and Parquet a list of messages may also stand as JSON in a text cell. A record whose
 //! two responses are equal says nothing; it is left out and counted, strict or lenient.
 
+mod chat;
+
 use std::path::Path;
 
-use crate::chat;
+use crate::comparison::{Comparison, Prompt, UserId};
 use crate::error::DataError;
-use crate::fields::Fields;
-use crate::files::Format;
-use crate::json::Json;
-use crate::options::ReadOptions;
-use crate::reader::{Decoded, Reader};
-use crate::seed::text_hash;
-use crate::types::{Comparison, Prompt, UserId};
-
-/// Columns that hold text or messages.
-pub(crate) const TEXT_COLUMNS: [&str; 3] = ["prompt", "chosen", "rejected"];
-/// Columns that may be empty.
-pub(crate) const OPTIONAL_COLUMNS: [&str; 4] = ["user", "user_text", "source", "group"];
+use crate::hash::text_hash;
+use crate::reader::{Decoded, ReadOptions, Reader};
+use crate::records::{Fields, Format, Json};
 
 /// The reason under which records with two equal responses are counted.
-pub const EQUAL_RESPONSES: &str = "chosen and rejected are equal";
+pub(crate) const EQUAL_RESPONSES: &str = "chosen and rejected are equal";
 
 /// Streams comparisons from files and folders, one after the other; formats may be mixed.
 ///
@@ -40,12 +33,7 @@ pub fn read<P: AsRef<Path>>(
     paths: &[P],
     options: ReadOptions,
 ) -> Result<Reader<Comparison>, DataError> {
-    Reader::open(
-        paths,
-        &[Format::Json, Format::Csv, Format::Parquet],
-        options,
-        decode,
-    )
+    Reader::open(paths, &Format::ALL, options, decode)
 }
 
 fn decode(fields: &Fields) -> Result<Decoded<Comparison>, DataError> {
@@ -89,15 +77,5 @@ fn prompt(fields: &Fields) -> Result<Prompt, DataError> {
 
 /// The default source: a hash of the prompt, so that equal prompts stay on one side of a split.
 pub fn source_of(prompt: &Prompt) -> String {
-    let hash = match prompt {
-        Prompt::Text(text) => text_hash(&[text]),
-        Prompt::Chat(messages) => {
-            let parts: Vec<&str> = messages
-                .iter()
-                .flat_map(|message| [message.role.as_str(), message.content.as_str()])
-                .collect();
-            text_hash(&parts)
-        }
-    };
-    format!("prompt-{hash:016x}")
+    format!("prompt-{:016x}", text_hash(&prompt.texts()))
 }

@@ -4,7 +4,7 @@
 use rand_mt::Mt;
 
 /// `numpy.random.RandomState(seed)`: MT19937 seeded by one 32-bit number.
-pub struct RandomState {
+pub(crate) struct RandomState {
     generator: Mt,
 }
 

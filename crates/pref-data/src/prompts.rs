@@ -5,9 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::error::{DataError, WHOLE_RECORD};
-use crate::fields::{Fields, describe};
-use crate::files::Format;
-use crate::json_rows;
+use crate::records::{self, Fields, Format, describe};
 
 /// A longer line is no prompt, but a file of another kind.
 const MAX_LINE_BYTES: usize = 1 << 20;
@@ -46,7 +44,7 @@ pub fn read_prompts(path: &Path) -> Result<Vec<String>, DataError> {
 
 fn from_json(path: &Path) -> Result<Vec<String>, DataError> {
     let mut prompts = Vec::new();
-    for record in json_rows::open(path).map_err(|error| error.error)? {
+    for record in records::open(path).map_err(|error| error.error)? {
         let record = record.map_err(|error| error.error)?;
         let object = record.object(path)?;
         let fields = Fields::of(path, &record, &object);

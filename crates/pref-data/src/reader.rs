@@ -5,9 +5,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::error::DataError;
-use crate::fields::{Fields, RawError, RawRecord, RawRecords};
-use crate::files::{self, Format};
-use crate::options::{ReadOptions, Skipped};
+use crate::records::{self, Fields, Format, RawError, RawRecord, RawRecords};
+use crate::skipped::Skipped;
+
+/// How to treat records that do not follow the layout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// `false` (the default): a broken record is an error. `true`: it is skipped and counted in [`Skipped`]. A file
+    /// that cannot be read any further is an error either way.
+    pub lenient: bool,
+}
 
 /// What became of a record that follows the layout.
 pub(crate) enum Decoded<T> {
@@ -36,7 +43,7 @@ impl<T> Reader<T> {
         options: ReadOptions,
         decode: Decode<T>,
     ) -> Result<Self, DataError> {
-        let all = files::list(paths, formats)?;
+        let all = records::list(paths, formats)?;
         Ok(Self {
             waiting: all.clone().into(),
             all,
@@ -52,11 +59,6 @@ impl<T> Reader<T> {
         &self.skipped
     }
 
-    /// The files, in reading order.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.all
-    }
-
     /// Reads everything into memory.
     ///
     /// # Errors
@@ -65,7 +67,7 @@ impl<T> Reader<T> {
         let items = self.by_ref().collect::<Result<Vec<T>, DataError>>()?;
         if items.is_empty() {
             return Err(DataError::Empty {
-                paths: files::names(&self.all),
+                paths: records::names(&self.all),
                 found: format!("no record ({})", self.skipped),
             });
         }
@@ -82,7 +84,7 @@ impl<T> Reader<T> {
                 self.current = None;
             }
             let path: Rc<Path> = self.waiting.pop_front()?.into();
-            match files::open(&path) {
+            match records::open(&path) {
                 Ok(records) => self.current = Some((path, records)),
                 Err(error) => return Some((path, Err(error))),
             }

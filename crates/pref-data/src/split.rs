@@ -2,15 +2,18 @@
 //!
 //! A row-wise split would leak: simulated labels depend on the pair alone.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod linked;
+
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::Comparison;
 use crate::error::SplitError;
-use crate::seed;
-use crate::types::Comparison;
-use crate::units::{pair_key, unit_names};
+use crate::hash;
+
+pub(crate) use linked::{pair_key, unit_names};
 
 /// Shares of sources, which sum to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +38,7 @@ impl Default for SplitRatios {
 }
 
 impl SplitRatios {
-    pub(crate) fn check(&self) -> Result<(), SplitError> {
+    pub(crate) fn validate(&self) -> Result<(), SplitError> {
         let parts = [self.train, self.validation, self.test];
         let valid = parts.iter().all(|part| (0.0..=1.0).contains(part));
         if valid && (parts.iter().sum::<f64>() - 1.0).abs() < 1e-6 {
@@ -52,7 +55,7 @@ impl SplitRatios {
 /// One side of the split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Part {
+pub(crate) enum Part {
     /// Trained on.
     Train,
     /// For all choices.
@@ -102,9 +105,6 @@ pub struct Split {
     pub test: Vec<Comparison>,
     /// How the sides were made.
     pub origin: SplitOrigin,
-    /// Comparisons that would have stood on two sides and are on none: published validation records that share a source
-    /// or a pair with a published training record. They are the caller's to count.
-    pub left_out: Vec<Comparison>,
 }
 
 /// Splits by source. Sources that share a pair (same prompt, same two responses in either order) stay together. The
@@ -118,7 +118,7 @@ pub fn split_by_source(
     ratios: &SplitRatios,
     seed: u64,
 ) -> Result<Split, SplitError> {
-    ratios.check()?;
+    ratios.validate()?;
     let names = unit_names(&items);
     let parts = assign(&names, ratios, seed)?;
     let mut split = Split::empty(SplitOrigin::BySource);
@@ -130,40 +130,6 @@ pub fn split_by_source(
     Ok(split)
 }
 
-/// Keeps a published training part: `train` as it is, `others` by source into validation and test in the proportion
-/// of their ratios. What `others` share with `train` goes to [`Split::left_out`].
-///
-/// # Errors
-/// As [`split_by_source`].
-pub fn split_official(
-    train: Vec<Comparison>,
-    others: Vec<Comparison>,
-    ratios: &SplitRatios,
-    seed: u64,
-) -> Result<Split, SplitError> {
-    ratios.check()?;
-    let held = ratios.validation + ratios.test;
-    let ratios = if held > 0.0 {
-        SplitRatios {
-            train: 0.0,
-            validation: ratios.validation / held,
-            test: ratios.test / held,
-        }
-    } else {
-        return Err(SplitError::Ratios {
-            train: ratios.train,
-            validation: ratios.validation,
-            test: ratios.test,
-        });
-    };
-    let (others, left_out) = apart_from(&train, others);
-    let mut split = split_by_source(others, &ratios, seed)?;
-    split.origin = SplitOrigin::Official;
-    split.train = train;
-    split.left_out = left_out;
-    Ok(split)
-}
-
 impl Split {
     pub(crate) fn empty(origin: SplitOrigin) -> Self {
         Self {
@@ -171,7 +137,6 @@ impl Split {
             validation: Vec::new(),
             test: Vec::new(),
             origin,
-            left_out: Vec::new(),
         }
     }
 
@@ -187,7 +152,7 @@ impl Split {
     ///
     /// # Errors
     /// [`SplitError::Leak`] with the first one that is.
-    pub fn check_disjoint(&self) -> Result<(), SplitError> {
+    pub fn validate_disjoint(&self) -> Result<(), SplitError> {
         let mut sources: HashMap<&str, &'static str> = HashMap::new();
         let mut pairs: HashMap<u128, &'static str> = HashMap::new();
         for (side, items) in [
@@ -223,7 +188,7 @@ fn assign<'a>(
 ) -> Result<HashMap<&'a str, Part>, SplitError> {
     let units: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     let mut units: Vec<&str> = units.into_iter().collect();
-    units.sort_by_cached_key(|name| (seed::rank("split", seed, name), *name));
+    units.sort_by_cached_key(|name| (hash::rank("split", seed, name), *name));
     let (first, second) = cuts(units.len(), ratios)?;
     let part = |place| match place {
         _ if place < first => Part::Train,
@@ -254,17 +219,4 @@ fn cuts(units: usize, ratios: &SplitRatios) -> Result<(usize, usize), SplitError
     let first = at(ratios.train).clamp(train, units - validation - test);
     let second = at(ratios.train + ratios.validation).clamp(first + validation, units - test);
     Ok((first, second))
-}
-
-/// Parts `others` into those that share neither source nor pair with `train`, directly or through each other, and the
-/// rest.
-fn apart_from(train: &[Comparison], others: Vec<Comparison>) -> (Vec<Comparison>, Vec<Comparison>) {
-    let mut all = train.to_vec();
-    all.extend(others);
-    let names = unit_names(&all);
-    let trained: HashSet<&String> = names.iter().take(train.len()).collect();
-    let others = all.into_iter().zip(&names).skip(train.len());
-    let (apart, shared): (Vec<_>, Vec<_>) = others.partition(|(_, name)| !trained.contains(name));
-    let items = |list: Vec<(Comparison, &String)>| list.into_iter().map(|(item, _)| item).collect();
-    (items(apart), items(shared))
 }

@@ -259,7 +259,7 @@ fn lenient_reading_counts_what_it_leaves_out() {
     assert_eq!(reader.by_ref().map(Result::unwrap).count(), 3);
     let skipped = reader.skipped();
     assert_eq!(skipped.total(), 7);
-    assert_eq!(skipped.count(general::EQUAL_RESPONSES), 1);
+    assert_eq!(skipped.count("chosen and rejected are equal"), 1);
     assert_eq!(
         skipped.count("broken record, field `chosen`: expected text"),
         2
@@ -280,7 +280,7 @@ fn equal_responses_are_counted_when_strict_too() {
     );
     let mut reader = general::read(&[&path], STRICT).unwrap();
     assert!(reader.next().is_none());
-    assert_eq!(reader.skipped().count(general::EQUAL_RESPONSES), 1);
+    assert_eq!(reader.skipped().count("chosen and rejected are equal"), 1);
     let error = general::read(&[&path], STRICT)
         .unwrap()
         .read_all()

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pref_data::{
-    Comparison, DataError, Layout, PrismData, PrismOptions, PsoupsData, PsoupsOptions, Split,
-    prism, psoups,
-};
+use pref_data::prism::{PrismData, PrismOptions};
+use pref_data::psoups::{PsoupsData, PsoupsOptions};
+use pref_data::{Comparison, DataError, Layout, ReadOptions, Skipped, Split, general};
 use tempfile::TempDir;
 
 fn mini(name: &str) -> PathBuf {
@@ -82,18 +81,21 @@ fn sides(split: &Split) -> impl Iterator<Item = &Comparison> {
         .chain(&split.test)
 }
 
+fn read(name: &str) -> (Vec<Comparison>, Skipped) {
+    pref_data::read_comparisons(&[mini(name)], ReadOptions::default()).unwrap()
+}
+
 #[test]
-fn without_a_split_the_comparisons_are_those_of_all_sides() {
-    let options = PsoupsOptions::default();
-    let (found, skipped) = psoups::read_comparisons(&[mini("psoups")], &options).unwrap();
-    let data = PsoupsData::load(&[mini("psoups")], &options).unwrap();
+fn comparisons_of_any_layout_are_read_without_a_split() {
+    let (found, skipped) = read("psoups");
+    let data = PsoupsData::load(&[mini("psoups")], &PsoupsOptions::default()).unwrap();
     assert_eq!(set(&found), set(sides(&data.split)));
     assert_eq!(skipped, data.skipped);
 
-    let options = PrismOptions::default();
-    let (found, skipped) = prism::read_comparisons(&[mini("prism")], &options).unwrap();
-    let data = PrismData::load(&[mini("prism")], &options).unwrap();
-    let on_two_sides = data.skipped.count(prism::prepare::ON_TWO_SIDES) as usize;
+    let (found, skipped) = read("prism");
+    let data = PrismData::load(&[mini("prism")], &PrismOptions::default()).unwrap();
+    let reason = "comparison whose pair is in training, or in test";
+    let on_two_sides = data.skipped.count(reason) as usize;
     assert!(set(&found).is_superset(&set(sides(&data.split))));
     assert_eq!(found.len(), sides(&data.split).count() + on_two_sides);
     assert_eq!(
@@ -101,4 +103,31 @@ fn without_a_split_the_comparisons_are_those_of_all_sides() {
         data.skipped.total() as usize
     );
     assert!(found.iter().any(|one| one.user_text.is_some()));
+
+    let reader = general::read(&[mini("example.jsonl")], ReadOptions::default()).unwrap();
+    assert_eq!(read("example.jsonl"), reader.read_all().unwrap());
+}
+
+#[test]
+fn official_records_are_read_as_the_annotators_decided() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("batch.json");
+    let record = |choice: u8, second: &str| {
+        format!(
+            r#"{{"info":{{"id":"p","post":"Post."}},"split":"train","summaries":[{{"text":" a","policy":"x"}},{{"text":"{second}","policy":"y"}}],"choice":{choice},"worker":"w"}}"#
+        )
+    };
+    let same = record(1, " a");
+    fs::write(
+        &path,
+        [record(0, " b"), record(1, " b"), same.clone()].join("\n"),
+    )
+    .unwrap();
+    let (found, skipped) = pref_data::read_comparisons(&[&path], ReadOptions::default()).unwrap();
+    let chosen: Vec<&str> = found.iter().map(|one| one.chosen.as_str()).collect();
+    assert_eq!(chosen, [" a", " b"]);
+    assert_eq!(skipped.count("chosen and rejected are equal"), 1);
+    fs::write(&path, same).unwrap();
+    let error = pref_data::read_comparisons(&[&path], ReadOptions::default()).unwrap_err();
+    assert!(matches!(error, DataError::Empty { .. }), "{error}");
 }

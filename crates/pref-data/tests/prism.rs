@@ -1,33 +1,52 @@
 //! PRISM: from files to data; what is left out and what is an error.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use pref_data::mini::prism::{MiniPrism, SEED, generate, json_lines};
-use pref_data::prism::prepare::{
-    NO_COMPARISON, NO_CONVERSATION, NO_SURVEY, ON_TWO_SIDES, SECOND_DIALOGUE, SECOND_SURVEY,
-    UNFINISHED,
-};
-use pref_data::prism::{
-    Conversation, Survey, TopPreferences, UserProfile, read_conversations, read_survey,
-};
-use pref_data::{DataError, PrismData, PrismOptions, ReadOptions, SplitError, UserId};
+use pref_data::prism::{PrismData, PrismOptions};
+use pref_data::{Comparison, DataError, ReadOptions, SplitError, UserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-fn survey() -> Survey {
-    generate(SEED).survey.remove(0)
+const NO_CONVERSATION: &str = "user without a finished conversation";
+const NO_SURVEY: &str = "dialogue of a user without a survey";
+const SECOND_SURVEY: &str = "second survey of a user";
+const SECOND_DIALOGUE: &str = "second dialogue with the same id";
+const UNFINISHED: &str = "dialogue of a user without a finished conversation";
+const NO_COMPARISON: &str = "dialogue without a comparison";
+const ON_TWO_SIDES: &str = "comparison whose pair is in training, or in test";
+
+/// The records of the mini data.
+struct Mini {
+    survey: Vec<Value>,
+    conversations: Vec<Value>,
+}
+
+fn mini() -> Mini {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini/prism");
+    let records = |name: &str| {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    Mini {
+        survey: records("survey.jsonl"),
+        conversations: records("conversations.jsonl"),
+    }
+}
+
+fn json_lines(records: &[Value]) -> String {
+    records.iter().map(|record| format!("{record}\n")).collect()
 }
 
 /// A folder with the two files.
-fn folder(mini: &MiniPrism) -> TempDir {
+fn folder(mini: &Mini) -> TempDir {
     let folder = TempDir::new().unwrap();
     let put = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-    put("survey.jsonl", json_lines(&mini.survey).unwrap());
-    put(
-        "conversations.jsonl",
-        json_lines(&mini.conversations).unwrap(),
-    );
+    put("survey.jsonl", json_lines(&mini.survey));
+    put("conversations.jsonl", json_lines(&mini.conversations));
     folder
 }
 
@@ -35,23 +54,10 @@ fn load(folder: &TempDir) -> Result<PrismData, DataError> {
     PrismData::load(&[folder.path()], &PrismOptions::default())
 }
 
-#[test]
-fn records_survive_writing_and_reading() {
-    let mini = generate(SEED);
-    let folder = folder(&mini);
-    let path = |name: &str| vec![folder.path().join(name)];
-    let strict = ReadOptions::default();
-    let survey = read_survey(&path("survey.jsonl"), strict).unwrap();
-    assert_eq!(survey.read_all().unwrap().0, mini.survey);
-    let conversations = read_conversations(&path("conversations.jsonl"), strict).unwrap();
-    assert_eq!(conversations.read_all().unwrap().0, mini.conversations);
-}
-
 /// The rows of `utterances.jsonl` that say the same.
-fn utterances(conversations: &[Conversation]) -> String {
+fn utterances(conversations: &[Value]) -> String {
     let mut text = String::new();
-    for conversation in conversations {
-        let record = serde_json::to_value(conversation).unwrap();
+    for record in conversations {
         let history = record["conversation_history"].as_array().unwrap();
         let mut prompt = Value::Null;
         for item in history {
@@ -83,7 +89,7 @@ fn utterances(conversations: &[Conversation]) -> String {
 
 #[test]
 fn utterances_give_the_same_comparisons_in_any_order_of_rows() {
-    let mini = generate(SEED);
+    let mini = mini();
     let folder = folder(&mini);
     let expected = load(&folder).unwrap();
     fs::remove_file(folder.path().join("conversations.jsonl")).unwrap();
@@ -99,26 +105,33 @@ fn utterances_give_the_same_comparisons_in_any_order_of_rows() {
     let data = load(&folder).unwrap();
     assert_eq!(data.split, expected.split);
     assert_eq!(data.skipped, expected.skipped);
-    assert!(expected.feedback("c90000").is_some());
-    assert!(data.feedback("c90000").is_none());
     let mut backwards: Vec<&str> = rows.lines().collect();
     backwards.reverse();
     fs::write(folder.path().join("utterances.jsonl"), backwards.join("\n")).unwrap();
     let data = load(&folder).unwrap();
-    assert_eq!(data.split.train.len(), expected.split.train.len());
-    assert_eq!(data.parts(), expected.parts());
+    let sources = |side: &[Comparison]| -> BTreeSet<String> {
+        side.iter().map(|one| one.source.clone()).collect()
+    };
+    for (found, expected) in [
+        (&data.split.train, &expected.split.train),
+        (&data.split.validation, &expected.split.validation),
+        (&data.split.test, &expected.split.test),
+    ] {
+        assert_eq!(found.len(), expected.len());
+        assert_eq!(sources(found), sources(expected));
+    }
 }
 
 #[test]
 fn users_without_survey_or_conversation_are_left_out_and_counted() {
-    let mut mini = generate(SEED);
+    let mut mini = mini();
     let second = mini.survey[0].clone();
     mini.survey.push(second);
     let twice = mini.conversations[0].clone();
     mini.conversations.push(twice);
     let mut unfinished = mini.conversations[1].clone();
-    unfinished.conversation_id = "c1".into();
-    unfinished.user_id = UserId::new("user9096");
+    unfinished["conversation_id"] = json!("c1");
+    unfinished["user_id"] = json!("user9096");
     mini.conversations.push(unfinished);
     let data = load(&folder(&mini)).unwrap();
     for (reason, count) in [
@@ -137,17 +150,43 @@ fn users_without_survey_or_conversation_are_left_out_and_counted() {
 
 #[test]
 fn released_behaviour_shows_preferences_by_display_order_and_validates_on_nothing() {
-    let folder = folder(&generate(SEED));
-    let data = PrismData::load(&[folder.path()], &PrismOptions::released()).unwrap();
-    assert!(data.split.validation.is_empty());
-    let survey = survey();
-    let shown = UserProfile::of(&survey, TopPreferences::DisplayOrder);
-    assert_eq!(data.profile(&survey.user_id), Some(&shown));
+    let mut mini = mini();
+    let survey = &mut mini.survey[0];
+    for (name, place) in [("safety", 1), ("fluency", 2), ("values", 3)] {
+        survey["order_stated_prefs"][name] = json!(place);
+        survey["stated_prefs"][name] = json!(0);
+    }
+    for name in [
+        "creativity",
+        "factuality",
+        "diversity",
+        "personalisation",
+        "helpfulness",
+    ] {
+        survey["order_stated_prefs"][name] = json!(8);
+        survey["stated_prefs"][name] = json!(50);
+    }
+    let user = UserId::new(survey["user_id"].as_str().unwrap());
+    let folder = folder(&mini);
+    let preferences = |options: &PrismOptions| {
+        let data = PrismData::load(&[folder.path()], options).unwrap();
+        let names = data
+            .profile(&user)
+            .unwrap()
+            .preferences
+            .map(|one| one.name());
+        (names, data.split.validation.is_empty())
+    };
+    let released = preferences(&PrismOptions::released());
+    assert_eq!(released, (["safety", "fluency", "values"], true));
+    // The highest scores, ties by name.
+    let papers = preferences(&PrismOptions::default());
+    assert_eq!(papers, (["creativity", "diversity", "factuality"], false));
 }
 
 #[test]
 fn without_a_survey_users_have_no_text() {
-    let folder = folder(&generate(SEED));
+    let folder = folder(&mini());
     let path = folder.path().join("conversations.jsonl");
     let data = PrismData::load(&[path], &PrismOptions::default()).unwrap();
     assert!(data.split.train.iter().all(|one| one.user_text.is_none()));
@@ -156,59 +195,45 @@ fn without_a_survey_users_have_no_text() {
 
 #[test]
 fn the_same_pair_of_two_users_is_on_one_side_only() {
-    let mini = generate(SEED);
+    let mini = mini();
     let conversations = mini.conversations.iter().take(60).flat_map(|conversation| {
         let mut twin = conversation.clone();
-        twin.conversation_id = format!("{}-twin", conversation.conversation_id);
-        twin.user_id = UserId::new(format!("{}-twin", conversation.user_id));
+        for name in ["conversation_id", "user_id"] {
+            twin[name] = json!(format!("{}-twin", conversation[name].as_str().unwrap()));
+        }
         [conversation.clone(), twin]
     });
-    let conversations: Vec<Conversation> = conversations.collect();
+    let conversations: Vec<Value> = conversations.collect();
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("c.jsonl");
-    fs::write(&path, json_lines(&conversations).unwrap()).unwrap();
+    fs::write(&path, json_lines(&conversations)).unwrap();
     let data = PrismData::load(&[path], &PrismOptions::default()).unwrap();
-    data.split.check_disjoint().unwrap();
+    data.split.validate_disjoint().unwrap();
     assert!(data.skipped.count(ON_TWO_SIDES) > 0);
 }
 
 #[test]
-fn numbers_written_as_floats_and_absent_objects_are_understood() {
-    let survey = survey();
-    let mut record = serde_json::to_value(&survey).unwrap();
+fn numbers_written_as_floats_and_fields_that_nobody_uses_are_understood() {
+    let mut mini = mini();
+    let user = mini.survey[0]["user_id"].as_str().unwrap().to_owned();
+    let record = mini.survey[0].as_object_mut().unwrap();
     record["num_completed_conversations"] = json!(5.0);
-    record["lm_usecases"] = Value::Null;
-    record["order_lm_usecases"] = Value::Null;
-    record["location"]
-        .as_object_mut()
-        .unwrap()
-        .remove("birth_region");
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("survey.jsonl");
-    fs::write(&path, record.to_string()).unwrap();
-    let (read, _) = read_survey(&[&path], ReadOptions::default())
-        .unwrap()
-        .read_all()
-        .unwrap();
-    assert_eq!(read[0].num_completed_conversations, 5);
-    assert_eq!(read[0].lm_usecases.cases.0, [None; 19]);
-    assert_eq!(read[0].location.birth_region, None);
+    record["lm_usecases"] = json!("none");
+    record.remove("location");
+    let data = load(&folder(&mini)).unwrap();
+    assert!(data.profile(&UserId::new(user)).is_some());
 }
 
 #[test]
 fn a_broken_record_is_named_by_file_line_and_field_or_counted() {
-    let mini = generate(SEED);
+    let mini = mini();
     let folder = folder(&mini);
     let path: PathBuf = folder.path().join("conversations.jsonl");
-    let mut records: Vec<Value> = mini
-        .conversations
-        .iter()
-        .map(|one| serde_json::to_value(one).unwrap())
-        .collect();
+    let mut records = mini.conversations.clone();
     records[2]["conversation_history"][1]["score"] = json!("high");
     records[4]["conversation_history"][0]["role"] = json!("judge");
-    records[6]["conversation_type"] = json!("free");
-    fs::write(&path, json_lines(&records).unwrap()).unwrap();
+    records[6]["user_id"] = json!("");
+    fs::write(&path, json_lines(&records)).unwrap();
     let error = load(&folder).unwrap_err().to_string();
     assert!(
         error.ends_with(
@@ -223,8 +248,7 @@ fn a_broken_record_is_named_by_file_line_and_field_or_counted() {
     };
     let data = PrismData::load(&[folder.path()], &lenient).unwrap();
     assert_eq!(data.dialogues, mini.conversations.len() - 3);
-    let reason = "broken record, field `conversation_type`: expected `unguided`, `values guided` or \
-                  `controversy guided`";
+    let reason = "broken record, field `conversation_history[0].role`: expected `user` or `model`";
     assert_eq!(data.skipped.count(reason), 1);
 }
 
@@ -232,18 +256,18 @@ fn a_broken_record_is_named_by_file_line_and_field_or_counted() {
 fn missing_files_and_hopeless_data_are_errors() {
     let folder = TempDir::new().unwrap();
     let survey = folder.path().join("survey.jsonl");
-    fs::write(&survey, json_lines(&[self::survey()]).unwrap()).unwrap();
+    fs::write(&survey, json_lines(&mini().survey[..1])).unwrap();
     let error = PrismData::load(&[&survey], &PrismOptions::default());
     assert!(matches!(error, Err(DataError::NoFiles { .. })));
-    let mut one = generate(SEED).conversations;
+    let mut one = mini().conversations;
     one.truncate(1);
     let path = folder.path().join("conversations.jsonl");
-    fs::write(&path, json_lines(&one).unwrap()).unwrap();
+    fs::write(&path, json_lines(&one)).unwrap();
     let error = PrismData::load(&[&path], &PrismOptions::default());
     let expected = SplitError::NoSeenUser { users: 1 };
     assert!(matches!(error, Err(DataError::Split(found)) if found == expected));
-    one[0].conversation_history.clear();
-    fs::write(&path, json_lines(&one).unwrap()).unwrap();
+    one[0]["conversation_history"] = json!([]);
+    fs::write(&path, json_lines(&one)).unwrap();
     let error = PrismData::load(&[&path], &PrismOptions::default());
     assert!(matches!(error, Err(DataError::Empty { .. })));
 }

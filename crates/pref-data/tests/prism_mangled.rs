@@ -3,15 +3,10 @@
 mod mangling;
 
 use std::fs;
+use std::path::Path;
 
-use pref_data::mini::prism::{SEED, generate, json_lines};
-use pref_data::prism::comparisons::{
-    EMPTY_CHOSEN, EMPTY_REJECTED, EQUAL_TEXTS, NO_CHOSEN, NO_MESSAGE, NO_REJECTED, comparisons,
-};
-use pref_data::prism::{
-    ComparisonOptions, Dialogue, is_empty, read_conversations, read_survey, read_utterances,
-};
-use pref_data::{DataError, PrismData, PrismOptions, ReadOptions, Skipped};
+use pref_data::prism::{ComparisonOptions, PrismData, PrismOptions, read_dialogues};
+use pref_data::{DataError, ReadOptions, Skipped};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,13 +16,19 @@ use mangling::{edits, mangle};
 const UTTERANCE: &str = r#"{"utterance_id":"ut0","interaction_id":"int0","conversation_id":"c0","user_id":"user0","turn":0,"within_turn_id":0,"conversation_type":"unguided","user_prompt":"q","model_response":"a","model_name":"m","model_provider":"p","score":7,"if_chosen":true,"included_in_balanced_subset":true}
 "#;
 
+/// The first lines of a file of the mini data.
+fn lines(name: &str, count: usize) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini/prism");
+    let text = fs::read_to_string(folder.join(name)).unwrap();
+    text.lines()
+        .take(count)
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
 /// A small survey and a few conversations.
 fn small() -> (String, String) {
-    let mut mini = generate(SEED);
-    mini.survey.truncate(3);
-    mini.conversations.truncate(14);
-    let survey = json_lines(&mini.survey).unwrap();
-    (survey, json_lines(&mini.conversations).unwrap())
+    (lines("survey.jsonl", 3), lines("conversations.jsonl", 14))
 }
 
 fn options(lenient: bool) -> PrismOptions {
@@ -37,7 +38,7 @@ fn options(lenient: bool) -> PrismOptions {
     }
 }
 
-/// Reads a file as each of the three; then both files as a data set.
+/// Reads both files as dialogues, each beside the other, then both as a data set.
 fn check(survey: &[u8], conversations: &[u8]) -> Result<(), TestCaseError> {
     let folder = TempDir::new().unwrap();
     let paths = ["survey.jsonl", "conversations.jsonl"].map(|name| folder.path().join(name));
@@ -46,24 +47,32 @@ fn check(survey: &[u8], conversations: &[u8]) -> Result<(), TestCaseError> {
     for lenient in [false, true] {
         let read = ReadOptions { lenient };
         for path in &paths {
-            let path = [path];
-            let errors = read_survey(&path, read).unwrap().filter_map(Result::err);
-            let more = read_conversations(&path, read).unwrap();
-            let errors = errors.chain(more.filter_map(Result::err));
-            let more = read_utterances(&path, read).unwrap();
-            for error in errors.chain(more.filter_map(Result::err)) {
-                let DataError::Record(record) = error else {
-                    return Err(TestCaseError::fail(error.to_string()));
-                };
-                prop_assert!(record.line > 0 && record.path == *path[0]);
+            let dialogues = read_dialogues(&[path], read).unwrap();
+            for error in dialogues.filter_map(Result::err) {
+                names_a_line(error, path)?;
             }
         }
-        let data = PrismData::load(&[folder.path()], &options(lenient));
-        if let Ok(data) = data {
-            data.split.check_disjoint().unwrap();
-            prop_assert!(!data.stats().to_string().is_empty());
+        match PrismData::load(&[folder.path()], &options(lenient)) {
+            Ok(data) => {
+                data.split.validate_disjoint().unwrap();
+                prop_assert!(!data.stats().to_string().is_empty());
+            }
+            Err(DataError::Record(record)) => {
+                let path = paths.iter().find(|path| **path == record.path);
+                prop_assert!(record.line > 0 && path.is_some());
+            }
+            Err(DataError::NoFiles { .. } | DataError::Empty { .. } | DataError::Split(_)) => {}
+            Err(other) => prop_assert!(false, "{other}"),
         }
     }
+    Ok(())
+}
+
+fn names_a_line(error: DataError, path: &Path) -> Result<(), TestCaseError> {
+    let DataError::Record(record) = error else {
+        return Err(TestCaseError::fail(error.to_string()));
+    };
+    prop_assert!(record.line > 0 && record.path == path);
     Ok(())
 }
 
@@ -106,6 +115,10 @@ fn replace(record: &mut Value, place: &mut usize, new: &Value, remove: bool) -> 
         .any(|child| replace(child, place, new, remove))
 }
 
+fn is_empty(text: &str) -> bool {
+    ["", "EMPTY STRING"].contains(&text.trim())
+}
+
 /// A turn: what the user says, and each response with whether it is chosen.
 type Talk = Vec<(&'static str, Vec<(&'static str, bool)>)>;
 
@@ -118,7 +131,7 @@ fn any_talk() -> impl Strategy<Value = Talk> {
 
 /// The talk as a line of `conversations.jsonl`.
 fn line(talk: &Talk) -> String {
-    let mut record = serde_json::to_value(&generate(SEED).conversations[0]).unwrap();
+    let mut record: Value = serde_json::from_str(&lines("conversations.jsonl", 1)).unwrap();
     let mut history = Vec::new();
     for (turn, (message, responses)) in talk.iter().enumerate() {
         history.push(json!({"role": "user", "turn": turn, "content": message}));
@@ -186,7 +199,9 @@ proptest! {
             replace(&mut survey[*record], &mut place.clone(), value, *remove);
             replace(&mut conversations[*record], &mut place.clone(), value, *remove);
         }
-        let text = |records: &[Value]| json_lines(records).unwrap();
+        let text = |records: &[Value]| -> String {
+            records.iter().map(|record| format!("{record}\n")).collect()
+        };
         check(text(&survey).as_bytes(), text(&conversations).as_bytes())?;
     }
 
@@ -205,10 +220,10 @@ proptest! {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("conversations.jsonl");
         fs::write(&path, bytes).unwrap();
-        let mut reader = read_conversations(&[&path], ReadOptions { lenient: true }).unwrap();
+        let mut reader = read_dialogues(&[&path], ReadOptions { lenient: true }).unwrap();
         prop_assert_eq!(reader.by_ref().filter(Result::is_ok).count(), 3);
         prop_assert_eq!(reader.skipped().total(), 1);
-        let errors = read_conversations(&[&path], ReadOptions::default()).unwrap();
+        let errors = read_dialogues(&[&path], ReadOptions::default()).unwrap();
         let errors: Vec<DataError> = errors.filter_map(Result::err).collect();
         prop_assert_eq!(errors.len(), 1);
         let start = format!("{}:{}: field `", path.display(), at + 1);
@@ -221,11 +236,11 @@ proptest! {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("conversations.jsonl");
         fs::write(&path, line(&talk)).unwrap();
-        let mut reader = read_conversations(&[&path], ReadOptions::default()).unwrap();
-        let dialogue = Dialogue::from(reader.next().unwrap().unwrap());
+        let mut reader = read_dialogues(&[&path], ReadOptions::default()).unwrap();
+        let dialogue = reader.next().unwrap().unwrap();
         prop_assert_eq!(dialogue.turns.len(), talk.len());
         let mut skipped = Skipped::default();
-        let found = comparisons(&dialogue, None, ComparisonOptions::default(), &mut skipped);
+        let found = dialogue.comparisons(None, ComparisonOptions::default(), &mut skipped);
         let count = |reason: &str| skipped.count(reason) as usize;
         for one in &found {
             prop_assert!(!is_empty(&one.chosen) && !is_empty(&one.rejected));
@@ -237,15 +252,15 @@ proptest! {
         };
         let (known, unknown): (Vec<_>, Vec<_>) =
             talk.iter().partition(|(message, responses)| says(message, responses));
-        let left_out = count(NO_MESSAGE) + count(NO_CHOSEN) + count(EMPTY_CHOSEN);
+        let left_out = count("turn without a message of the user") + count("turn without a chosen response") + count("turn whose chosen response is empty");
         prop_assert_eq!(left_out, unknown.len());
         let rejected = |(_, responses): &&(&str, Vec<(&str, bool)>)| {
             responses.iter().filter(|(_, chosen)| !chosen).count()
         };
         let all: usize = known.iter().map(rejected).sum();
-        prop_assert_eq!(found.len() + count(EMPTY_REJECTED) + count(EQUAL_TEXTS), all);
+        prop_assert_eq!(found.len() + count("empty rejected response") + count("rejected response equal to a chosen one"), all);
         let mut prompts: Vec<_> = found.iter().map(|one| &one.prompt).collect();
         prompts.dedup();
-        prop_assert_eq!(prompts.len() + count(NO_REJECTED), known.len());
+        prop_assert_eq!(prompts.len() + count("turn without a rejected response"), known.len());
     }
 }

@@ -4,8 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pref_data::DataError;
-use pref_data::prompts::read_prompts;
+use pref_data::{DataError, read_prompts};
 use tempfile::TempDir;
 
 fn koala() -> Option<PathBuf> {

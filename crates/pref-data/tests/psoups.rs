@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use pref_data::psoups::prepare::{DUPLICATE, EQUAL_COMPLETIONS, LEAKING, NO_INSTRUCTION, TOO_LONG};
-use pref_data::psoups::{ProfileId, PsoupsRow, SplitBy, locate};
-use pref_data::{
-    DataError, Prompt, PsoupsData, PsoupsOptions, ReadOptions, Skipped, SplitError, SplitOrigin,
-    SplitRatios, mini,
-};
+use pref_data::psoups::{ProfileId, PsoupsData, PsoupsOptions, PsoupsRow, SplitBy};
+use pref_data::{DataError, Prompt, ReadOptions, Skipped, SplitError, SplitOrigin, SplitRatios};
 use proptest::prelude::*;
+use serde_json::json;
 use tempfile::TempDir;
 
 const WISH: &str = "Please rhyme. Do it well.";
@@ -78,11 +75,11 @@ fn every_row_is_counted_under_its_reason() {
     };
     let data = prepare(rows, &options).unwrap();
     for reason in [
-        EQUAL_COMPLETIONS,
-        DUPLICATE,
-        LEAKING,
-        NO_INSTRUCTION,
-        TOO_LONG,
+        "completion_a and completion_b are equal",
+        "same instruction and completions as an earlier row of the profile",
+        "instruction still contains the preference text in another spelling",
+        "no instruction beside the preference text",
+        "instruction and response have too many characters",
     ] {
         assert_eq!(data.skipped.count(reason), 1, "{reason}");
     }
@@ -158,7 +155,7 @@ fn six(instructions: usize) -> Vec<(ProfileId, Vec<PsoupsRow>)> {
 #[test]
 fn no_instruction_is_on_two_sides_across_profiles() {
     let data = PsoupsData::prepare(six(20), Skipped::default(), &PsoupsOptions::default()).unwrap();
-    data.split.check_disjoint().unwrap();
+    data.split.validate_disjoint().unwrap();
     assert_eq!(data.split.origin, SplitOrigin::ByInstruction);
     // 14, 2 and 4 of 20 instructions, each with six users.
     let sides = [&data.split.train, &data.split.validation, &data.split.test].map(Vec::len);
@@ -208,7 +205,7 @@ fn the_released_split_is_by_row_nine_to_one_and_shares_instructions() {
     let [train, validation, test] = stats.instructions;
     assert_eq!((train, validation), (20, 0));
     assert_eq!(stats.shared_instructions, test, "every one of them leaks");
-    assert!(data.split.check_disjoint().is_err());
+    assert!(data.split.validate_disjoint().is_err());
 }
 
 #[test]
@@ -238,19 +235,38 @@ fn held_out_rows_are_rounded_up_and_shared_by_validation_and_test() {
     );
 }
 
-fn write_mini(folder: &Path) {
+/// The row in the official layout.
+fn text(row: &PsoupsRow) -> String {
+    json!({
+        "user_input": row.user_input,
+        "completion_a": row.completion_a,
+        "completion_b": row.completion_b,
+    })
+    .to_string()
+}
+
+/// The rows of all six profiles, before, between and after these marks.
+fn write_six(folder: &Path, [open, between, close]: [&str; 3]) {
     fs::create_dir_all(folder).unwrap();
-    for (profile, rows) in mini::psoups::rows(3) {
-        let text = mini::psoups::json_array(&rows);
-        fs::write(folder.join(format!("{profile}.json")), text).unwrap();
+    for (profile, rows) in six(20) {
+        let rows: Vec<String> = rows.iter().map(text).collect();
+        let path = folder.join(format!("{profile}.json"));
+        fs::write(path, format!("{open}{}{close}", rows.join(between))).unwrap();
     }
+}
+
+const ARRAY: [&str; 3] = ["[\n", ",\n", "\n]\n"];
+const LINES: [&str; 3] = ["", "\n", "\n"];
+
+fn load(path: &Path) -> Result<PsoupsData, DataError> {
+    PsoupsData::load(&[path], &PsoupsOptions::default())
 }
 
 #[test]
 fn the_unpacked_archive_its_inner_folder_and_single_files_are_found() {
     let folder = TempDir::new().unwrap();
     let inner = folder.path().join("data/rm_training");
-    write_mini(&inner);
+    write_six(&inner, ARRAY);
     fs::write(inner.join("notes.txt"), "no data").unwrap();
     fs::write(inner.join("other.json"), "[]").unwrap();
     for path in [
@@ -258,8 +274,13 @@ fn the_unpacked_archive_its_inner_folder_and_single_files_are_found() {
         folder.path().join("data"),
         inner.clone(),
     ] {
-        let files = locate::profile_files(&[path]).unwrap();
-        assert_eq!(files.keys().copied().collect::<Vec<_>>(), ProfileId::ALL);
+        let data = load(&path).unwrap();
+        let users: Vec<&str> = data
+            .profiles()
+            .iter()
+            .map(|one| one.user.as_str())
+            .collect();
+        assert_eq!(users, ["1", "2", "3", "4", "5", "6"]);
     }
     let files = [inner.join("P3A.json"), inner.join("P1B.json")];
     let data = PsoupsData::load(&files, &PsoupsOptions::default()).unwrap();
@@ -271,14 +292,9 @@ fn the_unpacked_archive_its_inner_folder_and_single_files_are_found() {
 fn arrays_and_lines_give_the_same_data() {
     let folder = TempDir::new().unwrap();
     let [arrays, lines] = ["arrays", "lines"].map(|name| folder.path().join(name));
-    write_mini(&arrays);
-    fs::create_dir_all(&lines).unwrap();
-    for (profile, rows) in mini::psoups::rows(3) {
-        let text: Vec<String> = rows.iter().map(|row| row.to_json().to_string()).collect();
-        fs::write(lines.join(format!("{profile}.json")), text.join("\n")).unwrap();
-    }
-    let load = |path| PsoupsData::load(&[path], &PsoupsOptions::default()).unwrap();
-    assert_eq!(load(&arrays).split, load(&lines).split);
+    write_six(&arrays, ARRAY);
+    write_six(&lines, LINES);
+    assert_eq!(load(&arrays).unwrap().split, load(&lines).unwrap().split);
 }
 
 #[test]
@@ -286,7 +302,7 @@ fn archives_other_names_and_empty_folders_are_errors_that_say_what_is_wanted() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("data.zip");
     fs::write(&zip, "PK").unwrap();
-    let message = |path: &Path| locate::profile_files(&[path]).unwrap_err().to_string();
+    let message = |path: &Path| load(path).unwrap_err().to_string();
     assert!(
         message(&zip).contains("unpack it first"),
         "{}",
@@ -297,10 +313,10 @@ fn archives_other_names_and_empty_folders_are_errors_that_say_what_is_wanted() {
     fs::write(&other, "[]").unwrap();
     assert!(message(&other).contains("P9.json: ") || message(&other).contains("P1A.json"));
     assert!(message(&folder.path().join("absent")).contains("absent"));
-    assert!(locate::profile_files::<&Path>(&[]).is_err());
+    assert!(PsoupsData::load::<&Path>(&[], &PsoupsOptions::default()).is_err());
     let empty = folder.path().join("P1A.json");
     fs::write(&empty, "[]").unwrap();
-    let error = PsoupsData::load(&[&empty], &PsoupsOptions::default()).unwrap_err();
+    let error = load(&empty).unwrap_err();
     assert!(matches!(&error, DataError::Empty { .. }), "{error}");
     assert!(error.to_string().contains("P1A.json"), "{error}");
 }
@@ -309,14 +325,14 @@ fn archives_other_names_and_empty_folders_are_errors_that_say_what_is_wanted() {
 fn a_broken_row_names_file_line_item_and_field_or_is_counted() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("P1A.json");
-    let good = |n| row(format!("Ask {n}?"), "a", "b").to_json().to_string();
+    let good = |n| text(&row(format!("Ask {n}?"), "a", "b"));
     let bad = r#"{"user_input":"x","completion_a":null,"completion_b":"b"}"#;
     fs::write(
         &path,
         format!("[{},\n{bad},{}, {}]", good(1), good(2), good(3)),
     )
     .unwrap();
-    let error = PsoupsData::load(&[&path], &PsoupsOptions::default()).unwrap_err();
+    let error = load(&path).unwrap_err();
     let expected = format!(
         "{}:2: item 2, field `completion_a`: expected text, found null",
         path.display()
@@ -346,7 +362,7 @@ proptest! {
         let options = PsoupsOptions { split_seed, ..PsoupsOptions::default() };
         match PsoupsData::prepare(files.into_iter().collect(), Skipped::default(), &options) {
             Ok(data) => {
-                data.split.check_disjoint().unwrap();
+                data.split.validate_disjoint().unwrap();
                 let items = all(&data);
                 prop_assert_eq!(items.len() as u64 + data.skipped.total(), read as u64);
                 prop_assert_eq!(data.stats().shared_instructions, 0);

@@ -5,8 +5,8 @@ mod mangling;
 use std::fs;
 use std::path::Path;
 
-use pref_data::prompts::read_prompts;
-use pref_data::{DataError, PsoupsData, PsoupsOptions, ReadOptions, psoups};
+use pref_data::psoups::{self, PsoupsData, PsoupsOptions};
+use pref_data::{DataError, ReadOptions, read_prompts};
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use pref_data::{
-    DataError, Layout, PolicyFilter, PopulationChoice, PopulationConfig, ReadOptions, Skipped,
-    SplitOrigin, TldrData, TldrOptions, TldrRecord, tldr,
+use pref_data::tldr::{
+    self, PolicyFilter, PopulationChoice, PopulationConfig, TldrData, TldrOptions, TldrRecord,
 };
+use pref_data::{DataError, Layout, ReadOptions, Skipped, SplitOrigin};
 
 fn real_data() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tldr_comparisons");
@@ -41,11 +41,6 @@ fn folder_holds_1771_records_of_30_workers() {
             .iter()
             .all(|record| record.summaries[0].text.starts_with(' '))
     );
-    let notes = records
-        .iter()
-        .flat_map(|record| &record.summaries)
-        .filter(|summary| summary.note.is_none());
-    assert_eq!(notes.count(), 2);
     assert_eq!(Layout::detect(&[folder]).unwrap(), Layout::Tldr);
 }
 
@@ -64,18 +59,6 @@ fn files_have_the_documented_counts() {
             .iter()
             .filter(|record| PolicyFilter::Sft.keeps(record));
         assert_eq!(kept.count(), filtered);
-    }
-}
-
-#[test]
-fn records_survive_writing_and_reading() {
-    let Some(folder) = real_data() else { return };
-    let path = folder.join("batch18.json");
-    let (records, _) = read(&path);
-    let original = std::fs::read_to_string(path).unwrap();
-    for (record, line) in records.iter().zip(original.lines()) {
-        let original: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert_eq!(record.to_json(), original);
     }
 }
 
@@ -101,7 +84,7 @@ fn experiment_splits_by_post_and_finds_a_draw_with_the_wanted_share() {
         )
         .unwrap();
         assert_eq!(data.split.origin, SplitOrigin::BySource);
-        data.split.check_disjoint().unwrap();
+        data.split.validate_disjoint().unwrap();
         assert!((0.25..=0.40).contains(&data.population.minority_share(&data.workers)));
         assert_eq!(
             data.workers.seen()[0].id.as_str(),

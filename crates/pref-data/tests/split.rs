@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use pref_data::{
-    Comparison, Prompt, Split, SplitError, SplitOrigin, SplitRatios, split_by_source,
-    split_official,
-};
+use pref_data::{Comparison, Prompt, Split, SplitError, SplitOrigin, SplitRatios, split_by_source};
 use proptest::prelude::*;
 
 fn comparison(source: &str, chosen: &str, rejected: &str) -> Comparison {
@@ -46,7 +43,7 @@ fn sources(items: &[Comparison]) -> HashSet<&str> {
 #[test]
 fn sources_are_cut_at_the_ratios() {
     let split = split_by_source(many(100), &ratios(0.7, 0.1, 0.2), 5).unwrap();
-    split.check_disjoint().unwrap();
+    split.validate_disjoint().unwrap();
     assert_eq!(
         (split.train.len(), split.validation.len(), split.test.len()),
         (210, 30, 60)
@@ -75,7 +72,7 @@ fn sources_that_share_a_pair_or_its_swap_stay_together() {
         items.push(comparison("s1", "v", "w"));
         items.push(comparison("s2", "v", "w"));
         let split = split_by_source(items, &ratios(0.5, 0.25, 0.25), seed).unwrap();
-        split.check_disjoint().unwrap();
+        split.validate_disjoint().unwrap();
         let side = |source| {
             [&split.train, &split.validation, &split.test]
                 .map(|part| sources(part).contains(source))
@@ -116,39 +113,20 @@ fn ratios_that_are_no_shares_of_one_are_errors() {
             Err(SplitError::Ratios { .. })
         ));
     }
-    let no_evaluation = split_official(many(2), many(2), &ratios(1.0, 0.0, 0.0), 1);
-    assert!(matches!(no_evaluation, Err(SplitError::Ratios { .. })));
 }
 
 #[test]
-fn official_training_stays_and_what_touches_it_is_left_out() {
-    let train = vec![comparison("t", "x", "y")];
-    let mut others = many(20);
-    others.push(comparison("t", "a", "b")); // the same post
-    others.push(comparison("other", "y", "x")); // the swapped pair
-    others.push(comparison("other", "m", "n")); // connected through its post
-    let split = split_official(train.clone(), others, &ratios(0.7, 0.1, 0.2), 3).unwrap();
-    split.check_disjoint().unwrap();
-    assert_eq!(split.train, train);
-    assert_eq!(split.origin, SplitOrigin::Official);
-    assert_eq!(split.left_out.len(), 3);
-    // 20 posts at 1 to 2, three comparisons each.
-    assert_eq!((split.validation.len(), split.test.len()), (21, 39));
-}
-
-#[test]
-fn the_check_finds_leaks() {
+fn leaks_are_found() {
     let leaking = |train, test| Split {
         train: vec![train],
         validation: vec![],
         test: vec![test],
         origin: SplitOrigin::BySource,
-        left_out: vec![],
     };
     let source = leaking(comparison("s", "a", "b"), comparison("s", "c", "d"));
     assert!(
         source
-            .check_disjoint()
+            .validate_disjoint()
             .unwrap_err()
             .to_string()
             .contains("source `s` is in train and in test")
@@ -156,7 +134,7 @@ fn the_check_finds_leaks() {
     let swapped = leaking(comparison("s", "a", "b"), comparison("z", "b", "a"));
     assert!(
         swapped
-            .check_disjoint()
+            .validate_disjoint()
             .unwrap_err()
             .to_string()
             .contains("pair `z`")
@@ -178,7 +156,7 @@ proptest! {
             })
             .collect();
         if let Ok(split) = split_by_source(items, &SplitRatios::default(), seed) {
-            prop_assert!(split.check_disjoint().is_ok());
+            prop_assert!(split.validate_disjoint().is_ok());
             prop_assert_eq!(split.train.len() + split.validation.len() + split.test.len(), rows.len());
         }
     }

@@ -4,11 +4,21 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use pref_data::{DataError, ReadOptions, mini, prism, psoups};
+use pref_data::{DataError, ReadOptions, prism, psoups};
 use tempfile::TempDir;
 
 const BYTES: usize = 60_000_000;
 const ALLOWED_MEGABYTES: u64 = 16;
+
+/// The records of a file of the mini data, which has one on a line.
+fn records(name: &str) -> Vec<String> {
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
+    let text = fs::read_to_string(mini.join(name)).unwrap();
+    let lines = text.lines().filter(|line| line.starts_with('{'));
+    lines
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .collect()
+}
 
 /// Repeats records until there are [`BYTES`]; returns how many there are.
 fn write(path: &Path, records: &[String], [open, between, close]: [&str; 3]) -> usize {
@@ -48,10 +58,8 @@ fn a_large_file_is_read_in_little_memory() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("P1A.json");
     let options = ReadOptions::default();
-    let (_, rows) = mini::psoups::rows(1).remove(0);
-    let rows: Vec<String> = rows.iter().map(|row| row.to_json().to_string()).collect();
-    let talks = mini::prism::json_lines(&mini::prism::generate(1).conversations).unwrap();
-    let talks: Vec<String> = talks.lines().map(str::to_owned).collect();
+    let rows = records("psoups/rm_training/P1A.json");
+    let talks = records("prism/conversations.jsonl");
     let before = peak_megabytes();
     let (lines, array) = (["", "\n", "\n"], ["[", ",", "]"]);
     for marks in [lines, array] {
@@ -59,7 +67,7 @@ fn a_large_file_is_read_in_little_memory() {
         assert_eq!(count(psoups::read(&[&path], options).unwrap()), written);
         let written = write(&path, &talks, marks);
         assert_eq!(
-            count(prism::read_conversations(&[&path], options).unwrap()),
+            count(prism::read_dialogues(&[&path], options).unwrap()),
             written
         );
     }

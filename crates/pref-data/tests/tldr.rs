@@ -2,14 +2,10 @@
 
 use std::fs;
 
-use pref_data::simulate::EQUAL_TEXTS;
-use pref_data::tldr::filter::OTHER_POLICY;
-use pref_data::tldr::prepare::{ON_TWO_SIDES, TOO_LONG, UNSEEN_IN_TRAINING};
-use pref_data::tldr::{Body, Summary};
-use pref_data::{
-    DataError, Kind, PopulationChoice, PopulationError, Prompt, ReadOptions, Skipped, SplitOrigin,
-    TldrData, TldrOptions, TldrRecord, simulate, tldr,
+use pref_data::tldr::{
+    self, PopulationChoice, PopulationError, Summary, TldrData, TldrOptions, TldrRecord,
 };
+use pref_data::{DataError, ReadOptions, Skipped, SplitOrigin};
 use tempfile::TempDir;
 
 const POST: &str = r#"{"info":{"id":"t3_a","post":"Post.","title":"Title","subreddit":"pets"},"split":"train","summaries":[{"text":" short","policy":"sup1","note":null},{"text":" much longer","policy":"sup2","note":"ok"}],"choice":0,"worker":"w","batch":"b","extra":{"confidence":2}}"#;
@@ -26,20 +22,15 @@ fn record(post: &str, worker: &str, split: &str, texts: [&str; 2]) -> TldrRecord
     TldrRecord {
         id: Some(post.into()),
         title: Some("Title".into()),
-        body: Body::Post {
-            text: "Post.".into(),
-            subreddit: Some("pets".into()),
-        },
+        text: "Post.".into(),
+        subreddit: Some("pets".into()),
         summaries: texts.map(|text| Summary {
             text: text.into(),
             policy: "sup".into(),
-            note: None,
         }),
         choice: 0,
         worker: worker.into(),
-        batch: None,
         split: split.into(),
-        confidence: None,
     }
 }
 
@@ -55,14 +46,7 @@ fn a_post_is_read_whole_and_its_prompt_is_the_papers() {
         record.summaries[0].text, " short",
         "the leading space stays"
     );
-    assert_eq!(
-        (
-            record.summaries[0].note.as_deref(),
-            record.summaries[1].note.as_deref()
-        ),
-        (None, Some("ok"))
-    );
-    assert_eq!((record.choice, record.confidence), (0, Some(2)));
+    assert_eq!((record.choice, record.is_train()), (0, true));
     assert_eq!(record.stated().unwrap().chosen, " short");
 }
 
@@ -71,20 +55,7 @@ fn an_article_without_id_is_named_by_its_text() {
     let record = load(ARTICLE).unwrap().remove(0);
     assert_eq!(record.prompt(), "TITLE: Title\nPOST: News.\nTL;DR: ");
     assert!(record.post_key().starts_with("text-"));
-    assert_eq!(record.confidence, None);
-    let no_extra = ARTICLE.replace(r#","extra":null"#, "");
-    assert_eq!(load(&no_extra).unwrap()[0], record);
-    assert_eq!(simulate(&record, Kind::Majority), None, "equal texts");
-    assert_eq!(record.stated(), None);
-}
-
-#[test]
-fn writing_and_reading_gives_the_same_record() {
-    for text in [POST, ARTICLE] {
-        let records = load(text).unwrap();
-        assert_eq!(load(&records[0].to_json().to_string()).unwrap(), records);
-    }
-    assert_eq!(load(POST).unwrap()[0].to_json().to_string(), POST);
+    assert_eq!(record.stated(), None, "equal texts");
 }
 
 #[test]
@@ -119,34 +90,6 @@ fn broken_records_name_the_field() {
     );
 }
 
-#[test]
-fn majority_prefers_longer_minority_shorter_and_both_the_first_of_equals() {
-    let chosen = |texts: [&str; 2], kind| {
-        simulate(&record("p", "w", "train", texts), kind)
-            .unwrap()
-            .chosen
-    };
-    for texts in [["aa", "bbb"], ["bbb", "aa"]] {
-        assert_eq!(chosen(texts, Kind::Majority), "bbb");
-        assert_eq!(chosen(texts, Kind::Minority), "aa");
-    }
-    for kind in [Kind::Majority, Kind::Minority] {
-        assert_eq!(chosen(["aa", "bb"], kind), "aa");
-        // Two characters each, four bytes and two.
-        assert_eq!(chosen(["éé", "bb"], kind), "éé");
-    }
-    let comparison = simulate(&record("p", "w", "train", ["a", "bb"]), Kind::Minority).unwrap();
-    assert_eq!(comparison.group.as_deref(), Some("minority"));
-    assert_eq!(
-        (comparison.source.as_str(), comparison.user),
-        ("p", Some("w".into()))
-    );
-    assert_eq!(
-        comparison.prompt,
-        Prompt::Text("SUBREDDIT: r/pets\nTITLE: Title\nPOST: Post.\nTL;DR: ".into())
-    );
-}
-
 /// Workers a (4 training comparisons), b (3), c (1); posts t0.. in training, v0.. in validation.
 fn small() -> Vec<TldrRecord> {
     let mut records = Vec::new();
@@ -172,11 +115,14 @@ fn options(minority: &[usize]) -> TldrOptions {
     }
 }
 
+const UNSEEN_IN_TRAINING: &str = "training comparison of an unseen worker";
+const OTHER_POLICY: &str = "a summary of another policy than supervised fine-tuning";
+
 #[test]
 fn official_training_records_make_the_training_part() {
     let data = TldrData::prepare(small(), Skipped::default(), &options(&[2, 4])).unwrap();
     assert_eq!(data.split.origin, SplitOrigin::Official);
-    data.split.check_disjoint().unwrap();
+    data.split.validate_disjoint().unwrap();
     assert_eq!(data.users(), ["a".into(), "b".into()]);
     assert_eq!(data.split.train.len(), 7);
     assert_eq!(data.skipped.count(UNSEEN_IN_TRAINING), 1);
@@ -215,7 +161,7 @@ fn without_training_records_posts_are_split_and_the_origin_says_so() {
     let data = TldrData::prepare(records, Skipped::default(), &options(&[2])).unwrap();
     assert_eq!(data.split.origin, SplitOrigin::BySource);
     assert!(data.split.origin.to_string().contains("do not hold both"));
-    data.split.check_disjoint().unwrap();
+    data.split.validate_disjoint().unwrap();
     assert!(
         data.split
             .train
@@ -235,9 +181,9 @@ fn everything_left_out_is_counted() {
     records.push(other);
     let data = TldrData::prepare(records, Skipped::default(), &options(&[2])).unwrap();
     for reason in [
-        EQUAL_TEXTS,
-        TOO_LONG,
-        ON_TWO_SIDES,
+        "the two summaries are equal",
+        "prompt and response have too many characters",
+        "validation comparison that shares its post or pair with training",
         OTHER_POLICY,
         UNSEEN_IN_TRAINING,
     ] {

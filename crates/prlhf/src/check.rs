@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use statistics::Quantiles;
 use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
 use trainer::config::{Config, Setting, read_toml_with};
 use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
-use trainer::pref_data::{Audit, Quantiles};
+use trainer::pref_data::Audit;
 
 use crate::estimate::{self, Estimate};
 use crate::prepare::Prepared;
@@ -41,7 +42,7 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
-    let prepared = Prepared::new(&config, &device)?;
+    let prepared = Prepared::new(&config, &device, None)?;
     out.line("Data")?;
     for line in prepared.audit.to_string().lines() {
         out.line(format_args!("  {line}"))?;

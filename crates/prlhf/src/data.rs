@@ -5,8 +5,7 @@ use std::path::Path;
 use trainer::TrainError;
 use trainer::config::DataSection;
 use trainer::pref_data::{
-    Comparison, DataError, Layout, PrismOptions, PsoupsOptions, ReadOptions, Skipped, SplitRatios,
-    general, prism, psoups, split_by_source, tldr,
+    Comparison, DataError, ReadOptions, Skipped, SplitRatios, split_by_source,
 };
 
 /// The split does not move with the seed of a run, so that runs can be compared.
@@ -38,53 +37,12 @@ pub struct Sides {
 /// # Errors
 /// A broken record unless `lenient`, naming file, line and field, or no comparison at all.
 pub fn load<P: AsRef<Path>>(paths: &[P], lenient: bool) -> Result<Loaded, TrainError> {
-    let options = ReadOptions { lenient };
-    let (comparisons, skipped) = match Layout::detect(paths)? {
-        Layout::General => general::read(paths, options)?.read_all()?,
-        Layout::Tldr => stated(tldr::read(paths, options)?.read_all()?),
-        Layout::Psoups => {
-            let read = options;
-            psoups::read_comparisons(
-                paths,
-                &PsoupsOptions {
-                    read,
-                    ..PsoupsOptions::default()
-                },
-            )?
-        }
-        Layout::Prism => {
-            let read = options;
-            prism::read_comparisons(
-                paths,
-                &PrismOptions {
-                    read,
-                    ..PrismOptions::default()
-                },
-            )?
-        }
-    };
-    if comparisons.is_empty() {
-        let names = paths.iter().map(|p| p.as_ref().display().to_string());
-        return Err(TrainError::Data(DataError::Empty {
-            paths: names.collect::<Vec<_>>().join(", "),
-            found: skipped.to_string(),
-        }));
-    }
+    let (comparisons, skipped) =
+        trainer::pref_data::read_comparisons(paths, ReadOptions { lenient })?;
     Ok(Loaded {
         comparisons,
         skipped,
     })
-}
-
-fn stated((records, mut skipped): (Vec<tldr::TldrRecord>, Skipped)) -> (Vec<Comparison>, Skipped) {
-    let mut comparisons = Vec::with_capacity(records.len());
-    for record in records {
-        match record.stated() {
-            Some(comparison) => comparisons.push(comparison),
-            None => skipped.add(general::EQUAL_RESPONSES, record.post_key()),
-        }
-    }
-    (comparisons, skipped)
 }
 
 /// Loads a `[data]` section; where no validation files are given, a share of the prompts is held out.

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use statistics::Interval;
 use terminal::Output;
 use trainer::TrainError;
 use trainer::eval::compare::{Group, Side, Versus};
 use trainer::eval::report::SavedEval;
 use trainer::inference::Trained;
-use trainer::stats::Interval;
 
 use crate::data::{self, Loaded};
 use crate::eval::{Cache, EvalArgs, evaluate, write_json};

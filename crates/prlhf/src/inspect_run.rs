@@ -75,7 +75,7 @@ pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("step", format_args!("{}, {ended}", state.step))?;
     out.fact("best", best(state.best.as_ref(), "not validated yet"))?;
     match dir.join(MANIFEST_FILE).is_file() {
-        true => users(user_model::load_checkpoint(dir, &Device::flex())?, out),
+        true => users(user_model::load(dir, &Device::flex())?, out),
         false => Ok(()),
     }
 }

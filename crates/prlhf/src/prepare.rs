@@ -32,11 +32,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Reads data, then model (data is the quicker to be wrong), and tokenises.
+    /// Reads data, then model (data is the quicker to be wrong), and tokenises; `clock` is the time that a chat template tells,
+    /// where it is not that of the call.
     ///
     /// # Errors
     /// Settings out of range, broken data, or a model that cannot be opened.
-    pub fn new(config: &Config, device: &Device) -> Result<Self, TrainError> {
+    pub fn new(config: &Config, device: &Device, clock: Option<u64>) -> Result<Self, TrainError> {
         config.validate()?;
         let Sides {
             train,
@@ -64,6 +65,10 @@ impl Prepared {
             config.prompt.max_response_length,
             "prompt.max_response_length",
         )?;
+        let formatter = match clock {
+            Some(clock) => formatter.with_clock(clock),
+            None => formatter,
+        };
         let side = |comparisons: &[Comparison]| {
             let dataset = Dataset::new(comparisons, &formatter)?;
             dataset.check_context(soft, positions)?;

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use terminal::{Bars, Dashboard, Output, Watch, duration, grouped, has_terminal};
 use tracing::trace_span;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::checkpoint::Best;
+use trainer::checkpoint::{self, Best};
 use trainer::config::{Config, Setting, TrainingSection, read_toml_with};
 use trainer::dataset::Dataset;
 use trainer::files::replace_file;
@@ -88,8 +89,9 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
     check_free(&dir, args.resume, args.force)?;
     let devices = device::for_training(&args.device, &config.training)?;
+    let clock = clock(&dir, args.resume)?;
     let prepared = trace_span!(target: TARGET, "loading")
-        .in_scope(|| Prepared::new(&config, &devices.main))?;
+        .in_scope(|| Prepared::new(&config, &devices.main, Some(clock)))?;
     if args.force {
         clear(&dir)?;
     }
@@ -100,12 +102,24 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         config: &config,
         prepared: &prepared,
         dir: &dir,
+        clock,
         further_devices: devices.further,
     };
     match args.mode {
         Mode::Pdpo => preferences(&run, out),
         Mode::Sft => supervised(&run, out),
     }
+}
+
+/// The time that the run's chat template tells, in seconds since 1970: now, or when the run that goes on began.
+fn clock(dir: &Path, resume: bool) -> Result<u64, TrainError> {
+    let state = match resume {
+        true => checkpoint::state(&dir.join("checkpoint"))?,
+        false => None,
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH);
+    let clock = state.and_then(|state| state.clock);
+    Ok(clock.unwrap_or_else(|| now().map_or(0, |since| since.as_secs())))
 }
 
 fn default_out(args: &TrainArgs) -> PathBuf {
@@ -246,6 +260,7 @@ struct Run<'a> {
     config: &'a Config,
     prepared: &'a Prepared,
     dir: &'a Path,
+    clock: u64,
     further_devices: Vec<Device>,
 }
 
@@ -270,7 +285,7 @@ impl Run<'_> {
             lora: self.config.lora.clone(),
             training,
             further_devices: self.further_devices.clone(),
-            clock: None,
+            clock: Some(self.clock),
         };
         let data = (train, validation.unwrap_or_default());
         let session = Session::new(config, task, (policy, table), data, self.args.resume)?;

@@ -12,7 +12,7 @@ use trainer::burn::tensor::{Device, Tensor};
 use trainer::config::{TrainingSection, UsersSection};
 use trainer::example::{Example, Item};
 use trainer::learner::Learner;
-use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
+use trainer::llm_backbone::config::{ModelConfig, Sizes};
 use trainer::llm_backbone::{LoraConfig, Model};
 use trainer::pdpo_loss::{LossError, Objective, PairLogProbs, PairLoss, Rewards};
 use trainer::policy::Policy;
@@ -104,20 +104,19 @@ fn pair(chosen: Vec<u32>, rejected: Vec<u32>) -> TokenizedPair {
 }
 
 fn llama() -> ModelConfig {
-    ModelConfig::Llama(LlamaConfig {
-        vocab_size: 16,
-        hidden_size: 32,
-        intermediate_size: 64,
-        num_hidden_layers: 2,
-        num_attention_heads: 4,
-        num_key_value_heads: 2,
-        head_dim: 8,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10000.0,
-        rope_scaling: None,
-        max_position_embeddings: 32,
-        tie_word_embeddings: true,
-        bos_token_id: None,
-        eos_token_ids: vec![1],
-    })
+    ModelConfig::from_scratch(
+        Sizes {
+            vocab_size: 16,
+            hidden_size: 32,
+            num_layers: 2,
+            num_heads: 4,
+            num_kv_heads: 2,
+            head_dim: 8,
+            max_positions: 32,
+            ties_embeddings: true,
+            bos_token_id: None,
+            eos_token_ids: vec![1],
+        },
+        64,
+    )
 }

@@ -9,7 +9,7 @@ use trainer::burn::tensor::Device;
 use trainer::config::{TrainingSection, UsersSection};
 use trainer::dataset::Dataset;
 use trainer::learner::Learner;
-use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
+use trainer::llm_backbone::config::{ModelConfig, Sizes};
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::{LoraConfig, Model};
 use trainer::pdpo_loss::ObjectiveConfig;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tokenizer = Tokenizer::train_bpe([LONG].into_iter(), 320, &["<s>", "</s>"])?;
     let tokenizer = tokenizer.with_bos("<s>")?.with_eos("</s>")?;
     let device = Device::flex().autodiff();
-    let model = Model::random(&llama(tokenizer.vocab_size()), 0, &device)?.frozen();
+    let model = Model::random(&tiny(tokenizer.vocab_size()), 0, &device)?.frozen();
 
     // Tom prefers short answers, Lena long ones.
     let questions = ["Is it late?", "Shall we go?", "Do you agree?", "Is it far?"];
@@ -102,21 +102,20 @@ fn comparison(user: &str, question: &str, chosen: &str, rejected: &str) -> Compa
     }
 }
 
-fn llama(vocab_size: usize) -> ModelConfig {
-    ModelConfig::Llama(LlamaConfig {
-        vocab_size,
-        hidden_size: 64,
-        intermediate_size: 128,
-        num_hidden_layers: 2,
-        num_attention_heads: 4,
-        num_key_value_heads: 2,
-        head_dim: 16,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10000.0,
-        rope_scaling: None,
-        max_position_embeddings: 128,
-        tie_word_embeddings: true,
-        bos_token_id: Some(0),
-        eos_token_ids: vec![1],
-    })
+fn tiny(vocab_size: usize) -> ModelConfig {
+    ModelConfig::from_scratch(
+        Sizes {
+            vocab_size,
+            hidden_size: 64,
+            num_layers: 2,
+            num_heads: 4,
+            num_kv_heads: 2,
+            head_dim: 16,
+            max_positions: 128,
+            ties_embeddings: true,
+            bos_token_id: Some(0),
+            eos_token_ids: vec![1],
+        },
+        128,
+    )
 }

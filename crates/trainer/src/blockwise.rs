@@ -10,7 +10,7 @@ use tracing::trace_span;
 use user_model::{RowBatch, RowGradients};
 
 use crate::error::TrainError;
-use crate::learner::BatchGradients;
+use crate::gradients::BatchGradients;
 use crate::pack::{DeviceBatch, PackedBatch};
 use crate::policy::Policy;
 use crate::profile::{TARGET, flops};

@@ -4,7 +4,7 @@
 //! checkpoint/
 //!   adapters.safetensors     LoRA factors under their PEFT names; all weights of a model that is trained whole
 //!   optimizer.bpk            AdamW states, keyed by parameter id
-//!   user_model.*             shared tensors, users' rows with their moments; only changed rows are written anew
+//!   user_model.*             shared tensors, users' rows with their moments
 //!   state.json               step, data cursor, best validation, size of the metrics file
 //! ```
 //!
@@ -20,6 +20,7 @@ use burn::tensor::Tensor;
 use llm_backbone::LoraConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use user_model::Moments;
 
 use crate::adapters;
 use crate::error::TrainError;
@@ -42,7 +43,7 @@ pub struct State {
     /// What is trained: a checkpoint of something else is refused.
     pub settings: Settings,
     /// The time that the run's chat template tells, in seconds since 1970: that of its start.
-    pub clock: Option<i64>,
+    pub clock: Option<u64>,
     /// Optimiser steps done.
     pub step: usize,
     /// The best validation so far.
@@ -63,7 +64,7 @@ pub struct State {
 
 impl State {
     /// A run before its first step.
-    pub fn new(settings: Settings, clock: Option<i64>) -> Self {
+    pub fn new(settings: Settings, clock: Option<u64>) -> Self {
         Self {
             settings,
             clock,
@@ -103,11 +104,7 @@ fn trainable_ids(policy: &Policy) -> Vec<u64> {
 ///
 /// # Errors
 /// A disk that is full or a folder that cannot be written; the old checkpoint is then whole.
-pub fn save<T: Task>(
-    dir: &Path,
-    learner: &mut Learner<T>,
-    state: &State,
-) -> Result<(), TrainError> {
+pub fn save<T: Task>(dir: &Path, learner: &Learner<T>, state: &State) -> Result<(), TrainError> {
     let (new, old) = (sibling(dir, "new"), sibling(dir, "old"));
     remove(&new)?;
     fs::create_dir_all(&new).map_err(|e| TrainError::io(&new, e))?;
@@ -117,14 +114,9 @@ pub fn save<T: Task>(
         .optimizer
         .save(&optimizer)
         .map_err(|e| TrainError::format(&optimizer, format!("{e:?}")))?;
-    let saved = match (&learner.policy.users, &learner.table) {
-        (Some(users), Some(table)) => {
-            // The last one is whole, whatever way led there.
-            let previous = (!state.finished).then_some(dir);
-            Some(user_model::save_checkpoint(&new, previous, users, table)?)
-        }
-        _ => None,
-    };
+    if let (Some(users), Some(table)) = (&learner.policy.users, &learner.table) {
+        user_model::save(&new, users, table, Moments::Keep)?;
+    }
     let state = State {
         version: VERSION,
         parameters: trainable_ids(&learner.policy),
@@ -140,9 +132,6 @@ pub fn save<T: Task>(
         fs::rename(dir, &old).map_err(|e| TrainError::io(dir, e))?;
     }
     fs::rename(&new, dir).map_err(|e| TrainError::io(dir, e))?;
-    if let (Some(table), Some(saved)) = (&mut learner.table, saved) {
-        table.mark_saved(saved);
-    }
     remove(&old)
 }
 
@@ -197,7 +186,7 @@ pub fn load<T: Task>(
     let model = learner.policy.model.clone();
     learner.policy.model = adapters::read_trained(&dir.join(ADAPTERS), model, lora)?;
     if let Some(table) = &mut learner.table {
-        let (users, rows) = user_model::load_checkpoint(&dir, &learner.policy.model.device())?;
+        let (users, rows) = user_model::load(&dir, &learner.policy.model.device())?;
         learner.policy.users = Some(users);
         *table = match table.vocabulary() {
             Some(vocabulary) => rows.with_vocabulary(vocabulary.clone()),

@@ -4,8 +4,6 @@
 //! micro-batch); each row's loss carries its share of the whole batch's, so gradients simply add up and do not depend on how
 //! rows fall into micro-batches.
 
-mod gradients;
-
 use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::iter::repeat_n;
@@ -22,6 +20,7 @@ use crate::blockwise;
 use crate::config::{Checkpointing, TrainingSection};
 use crate::error::TrainError;
 use crate::example::Example;
+use crate::gradients::BatchGradients;
 use crate::pack::{DeviceBatch, PackedBatch};
 use crate::policy::Policy;
 use crate::profile::{TARGET, flops};
@@ -30,7 +29,6 @@ use crate::replicas;
 use crate::schedule::Rates;
 use crate::task::{MicroBatch, Row, Task};
 use crate::tokenise::TokenizedPair;
-pub use gradients::BatchGradients;
 
 /// AdamW's constants, as in `transformers`.
 const BETA_1: f32 = 0.9;

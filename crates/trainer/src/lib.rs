@@ -12,6 +12,7 @@ pub mod error;
 pub mod eval;
 pub mod example;
 pub mod files;
+pub mod gradients;
 pub mod inference;
 pub mod learner;
 pub mod memory;
@@ -27,7 +28,6 @@ pub mod schedule;
 pub mod session;
 pub mod settings;
 pub mod source;
-pub mod stats;
 pub mod task;
 pub mod tokenise;
 

@@ -1,7 +1,6 @@
 //! Memory: what this process takes and what is free, where the system tells (Linux), and what training will take.
 
 use llm_backbone::Model;
-use llm_backbone::config::ModelConfig;
 use llm_backbone::device::is_cpu;
 
 use crate::config::Checkpointing;
@@ -42,24 +41,8 @@ fn field(file: &str, name: &str) -> Option<u64> {
 /// graph keeps of each block for the backward pass, and the gradient on its way through one.
 pub fn of_step(model: &Model, how: Checkpointing, rows: usize, longest: usize) -> u64 {
     let tokens = rows * longest;
-    // Numbers per token. Kept once: what normal form, products with adapters, softmax and gated unit look at again.
-    let (blocks, d, per_block) = match model.config() {
-        ModelConfig::Llama(c) => {
-            let keys = c.num_key_value_heads * c.head_dim;
-            let width = c.num_attention_heads * c.head_dim;
-            let attention = 2 * width + 2 * keys + c.num_attention_heads * longest;
-            let kept = 4 * c.hidden_size + attention + 3 * c.intermediate_size;
-            (c.num_hidden_layers, c.hidden_size, kept)
-        }
-        ModelConfig::GptJ(c) => {
-            let attention = 5 * c.n_embd + c.n_head * longest;
-            (
-                c.n_layer,
-                c.n_embd,
-                4 * c.n_embd + attention + 6 * c.n_inner,
-            )
-        }
-    };
+    let (blocks, d) = (model.costs().blocks, model.d_model());
+    let per_block = model.kept_per_token(longest);
     let numbers = match how {
         Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
         Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,

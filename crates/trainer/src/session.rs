@@ -1,6 +1,8 @@
 //! A training run: batches in order, validation, the best adapters kept, checkpoints, exact resume. [`Session::run`] is the
 //! loop.
 
+mod lines;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use llm_backbone::LoraConfig;
+use serde_json::json;
 use tracing::trace_span;
 use user_model::UserTable;
 
@@ -16,7 +19,7 @@ use crate::config::TrainingSection;
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::learner::Learner;
-use crate::metrics::{Line, MetricsFile, When, train_line, validation_line};
+use crate::metrics::{Line, MetricsFile};
 use crate::monitor::{Monitor, Plan, Stop};
 use crate::policy::Policy;
 use crate::profile::TARGET;
@@ -25,6 +28,7 @@ use crate::schedule::{Rates, Schedule};
 use crate::settings::Settings;
 use crate::task::Task;
 use crate::{adapters, eval, memory, order};
+use lines::{When, train_line, validation_line};
 
 /// What a run is made of, beside what it learns.
 #[derive(Clone, Debug)]
@@ -44,7 +48,23 @@ pub struct SessionConfig {
     /// Devices that compute gradients beside the policy's own; see [`Learner::with_devices`].
     pub further_devices: Vec<Device>,
     /// The time that the chat template was told, in seconds since 1970, where it matters: a run that goes on keeps it.
-    pub clock: Option<i64>,
+    pub clock: Option<u64>,
+}
+
+impl SessionConfig {
+    /// What is trained, apart from how.
+    fn settings<T: Task>(&self, learner: &Learner<T>, train: &[Example]) -> Settings {
+        let users = learner.policy.users.as_ref().map(|users| users.config());
+        let parts = json!({
+            "model": self.model_key,
+            "seed": self.seed,
+            "lora": self.lora,
+            "users": users,
+        });
+        let training = Settings::of_training(&self.training);
+        let comparisons = Settings::of_comparisons(train);
+        Settings::new([parts, training, comparisons, learner.task.settings()])
+    }
 }
 
 /// Batches whose comparisons are prepared together, at most: a window of [`order`] holds as many.
@@ -103,7 +123,7 @@ impl<T: Task> Session<T> {
             learner.rows_at_once(config.training.batch),
             longest.unwrap_or(0),
         )?;
-        let settings = Settings::new(&config, &learner, &train);
+        let settings = config.settings(&learner, &train);
         let checkpoint = config.dir.join("checkpoint");
         let found = match resume {
             true => checkpoint::load(&checkpoint, &mut learner, &config.lora, &settings)?,
@@ -324,9 +344,9 @@ impl<T: Task> Session<T> {
     }
 
     /// Writes the checkpoint.
-    fn save(&mut self) -> Result<(), TrainError> {
+    fn save(&self) -> Result<(), TrainError> {
         let dir = self.config.dir.join("checkpoint");
-        checkpoint::save(&dir, &mut self.learner, &self.state)
+        checkpoint::save(&dir, &self.learner, &self.state)
     }
 
     /// Whether the model is trained whole, without adapters.

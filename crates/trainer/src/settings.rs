@@ -10,9 +10,6 @@ use sha2::{Digest, Sha256};
 use crate::config::TrainingSection;
 use crate::example::Example;
 use crate::hash::hex;
-use crate::learner::Learner;
-use crate::session::SessionConfig;
-use crate::task::Task;
 
 /// Differences that a message names.
 const NAMED: usize = 5;
@@ -23,24 +20,43 @@ const NAMED: usize = 5;
 pub struct Settings(Value);
 
 impl Settings {
-    /// Of a run that trains `learner` on `train`.
-    pub(crate) fn new<T: Task>(
-        config: &SessionConfig,
-        learner: &Learner<T>,
-        train: &[Example],
-    ) -> Self {
-        let mut all = json!({
-            "model": config.model_key,
-            "seed": config.seed,
-            "lora": config.lora,
-            "users": learner.policy.users.as_ref().map(|users| users.config()),
-            "training": of_training(&config.training),
-            "comparisons": comparisons(train),
+    /// Everything that the sections of `parts` say.
+    pub(crate) fn new<const N: usize>(parts: [Value; N]) -> Self {
+        let sections = parts.into_iter().filter_map(|part| match part {
+            Value::Object(sections) => Some(sections),
+            _ => None,
         });
-        if let (Value::Object(all), Value::Object(task)) = (&mut all, learner.task.settings()) {
-            all.extend(task);
+        Self(Value::Object(sections.flatten().collect()))
+    }
+
+    /// What of `[training]` changes the weights that a step leads to.
+    pub(crate) fn of_training(training: &TrainingSection) -> Value {
+        json!({ "training": {
+            "batch": training.batch,
+            "learning_rate": training.learning_rate,
+            "users_learning_rate": training.users_rate(),
+            "user_rows_learning_rate": training.user_rows_rate(),
+            "warmup_steps": training.warmup_steps,
+            "weight_decay": training.weight_decay,
+            "max_grad_norm": training.max_grad_norm,
+        } })
+    }
+
+    /// The number of comparisons, and a hash of their tokens and users.
+    pub(crate) fn of_comparisons(train: &[Example]) -> Value {
+        let mut hash = Sha256::new();
+        for example in train {
+            let pair = example.pair();
+            for ids in [&pair.prompt.ids, &pair.chosen, &pair.rejected] {
+                hash.update((ids.len() as u64).to_le_bytes());
+                for id in ids {
+                    hash.update(id.to_le_bytes());
+                }
+            }
+            hash.update(format!("{:?}", example.user));
         }
-        Self(all)
+        let hash = &hex(&hash.finalize())[..16];
+        json!({ "comparisons": format!("{} with the hash {hash}", train.len()) })
     }
 
     /// A sentence that names what differs, with both values; `self` is how the run began.
@@ -59,36 +75,6 @@ impl Settings {
             )
         })
     }
-}
-
-/// What of `[training]` changes the weights that a step leads to.
-fn of_training(training: &TrainingSection) -> Value {
-    json!({
-        "batch": training.batch,
-        "learning_rate": training.learning_rate,
-        "users_learning_rate": training.users_rate(),
-        "user_rows_learning_rate": training.user_rows_rate(),
-        "warmup_steps": training.warmup_steps,
-        "weight_decay": training.weight_decay,
-        "max_grad_norm": training.max_grad_norm,
-    })
-}
-
-/// Their number, and a hash of their tokens and users.
-fn comparisons(train: &[Example]) -> String {
-    let mut hash = Sha256::new();
-    for example in train {
-        let pair = example.pair();
-        for ids in [&pair.prompt.ids, &pair.chosen, &pair.rejected] {
-            hash.update((ids.len() as u64).to_le_bytes());
-            for id in ids {
-                hash.update(id.to_le_bytes());
-            }
-        }
-        hash.update(format!("{:?}", example.user));
-    }
-    let hash = &hex(&hash.finalize())[..16];
-    format!("{} with the hash {hash}", train.len())
 }
 
 /// Collects what differs below `key`.

@@ -161,6 +161,16 @@ impl Formatter {
         self.limited(config)
     }
 
+    /// Has the chat template tell this time, in seconds since 1970, instead of that of the call: a run that goes on makes the
+    /// same ids as when it began.
+    #[must_use]
+    pub fn with_clock(mut self, unix_seconds: u64) -> Self {
+        let told =
+            |chat: Arc<ChatTemplate>| Arc::new(Arc::unwrap_or_clone(chat).with_clock(unix_seconds));
+        self.chat = self.chat.map(told);
+        self
+    }
+
     /// The soft tokens that it keeps room for.
     pub fn user_tokens(&self) -> usize {
         self.user_tokens

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use llm_backbone::config::{LlamaConfig, ModelConfig};
+use llm_backbone::config::{ModelConfig, Sizes};
 use llm_backbone::{LoraConfig, Model};
 use pdpo_loss::{LossError, Objective, ObjectiveConfig, PairLogProbs, PairLoss, Rewards};
 use trainer::TrainError;
@@ -73,22 +73,21 @@ fn examples() -> Vec<Example> {
 }
 
 fn start() -> (Policy, UserTable) {
-    let config = ModelConfig::Llama(LlamaConfig {
-        vocab_size: 16,
-        hidden_size: 16,
-        intermediate_size: 32,
-        num_hidden_layers: 1,
-        num_attention_heads: 2,
-        num_key_value_heads: 1,
-        head_dim: 8,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10000.0,
-        rope_scaling: None,
-        max_position_embeddings: 64,
-        tie_word_embeddings: true,
-        bos_token_id: None,
-        eos_token_ids: vec![1],
-    });
+    let config = ModelConfig::from_scratch(
+        Sizes {
+            vocab_size: 16,
+            hidden_size: 16,
+            num_layers: 1,
+            num_heads: 2,
+            num_kv_heads: 1,
+            head_dim: 8,
+            max_positions: 64,
+            ties_embeddings: true,
+            bos_token_id: None,
+            eos_token_ids: vec![1],
+        },
+        32,
+    );
     let device = Device::flex().autodiff();
     let model = Model::random(&config, SEED, &device).unwrap();
     let vocabulary = Vocabulary::new(model.vocabulary());
@@ -290,7 +289,7 @@ fn stopping_at_once_saves_nothing() {
 #[test]
 fn the_clock_of_a_run_is_that_of_its_start() {
     let (dir, train) = (tempfile::tempdir().unwrap(), examples());
-    let started = |clock: Option<i64>, resume| {
+    let started = |clock: Option<u64>, resume| {
         let (policy, table) = start();
         let config = SessionConfig {
             dir: dir.path().into(),

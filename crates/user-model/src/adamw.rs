@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gradients::length;
 use crate::table::{Row, RowMoments};
-use crate::{RowBatch, RowGradients, TableError, UserRef, UserTable};
+use crate::{RowGradients, TableError, UserRef, UserTable};
 
 /// AdamW (Loshchilov and Hutter, arXiv 1711.05101) on rows: only the rows that a step has gradients
 /// for move, and bias correction counts each row's own steps. On full batches it equals dense AdamW.
@@ -77,7 +77,7 @@ impl UserTable {
     ) -> Result<(), TableError> {
         let mut moved = Vec::with_capacity(gradients.len());
         for (user, gradient) in gradients.iter() {
-            self.check_gradient(user, gradient)?;
+            self.validate_gradient(user, gradient)?;
             let mut row = match self.rows.get(user) {
                 Some(row) => row.clone(),
                 None => Row {
@@ -88,31 +88,12 @@ impl UserTable {
             adamw.update(&mut row, gradient, lr);
             moved.push((user.clone(), row));
         }
-        let users = moved.iter().map(|(user, _)| user.clone());
-        self.unsaved.rows.extend(users);
         self.rows.extend(moved);
         Ok(())
     }
 
-    /// A whole step from one batch's gradients, `[distinct, row_len]` numbers.
-    ///
-    /// # Errors
-    ///
-    /// As [`step`](Self::step).
-    pub fn apply_gradients(
-        &mut self,
-        batch: &RowBatch,
-        values: &[f32],
-        lr: f64,
-        adamw: &RowAdamW,
-    ) -> Result<(), TableError> {
-        let mut gradients = RowGradients::new();
-        gradients.add_values(batch, values)?;
-        self.step(&gradients, lr, adamw)
-    }
-
-    fn check_gradient(&self, user: &UserRef, gradient: &[f32]) -> Result<(), TableError> {
-        self.check_known(user)?;
+    fn validate_gradient(&self, user: &UserRef, gradient: &[f32]) -> Result<(), TableError> {
+        self.validate_known(user)?;
         if !self.config.owns_row(user) {
             return Err(TableError::NoRow { user: user.clone() });
         }

@@ -74,7 +74,7 @@ impl UserTable {
         if self.contains(&user.id) {
             return Err(TableError::KnownUser { id: user.id });
         }
-        self.check_form(&user)?;
+        self.validate_form(&user)?;
         if let Some(values) = user.row {
             let expected = self.config.row_len();
             if values.len() != expected || expected == 0 {
@@ -91,7 +91,7 @@ impl UserTable {
         Ok(())
     }
 
-    fn check_form(&self, user: &ExportedUser) -> Result<(), TableError> {
+    fn validate_form(&self, user: &ExportedUser) -> Result<(), TableError> {
         let form = |kind: UserModelKind| format!("{kind:?}");
         let pairs = [
             ("kind", form(user.kind), form(self.config.kind)),

@@ -79,36 +79,14 @@ fn scale(key: &'static str, found: f32) -> Result<(), ConfigError> {
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     embedding: Tensor<2>,
-    candidates: Option<Vec<usize>>,
 }
 
 impl Vocabulary {
-    /// All rows of `embedding`, `[vocabulary, d_model]`. The tensor is shared, not copied.
+    /// The rows of `embedding`, `[vocabulary, d_model]`. The tensor is shared, not copied.
     pub fn new(embedding: Tensor<2>) -> Self {
         Self {
             embedding: embedding.without_autodiff(),
-            candidates: None,
         }
-    }
-
-    /// Only the rows at these token ids (the authors use a list of common tokens).
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::Vocabulary`] for an id outside of the embedding.
-    pub fn with_candidates(mut self, mut ids: Vec<usize>) -> Result<Self, ConfigError> {
-        let [rows, _] = self.embedding.dims();
-        ids.sort_unstable();
-        ids.dedup();
-        if let Some(&found) = ids.last().filter(|&&id| id >= rows) {
-            return Err(ConfigError::Vocabulary {
-                what: "candidate token id",
-                found,
-                expected: format!("an id below {rows}"),
-            });
-        }
-        self.candidates = Some(ids);
-        Ok(self)
     }
 
     /// `count` distinct rows, one after the other.
@@ -126,19 +104,15 @@ impl Vocabulary {
                 expected: d_model.to_string(),
             });
         }
-        let available = self.candidates.as_ref().map_or(rows, Vec::len);
-        if available < count {
+        if rows < count {
             return Err(ConfigError::Vocabulary {
-                what: "number of candidate tokens",
-                found: available,
+                what: "number of tokens",
+                found: rows,
                 expected: format!("at least {count}"),
             });
         }
-        let picked = index::sample(rng, available, count).into_iter();
-        let ids: Vec<i64> = match &self.candidates {
-            Some(ids) => picked.map(|i| ids[i] as i64).collect(),
-            None => picked.map(|i| i as i64).collect(),
-        };
+        let picked = index::sample(rng, rows, count).into_iter();
+        let ids: Vec<i64> = picked.map(|row| row as i64).collect();
         let ids = TensorData::new(ids, [count]);
         let ids = Tensor::<1, Int>::from_data(ids, &self.embedding.device());
         self.embedding
@@ -253,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn vocabulary_rows_are_drawn_without_replacement_and_from_the_candidates() {
+    fn vocabulary_rows_are_drawn_without_replacement() {
         let config = UserModelConfig::new(UserModelKind::Cluster { clusters: 3 }, 2, 4);
         let all = vocabulary(6);
         let drawn = initial_shared(&config, Some(&all)).unwrap();
@@ -261,14 +235,6 @@ mod tests {
         assert!(drawn.chunks(4).all(|row| row == [row[0]; 4]));
         ids.sort_unstable();
         assert_eq!(ids, [0, 1, 2, 3, 4, 5]);
-
-        let some = vocabulary(9)
-            .with_candidates(vec![8, 1, 3, 3, 5, 7, 0])
-            .unwrap();
-        let drawn = initial_shared(&config, Some(&some)).unwrap();
-        let mut ids: Vec<usize> = drawn.chunks(4).map(|row| row[0] as usize).collect();
-        ids.sort_unstable();
-        assert_eq!(ids, [0, 1, 3, 5, 7, 8]);
     }
 
     #[test]
@@ -284,6 +250,5 @@ mod tests {
         let wide = UserModelConfig::new(config.kind, 2, 8);
         let narrow = message(Some(&vocabulary(20)), &wide);
         assert!(narrow.contains("width is 4, expected 8"), "{narrow}");
-        assert!(vocabulary(3).with_candidates(vec![1, 3]).is_err());
     }
 }

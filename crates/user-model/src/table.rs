@@ -5,7 +5,6 @@ use std::fmt;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::file::checkpoint::Unsaved;
 use crate::init::initial_row;
 use crate::nearest::nearest;
 use crate::{ConfigError, RowBatch, TableError, UserModelConfig, Vocabulary};
@@ -65,8 +64,6 @@ pub struct UserTable {
     ids: BTreeMap<String, u64>,
     next_place: u64,
     pub(crate) rows: BTreeMap<UserRef, Row>,
-    /// What the last checkpoint does not hold.
-    pub(crate) unsaved: Unsaved,
 }
 
 impl UserTable {
@@ -83,7 +80,6 @@ impl UserTable {
             ids: BTreeMap::new(),
             next_place: 0,
             rows: BTreeMap::new(),
-            unsaved: Unsaved::default(),
         })
     }
 
@@ -110,7 +106,6 @@ impl UserTable {
         if self.ids.contains_key(&id) {
             return false;
         }
-        self.unsaved = Unsaved::default();
         self.ids.insert(id, self.next_place);
         self.next_place += 1;
         true
@@ -125,7 +120,6 @@ impl UserTable {
         if self.ids.remove(id).is_none() {
             return Err(self.unknown(id));
         }
-        self.unsaved = Unsaved::default();
         self.rows.remove(&UserRef::id(id));
         Ok(())
     }
@@ -162,11 +156,6 @@ impl UserTable {
         self.rows.contains_key(user)
     }
 
-    /// Up to `n` known ids that look like `id`, the nearest first.
-    pub fn nearest(&self, id: &str, n: usize) -> Vec<String> {
-        nearest(id, self.ids.keys().map(String::as_str), n)
-    }
-
     /// The user of that id.
     ///
     /// # Errors
@@ -174,7 +163,7 @@ impl UserTable {
     /// [`TableError::UnknownUser`] with near matches.
     pub fn user(&self, id: &str) -> Result<UserRef, TableError> {
         let user = UserRef::id(id);
-        self.check_known(&user).map(|()| user)
+        self.validate_known(&user).map(|()| user)
     }
 
     /// A user's row as it stands, `row_len` numbers: the initial one if it was never touched.
@@ -183,7 +172,7 @@ impl UserTable {
     ///
     /// [`TableError`] if the user is unknown, owns no row, or its first row cannot be drawn.
     pub fn row(&self, user: &UserRef) -> Result<Vec<f32>, TableError> {
-        self.check_known(user)?;
+        self.validate_known(user)?;
         if !self.config.owns_row(user) {
             return Err(TableError::NoRow { user: user.clone() });
         }
@@ -205,7 +194,7 @@ impl UserTable {
         }
         let mut distinct: BTreeMap<&UserRef, i64> = BTreeMap::new();
         for user in users {
-            self.check_known(user)?;
+            self.validate_known(user)?;
             if self.config.owns_row(user) {
                 distinct.insert(user, 0);
             }
@@ -234,7 +223,7 @@ impl UserTable {
     }
 
     /// Ok for the generic user and for known ids.
-    pub(crate) fn check_known(&self, user: &UserRef) -> Result<(), TableError> {
+    pub(crate) fn validate_known(&self, user: &UserRef) -> Result<(), TableError> {
         match user {
             UserRef::Id(id) if !self.contains(id) => Err(self.unknown(id)),
             _ => Ok(()),
@@ -244,7 +233,7 @@ impl UserTable {
     fn unknown(&self, id: &str) -> TableError {
         TableError::UnknownUser {
             id: id.to_owned(),
-            nearest: self.nearest(id, 3),
+            nearest: nearest(id, self.ids.keys().map(String::as_str), 3),
         }
     }
 }

@@ -4,8 +4,8 @@ use burn::module::{Module, Param};
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use user_model::{
-    Init, RowAdamW, RowGradients, RowInit, TableError, UserModelConfig, UserModelKind, UserRef,
-    UserTable,
+    Init, RowAdamW, RowBatch, RowGradients, RowInit, TableError, UserModelConfig, UserModelKind,
+    UserRef, UserTable,
 };
 
 const WIDTH: usize = 4;
@@ -25,6 +25,13 @@ fn table() -> UserTable {
         table.add(id);
     }
     table
+}
+
+/// A whole step from one batch's gradients, at a rate of 0.1.
+fn apply(table: &mut UserTable, batch: &RowBatch, values: &[f32]) -> Result<(), TableError> {
+    let mut gradients = RowGradients::new();
+    gradients.add_values(batch, values)?;
+    table.step(&gradients, 0.1, &RowAdamW::default())
 }
 
 fn rows(table: &UserTable) -> Vec<f32> {
@@ -92,9 +99,9 @@ fn only_the_rows_of_the_batch_move_and_each_counts_its_own_steps() {
     let (mut lazy, mut alone) = (table(), table());
     let step = |table: &mut UserTable, id: &str, gradient: f32| {
         let batch = table.batch(&[UserRef::id(id)], &device).unwrap();
-        table
-            .apply_gradients(&batch, &[gradient; WIDTH], 1e-2, &adamw)
-            .unwrap();
+        let mut gradients = RowGradients::new();
+        gradients.add_values(&batch, &[gradient; WIDTH]).unwrap();
+        table.step(&gradients, 1e-2, &adamw).unwrap();
     };
     let before = rows(&lazy);
     for _ in 0..5 {
@@ -140,18 +147,17 @@ fn a_bad_gradient_is_an_error_and_moves_nothing() {
     let batch = table.batch(&USERS.map(UserRef::id), &device).unwrap();
     let before = rows(&table);
     let mut values = vec![1.0; 12];
-    let adamw = RowAdamW::default();
-    let short = table.apply_gradients(&batch, &values[1..], 0.1, &adamw);
+    let short = apply(&mut table, &batch, &values[1..]);
     assert!(matches!(short, Err(TableError::Length { found: 11, .. })));
     values[9] = f32::NAN;
-    let error = table.apply_gradients(&batch, &values, 0.1, &adamw);
-    let error = error.unwrap_err().to_string();
+    let error = apply(&mut table, &batch, &values).unwrap_err();
+    let error = error.to_string();
     assert!(
         error.contains("user `c`") && error.contains("NaN"),
         "{error}"
     );
     table.remove("b").unwrap();
-    let gone = table.apply_gradients(&batch, &[1.0; 12], 0.1, &adamw);
+    let gone = apply(&mut table, &batch, &[1.0; 12]);
     assert!(matches!(gone, Err(TableError::UnknownUser { .. })));
     table.add("b");
     assert_eq!((rows(&table), table.touched()), (before, 0));

@@ -7,9 +7,11 @@ use burn::tensor::Device;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use user_model::{
-    ExportedUser, FileError, Init, MANIFEST_FILE, Moments, RowAdamW, TENSOR_FILE, UserModel,
-    UserModelConfig, UserModelKind, UserRef, UserTable, load, save,
+    ExportedUser, FileError, Init, MANIFEST_FILE, Moments, RowAdamW, RowBatch, RowGradients,
+    UserModel, UserModelConfig, UserModelKind, UserRef, UserTable, load, save,
 };
+
+const TENSOR_FILE: &str = "user_model.safetensors";
 
 const KINDS: [UserModelKind; 4] = [
     UserModelKind::Uniform,
@@ -17,6 +19,13 @@ const KINDS: [UserModelKind; 4] = [
     UserModelKind::Individual { generic: false },
     UserModelKind::Cluster { clusters: 3 },
 ];
+
+/// One AdamW step of the rows of a batch.
+fn step(table: &mut UserTable, batch: &RowBatch, gradient: &[f32]) {
+    let mut gradients = RowGradients::new();
+    gradients.add_values(batch, gradient).unwrap();
+    table.step(&gradients, 0.1, &RowAdamW::default()).unwrap();
+}
 
 /// Three users, of whom the third and first (and the generic one, where it can) have been trained.
 fn trained(kind: UserModelKind, tokens: usize) -> (UserModel, UserTable) {
@@ -37,9 +46,7 @@ fn trained(kind: UserModelKind, tokens: usize) -> (UserModel, UserTable) {
         let batch = table.batch(&users, &Device::flex()).unwrap();
         let numbers = batch.users().len() * table.config().row_len();
         let gradient: Vec<f32> = (0..numbers).map(|i| (i as f32).sin()).collect();
-        table
-            .apply_gradients(&batch, &gradient, 0.1, &RowAdamW::default())
-            .unwrap();
+        step(&mut table, &batch, &gradient);
     }
     (model, table)
 }
@@ -89,9 +96,7 @@ fn training_goes_on_after_a_load_as_if_it_had_never_stopped() {
         let users = ["anna", "0"].map(UserRef::id);
         let batch = table.batch(&users, &Device::flex()).unwrap();
         let gradient = [0.1, -0.2, 0.3, 0.4, 0.5, -0.6];
-        table
-            .apply_gradients(&batch, &gradient, 0.1, &RowAdamW::default())
-            .unwrap();
+        step(table, &batch, &gradient);
     }
     for user in [
         UserRef::Generic,
@@ -100,6 +105,26 @@ fn training_goes_on_after_a_load_as_if_it_had_never_stopped() {
         UserRef::id("zoe"),
     ] {
         assert_eq!(straight.row(&user).unwrap(), resumed.row(&user).unwrap());
+    }
+}
+
+#[test]
+fn a_row_without_moments_among_others_stays_without() {
+    let dir = TempDir::new().unwrap();
+    let (model, mut table) = trained(KINDS[1], 2);
+    let anna = table.export_user("anna").unwrap();
+    table.remove("anna").unwrap();
+    table.import_user(anna).unwrap();
+    save(dir.path(), &model, &table, Moments::Keep).unwrap();
+    let (_, mut loaded) = load(dir.path(), &Device::flex()).unwrap();
+    // Her next step is a first one, the other's a second one.
+    let users = ["anna", "zoe"].map(UserRef::id);
+    for table in [&mut table, &mut loaded] {
+        let batch = table.batch(&users, &Device::flex()).unwrap();
+        step(table, &batch, &[0.3; 12]);
+    }
+    for user in &users {
+        assert_eq!(loaded.row(user).unwrap(), table.row(user).unwrap());
     }
 }
 

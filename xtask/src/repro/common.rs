@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+const SETTINGS: &str = "Settings";
+const ABLATIONS: &str = "The paper's ablations";
+
 /// The flags that all experiments have.
 #[derive(clap::Args, Default)]
 pub struct Common {
@@ -35,23 +38,27 @@ pub struct Common {
     #[arg(long)]
     stats: bool,
     /// Soft tokens per user, T_u.
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = ABLATIONS, value_name = "N")]
     user_tokens: Option<usize>,
     /// Weight of the user's own loss against the generic user's, 0 to 1.
-    #[arg(long, value_name = "X")]
+    #[arg(long, help_heading = ABLATIONS, value_name = "X")]
     alpha: Option<f64>,
     /// Leaves out the shared e_0: a user's soft tokens are its own row alone.
-    #[arg(long)]
+    #[arg(long, help_heading = ABLATIONS)]
     no_generic: bool,
     /// Clusters of the cluster-based user model.
-    #[arg(long, value_name = "K")]
+    #[arg(long, help_heading = ABLATIONS, value_name = "K")]
     clusters: Option<usize>,
     /// Only these systems, for example `vanilla-dpo,pdpo-individual`.
-    #[arg(long, value_name = "A,B,C")]
+    #[arg(long, help_heading = SETTINGS, value_name = "A,B,C")]
     systems: Option<String>,
     /// A configuration file instead of the preset's in configs/.
-    #[arg(long, value_name = "FILE", value_parser = existing)]
+    #[arg(long, help_heading = SETTINGS, value_name = "FILE", value_parser = existing)]
     config: Option<PathBuf>,
+    /// Sets any key of the configuration, with the last word: `training.learning_rate=1e-4` for all systems,
+    /// `systems.pdpo-cluster.training.epochs=2` for one. May be given several times; configs/README.md says more.
+    #[arg(long, help_heading = SETTINGS, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<String>,
 }
 
 impl Common {
@@ -103,6 +110,9 @@ impl Common {
         ] {
             flags.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
         }
+        for assignment in &self.set {
+            flags.extend(["--set".into(), assignment.into()]);
+        }
         for (flag, set) in [
             ("--resume", self.resume),
             ("--force", self.force),
@@ -127,6 +137,13 @@ pub fn existing(path: &str) -> Result<PathBuf, String> {
         Ok(path)
     } else {
         Err("there is no such file or folder".into())
+    }
+}
+
+fn assignment(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.into()),
+        _ => Err("expected KEY=VALUE, such as training.learning_rate=1e-4".into()),
     }
 }
 

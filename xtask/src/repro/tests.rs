@@ -39,8 +39,8 @@ fn without_flags_bench_decides() {
 #[test]
 fn every_flag_reaches_bench_unchanged() {
     let common = "--data Cargo.toml --data src --preset small --model m --device flex --seed 7 --out o --user-tokens 1 \
-                  --alpha 0.5 --clusters 2 --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --resume --stats \
-                  --no-generic";
+                  --alpha 0.5 --clusters 2 --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --set training.batch=2 \
+                  --set objective.loss=ipo --resume --stats --no-generic";
     let judge = "--judge-url http://localhost:1/v1 --judge-model m --judge-calls 9";
     for (experiment, own) in [
         (
@@ -102,8 +102,23 @@ fn what_cannot_work_is_refused_before_the_build() {
         assert!(refusal.contains("expected `flex`, `cuda:N`"), "{refusal}");
     }
     assert!(refused("tldr --preset large").contains("tiny, small, paper"));
+    for assignment in ["training.batch", "=2"] {
+        let refusal = refused(&format!("tldr --set {assignment}"));
+        assert!(refusal.contains("expected KEY=VALUE"), "{refusal}");
+    }
     assert!(refused("tldr --resume --force").contains("cannot be used with"));
     assert!(refused("prism --judge-url http://localhost").contains("--judge-model"));
+}
+
+#[test]
+fn the_readme_says_how_long_a_first_build_takes() {
+    let readme = std::fs::read_to_string(cargo::root().join("README.md")).unwrap();
+    let words: Vec<&str> = readme.split_whitespace().collect();
+    let expected = format!("The first build takes {FIRST_BUILD}.");
+    assert!(
+        words.join(" ").contains(&expected),
+        "README.md lacks: {expected}"
+    );
 }
 
 #[test]

@@ -47,9 +47,8 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64
         splits: results,
         seed: run.seed,
     };
-    let verdicts = run.config.data.conclude(&results, &mut report);
-    let verdicts = verdicts.into_iter();
-    report.verdicts = verdicts.map(|(key, v)| (key.to_owned(), v)).collect();
+    let claims = run.config.data.conclude(&results, &mut report).into_iter();
+    report.claims = claims.map(|(key, claim)| (key.to_owned(), claim)).collect();
     report
 }
 

@@ -1,6 +1,6 @@
 //! What a run writes beside its report, and says while it runs.
 
-use trainer::{TrainError, files};
+use trainer::{TrainError, device, files};
 
 use super::{Experiment, Run};
 use crate::report::{Environment, Report};
@@ -57,19 +57,12 @@ pub fn metrics<E: Experiment>(run: &Run<E>) -> Result<(), TrainError> {
     files::replace_file(&run.out.join("metrics.jsonl"), all)
 }
 
-/// The name of the processor; none where the system does not tell.
-pub fn cpu() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("model name"))?;
-    Some(line.split(':').nth(1)?.trim().to_string())
-}
-
 /// Where this runs.
 pub fn environment<E>(run: &Run<E>, seconds: f64) -> Environment {
     Environment {
         command: Some(run.command.clone()),
         device: Some(run.devices.1.clone()),
-        cpu: cpu(),
+        cpu: device::processor(),
         threads: std::thread::available_parallelism()
             .ok()
             .map(|n| n.get() as u64),

@@ -22,9 +22,9 @@ pub struct ExperimentData {
     /// What is known of every test comparison, in their order.
     pub cases: Vec<Case>,
     /// Responses to sample.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<SamplingTask>,
     /// What a judge would be asked.
-    pub judged: Vec<JudgeTask>,
+    pub judged: Vec<JudgingTask>,
     /// True preferences in words, by user.
     pub preferences: BTreeMap<String, String>,
     /// What a raw prompt looks like; without effect where a chat template is used.
@@ -74,7 +74,7 @@ impl RawForm {
 
 /// A response to sample.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Task {
+pub struct SamplingTask {
     /// Tells the prompt from others.
     pub key: String,
     /// What is answered.
@@ -85,10 +85,10 @@ pub struct Task {
     pub user_text: Option<String>,
 }
 
-/// A response to judge, and what the judge is told.
+/// A response to judge, and what the judge is to know.
 #[derive(Clone, Debug)]
-pub struct JudgeTask {
-    /// As [`Task::key`].
+pub struct JudgingTask {
+    /// As [`SamplingTask::key`].
     pub key: String,
     /// Whose preference counts.
     pub user: String,
@@ -101,14 +101,14 @@ pub struct JudgeTask {
 impl ExperimentData {
     /// The responses that a system is asked for, as it sees them. One that tells users apart, by soft prompt or by text,
     /// answers all of them; one that does not answers each prompt once.
-    pub fn tasks_for(&self, text: UserText, has_users: bool) -> Vec<Task> {
-        let told = |task: &Task| {
-            let (prompt, user_text) = self.tell(
+    pub fn tasks_for(&self, text: UserText, has_users: bool) -> Vec<SamplingTask> {
+        let as_seen = |task: &SamplingTask| {
+            let (prompt, user_text) = self.prompt_with(
                 text,
                 task.user.as_deref(),
                 (&task.prompt, task.user_text.as_deref()),
             );
-            Task {
+            SamplingTask {
                 prompt,
                 user_text,
                 ..task.clone()
@@ -116,7 +116,7 @@ impl ExperimentData {
         };
         let tasks = self.tasks.iter();
         let tasks = tasks.filter(|task| text != UserText::Preference || task.user.is_some());
-        let tasks: Vec<Task> = tasks.map(told).collect();
+        let tasks: Vec<SamplingTask> = tasks.map(as_seen).collect();
         let tell_apart = has_users
             || text == UserText::Preference
             || tasks.iter().any(|task| task.user_text.is_some());
@@ -126,11 +126,11 @@ impl ExperimentData {
         }
     }
 
-    /// Comparisons as a system sees them.
-    pub fn told(&self, side: &[Comparison], text: UserText) -> Vec<Comparison> {
-        let told = |comparison: &Comparison| {
+    /// Comparisons as a system sees them, whose prompts say so much of the user.
+    pub fn with_user_text(&self, side: &[Comparison], text: UserText) -> Vec<Comparison> {
+        let as_seen = |comparison: &Comparison| {
             let user = comparison.user.as_ref().map(|u| u.as_str());
-            let (prompt, user_text) = self.tell(
+            let (prompt, user_text) = self.prompt_with(
                 text,
                 user,
                 (&comparison.prompt, comparison.user_text.as_deref()),
@@ -141,11 +141,11 @@ impl ExperimentData {
                 ..comparison.clone()
             }
         };
-        side.iter().map(told).collect()
+        side.iter().map(as_seen).collect()
     }
 
     /// A prompt and a user's text as a system sees them.
-    fn tell(
+    fn prompt_with(
         &self,
         text: UserText,
         user: Option<&str>,

@@ -25,7 +25,7 @@ use crate::report;
 use crate::tiny;
 
 /// Shared by the systems of one split.
-pub struct Prepared {
+pub struct SplitSetup {
     /// The SFT model: what every system starts from, and the reference.
     pub model: Model,
     /// Its name, for adapters.
@@ -67,7 +67,7 @@ impl Sides {
         model: &Model,
     ) -> Result<Self, TrainError> {
         let side = |side| {
-            let side = Dataset::new(&data.told(side, text), formatter)?;
+            let side = Dataset::new(&data.with_user_text(side, text), formatter)?;
             side.check_context(formatter.user_tokens(), model.config().max_positions())?;
             Ok::<_, TrainError>(side)
         };
@@ -83,7 +83,7 @@ impl Sides {
     }
 }
 
-impl Prepared {
+impl SplitSetup {
     /// Loads or makes the model, fine-tunes it where the preset says so, tokenises.
     ///
     /// # Errors
@@ -224,7 +224,7 @@ fn base_model<D>(
             tiny,
             &config.prompt,
             config.user_tokens(),
-            (&data.told(&data.train, UserText::Own), data_key),
+            (&data.with_user_text(&data.train, UserText::Own), data_key),
             device,
             monitor,
         ),

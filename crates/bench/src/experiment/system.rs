@@ -20,7 +20,7 @@ use trainer::user_model::{UserRef, UserTable};
 use trainer::{TrainError, files, metrics};
 
 use super::measured::{Measured, SampledText};
-use super::setup::Prepared;
+use super::setup::SplitSetup;
 use super::stage;
 use crate::config::{ExperimentConfig, ORACLE, SystemConfig};
 use crate::measure;
@@ -34,7 +34,7 @@ use crate::report::Trainable;
 pub fn run<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
@@ -65,31 +65,29 @@ pub fn run<D>(
 fn settings<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
 ) -> serde_json::Value {
     serde_json::json!({
         "model": prepared.key,
         "data": prepared.data_key,
         "seed": prepared.seed,
-        "system": system,
+        "system": { "name": system.name, "text": system.text, "users": system.users },
+        "settings": system.settings,
         "prompt": config.prompt,
         "user_tokens": config.user_tokens(),
-        "lora": config.lora,
-        "objective": config.objective,
-        "training": config.training,
-        "sampling": config.sampling,
         "evaluation": config.evaluation,
     })
 }
 
-/// The SFT model as it is, or told the user's preference: then its implicit reward is measured against itself untold.
+/// The SFT model as it is, or with the user's preference in the prompt: then its implicit reward is measured against
+/// itself without.
 fn untrained<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
 ) -> Result<Measured, TrainError> {
     let policy = Policy::plain(prepared.model.clone());
-    let engine = engine(config, prepared, (policy, None));
+    let engine = engine(system, prepared, (policy, None));
     let sides = prepared.sides(system.text)?;
     let test = sides.test.examples(None);
     let mut measured = Measured::default();
@@ -97,8 +95,8 @@ fn untrained<D>(
         let plain = prepared.sides(Default::default())?.test.examples(None);
         let untold: Vec<&Example> = plain.iter().collect();
         prepared.reference.fill(&untold, &Bars::default())?;
-        let told: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
-        measured.rewards = Some(rewards(system, config, prepared, &engine, &told)?);
+        let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
+        measured.rewards = Some(rewards(system, prepared, &engine, &informed)?);
     }
     finish(system, config, prepared, &engine, &test, measured)
 }
@@ -118,16 +116,17 @@ fn measured_against((example, other): (&Example, &Example)) -> Example {
 fn trained<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<Measured, TrainError> {
+    let settings = &system.settings;
     let sides = prepared.sides(system.text)?;
     let (base, users) = (prepared.model.clone(), system.users.as_ref());
     let start = sides
         .train
-        .start_policy(base, &config.lora, users, prepared.seed)?;
+        .start_policy(base, &settings.lora, users, prepared.seed)?;
     let (policy, table) = &start;
     let trainable = Trainable {
         llm: Some(policy.model.num_adapter_params() as u64),
@@ -140,25 +139,24 @@ fn trained<D>(
     let examples = |side: &Dataset| side.examples(table.as_ref());
     let data = (examples(&sides.train), examples(&sides.validation));
     let test = examples(&sides.test);
-    let training = system.training(&config.training);
-    let batch = training.batch;
+    let batch = settings.training.batch;
     let session = SessionConfig {
         dir: dir.into(),
         base: prepared.base.clone(),
         model_key: prepared.key.clone(),
         seed: prepared.seed,
-        lora: config.lora.clone(),
-        training,
+        lora: settings.lora.clone(),
+        training: settings.training.clone(),
         further_devices: prepared.further_devices.clone(),
         clock: None,
     };
-    let task = task(system, config, prepared)?;
+    let task = task(system, prepared)?;
     let outcome = Session::new(session, task, start, data, resume)?.run(monitor)?;
     let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
-    let engine = engine(config, prepared, (outcome.policy, outcome.table));
+    let engine = engine(system, prepared, (outcome.policy, outcome.table));
     let measured = Measured {
-        rewards: Some(rewards(system, config, prepared, &engine, &test)?),
+        rewards: Some(rewards(system, prepared, &engine, &test)?),
         trainable,
         steps,
         train_seconds,
@@ -170,35 +168,30 @@ fn trained<D>(
 }
 
 /// What a system learns.
-fn task<D>(
-    system: &SystemConfig,
-    config: &ExperimentConfig<D>,
-    prepared: &Prepared,
-) -> Result<Preference, TrainError> {
-    let objective = system.objective(&config.objective);
+fn task(system: &SystemConfig, prepared: &SplitSetup) -> Result<Preference, TrainError> {
+    let objective = &system.settings.objective;
     let reference = Some(prepared.reference.clone());
-    Preference::from_config(&objective, system.users.is_some(), reference)
+    Preference::from_config(objective, system.users.is_some(), reference)
 }
 
 /// What a system has learnt, ready to score and to write.
-fn engine<D>(
-    config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+fn engine(
+    system: &SystemConfig,
+    prepared: &SplitSetup,
     (policy, table): (Policy, Option<UserTable>),
 ) -> Engine {
     let engine = Engine::new(policy, table, prepared.formatter.clone());
-    engine.with_micro_rows(config.training.micro_rows)
+    engine.with_micro_rows(system.settings.training.micro_rows)
 }
 
 /// Implicit rewards, chosen and rejected.
-fn rewards<D>(
+fn rewards(
     system: &SystemConfig,
-    config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     engine: &Engine,
     test: &[Example],
 ) -> Result<Vec<[f32; 2]>, TrainError> {
-    let task = task(system, config, prepared)?;
+    let task = task(system, prepared)?;
     let rows = engine.score(&task, test, &Bars::default())?;
     Ok(rows
         .iter()
@@ -210,19 +203,19 @@ fn rewards<D>(
 fn finish<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &Prepared,
+    prepared: &SplitSetup,
     engine: &Engine,
     test: &[Example],
     measured: Measured,
 ) -> Result<Measured, TrainError> {
     let (policy, table) = (engine.policy(), engine.table());
     let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
-    let rows = config.training.micro_rows;
+    let rows = system.settings.training.micro_rows;
     let quality = eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())?;
     let tasks = prepared.data.tasks_for(system.text, table.is_some());
     let sampling = SamplingConfig {
         seed: prepared.seed,
-        ..config.sampling.clone()
+        ..system.settings.sampling.clone()
     };
     let jobs: Vec<Job> = tasks
         .iter()

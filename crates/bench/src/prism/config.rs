@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use trainer::pref_data::prism::{
-    ComparisonOptions, PrismOptions, Rejected, TopPreferences, UserSplit,
+    ComparisonOptions, PrismOptions, Rejected, SplitOptions, TopPreferences,
 };
 
 /// `[data]`. The default is what the paper describes; `preferences = "display_order"` and `released_limits = true` are what
@@ -37,7 +37,7 @@ pub struct PrismConfig {
 
 impl Default for PrismConfig {
     fn default() -> Self {
-        let split = UserSplit::default();
+        let split = SplitOptions::default();
         Self {
             paths: vec!["datasets/mini/prism".into()],
             preferences: TopPreferences::ByScore,
@@ -63,7 +63,7 @@ impl PrismConfig {
                 rejected: self.rejected,
                 released_limits: self.released_limits,
             },
-            split: UserSplit {
+            split: SplitOptions {
                 seed: split_seed,
                 seen_share: self.seen_share,
                 train_share: self.train_share,

@@ -9,7 +9,7 @@ use trainer::tokenise::Template;
 
 use super::{PrismConfig, judging};
 use crate::config::EvaluationConfig;
-use crate::experiment::{ExperimentData, JudgeTask, RawForm, Task, thin};
+use crate::experiment::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
 use crate::measure::Case;
 use crate::report::{Data, SplitCounts, UserInfo};
 
@@ -102,7 +102,7 @@ fn turn(comparison: &Comparison) -> usize {
 }
 
 /// Each prompt is answered for the user who wrote it and for some others, spread over all seen users.
-fn tasks(data: &PrismData, prompts: &[Comparison], others: usize) -> Vec<Task> {
+fn tasks(data: &PrismData, prompts: &[Comparison], others: usize) -> Vec<SamplingTask> {
     let seen: Vec<&UserId> = data.seen.iter().collect();
     let mut tasks = Vec::new();
     for (number, comparison) in prompts.iter().enumerate() {
@@ -116,7 +116,7 @@ fn tasks(data: &PrismData, prompts: &[Comparison], others: usize) -> Vec<Task> {
             }
         }
         for user in owner.into_iter().chain(others_left) {
-            tasks.push(Task {
+            tasks.push(SamplingTask {
                 key: key(comparison),
                 prompt: comparison.prompt.clone(),
                 user: Some(user.to_string()),
@@ -127,12 +127,12 @@ fn tasks(data: &PrismData, prompts: &[Comparison], others: usize) -> Vec<Task> {
     tasks
 }
 
-fn judge_task(data: &PrismData, comparison: &Comparison) -> Option<JudgeTask> {
+fn judge_task(data: &PrismData, comparison: &Comparison) -> Option<JudgingTask> {
     let user = comparison.user.as_ref()?;
     let side = data.split.test.iter();
     let earlier = side.filter(|c| c.source == comparison.source && turn(c) < turn(comparison));
     let earlier: Vec<&Comparison> = earlier.collect();
-    Some(JudgeTask {
+    Some(JudgingTask {
         key: key(comparison),
         user: user.to_string(),
         fields: judging::fields(data.profile(user), &comparison.prompt, &earlier),

@@ -2,8 +2,7 @@
 
 use crate::experiment::Results;
 use crate::report::format::short_estimate;
-use crate::report::tables::Table;
-use crate::report::{Report, TextMeasure};
+use crate::report::{Report, Table, TextMeasure};
 use crate::text::MEASURES;
 use crate::text::by_user::{Texts, measures};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use trainer::pref_data::SplitRatios;
 use trainer::pref_data::psoups::{PsoupsOptions, SplitBy};
-use trainer::pref_data::{SplitRatios, psoups};
 
 /// `[data]`. The default is what the paper describes, without leaks; `split_by = "row"` with `split = [0.9, 0.0, 0.1]`,
 /// `keep_leaking = true` and `max_characters = 4800` is what the released code does.
@@ -53,7 +53,7 @@ impl Default for PsoupsConfig {
 impl PsoupsConfig {
     /// For the loader.
     pub fn options(&self, split_seed: u64) -> PsoupsOptions {
-        psoups::PsoupsOptions {
+        PsoupsOptions {
             split_by: self.split_by,
             ratios: SplitRatios {
                 train: self.split[0],

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use trainer::TrainError;
-use trainer::pref_data::prompts::read_prompts;
 use trainer::pref_data::psoups::{PsoupsData, SplitBy};
-use trainer::pref_data::{Comparison, Prompt};
+use trainer::pref_data::{Comparison, Prompt, read_prompts};
 use trainer::tokenise::Template;
 
 use super::PsoupsConfig;
 use crate::config::EvaluationConfig;
-use crate::experiment::{ExperimentData, JudgeTask, RawForm, Task, thin};
+use crate::experiment::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
 use crate::measure::{Case, Users};
 use crate::report::{Data, SplitCounts, UserInfo};
 
@@ -68,13 +67,13 @@ fn held_out(data: &PsoupsData) -> Vec<String> {
 }
 
 /// The generic user and every user get a response to each of the first instructions.
-fn tasks(instructions: &[String], users: &Users, count: usize) -> Vec<Task> {
+fn tasks(instructions: &[String], users: &Users, count: usize) -> Vec<SamplingTask> {
     let people = || std::iter::once(None).chain(users.keys().map(Some));
     instructions
         .iter()
         .take(count)
         .flat_map(|instruction| {
-            people().map(|user| Task {
+            people().map(|user| SamplingTask {
                 key: instruction.clone(),
                 prompt: Prompt::Text(instruction.clone()),
                 user: user.cloned(),
@@ -89,8 +88,8 @@ fn judged(
     instructions: &[String],
     preferences: &BTreeMap<String, String>,
     count: usize,
-) -> Vec<JudgeTask> {
-    let task = |instruction: &String, (user, preference): (&String, &String)| JudgeTask {
+) -> Vec<JudgingTask> {
+    let task = |instruction: &String, (user, preference): (&String, &String)| JudgingTask {
         key: instruction.clone(),
         user: user.clone(),
         fields: [("instruction", instruction), ("preference", preference)]

@@ -2,7 +2,7 @@
 
 use super::format;
 use super::model::{Report, SplitCounts};
-use super::tables::Table;
+use super::table::Table;
 
 /// Sizes of the splits (Table 3 of the paper); `None` where they are not known.
 pub fn splits(report: &Report) -> Option<Table> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measures::{Duel, TextMeasure};
 use super::system::{System, system_title};
-use super::tables::Table;
+use super::table::Table;
 
 /// Everything one run found out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,9 +46,9 @@ pub struct Report {
     /// Win rates, where there was a judge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duels: Vec<Duel>,
-    /// Verdicts by key: `e1` and `e2` in the TL;DR experiment.
-    #[serde(default)]
-    pub verdicts: BTreeMap<String, Verdict>,
+    /// The paper's claims by key: `e1` and `e2` in the TL;DR experiment.
+    #[serde(default, rename = "verdicts")]
+    pub claims: BTreeMap<String, Claim>,
     /// The settings a reader asks for first; `config.toml` beside the report has them all.
     #[serde(default)]
     pub settings: Vec<Setting>,
@@ -218,15 +218,15 @@ pub struct Yardstick {
 
 /// Whether a claim of the paper was seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct Claim {
     /// `None` when a number it needs is missing.
     pub holds: Option<bool>,
     /// The numbers that decide it, in a sentence.
     pub text: String,
 }
 
-impl Verdict {
-    /// A decided verdict.
+impl Claim {
+    /// A decided claim.
     pub fn new(holds: bool, text: impl Into<String>) -> Self {
         Self {
             holds: Some(holds),

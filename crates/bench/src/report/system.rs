@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
-use super::stats::{self, Interval};
+use statistics::Interval;
 
 /// User id to measurement; `None` for a user without a held-out comparison or sampled response.
 pub type PerUser = BTreeMap<String, Option<f64>>;
@@ -115,8 +114,8 @@ impl MeanSe {
     /// Mean and standard error of one value per user.
     pub fn of(values: &[f64]) -> Self {
         Self {
-            mean: stats::mean(values),
-            se: stats::standard_error(values),
+            mean: statistics::mean(values),
+            se: statistics::standard_error(values),
         }
     }
 }
@@ -154,7 +153,7 @@ pub struct Estimate {
 impl Estimate {
     /// A proportion with its Wilson interval; all `None` when `n` is 0 or less than `successes`.
     pub fn proportion(successes: u64, n: u64) -> Self {
-        let interval = stats::wilson(successes, n);
+        let interval = statistics::wilson(successes, n);
         Self {
             value: interval.map(|_| successes as f64 / n as f64),
             low: interval.map(|i| i.low),

@@ -1,107 +1,83 @@
-//! The report as plain text for a terminal.
+//! A document as plain text for a terminal.
 
+use super::document::{Body, Column, Document, Grid};
 use super::format::shorten;
-use super::model::Report;
-use super::tables::{self, Table};
 
 /// Wider tables are shown without intervals.
 const WIDTH: usize = 110;
 
-/// Verdicts and the tables that matter most, at most about 110 columns wide, without colours.
-pub fn render(report: &Report) -> String {
-    let mut out = format!(
-        "{}, preset {}, seed {}\n",
-        report.title, report.preset, report.seed
-    );
-    if let Some(notice) = &report.notice {
-        out.push_str(&format!("Note: {notice}\n"));
-    }
-    let mut shown = vec![tables::accuracies(report)];
-    shown.extend(tables::responses(report));
-    shown.push(tables::costs(report));
-    shown.extend(tables::ratios(report));
-    shown.extend(brief_measures(report));
-    shown.extend(tables::win_rates(report));
-    shown.extend(report.tables.iter().cloned());
-    for mut table in shown {
-        if width(&table) > WIDTH {
-            without_intervals(&mut table);
+impl Document {
+    /// The tables that matter most and the claims, at most about 110 columns wide, without colours.
+    pub fn terminal(&self) -> String {
+        let mut out = format!("{}, {}\n", self.title, self.run);
+        if let Some(notice) = &self.notice {
+            out += &format!("Note: {notice}\n");
         }
-        out.push_str(&format!("\n{}\n{}", table.title, aligned(&table)));
+        for section in self.sections.iter().filter(|s| s.on_terminal) {
+            if let Body::Grid(grid) = &section.body {
+                out += &format!("\n{}\n{}", section.heading, fitting(grid));
+            }
+        }
+        out.push('\n');
+        for claim in &self.claims {
+            out += &format!("{}: {}\n", claim.label, claim.text);
+        }
+        out
     }
-    out.push('\n');
-    for (key, verdict) in &report.verdicts {
-        out.push_str(&format!(
-            "{} {}: {}\n",
-            key.to_uppercase(),
-            verdict.word(),
-            verdict.text
-        ));
-    }
-    out
 }
 
-/// Measures of the texts without intervals, which would make the lines too long.
-fn brief_measures(report: &Report) -> Option<Table> {
-    let mut table = tables::text_measures(report)?;
-    without_intervals(&mut table);
-    for (title, measure) in table.columns.iter_mut().skip(2).zip(&report.text_measures) {
-        *title = measure.key.replace('_', " ");
+/// Without intervals where these make the lines too long.
+fn fitting(grid: &Grid) -> String {
+    let text = aligned(grid);
+    match text.lines().map(length).max() {
+        Some(width) if width > WIDTH => aligned(&without_intervals(grid)),
+        _ => text,
     }
-    Some(table)
 }
 
-fn without_intervals(table: &mut Table) {
-    for cell in table.rows.iter_mut().flatten() {
+fn without_intervals(grid: &Grid) -> Grid {
+    let mut grid = grid.clone();
+    for cell in grid.rows.iter_mut().flatten() {
         if let (true, Some(at)) = (cell.ends_with(']'), cell.find(" [")) {
             cell.truncate(at);
         }
     }
+    grid
 }
 
-fn width(table: &Table) -> usize {
-    aligned(table).lines().map(length).max().unwrap_or(0)
-}
-
-/// The table with padded columns: heads, a rule, rows. Cells longer than 60 characters are cut.
-pub fn aligned(table: &Table) -> String {
-    let cell = |row: usize, column: usize| {
-        shorten(table.cell(row, column), 60).replace(['\n', '\r', '\t'], " ")
-    };
-    let widths: Vec<usize> = (0..table.columns.len())
-        .map(|c| {
-            (0..table.rows.len())
-                .map(|r| length(&cell(r, c)))
-                .chain([length(&table.columns[c])])
-                .max()
-                .unwrap_or(0)
-        })
+/// Padded columns: heads, a rule, rows. Cells longer than 60 characters are cut.
+fn aligned(grid: &Grid) -> String {
+    let shown = |cell: &String| shorten(cell, 60).replace(['\n', '\r', '\t'], " ");
+    let rows: Vec<Vec<String>> = grid
+        .rows
+        .iter()
+        .map(|row| row.iter().map(shown).collect())
         .collect();
-    let line = |cells: Vec<String>| {
-        let padded = cells
-            .iter()
-            .enumerate()
-            .map(|(c, text)| pad(text, widths[c], table.is_numeric(c)));
+    let heads: Vec<String> = grid.columns.iter().map(head).collect();
+    let lines = || rows.iter().chain([&heads]);
+    let width = |column: usize| lines().map(|line| length(&line[column])).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let columns = grid.columns.iter().zip(&widths);
+        let padded =
+            cells
+                .iter()
+                .zip(columns)
+                .map(|(text, (column, &width))| match column.is_numeric {
+                    true => format!("{text:>width$}"),
+                    false => format!("{text:<width$}"),
+                });
         format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
-    let mut out = line(table.columns.clone());
-    out.push_str(&line(
-        widths.iter().map(|width| "-".repeat(*width)).collect(),
-    ));
-    for row in 0..table.rows.len() {
-        out.push_str(&line(
-            (0..widths.len()).map(|column| cell(row, column)).collect(),
-        ));
-    }
-    out
+    let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    let body: String = rows.iter().map(|row| line(row)).collect();
+    line(&heads) + &line(&rules) + &body
 }
 
-fn pad(text: &str, width: usize, right: bool) -> String {
-    let space = " ".repeat(width.saturating_sub(length(text)));
-    if right {
-        space + text
-    } else {
-        text.to_owned() + &space
+fn head(column: &Column) -> String {
+    match column.short.as_str() {
+        "" => column.name.clone(),
+        short => short.to_owned(),
     }
 }
 
@@ -112,6 +88,7 @@ fn length(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::table::Table;
 
     #[test]
     fn numbers_are_right_aligned_and_lines_do_not_end_in_blanks() {
@@ -121,8 +98,21 @@ mod tests {
             vec!["vanilla".into(), "0.681".into()],
         ];
         assert_eq!(
-            aligned(&table),
+            aligned(&Grid::of(&table)),
             "system     top\n-------  -----\nSFT          –\nvanilla  0.681\n"
         );
+    }
+
+    #[test]
+    fn intervals_go_where_lines_are_too_long() {
+        let long = "x".repeat(60);
+        let mut table = Table::new("", "", &["a", "b", "c"]);
+        table.rows = vec![vec![long.clone(), "0.5 [0.4, 0.6]".into(), long.clone()]];
+        assert_eq!(
+            fitting(&Grid::of(&table)).lines().last(),
+            Some(format!("{long}  0.5  {long}").as_str())
+        );
+        table.rows[0][2] = "short".into();
+        assert!(fitting(&Grid::of(&table)).contains("[0.4, 0.6]"));
     }
 }

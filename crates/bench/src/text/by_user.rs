@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Measure;
 use crate::experiment::SplitResult;
-use crate::report::{Estimate, MeasuredText, TextMeasure, stats};
+use crate::report::{Estimate, MeasuredText, TextMeasure};
 
 /// Draws of a bootstrap interval.
 const RESAMPLES: usize = 2000;
@@ -50,9 +50,10 @@ pub fn measures(texts: &Texts, measures: &[Measure], seed: u64) -> Vec<TextMeasu
 
 fn estimate(values: impl Iterator<Item = f64>, seed: u64) -> Estimate {
     let values: Vec<f64> = values.collect();
-    let interval = stats::bootstrap_mean(&values, RESAMPLES, seed).filter(|_| values.len() > 1);
+    let interval =
+        statistics::bootstrap_mean(&values, RESAMPLES, seed).filter(|_| values.len() > 1);
     Estimate {
-        value: stats::mean(&values),
+        value: statistics::mean(&values),
         low: interval.map(|i| i.low),
         high: interval.map(|i| i.high),
         n: values.len() as u64,

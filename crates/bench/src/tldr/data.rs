@@ -1,15 +1,14 @@
 //! The comparisons of the TL;DR experiment, for one split by post.
 
 use trainer::TrainError;
-use trainer::pref_data::options::ReadOptions;
-use trainer::pref_data::{
-    Comparison, PolicyFilter, PopulationChoice, PopulationConfig, SplitRatios, TldrData,
-    TldrOptions, TldrStats,
+use trainer::pref_data::tldr::{
+    Accuracies, PolicyFilter, PopulationChoice, PopulationConfig, TldrData, TldrOptions, TldrStats,
 };
+use trainer::pref_data::{Comparison, ReadOptions, SplitRatios};
 
 use super::{Policies, TldrConfig};
 use crate::config::EvaluationConfig;
-use crate::experiment::{ExperimentData, Task, thin};
+use crate::experiment::{ExperimentData, SamplingTask, thin};
 use crate::measure::{Case, Users};
 use crate::report::{Data, SplitCounts, UserInfo, Yardstick};
 
@@ -64,7 +63,7 @@ impl TldrSplit {
             thin(side, limit);
         }
         data.split
-            .check_disjoint()
+            .validate_disjoint()
             .map_err(trainer::pref_data::DataError::from)?;
         let test: Vec<&Comparison> = data.split.test.iter().collect();
         let stats = TldrStats::of(&data.split.train, &test, &data.workers, &data.population);
@@ -95,25 +94,23 @@ impl TldrSplit {
 
     fn case(&self, comparison: &Comparison) -> Case {
         let user = comparison.user.as_ref().map_or("", |u| u.as_str());
-        let count = |text: &str| text.chars().count().max(1) as f64;
-        let (a, b) = (count(&comparison.chosen), count(&comparison.rejected));
         Case {
             user: user.into(),
             group: comparison.group.clone().unwrap_or_default(),
             seen: self.users.contains_key(user),
-            ratio: a.max(b) / a.min(b),
+            ratio: comparison.length_ratio(),
         }
     }
 
     /// Every seen worker and the generic user get a response to each of the first distinct test posts.
-    fn tasks(&self, count: usize) -> Vec<Task> {
+    fn tasks(&self, count: usize) -> Vec<SamplingTask> {
         let mut seen = std::collections::HashSet::new();
         let posts = self.data.split.test.iter();
         let posts = posts.filter(|c| seen.insert(&c.source)).take(count);
         let users = || std::iter::once(None).chain(self.users.keys().map(Some));
         posts
             .flat_map(|post| {
-                users().map(|user| Task {
+                users().map(|user| SamplingTask {
                     key: post.source.clone(),
                     prompt: post.prompt.clone(),
                     user: user.cloned(),
@@ -189,7 +186,7 @@ impl TldrSplit {
 
     /// Analytic accuracies on the test comparisons.
     fn yardsticks(&self) -> [(String, Yardstick); 2] {
-        let of = |a: &trainer::pref_data::yardsticks::Accuracies| Yardstick {
+        let of = |a: &Accuracies| Yardstick {
             top: a.top,
             generic: a.generic,
             majority: a.majority,
@@ -207,8 +204,8 @@ fn seen_users(data: &TldrData) -> Users {
     let users = data.users().into_iter();
     users
         .filter_map(|id| {
-            let kind = data.population.kind(&id)?;
-            Some((id.to_string(), kind.as_str().to_string()))
+            let group = data.population.group(&id)?;
+            Some((id.to_string(), group.as_str().to_string()))
         })
         .collect()
 }

@@ -4,23 +4,73 @@ mod files;
 mod pages;
 mod sample;
 
-use bench::report::{markdown, svg, terminal};
+use bench::report::{Document, Report};
 use pages::page;
 use sample::small;
 use serde_json::Value;
 
 #[test]
 fn terminal_text_is_as_recorded() {
-    insta::assert_snapshot!("terminal", terminal::render(&small()));
+    insta::assert_snapshot!("terminal", terminal(&small()));
 }
 
 #[test]
 fn markdown_is_as_recorded() {
+    insta::assert_snapshot!("markdown", Document::of(&small()).markdown("plots"));
+}
+
+#[test]
+fn the_page_without_its_style_and_plots_is_as_recorded() {
+    let cut = |text: String, from: &str, to: &str| {
+        let mut kept = String::new();
+        let mut parts = text.split(from);
+        kept += parts.next().unwrap_or_default();
+        for part in parts {
+            let (_, rest) = part.split_once(to).expect(to);
+            kept += &format!("{from}{to}{rest}");
+        }
+        kept
+    };
+    let page = cut(page(&small()), "<style>", "</style>");
+    insta::assert_snapshot!("html", cut(page, "<svg", "</svg>"));
+}
+
+/// What a reader of one form is told, he is told in the others.
+#[test]
+fn all_forms_say_the_same() {
     let report = small();
-    insta::assert_snapshot!(
-        "markdown",
-        markdown::render(&report, &svg::plots(&report), "plots")
-    );
+    let document = Document::of(&report);
+    let (markdown, page) = (document.markdown("plots"), page(&report));
+    let terminal = document.terminal();
+    let cells = report.systems[1]
+        .accuracy
+        .top
+        .map(|top| format!("{top:.3}"));
+    for said in [
+        "E1 holds",
+        "3.5 words against 18.0",
+        "Accuracy on held-out comparisons",
+        "yardstick: always-longer",
+        "0.950 ± 0.050",
+        "12,288",
+        &cells.expect("an accuracy"),
+    ] {
+        for (form, text) in [
+            ("Markdown", &markdown),
+            ("HTML", &page),
+            ("terminal", &terminal),
+        ] {
+            assert!(text.contains(said), "{form} lacks {said}");
+        }
+    }
+    for said in ["SFT is the reference", "The same for everyone", "262,144"] {
+        assert!(markdown.contains(said) && page.contains(said), "{said}");
+        assert!(!terminal.contains(said), "{said}");
+    }
+}
+
+fn terminal(report: &Report) -> String {
+    Document::of(report).terminal()
 }
 
 #[test]
@@ -82,7 +132,7 @@ fn what_was_not_measured_is_null_and_a_dash() {
     assert_eq!(sft["accuracy"]["top"], Value::Null);
     assert_eq!(sft["accuracy"]["minority"]["mean"], Value::Null);
     assert_eq!(sft["kl_to_reference"], Value::Null);
-    assert!(terminal::render(&report).contains("SFT                           –"));
+    assert!(terminal(&report).contains("SFT                           –"));
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! HTML pages and plots.
 
 use bench::report::{
-    self, Duel, MeanSe, MeasuredText, Report, Response, Sample, TextMeasure, gallery, html,
-    markdown, svg, terminal,
+    self, Document, Duel, Figure, MeanSe, MeasuredText, Report, Response, Sample, TextMeasure,
 };
 use judge::{Verdict as Judged, WinRates};
 
 use crate::sample::{estimate, small};
+use crate::terminal;
 
 pub fn page(report: &Report) -> String {
-    html::render(report, &svg::plots(report))
+    Document::of(report).html().unwrap()
+}
+
+fn figures(report: &Report) -> Vec<Figure> {
+    Document::of(report).figures().cloned().collect()
 }
 
 /// Panics where a tag is not closed in order.
@@ -35,7 +39,7 @@ fn balanced(text: &str) {
 fn html_and_svg_tags_are_balanced() {
     let report = small();
     balanced(&page(&report));
-    let plots = svg::plots(&report);
+    let plots = figures(&report);
     assert_eq!(
         plots.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(),
         ["accuracies", "lengths-pdpo-individual", "training"]
@@ -68,7 +72,7 @@ fn the_gallery_shows_the_answers_for_several_users_in_one_row_and_is_linked() {
         ],
     };
     report.gallery = vec![sample("first"), sample("second")];
-    let page = gallery::render(&report);
+    let page = Document::gallery_of(&report).unwrap().html().unwrap();
     balanced(&page);
     assert_eq!(page.matches("class=\"cards\"").count(), 4);
     for text in [
@@ -79,7 +83,7 @@ fn the_gallery_shows_the_answers_for_several_users_in_one_row_and_is_linked() {
     ] {
         assert!(page.contains(text), "{text}");
     }
-    assert!(html::render(&report, &[]).contains("href=\"gallery.html\""));
+    assert!(self::page(&report).contains("href=\"gallery.html\""));
     let dir = tempfile::tempdir().unwrap();
     report::write(dir.path(), &report).unwrap();
     assert!(dir.path().join("gallery.html").exists());
@@ -104,7 +108,7 @@ fn measured_texts_have_a_plot_each_with_a_row_per_user() {
         title: "long words".into(),
         values: vec![of(None, 5.0), of(Some("1"), 2.0), of(Some("10"), 9.0)],
     }];
-    let plots = svg::plots(&report);
+    let plots = figures(&report);
     let names: Vec<&str> = plots.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["accuracies", "texts-long-words", "training"]);
     balanced(&plots[1].svg);
@@ -115,7 +119,7 @@ fn measured_texts_have_a_plot_each_with_a_row_per_user() {
         "{}",
         plots[1].svg
     );
-    let text = terminal::render(&report);
+    let text = terminal(&report);
     assert!(text.contains("user 10, minority"), "{text}");
 }
 
@@ -142,15 +146,15 @@ fn win_rates_are_shown_where_there_was_a_judge() {
 #[test]
 fn text_of_prompts_and_responses_is_escaped() {
     let report = small();
-    let expected = "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;";
+    let expected = "&lt;script&gt;alert(1)&lt;&#x2f;script&gt; &amp; &quot;more&quot;";
     assert!(page(&report).contains(expected));
-    assert!(!markdown::render(&report, &[], "plots").contains("<script"));
+    assert!(!Document::of(&report).markdown("plots").contains("<script"));
 }
 
 #[test]
 fn plots_have_a_role_and_a_title() {
-    for plot in svg::plots(&small()) {
-        assert!(plot.svg.starts_with("<svg xmlns="), "{}", plot.name);
+    for plot in figures(&small()) {
+        assert!(plot.file().starts_with("<svg xmlns="), "{}", plot.name);
         assert!(plot.svg.contains("role=\"img\""));
         assert!(plot.svg.contains(&format!("<title>{}</title>", plot.title)));
     }
@@ -161,7 +165,7 @@ fn without_majority_and_minority_the_accuracy_plot_shows_users() {
     let mut report = small();
     report.systems[1].accuracy.majority = MeanSe::default();
     report.systems[1].accuracy.minority = MeanSe::default();
-    let plots = svg::plots(&report);
+    let plots = figures(&report);
     // A group of several users does not name one; a profile of one user does.
     assert!(plots[0].svg.contains("P-DPO individual, 1: 1.000"));
     assert!(plots[0].svg.contains("P-DPO individual, minority: 0.950"));
@@ -170,7 +174,7 @@ fn without_majority_and_minority_the_accuracy_plot_shows_users() {
 #[test]
 fn many_users_have_a_dot_each_in_the_strip_of_every_system() {
     let mut report = small();
-    let plots = |report: &Report| svg::plots(report).into_iter().find(|p| p.name == "users");
+    let plots = |report: &Report| figures(report).into_iter().find(|p| p.name == "users");
     assert!(plots(&report).is_none());
     let users = (0..9).map(|n| (format!("user9{n}"), Some(f64::from(n % 3) / 2.0)));
     report.systems[1].accuracy.per_user = users.chain([("x".to_owned(), None)]).collect();
@@ -186,7 +190,7 @@ fn long_ids_of_wide_letters_are_not_cut_at_the_left() {
     let mut report = small();
     let wide = "W".repeat(30);
     report.systems[1].words.per_user = [(wide, Some(4.0))].into();
-    let plots = svg::plots(&report);
+    let plots = figures(&report);
     let lengths = plots
         .iter()
         .find(|p| p.name.starts_with("lengths"))
@@ -205,18 +209,18 @@ fn users_are_named_once_and_notes_speak_of_columns_that_are_there() {
     assert_eq!(report.user_title("user9000"), "user9000");
     assert_eq!(report.reader_title("sft", None), "everyone");
     assert_eq!(report.reader_title("pdpo-individual", None), "generic user");
-    let note = |report: &Report| report::tables::accuracies(report).note;
-    assert!(note(&report).contains("Majority"));
+    let page = |report: &Report| self::page(report);
+    assert!(page(&report).contains("Majority and minority: mean over users"));
     for system in &mut report.systems {
         (system.accuracy.majority, system.accuracy.minority) = Default::default();
     }
     report.yardsticks.clear();
-    assert!(!note(&report).contains("ajority"));
+    assert!(!page(&report).contains("Majority and minority: mean over users"));
 }
 
 #[test]
 fn an_empty_report_renders_without_plots() {
     let report = Report::default();
-    assert!(svg::plots(&report).is_empty());
+    assert!(figures(&report).is_empty());
     balanced(&page(&report));
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bench::report::{
-    Accuracy, ByGroup, CurvePoint, Data, Estimate, MeanSe, Model, RatioBand, Report, Response,
-    Sample, System, Trainable, UserInfo, Verdict, Yardstick,
+    Accuracy, ByGroup, Claim, CurvePoint, Data, Estimate, MeanSe, Model, RatioBand, Report,
+    Response, Sample, System, Trainable, UserInfo, Yardstick,
 };
 
 fn user(id: &str, group: &str) -> UserInfo {
@@ -132,11 +132,7 @@ pub fn small() -> Report {
             },
         )]
         .into(),
-        verdicts: [(
-            "e1".to_owned(),
-            Verdict::new(true, "3.5 words against 18.0"),
-        )]
-        .into(),
+        claims: [("e1".to_owned(), Claim::new(true, "3.5 words against 18.0"))].into(),
         samples: vec![Sample {
             prompt: "Tell me | <script>alert('prompt')</script>".into(),
             responses: vec![

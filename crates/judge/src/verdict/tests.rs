@@ -50,16 +50,16 @@ fn answers_are_read_as_a_person_would_read_them() {
 
 #[test]
 fn labels_that_cannot_be_told_apart_are_refused() {
-    assert_eq!(labels().check(), Ok(()));
+    assert_eq!(labels().validate(), Ok(()));
     let mut same = labels();
     same.second = "**output (a)**".into();
-    assert!(same.check().unwrap_err().contains("verdict.first"));
+    assert!(same.validate().unwrap_err().contains("verdict.first"));
     let mut within = labels();
     within.tie = "Output (a) and Output (b)".into();
-    assert!(within.check().is_err());
+    assert!(within.validate().is_err());
     let mut none = labels();
     none.marker = " ".into();
-    assert!(none.check().unwrap_err().contains("verdict.marker"));
+    assert!(none.validate().unwrap_err().contains("verdict.marker"));
 }
 
 #[test]

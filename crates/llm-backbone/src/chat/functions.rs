@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::DateTime;
+use chrono::format::StrftimeItems;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
@@ -45,82 +47,17 @@ fn tojson(value: &Value, kwargs: Kwargs) -> Result<Value, Error> {
         .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
-/// The common codes of `strftime`, in UTC.
+/// A time in UTC, in the codes of `strftime`.
 fn strftime(format: &str, unix_seconds: u64) -> Result<String, Error> {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    const DAYS: [&str; 7] = [
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-    ];
-    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = date(days);
-    let (month_name, weekday) = (MONTHS[month as usize - 1], DAYS[(days % 7) as usize]);
-    let mut out = String::new();
-    let mut letters = format.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '%' {
-            out.push(letter);
-            continue;
-        }
-        match letters.next() {
-            Some('Y') => out.push_str(&year.to_string()),
-            Some('y') => out.push_str(&format!("{:02}", year % 100)),
-            Some('m') => out.push_str(&format!("{month:02}")),
-            Some('d') => out.push_str(&format!("{day:02}")),
-            Some('B') => out.push_str(month_name),
-            Some('b') => out.push_str(&month_name[..3]),
-            Some('A') => out.push_str(weekday),
-            Some('a') => out.push_str(&weekday[..3]),
-            Some('H') => out.push_str(&format!("{:02}", second / 3600)),
-            Some('M') => out.push_str(&format!("{:02}", second / 60 % 60)),
-            Some('S') => out.push_str(&format!("{:02}", second % 60)),
-            Some('%') => out.push('%'),
-            other => {
-                let code = other.map_or(String::new(), String::from);
-                let message =
-                    format!("strftime_now: found `%{code}`, supported are Y y m d B b A a H M S");
-                return Err(Error::new(ErrorKind::InvalidOperation, message));
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// Year, month and day of a day since 1970 (`civil_from_days`, <https://howardhinnant.github.io/date_algorithms.html>).
-fn date(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
+    let refused = |message: String| Error::new(ErrorKind::InvalidOperation, message);
+    let codes = StrftimeItems::new(format)
+        .parse()
+        .map_err(|_| refused(format!("strftime_now: no codes of strftime: `{format}`")))?;
+    i64::try_from(unix_seconds)
+        .ok()
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+        .map(|time| time.format_with_items(codes.iter()).to_string())
+        .ok_or_else(|| refused(format!("strftime_now: {unix_seconds} s is no date")))
 }
 
 #[cfg(test)]
@@ -144,6 +81,8 @@ mod tests {
             strftime("%d %b %y 100%%", 0).expect("known codes"),
             "01 Jan 70 100%"
         );
-        assert!(strftime("%q", 0).is_err() && strftime("%", 0).is_err());
+        for (format, seconds) in [("%!", 0), ("%", 0), ("%Y", u64::MAX)] {
+            assert!(strftime(format, seconds).is_err(), "{format} {seconds}");
+        }
     }
 }

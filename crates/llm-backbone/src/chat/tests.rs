@@ -74,7 +74,7 @@ fn smollm2_keeps_a_given_system_message() {
 #[test]
 fn llama_3_style_renders_with_a_fixed_date() {
     let text = template(LLAMA3)
-        .at_time(1_721_952_000)
+        .with_clock(1_721_952_000)
         .render(&[("system", " Be brief. "), ("user", "Hi\n")], true)
         .expect("a rendering");
     assert_eq!(

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 
 use super::*;
 use crate::gguf::TensorType;
-use crate::linear::Matrix;
+use crate::matrix::Matrix;
 
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 2.0), &Device::flex())

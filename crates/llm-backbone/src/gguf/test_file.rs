@@ -138,17 +138,3 @@ impl Builder {
         path
     }
 }
-
-/// A Llama with one layer, hidden size 4, one head of four and a vocabulary of two, without its tensors.
-pub(crate) fn llama_keys() -> Builder {
-    Builder::new()
-        .string("general.architecture", "llama")
-        .u32("llama.block_count", 1)
-        .u32("llama.context_length", 16)
-        .u32("llama.embedding_length", 4)
-        .u32("llama.feed_forward_length", 2)
-        .u32("llama.attention.head_count", 1)
-        .f32("llama.attention.layer_norm_rms_epsilon", 1e-5)
-        .f32("llama.rope.freq_base", 10_000.0)
-        .u32("llama.vocab_size", 2)
-}

@@ -31,6 +31,7 @@ pub(super) fn tokenizer_json(vocabulary: &Vocabulary<'_>) -> Result<(Value, bool
     let json = json!({
         "version": "1.0",
         "added_tokens": vocabulary.added_json()?,
+        "normalizer": pre.normalizer,
         "pre_tokenizer": pre.json,
         "decoder": byte_level(true),
         "model": {

@@ -11,10 +11,15 @@ const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]
 /// The pattern of Llama 3.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// The pattern of Qwen2 and Qwen3: digits stand alone.
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
 /// One way to cut text.
 pub(super) struct PreTokenizer {
     /// As `tokenizer.json` writes it.
     pub(super) json: Value,
+    /// What is done to the text before, as `tokenizer.json` writes it.
+    pub(super) normalizer: Value,
     /// Whether a piece that is a token as a whole is taken without merging.
     pub(super) ignore_merges: bool,
     /// Whether the model's tokenizer adds BOS where the file does not say.
@@ -22,28 +27,35 @@ pub(super) struct PreTokenizer {
 }
 
 /// The names that are understood.
-pub(super) const SUPPORTED: &str = "gpt-2, smollm, llama-bpe, default";
+pub(super) const SUPPORTED: &str = "gpt-2, smollm, llama-bpe, qwen2, default";
 
 /// The pre-tokenizer of a name; no name means `default`, as in `llama.cpp`.
 pub(super) fn named(name: Option<&str>) -> Option<PreTokenizer> {
-    let (json, llama3) = match name {
-        Some("gpt-2" | "gpt2") => (byte_level(true), false),
-        Some("smollm") => (sequence(vec![digits(), byte_level(true)]), false),
-        Some("llama-bpe" | "llama3" | "llama-v3") => {
-            (sequence(vec![split(LLAMA3), byte_level(false)]), true)
-        }
+    let plain = |json| PreTokenizer {
+        json,
+        normalizer: Value::Null,
+        ignore_merges: false,
+        adds_bos: false,
+    };
+    Some(match name {
+        Some("gpt-2" | "gpt2") => plain(byte_level(true)),
+        Some("smollm") => plain(sequence(vec![digits(), byte_level(true)])),
+        Some("llama-bpe" | "llama3" | "llama-v3") => PreTokenizer {
+            ignore_merges: true,
+            adds_bos: true,
+            ..plain(sequence(vec![split(LLAMA3), byte_level(false)]))
+        },
+        Some("qwen2") => PreTokenizer {
+            normalizer: json!({"type": "NFC"}),
+            ..plain(sequence(vec![split(QWEN2), byte_level(false)]))
+        },
         Some("default") | None => {
             let patterns = [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"];
             let mut parts: Vec<Value> = patterns.into_iter().map(split).collect();
             parts.push(byte_level(false));
-            (sequence(parts), false)
+            plain(sequence(parts))
         }
         Some(_) => return None,
-    };
-    Some(PreTokenizer {
-        json,
-        ignore_merges: llama3,
-        adds_bos: llama3,
     })
 }
 

@@ -273,6 +273,7 @@ fn gguf_bpe_merges_as_its_pre_tokenizer_cuts() {
         ("gpt-2", vec![7], false),
         ("smollm", vec![5, 6], false),
         ("llama-bpe", vec![7], true),
+        ("qwen2", vec![5, 6], false),
         ("default", vec![7], false),
     ] {
         let tokenizer = from_gguf(bpe(pre)).expect("a good file");
@@ -300,6 +301,19 @@ fn gguf_bpe_merges_as_its_pre_tokenizer_cuts() {
     }
     let says = from_gguf(bpe("llama-bpe").bool("tokenizer.ggml.add_bos_token", false));
     assert!(!says.expect("a good file").adds_bos());
+}
+
+#[test]
+fn qwen2_composes_characters_first() {
+    let file = Builder::new()
+        .string("tokenizer.ggml.model", "gpt2")
+        .string("tokenizer.ggml.pre", "qwen2")
+        .strings("tokenizer.ggml.tokens", &["Ã", "©"])
+        .i32s("tokenizer.ggml.token_type", &[1, 1])
+        .strings::<&str>("tokenizer.ggml.merges", &[]);
+    let tokenizer = from_gguf(file).expect("a good file");
+    // The bytes of `é`, which comes as `e` and an accent.
+    assert_eq!(tokenizer.encode("e\u{301}", true).expect("ids"), [0, 1]);
 }
 
 #[test]
@@ -358,8 +372,8 @@ fn gguf_tokenizers_that_contradict_themselves_are_refused() {
             "tokenizer.ggml.model: found `bert`, expected `gpt2` or `llama`",
         ),
         (
-            bpe("qwen2"),
-            "tokenizer.ggml.pre: found `qwen2`, expected gpt-2, smollm, llama-bpe, default",
+            bpe("falcon"),
+            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, qwen2, default",
         ),
         (
             bpe("smollm").u32("tokenizer.ggml.eot_token_id", 9),

@@ -117,14 +117,14 @@ fn half_types_are_widened() {
 #[test]
 fn a_sharded_model_reads_like_one() {
     let (config, weights) = open(fixture("llama_sharded")).expect("a good model");
-    assert_eq!(config.num_layers(), 2);
+    assert_eq!(config.sizes().num_layers, 2);
     assert_eq!(weights.names().len(), 20);
     let shape = weights
         .shape("model.embed_tokens.weight")
         .expect("the embeddings");
-    assert_eq!(shape, [config.vocab_size(), config.hidden_size()]);
+    assert_eq!(shape, [config.vocab_size(), config.sizes().hidden_size]);
     let norm = weights.read("model.norm.weight").expect("the last norm");
-    assert_eq!(norm.len(), config.hidden_size());
+    assert_eq!(norm.len(), config.sizes().hidden_size);
 }
 
 /// The two fixtures hold the same model; a PyTorch file names a tied head as well.
@@ -161,7 +161,7 @@ fn a_gguf_file_of_the_python_package_opens() {
     let shape = weights
         .shape("model.embed_tokens.weight")
         .expect("the embeddings");
-    assert_eq!(shape, [config.vocab_size(), config.hidden_size()]);
+    assert_eq!(shape, [config.vocab_size(), config.sizes().hidden_size]);
 }
 
 #[test]

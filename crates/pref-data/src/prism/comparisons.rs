@@ -2,32 +2,31 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::options::Skipped;
-use crate::prism::dialogue::{Dialogue, Response, Turn};
-use crate::prism::is_empty;
-use crate::types::{Comparison, Message, Prompt};
+use super::{Dialogue, Response, Turn, is_empty};
+use crate::comparison::{Comparison, Message, Prompt};
+use crate::skipped::Skipped;
 
 /// A turn is left out: the user says nothing in it.
-pub const NO_MESSAGE: &str = "turn without a message of the user";
+const NO_MESSAGE: &str = "turn without a message of the user";
 /// A turn is left out: none of its responses is chosen.
-pub const NO_CHOSEN: &str = "turn without a chosen response";
+const NO_CHOSEN: &str = "turn without a chosen response";
 /// A turn is left out: its chosen response is empty.
-pub const EMPTY_CHOSEN: &str = "turn whose chosen response is empty";
+const EMPTY_CHOSEN: &str = "turn whose chosen response is empty";
 /// A turn is left out: all its responses are chosen.
-pub const NO_REJECTED: &str = "turn without a rejected response";
+const NO_REJECTED: &str = "turn without a rejected response";
 /// A response is left out: it is empty.
-pub const EMPTY_REJECTED: &str = "empty rejected response";
+const EMPTY_REJECTED: &str = "empty rejected response";
 /// A response is left out: the turn has a chosen one already.
-pub const SECOND_CHOSEN: &str = "second chosen response of a turn";
+const SECOND_CHOSEN: &str = "second chosen response of a turn";
 /// A response is left out: a chosen one of its turn has the same text.
-pub const EQUAL_TEXTS: &str = "rejected response equal to a chosen one";
+const EQUAL_TEXTS: &str = "rejected response equal to a chosen one";
 /// A pair is left out: [`ComparisonOptions::released_limits`].
-pub const TOO_LONG: &str = "prompt and response have too many characters";
+const TOO_LONG: &str = "prompt and response have too many characters";
 
 /// The released limit of prompt and response in characters (reference 2).
-pub const RELEASED_CHARACTERS: usize = 2300;
+const RELEASED_CHARACTERS: usize = 2300;
 /// The released limit of user text and history in characters (reference 2).
-pub const RELEASED_HISTORY: usize = 1400;
+const RELEASED_HISTORY: usize = 1400;
 
 /// Which rejected responses of a turn are compared with the chosen one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,61 +55,63 @@ pub struct ComparisonOptions {
 /// One exchange that later turns look back to.
 type Exchange = [Message; 2];
 
-/// The comparisons of a dialogue, in its order; what is left out is counted.
-///
-/// The chosen response is the first that is marked so. A turn that lacks a message or a chosen response gives no comparison
-/// and is no part of the history either, since what was said cannot be known; a turn without a rejected response is.
-pub fn comparisons(
-    dialogue: &Dialogue,
-    user_text: Option<&str>,
-    options: ComparisonOptions,
-    skipped: &mut Skipped,
-) -> Vec<Comparison> {
-    let mut history: Vec<Exchange> = Vec::new();
-    let mut comparisons = Vec::new();
-    if options.released_limits && !dialogue.turns.iter().any(is_short) {
-        skipped.add(TOO_LONG, &dialogue.id);
-        return comparisons;
-    }
-    for turn in &dialogue.turns {
-        let (message, chosen) = match exchange(turn) {
-            Ok(exchange) => exchange,
-            Err(reason) => {
-                skipped.add(reason, &dialogue.id);
-                continue;
-            }
-        };
-        if options.released_limits {
-            cut(&mut history, user_text);
+impl Dialogue {
+    /// The comparisons of the dialogue, in its order; what is left out is counted.
+    ///
+    /// The chosen response is the first that is marked so. A turn that lacks a message or a chosen response gives no comparison
+    /// and is no part of the history either, since what was said cannot be known; a turn without a rejected response is.
+    pub fn comparisons(
+        &self,
+        user_text: Option<&str>,
+        options: ComparisonOptions,
+        skipped: &mut Skipped,
+    ) -> Vec<Comparison> {
+        let mut history: Vec<Exchange> = Vec::new();
+        let mut comparisons = Vec::new();
+        if options.released_limits && !self.turns.iter().any(is_short) {
+            skipped.add(TOO_LONG, &self.id);
+            return comparisons;
         }
-        let prompt = prompt(&history, message);
-        let rejected = rejected(turn, &dialogue.id, skipped);
-        if rejected.is_empty() {
-            skipped.add(NO_REJECTED, &dialogue.id);
-        }
-        let wanted = match options.rejected {
-            Rejected::All => rejected.len(),
-            Rejected::First => 1,
-        };
-        for response in rejected.into_iter().take(wanted) {
-            let comparison = Comparison {
-                user: Some(dialogue.user.clone()),
-                user_text: user_text.map(str::to_owned),
-                prompt: prompt.clone(),
-                chosen: chosen.text.clone(),
-                rejected: response.text.clone(),
-                source: dialogue.id.clone(),
-                group: None,
+        for turn in &self.turns {
+            let (message, chosen) = match exchange(turn) {
+                Ok(exchange) => exchange,
+                Err(reason) => {
+                    skipped.add(reason, &self.id);
+                    continue;
+                }
             };
-            if options.released_limits && is_too_long(&comparison) {
-                skipped.add(TOO_LONG, &dialogue.id);
-            } else {
-                comparisons.push(comparison);
+            if options.released_limits {
+                cut(&mut history, user_text);
             }
+            let prompt = prompt(&history, message);
+            let rejected = rejected(turn, &self.id, skipped);
+            if rejected.is_empty() {
+                skipped.add(NO_REJECTED, &self.id);
+            }
+            let wanted = match options.rejected {
+                Rejected::All => rejected.len(),
+                Rejected::First => 1,
+            };
+            for response in rejected.into_iter().take(wanted) {
+                let comparison = Comparison {
+                    user: Some(self.user.clone()),
+                    user_text: user_text.map(str::to_owned),
+                    prompt: prompt.clone(),
+                    chosen: chosen.text.clone(),
+                    rejected: response.text.clone(),
+                    source: self.id.clone(),
+                    group: None,
+                };
+                if options.released_limits && is_too_long(&comparison) {
+                    skipped.add(TOO_LONG, &self.id);
+                } else {
+                    comparisons.push(comparison);
+                }
+            }
+            history.push([said("user", message), said("assistant", &chosen.text)]);
         }
-        history.push([said("user", message), said("assistant", &chosen.text)]);
+        comparisons
     }
-    comparisons
 }
 
 /// What was said in a turn, or why it cannot be known.
@@ -191,3 +192,6 @@ fn cut(history: &mut Vec<Exchange>, user_text: Option<&str>) {
         total -= length(&history.remove(0));
     }
 }
+
+#[cfg(test)]
+mod tests;

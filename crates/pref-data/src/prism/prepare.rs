@@ -3,34 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
+use super::dialogue::Gatherer;
+use super::dialogue_split::{DialogueSplit, split_dialogues};
+use super::read::{read_dialogues, read_survey, read_utterances};
+use super::sources::Sources;
+use super::{ComparisonOptions, Dialogue, PrismStats, SplitOptions, TopPreferences, UserProfile};
+use crate::comparison::{Comparison, UserId};
 use crate::error::DataError;
-use crate::files;
-use crate::options::{ReadOptions, Skipped};
-use crate::prism::comparisons::{ComparisonOptions, comparisons};
-use crate::prism::decode::{read_conversations, read_survey, read_utterances};
-use crate::prism::dialogue::{Dialogue, Gatherer};
-use crate::prism::profile::{Feedback, TopPreferences, UserProfile};
-use crate::prism::sources::Sources;
-use crate::prism::stats::PrismStats;
-use crate::prism::users::{DialogueSplit, UserSplit, split_dialogues};
-use crate::split::{Part, Split, SplitOrigin};
-use crate::types::{Comparison, UserId};
-use crate::units::pair_key;
+use crate::reader::ReadOptions;
+use crate::records;
+use crate::skipped::Skipped;
+use crate::split::{Part, Split, SplitOrigin, pair_key};
 
 /// A survey row is left out: its user finished no conversation.
-pub const NO_CONVERSATION: &str = "user without a finished conversation";
+const NO_CONVERSATION: &str = "user without a finished conversation";
 /// A survey row is left out: another one is of the same user.
-pub const SECOND_SURVEY: &str = "second survey of a user";
+const SECOND_SURVEY: &str = "second survey of a user";
 /// A dialogue is left out: the survey does not hold its user.
-pub const NO_SURVEY: &str = "dialogue of a user without a survey";
+const NO_SURVEY: &str = "dialogue of a user without a survey";
 /// A dialogue is left out: the survey says that its user finished none.
-pub const UNFINISHED: &str = "dialogue of a user without a finished conversation";
+const UNFINISHED: &str = "dialogue of a user without a finished conversation";
 /// A dialogue is left out: another one has the same id.
-pub const SECOND_DIALOGUE: &str = "second dialogue with the same id";
+const SECOND_DIALOGUE: &str = "second dialogue with the same id";
 /// A dialogue is left out: no turn gives a comparison.
-pub const NO_COMPARISON: &str = "dialogue without a comparison";
+const NO_COMPARISON: &str = "dialogue without a comparison";
 /// A comparison is left out: the same prompt and responses are on a side that counts more.
-pub const ON_TWO_SIDES: &str = "comparison whose pair is in training, or in test";
+const ON_TWO_SIDES: &str = "comparison whose pair is in training, or in test";
 
 /// The choices of the experiment; the default is the paper's text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,7 +40,7 @@ pub struct PrismOptions {
     /// How turns become comparisons.
     pub comparisons: ComparisonOptions,
     /// Users and dialogues: seed and shares.
-    pub split: UserSplit,
+    pub split: SplitOptions,
 }
 
 impl PrismOptions {
@@ -52,9 +50,9 @@ impl PrismOptions {
             released_limits: true,
             ..ComparisonOptions::default()
         };
-        let split = UserSplit {
+        let split = SplitOptions {
             validation_share: 0.0,
-            ..UserSplit::default()
+            ..SplitOptions::default()
         };
         Self {
             preferences: TopPreferences::DisplayOrder,
@@ -80,8 +78,6 @@ pub struct PrismData {
     /// What was left out, by reason.
     pub skipped: Skipped,
     profiles: BTreeMap<UserId, UserProfile>,
-    feedback: BTreeMap<String, Feedback>,
-    parts: BTreeMap<String, Part>,
 }
 
 impl PrismData {
@@ -104,49 +100,22 @@ impl PrismData {
         self.profiles.values()
     }
 
-    /// What was said at the end of a conversation (a comparison's `source`); utterances do not hold it.
-    pub fn feedback(&self, conversation: &str) -> Option<&Feedback> {
-        self.feedback.get(conversation)
-    }
-
-    /// The part of every dialogue that gives comparisons.
-    pub fn parts(&self) -> &BTreeMap<String, Part> {
-        &self.parts
-    }
-
-    /// Seen users by id, the users of a model.
-    pub fn users(&self) -> Vec<UserId> {
-        self.seen.iter().cloned().collect()
-    }
-
-    /// Sets the group of every comparison to its user's label, for evaluation only.
-    pub fn label(&mut self, label: impl Fn(&UserId) -> Option<String>) {
-        let Split {
-            train,
-            validation,
-            test,
-            ..
-        } = &mut self.split;
-        for comparison in train.iter_mut().chain(validation).chain(test) {
-            comparison.group = comparison.user.as_ref().and_then(&label);
-        }
-    }
-
     /// Users, dialogues and comparisons by part.
     pub fn stats(&self) -> PrismStats {
         PrismStats::of(self)
     }
 }
 
-/// Reads the comparisons as [`PrismData::load`] does and leaves the split to the caller; with what was left out.
-///
-/// # Errors
-/// As [`PrismData::load`], save for what concerns the split.
-pub fn read_comparisons<P: AsRef<Path>>(
+/// The comparisons of [`PrismData::load`] with the default options, without a split.
+pub(crate) fn read_comparisons<P: AsRef<Path>>(
     paths: &[P],
-    options: &PrismOptions,
+    read: ReadOptions,
 ) -> Result<(Vec<Comparison>, Skipped), DataError> {
-    let gathering = Gathering::of(paths, options)?;
+    let options = PrismOptions {
+        read,
+        ..PrismOptions::default()
+    };
+    let gathering = Gathering::of(paths, &options)?;
     Ok((gathering.comparisons, gathering.skipped))
 }
 
@@ -157,7 +126,6 @@ struct Gathering<'a> {
     surveyed: Option<BTreeMap<UserId, Option<UserProfile>>>,
     ids: HashSet<String>,
     owners: Vec<(UserId, String)>,
-    feedback: BTreeMap<String, Feedback>,
     comparisons: Vec<Comparison>,
     skipped: Skipped,
 }
@@ -169,7 +137,6 @@ impl<'a> Gathering<'a> {
             surveyed: None,
             ids: HashSet::new(),
             owners: Vec::new(),
-            feedback: BTreeMap::new(),
             comparisons: Vec::new(),
             skipped: Skipped::default(),
         }
@@ -185,12 +152,12 @@ impl<'a> Gathering<'a> {
         if sources.conversations.is_empty() {
             gathering.read_utterances(&sources)?;
         } else {
-            gathering.read_conversations(&sources)?;
+            gathering.read_dialogues(&sources)?;
         }
         if gathering.comparisons.is_empty() {
             let (dialogues, skipped) = (gathering.ids.len(), &gathering.skipped);
             return Err(DataError::Empty {
-                paths: files::names(paths),
+                paths: records::names(paths),
                 found: format!("{dialogues} dialogues ({skipped})"),
             });
         }
@@ -219,10 +186,10 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    fn read_conversations(&mut self, sources: &Sources) -> Result<(), DataError> {
-        let mut reader = read_conversations(&sources.conversations, self.options.read)?;
-        for conversation in reader.by_ref() {
-            self.add(conversation?.into());
+    fn read_dialogues(&mut self, sources: &Sources) -> Result<(), DataError> {
+        let mut reader = read_dialogues(&sources.conversations, self.options.read)?;
+        for dialogue in reader.by_ref() {
+            self.add(dialogue?);
         }
         self.skipped.merge(reader.skipped());
         Ok(())
@@ -255,14 +222,11 @@ impl<'a> Gathering<'a> {
             },
         };
         let options = self.options.comparisons;
-        let made = comparisons(&dialogue, text.as_deref(), options, &mut self.skipped);
+        let made = dialogue.comparisons(text.as_deref(), options, &mut self.skipped);
         if made.is_empty() {
             return self.skipped.add(NO_COMPARISON, &dialogue.id);
         }
         self.comparisons.extend(made);
-        if let Some(feedback) = dialogue.feedback {
-            self.feedback.insert(dialogue.id.clone(), feedback);
-        }
         self.owners.push((dialogue.user, dialogue.id));
     }
 
@@ -291,8 +255,6 @@ impl<'a> Gathering<'a> {
             profiles: profiles
                 .filter_map(|(user, profile)| Some((user, profile?)))
                 .collect(),
-            feedback: self.feedback,
-            parts,
         })
     }
 }

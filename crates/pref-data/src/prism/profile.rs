@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::prism::conversation::Attributes;
-use crate::prism::is_empty;
-use crate::prism::survey::{Preference, Survey};
-use crate::types::UserId;
+use super::is_empty;
+use super::survey::{Preference, Survey};
+use crate::comparison::UserId;
 
 const PREFER_NOT_TO_SAY: &str = "prefer not to say";
 
@@ -23,10 +22,10 @@ pub enum TopPreferences {
 
 impl TopPreferences {
     /// Three preferences, the foremost first. [`Preference::Other`] is none of them: it names nothing.
-    pub fn of(self, survey: &Survey) -> [Preference; 3] {
+    fn of(self, survey: &Survey) -> [Preference; 3] {
         let place = |preference| match self {
-            Self::ByScore => survey.stated_prefs.scores.get(preference).saturating_neg(),
-            Self::DisplayOrder => survey.order_stated_prefs.get(preference),
+            Self::ByScore => survey.stated_prefs[preference as usize].saturating_neg(),
+            Self::DisplayOrder => survey.order_stated_prefs[preference as usize],
         };
         let mut named = Preference::ALL.to_vec();
         named.retain(|&preference| preference != Preference::Other);
@@ -54,7 +53,7 @@ pub struct UserProfile {
 
 impl UserProfile {
     /// The profile in a survey row.
-    pub fn of(survey: &Survey, top: TopPreferences) -> Self {
+    pub(super) fn of(survey: &Survey, top: TopPreferences) -> Self {
         let said = |text: &str| (!is_empty(text)).then(|| text.trim().to_owned());
         let demographics = [
             ("age", &survey.age),
@@ -98,14 +97,5 @@ impl UserProfile {
     }
 }
 
-/// What a user said at the end of a conversation. It was written about the chosen responses, so it tells a judge more than
-/// a model can know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Feedback {
-    /// In her own words, as published.
-    pub open_feedback: String,
-    /// How well the model did.
-    pub performance: Attributes,
-    /// How much each attribute mattered for the choice.
-    pub choice: Attributes,
-}
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
-use crate::files::{self, Format};
+use crate::records::{self, Format};
 
 /// The files of a data set by what they hold.
 #[derive(Debug, Default)]
@@ -18,11 +18,11 @@ impl Sources {
     /// alone.
     pub fn find<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
         let mut sources = Self::default();
-        for path in files::list(paths, &[Format::Json])? {
-            match files::kind(&path, &MARKS)? {
-                Some(Kind::Survey) => sources.survey.push(path),
-                Some(Kind::Conversations) => sources.conversations.push(path),
-                Some(Kind::Utterances) => sources.utterances.push(path),
+        for path in records::list(paths, &[Format::Json])? {
+            match records::first_mark(&path, &MARKS)? {
+                Some(Holds::Survey) => sources.survey.push(path),
+                Some(Holds::Conversations) => sources.conversations.push(path),
+                Some(Holds::Utterances) => sources.utterances.push(path),
                 None => {
                     tracing::debug!(path = %path.display(), "no file of dialogues, left alone");
                 }
@@ -30,7 +30,7 @@ impl Sources {
         }
         if sources.conversations.is_empty() && sources.utterances.is_empty() {
             return Err(DataError::NoFiles {
-                found: files::names(paths),
+                found: records::names(paths),
                 expected: "conversations.jsonl or utterances.jsonl of PRISM",
             });
         }
@@ -39,14 +39,14 @@ impl Sources {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum Holds {
     Survey,
     Conversations,
     Utterances,
 }
 
-const MARKS: [(&str, Kind); 3] = [
-    ("conversation_history", Kind::Conversations),
-    ("stated_prefs", Kind::Survey),
-    ("model_response", Kind::Utterances),
+const MARKS: [(&str, Holds); 3] = [
+    ("conversation_history", Holds::Conversations),
+    ("stated_prefs", Holds::Survey),
+    ("model_response", Holds::Utterances),
 ];

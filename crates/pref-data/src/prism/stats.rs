@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::options::Skipped;
-use crate::prism::prepare::PrismData;
-use crate::types::{Comparison, UserId};
+use super::PrismData;
+use crate::comparison::{Comparison, UserId};
+use crate::skipped::Skipped;
 
 /// One part of the split.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -68,7 +68,7 @@ pub struct PrismStats {
 }
 
 impl PrismStats {
-    pub(crate) fn of(data: &PrismData) -> Self {
+    pub(super) fn of(data: &PrismData) -> Self {
         let is_seen = |user: &Option<UserId>| user.as_ref().is_some_and(|u| data.seen.contains(u));
         let test = |seen: bool| {
             let part = data.split.test.iter();

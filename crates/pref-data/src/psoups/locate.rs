@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::ProfileId;
 use crate::error::DataError;
-use crate::files::{Format, names};
-use crate::psoups::profile::ProfileId;
+use crate::records::{Format, names};
 
 const EXPECTED: &str = "`rm_training/P1A.json` .. `P3B.json`";
 /// Where an unpacked archive keeps the files, from the folder that was named.
@@ -17,7 +17,7 @@ const PLACES: [&str; 3] = ["", "rm_training", "data/rm_training"];
 ///
 /// # Errors
 /// [`DataError::Packed`] for an archive, [`DataError::NoFiles`] if nothing is found or a file is named after no profile.
-pub fn profile_files<P: AsRef<Path>>(
+pub(crate) fn profile_files<P: AsRef<Path>>(
     paths: &[P],
 ) -> Result<BTreeMap<ProfileId, Vec<PathBuf>>, DataError> {
     let mut files: BTreeMap<ProfileId, Vec<PathBuf>> = BTreeMap::new();

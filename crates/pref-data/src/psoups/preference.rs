@@ -18,7 +18,7 @@ const MIN_KEPT: f64 = 0.9;
 
 /// The longest text that ends, or begins, most of the different instructions: at least three words in six of ten, cut
 /// at a sentence's boundary where words of the instructions themselves happen to agree. Words are joined by one space.
-pub fn find<'a>(instructions: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(super) fn find<'a>(instructions: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let different: HashSet<&str> = instructions.into_iter().collect();
     if different.len() < MIN_INSTRUCTIONS {
         return None;
@@ -133,7 +133,7 @@ fn up_to_sentence_end(words: &[&str]) -> String {
 
 /// The instruction without the text, wherever it stands and however its words are spaced, trimmed. Words must be equal
 /// character by character.
-pub fn remove(instruction: &str, text: &str) -> String {
+pub(super) fn remove(instruction: &str, text: &str) -> String {
     let wanted: Vec<&str> = text.split_whitespace().collect();
     let mut rest = instruction.trim().to_owned();
     while let Some(range) = place(&rest, &wanted) {
@@ -179,7 +179,7 @@ fn glued_place(text: &str, wanted: &str) -> Option<Range<usize>> {
 }
 
 /// Whether the text is still there if punctuation, case and white space are left aside.
-pub fn still_contains(instruction: &str, text: &str) -> bool {
+pub(super) fn still_contains(instruction: &str, text: &str) -> bool {
     let text = bare(text);
     text.len() > 2 && bare(instruction).contains(&text)
 }
@@ -201,3 +201,6 @@ fn bare(text: &str) -> String {
     }
     bare
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,29 +5,27 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::locate::profile_files;
+use super::row_split::split_by_row;
+use super::{Profile, ProfileCounts, ProfileId, PsoupsRow, PsoupsStats, preference, read};
+use crate::comparison::{Comparison, Prompt};
 use crate::error::DataError;
-use crate::files;
-use crate::options::{ReadOptions, Skipped};
-use crate::psoups::locate::profile_files;
-use crate::psoups::preference;
-use crate::psoups::profile::{Profile, ProfileId};
-use crate::psoups::row::{PsoupsRow, read};
-use crate::psoups::rows_split::split_by_row;
-use crate::psoups::stats::{ProfileCounts, PsoupsStats};
-use crate::seed::text_key;
+use crate::hash::text_key;
+use crate::reader::ReadOptions;
+use crate::records::{names, shortened};
+use crate::skipped::Skipped;
 use crate::split::{Split, SplitOrigin, SplitRatios, split_by_source};
-use crate::types::{Comparison, Prompt};
 
 /// The reason for rows whose two responses are equal.
-pub const EQUAL_COMPLETIONS: &str = "completion_a and completion_b are equal";
+const EQUAL_COMPLETIONS: &str = "completion_a and completion_b are equal";
 /// The reason for rows that repeat another one of the same profile.
-pub const DUPLICATE: &str = "same instruction and completions as an earlier row of the profile";
+const DUPLICATE: &str = "same instruction and completions as an earlier row of the profile";
 /// The reason for rows that still say the profile's wish.
-pub const LEAKING: &str = "instruction still contains the preference text in another spelling";
+const LEAKING: &str = "instruction still contains the preference text in another spelling";
 /// The reason for rows whose instruction is the preference text alone.
-pub const NO_INSTRUCTION: &str = "no instruction beside the preference text";
+const NO_INSTRUCTION: &str = "no instruction beside the preference text";
 /// The reason for rows beyond [`PsoupsOptions::max_characters`].
-pub const TOO_LONG: &str = "instruction and response have too many characters";
+const TOO_LONG: &str = "instruction and response have too many characters";
 
 /// What a split keeps together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +90,8 @@ pub struct PsoupsData {
 }
 
 impl PsoupsData {
-    /// Reads and prepares. Paths are as for [`profile_files`].
+    /// Reads and prepares. A path is a folder with the profile files, the folder of the unpacked archive, or one file named
+    /// after its profile.
     ///
     /// # Errors
     /// [`DataError`]: no profile file, unreadable or broken input, nothing left, too few instructions to split.
@@ -124,15 +123,16 @@ impl PsoupsData {
     }
 }
 
-/// Reads the comparisons as [`PsoupsData::load`] does and leaves the split to the caller; with what was left out.
-///
-/// # Errors
-/// As [`PsoupsData::load`], save for what concerns the split.
-pub fn read_comparisons<P: AsRef<Path>>(
+/// The comparisons of [`PsoupsData::load`] with the default options, without a split.
+pub(crate) fn read_comparisons<P: AsRef<Path>>(
     paths: &[P],
-    options: &PsoupsOptions,
+    read: ReadOptions,
 ) -> Result<(Vec<Comparison>, Skipped), DataError> {
-    let cleaned = Cleaned::load(paths, options)?;
+    let options = PsoupsOptions {
+        read,
+        ..PsoupsOptions::default()
+    };
+    let cleaned = Cleaned::load(paths, &options)?;
     Ok((cleaned.comparisons, cleaned.skipped))
 }
 
@@ -151,7 +151,7 @@ impl Cleaned {
         for (profile, files) in profile_files(paths)? {
             rows.push((profile, rows_of(&files, options.read, &mut skipped)?));
         }
-        Self::of(rows, skipped, options, || files::names(paths))
+        Self::of(rows, skipped, options, || names(paths))
     }
 
     fn of(
@@ -309,6 +309,6 @@ impl Cleaner {
 
     /// A row by its profile and the beginning of its text.
     fn place(&self, text: &str) -> String {
-        format!("{}: {:?}", self.profile, crate::fields::shortened(text))
+        format!("{}: {:?}", self.profile, shortened(text))
     }
 }

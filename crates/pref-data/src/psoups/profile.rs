@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::types::UserId;
+use crate::comparison::UserId;
 
 /// A profile: a dimension (1 wording, 2 length, 3 tone) and one of its two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProfileId {
     /// Simple wording.
     P1A,
@@ -47,25 +47,10 @@ impl ProfileId {
     }
 
     /// The profile of this name, in either case.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub(super) fn of_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|profile| profile.name().eq_ignore_ascii_case(name))
-    }
-
-    /// 1 for wording, 2 for length, 3 for tone.
-    pub fn dimension(self) -> usize {
-        self as usize / 2 + 1
-    }
-
-    /// Whether it is the A end of its dimension.
-    pub fn is_a(self) -> bool {
-        (self as usize).is_multiple_of(2)
-    }
-
-    /// The profile that wants the opposite.
-    pub fn opposite(self) -> Self {
-        Self::ALL[self as usize ^ 1]
     }
 
     /// The user of this profile, `1` to `6` as in the released code.
@@ -104,9 +89,6 @@ mod tests {
             users,
             ["P1A=1", "P1B=2", "P2A=3", "P2B=4", "P3A=5", "P3B=6"]
         );
-        assert_eq!(ProfileId::P2A.opposite(), ProfileId::P2B);
-        assert_eq!(ProfileId::P3B.opposite(), ProfileId::P3A);
-        assert_eq!(ProfileId::ALL.map(ProfileId::dimension), [1, 1, 2, 2, 3, 3]);
         assert_eq!(ProfileId::of_name("p3b"), Some(ProfileId::P3B));
         assert_eq!(ProfileId::of_name("P4A"), None);
     }

@@ -2,13 +2,9 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-
 use crate::error::DataError;
-use crate::fields::Fields;
-use crate::files::Format;
-use crate::options::ReadOptions;
-use crate::reader::{Decoded, Reader};
+use crate::reader::{Decoded, ReadOptions, Reader};
+use crate::records::{Fields, Format};
 
 /// One judgement as published (reference 4.2); no field may be null.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,17 +15,6 @@ pub struct PsoupsRow {
     pub completion_a: String,
     /// The other response.
     pub completion_b: String,
-}
-
-impl PsoupsRow {
-    /// The row in the official layout.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "user_input": self.user_input,
-            "completion_a": self.completion_a,
-            "completion_b": self.completion_b,
-        })
-    }
 }
 
 /// Streams the rows of profile files: one array, or one row a line. Other fields are ignored.

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::psoups::profile::{Profile, ProfileId};
+use super::{Profile, ProfileId};
+use crate::comparison::Comparison;
 use crate::split::{Split, SplitOrigin};
-use crate::types::Comparison;
 
 /// One profile's rows. Every row read is in one of `equal`, `duplicates`, `blank`, `too_long`, `kept`, or (unless leaking
 /// rows are kept) `leaking`.

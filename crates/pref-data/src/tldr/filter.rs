@@ -1,15 +1,12 @@
 //! Which policies' summaries are compared.
 
-use serde::{Deserialize, Serialize};
-
-use crate::tldr::record::TldrRecord;
+use super::TldrRecord;
 
 /// The reason under which filtered records are counted.
-pub const OTHER_POLICY: &str = "a summary of another policy than supervised fine-tuning";
+pub(super) const OTHER_POLICY: &str = "a summary of another policy than supervised fine-tuning";
 
 /// Which comparisons to keep by the policies that wrote the two summaries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PolicyFilter {
     /// Both by supervised fine-tuning, as in the paper (reference 4.1, step 1): each name contains `sup` and contains
     /// neither `ppo` nor `cnn`.

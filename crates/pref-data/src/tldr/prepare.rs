@@ -2,25 +2,26 @@
 
 use std::path::Path;
 
-use crate::error::{DataError, PopulationError};
-use crate::files;
-use crate::options::{ReadOptions, Skipped};
-use crate::population::{Population, PopulationChoice};
-use crate::simulate::{EQUAL_TEXTS, simulate};
-use crate::split::{Split, SplitRatios, split_by_source, split_official};
-use crate::stats::TldrStats;
-use crate::tldr::decode::read;
-use crate::tldr::filter::{OTHER_POLICY, PolicyFilter};
-use crate::tldr::record::TldrRecord;
-use crate::types::{Comparison, UserId};
-use crate::workers::Workers;
+use super::filter::OTHER_POLICY;
+use super::official_split::split_official;
+use super::simulate::{EQUAL_TEXTS, simulate};
+use super::{
+    PolicyFilter, Population, PopulationChoice, PopulationError, TldrRecord, TldrStats, Workers,
+    read,
+};
+use crate::comparison::{Comparison, UserId};
+use crate::error::DataError;
+use crate::reader::ReadOptions;
+use crate::records;
+use crate::skipped::Skipped;
+use crate::split::{Split, SplitRatios, split_by_source};
 
 /// The reason for training comparisons that are left out because their worker is unseen (reference 4.1, step 6).
-pub const UNSEEN_IN_TRAINING: &str = "training comparison of an unseen worker";
+const UNSEEN_IN_TRAINING: &str = "training comparison of an unseen worker";
 /// The reason for comparisons beyond [`TldrOptions::max_characters`].
-pub const TOO_LONG: &str = "prompt and response have too many characters";
+const TOO_LONG: &str = "prompt and response have too many characters";
 /// The reason for published validation records that share a post or pair with training.
-pub const ON_TWO_SIDES: &str = "validation comparison that shares its post or pair with training";
+const ON_TWO_SIDES: &str = "validation comparison that shares its post or pair with training";
 
 /// The choices of the experiment; the default is the paper's with 10 workers.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +87,7 @@ impl TldrData {
         let (records, skipped) = read(paths, options.read)?.read_all()?;
         let mut data = Self::prepare(records, skipped, options);
         if let Err(DataError::Empty { paths: names, .. }) = &mut data {
-            *names = files::names(paths);
+            *names = records::names(paths);
         }
         data
     }
@@ -114,13 +115,14 @@ impl TldrData {
         let population = Population::choose(&workers, &options.population)?;
         let (train, others) =
             comparisons(&kept, &population, options.max_characters, &mut skipped)?;
-        let mut split = if official {
+        let (mut split, left_out) = if official {
             split_official(train, others, &options.ratios, options.split_seed)?
         } else {
             let all = train.into_iter().chain(others).collect();
-            split_by_source(all, &options.ratios, options.split_seed)?
+            let split = split_by_source(all, &options.ratios, options.split_seed)?;
+            (split, Vec::new())
         };
-        for comparison in std::mem::take(&mut split.left_out) {
+        for comparison in left_out {
             skipped.add(ON_TWO_SIDES, comparison.source);
         }
         keep_seen(&mut split.train, &workers, &mut skipped);
@@ -194,8 +196,8 @@ fn comparisons(
     let (mut train, mut others) = (Vec::new(), Vec::new());
     for record in records {
         let unknown = || PopulationError::UnknownWorker(record.worker.clone());
-        let kind = population.kind(&record.worker).ok_or_else(unknown)?;
-        match simulate(record, kind) {
+        let group = population.group(&record.worker).ok_or_else(unknown)?;
+        match simulate(record, group) {
             None => skipped.add(EQUAL_TEXTS, record.post_key()),
             Some(comparison) if is_too_long(&comparison, max_characters) => {
                 skipped.add(TOO_LONG, comparison.source)

@@ -1,37 +1,7 @@
 //! One published comparison of two summaries.
 
-use serde_json::{Map, Value, json};
-
-use crate::seed::text_hash;
-use crate::types::{Comparison, Prompt, UserId};
-
-/// What was summarised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// A Reddit post.
-    Post {
-        /// Its text.
-        text: String,
-        /// Where it was posted, without `r/`.
-        subreddit: Option<String>,
-    },
-    /// A news article (CNN/DM).
-    Article {
-        /// Its text.
-        text: String,
-        /// The paper.
-        site: Option<String>,
-    },
-}
-
-impl Body {
-    /// The text of post or article.
-    pub fn text(&self) -> &str {
-        match self {
-            Body::Post { text, .. } | Body::Article { text, .. } => text,
-        }
-    }
-}
+use crate::comparison::{Comparison, Prompt, UserId};
+use crate::hash::text_hash;
 
 /// One summary and who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,31 +11,27 @@ pub struct Summary {
     pub text: String,
     /// The policy that wrote it.
     pub policy: String,
-    /// The annotator's remark.
-    pub note: Option<String>,
 }
 
-/// One record of the official files, unchanged.
+/// What the experiment reads of one record of the official files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TldrRecord {
     /// Name of the post; some human-edited records have none (see [`TldrRecord::post_key`]).
     pub id: Option<String>,
     /// Title of the post or article.
     pub title: Option<String>,
-    /// What was summarised.
-    pub body: Body,
+    /// What was summarised: a Reddit post, or a news article (CNN/DM).
+    pub text: String,
+    /// Where a post stood, without `r/`.
+    pub subreddit: Option<String>,
     /// The two summaries.
     pub summaries: [Summary; 2],
     /// Index of the summary that the annotator preferred, 0 or 1.
     pub choice: usize,
     /// The annotator.
     pub worker: UserId,
-    /// Name of the collection round.
-    pub batch: Option<String>,
     /// `train`, `valid1` or `valid2`.
     pub split: String,
-    /// How sure the annotator was, 1 to 9.
-    pub confidence: Option<i64>,
 }
 
 impl TldrRecord {
@@ -73,7 +39,7 @@ impl TldrRecord {
     pub fn post_key(&self) -> String {
         match &self.id {
             Some(id) => id.clone(),
-            None => format!("text-{:016x}", text_hash(&[self.body.text()])),
+            None => format!("text-{:016x}", text_hash(&[&self.text])),
         }
     }
 
@@ -81,17 +47,13 @@ impl TldrRecord {
     /// trailing space. An article has no subreddit, so that line is left out; so is a missing title's.
     pub fn prompt(&self) -> String {
         let mut prompt = String::new();
-        if let Body::Post {
-            subreddit: Some(name),
-            ..
-        } = &self.body
-        {
+        if let Some(name) = &self.subreddit {
             prompt.push_str(&format!("SUBREDDIT: r/{name}\n"));
         }
         if let Some(title) = &self.title {
             prompt.push_str(&format!("TITLE: {title}\n"));
         }
-        prompt.push_str(&format!("POST: {}\nTL;DR: ", self.body.text()));
+        prompt.push_str(&format!("POST: {}\nTL;DR: ", self.text));
         prompt
     }
 
@@ -106,7 +68,7 @@ impl TldrRecord {
     }
 
     /// The comparison in which the summary with this index is chosen; `None` if the two texts are equal.
-    pub(crate) fn comparison(&self, chosen: usize) -> Option<Comparison> {
+    pub(super) fn comparison(&self, chosen: usize) -> Option<Comparison> {
         let [first, second] = &self.summaries;
         if first.text == second.text {
             return None;
@@ -125,50 +87,5 @@ impl TldrRecord {
             source: self.post_key(),
             group: None,
         })
-    }
-
-    /// The record in the official layout, fields in the official order.
-    pub fn to_json(&self) -> Value {
-        let summaries: Vec<Value> = self
-            .summaries
-            .iter()
-            .map(|summary| json!({"text": summary.text, "policy": summary.policy, "note": summary.note}))
-            .collect();
-        let mut extra = Map::new();
-        if let Some(confidence) = self.confidence {
-            extra.insert("confidence".into(), confidence.into());
-        }
-        json!({
-            "info": self.info(),
-            "split": self.split,
-            "summaries": summaries,
-            "choice": self.choice,
-            "worker": self.worker,
-            "batch": self.batch,
-            "extra": extra,
-        })
-    }
-
-    fn info(&self) -> Map<String, Value> {
-        let mut info = Map::new();
-        let mut put = |name: &str, value: Option<&String>| {
-            if let Some(text) = value {
-                info.insert(name.into(), Value::String(text.clone()));
-            }
-        };
-        put("id", self.id.as_ref());
-        match &self.body {
-            Body::Post { text, subreddit } => {
-                put("post", Some(text));
-                put("title", self.title.as_ref());
-                put("subreddit", subreddit.as_ref());
-            }
-            Body::Article { text, site } => {
-                put("site", site.as_ref());
-                put("title", self.title.as_ref());
-                put("article", Some(text));
-            }
-        }
-        info
     }
 }

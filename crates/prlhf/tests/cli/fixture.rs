@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use trainer::burn::tensor::Device;
 use trainer::llm_backbone::Model;
-use trainer::llm_backbone::config::{LlamaConfig, ModelConfig};
+use trainer::llm_backbone::config::{ModelConfig, Sizes};
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::write_safetensors;
 
@@ -216,22 +216,21 @@ fn make_model(dir: &Path) {
         .and_then(|t| t.with_bos("<s>")?.with_eos("</s>")?.with_bos_in_front())
         .unwrap();
     tokenizer.save(dir).unwrap();
-    let config = ModelConfig::Llama(LlamaConfig {
-        vocab_size: tokenizer.vocab_size(),
-        hidden_size: 32,
-        intermediate_size: 64,
-        num_hidden_layers: 2,
-        num_attention_heads: 4,
-        num_key_value_heads: 2,
-        head_dim: 8,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10000.0,
-        rope_scaling: None,
-        max_position_embeddings: 128,
-        tie_word_embeddings: true,
-        bos_token_id: tokenizer.bos(),
-        eos_token_ids: tokenizer.eos().into_iter().collect(),
-    });
+    let config = ModelConfig::from_scratch(
+        Sizes {
+            vocab_size: tokenizer.vocab_size(),
+            hidden_size: 32,
+            num_layers: 2,
+            num_heads: 4,
+            num_kv_heads: 2,
+            head_dim: 8,
+            max_positions: 128,
+            ties_embeddings: true,
+            bos_token_id: tokenizer.bos(),
+            eos_token_ids: tokenizer.eos().into_iter().collect(),
+        },
+        64,
+    );
     let model = Model::random(&config, 0, &Device::flex()).unwrap();
     write_safetensors(dir.join("model.safetensors"), model.export()).unwrap();
     fs::write(dir.join("config.json"), config.to_hf_json().to_string()).unwrap();

@@ -27,6 +27,11 @@ impl Setting {
         Self { key, value }
     }
 
+    /// The parts of the key, with dots between them.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Sets the key in `table`; sections that are not there yet are made.
     ///
     /// # Errors

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use statistics::Interval;
 
 use super::rows::EvalRow;
-use crate::stats::{self, Interval};
 
 /// Accuracy of an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -110,7 +110,7 @@ impl Tally {
             tally.accuracy = Some(tally.correct as f64 / n);
             tally.margin = Some(margins / n);
         }
-        tally.interval = stats::wilson(tally.correct as u64, tally.comparisons as u64);
+        tally.interval = statistics::wilson(tally.correct as u64, tally.comparisons as u64);
         tally
     }
 }
@@ -136,8 +136,8 @@ impl UserMean {
         let values: Vec<f64> = users.into_iter().filter_map(|u| u.tally.accuracy).collect();
         Self {
             users: values.len(),
-            mean: stats::mean(&values),
-            standard_error: stats::standard_error(&values),
+            mean: statistics::mean(&values),
+            standard_error: statistics::standard_error(&values),
         }
     }
 }
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(counts(&grid.without_user.unseen_prompts), (1, 1));
         assert_eq!(accuracy.all.ties, 1);
         assert_eq!(accuracy.all.margin, Some(1.0));
-        assert_eq!(accuracy.all.interval, stats::wilson(4, 6));
+        assert_eq!(accuracy.all.interval, statistics::wilson(4, 6));
         assert_eq!(grid.unseen_users.seen_prompts, Tally::default());
     }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use statistics::PairedDifference;
 
 use super::accuracy::Tally;
 use super::calibration::Calibration;
 use super::report::SavedEval;
 use super::rows::EvalRow;
 use crate::error::TrainError;
-use crate::stats::{self, PairedDifference};
 
 /// Draws of the bootstrap.
 pub const DRAWS: usize = 2000;
@@ -208,16 +208,16 @@ impl Group {
         let users = clusters(pairs);
         let over_users = |side: usize| {
             let mean = |user: &Vec<[f64; 2]>| {
-                stats::mean(&user.iter().map(|values| values[side]).collect::<Vec<_>>())
+                statistics::mean(&user.iter().map(|values| values[side]).collect::<Vec<_>>())
             };
-            stats::mean(&users.iter().filter_map(mean).collect::<Vec<_>>())
+            statistics::mean(&users.iter().filter_map(mean).collect::<Vec<_>>())
         };
         Self {
             outcomes: Outcomes::of(pairs),
             users: users.len(),
             a_over_users: over_users(0),
             b_over_users: over_users(1),
-            difference: stats::paired_bootstrap(&users, DRAWS, seed),
+            difference: statistics::paired_bootstrap(&users, DRAWS, seed),
         }
     }
 

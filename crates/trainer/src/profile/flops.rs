@@ -10,7 +10,7 @@
 //!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass.
 
 use llm_backbone::Model;
-use llm_backbone::config::ModelConfig;
+use llm_backbone::model::Costs;
 
 use crate::pack::PackedBatch;
 
@@ -44,86 +44,54 @@ pub fn forward(model: &Model, shape: impl Into<Shape>) -> u64 {
 
 /// All blocks forward, without the head.
 pub fn blocks(model: &Model, shape: impl Into<Shape>) -> u64 {
-    let (shape, sizes) = (shape.into(), Sizes::of(model));
-    let count = 2 * shape.tokens() * (sizes.weights + sizes.adapters) + sizes.attention(shape);
-    count as u64
+    let (shape, costs) = (shape.into(), model.costs());
+    let weights = costs.weights + model.num_adapter_params();
+    (2 * shape.tokens() * weights + shape.attention(costs)) as u64
 }
 
 /// The backward pass.
 pub fn backward(model: &Model, shape: impl Into<Shape>) -> u64 {
-    let (shape, sizes) = (shape.into(), Sizes::of(model));
-    let count = shape.tokens() * (2 * sizes.weights + 4 * sizes.adapters);
-    (count + 2 * sizes.attention(shape)) as u64
+    let (shape, costs) = (shape.into(), model.costs());
+    let count = shape.tokens() * (2 * costs.weights + 4 * model.num_adapter_params());
+    (count + 2 * shape.attention(costs)) as u64
 }
 
 impl Shape {
     fn tokens(self) -> usize {
         self.rows * self.seq
     }
-}
 
-struct Sizes {
-    /// Of all linear layers of all blocks.
-    weights: usize,
-    adapters: usize,
-    blocks: usize,
-    /// `heads * head_dim`.
-    width: usize,
-}
-
-impl Sizes {
-    fn of(model: &Model) -> Self {
-        let (weights, width) = match model.config() {
-            ModelConfig::Llama(c) => {
-                let (d, width) = (c.hidden_size, c.num_attention_heads * c.head_dim);
-                let keys = c.num_key_value_heads * c.head_dim;
-                (
-                    2 * d * width + 2 * d * keys + 3 * d * c.intermediate_size,
-                    width,
-                )
-            }
-            ModelConfig::GptJ(c) => (4 * c.n_embd * c.n_embd + 2 * c.n_embd * c.n_inner, c.n_embd),
-        };
-        let blocks = model.config().num_layers();
-        Self {
-            weights: weights * blocks,
-            adapters: model.num_adapter_params(),
-            blocks,
-            width,
-        }
-    }
-
-    fn attention(&self, shape: Shape) -> usize {
-        4 * shape.rows * shape.seq * shape.seq * self.width * self.blocks
+    /// Scores and sums of all blocks forward.
+    fn attention(self, costs: Costs) -> usize {
+        4 * self.tokens() * self.seq * costs.attention_width * costs.blocks
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use burn::tensor::Device;
-    use llm_backbone::config::LlamaConfig;
+    use llm_backbone::config::{ModelConfig, Sizes};
     use llm_backbone::{LoraConfig, Targets};
 
     use super::*;
 
     /// Widths 8, two heads of 4, one of keys, feed-forward 16, vocabulary 32.
     pub(crate) fn model(blocks: usize) -> Model {
-        let config = ModelConfig::Llama(LlamaConfig {
-            vocab_size: 32,
-            hidden_size: 8,
-            intermediate_size: 16,
-            num_hidden_layers: blocks,
-            num_attention_heads: 2,
-            num_key_value_heads: 1,
-            head_dim: 4,
-            rms_norm_eps: 1e-5,
-            rope_theta: 1e4,
-            rope_scaling: None,
-            max_position_embeddings: 16,
-            tie_word_embeddings: true,
-            bos_token_id: None,
-            eos_token_ids: vec![],
-        });
+        let config = ModelConfig::from_scratch(
+            Sizes {
+                vocab_size: 32,
+                hidden_size: 8,
+                num_layers: blocks,
+                num_heads: 2,
+                num_kv_heads: 1,
+                head_dim: 4,
+                max_positions: 16,
+                ties_embeddings: true,
+                bos_token_id: None,
+                eos_token_ids: vec![],
+            },
+            16,
+        );
         Model::random(&config, 0, &Device::flex()).expect("a model")
     }
 

@@ -23,7 +23,7 @@ use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{Init, RowInit, UserModel, UserModelConfig, UserModelKind, UserRef, UserTable};
 
 /// The names of the tiny models of both families.
-pub const FAMILIES: [&str; 3] = ["llama", "llama_tied", "gptj"];
+pub const FAMILIES: [&str; 4] = ["llama", "llama_tied", "gptj", "qwen3"];
 
 /// The individual model of the paper.
 pub const INDIVIDUAL: UserModelKind = UserModelKind::Individual { generic: true };

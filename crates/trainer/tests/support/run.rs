@@ -37,7 +37,7 @@ pub struct World {
 pub const STEPS: usize = 8;
 
 impl World {
-    /// The tiny Llama with an individual user model.
+    /// The tiny model with an individual user model.
     pub fn new() -> Self {
         Self::of("llama_tied", open("llama_tied"))
     }

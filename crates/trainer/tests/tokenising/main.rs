@@ -205,6 +205,20 @@ fn chat_prompts_go_through_the_template_whose_bos_is_not_doubled() {
 }
 
 #[test]
+fn a_template_that_prints_the_time_prints_that_of_the_clock() {
+    let template = format!("{{{{ strftime_now('%Y') }}}}{TEMPLATE}");
+    let at = |seconds| {
+        let tokenizer = llama_like().with_chat_template(&template);
+        let formatter = formatter(tokenizer, PromptConfig::default()).with_clock(seconds);
+        let found = chat(&formatter, &[("user", "the cat")]);
+        text(&formatter, &found.ids)
+    };
+    // The middle of 2001 and of 2024, far from any time zone's new year.
+    assert!(at(993_000_000).contains("2001"), "{}", at(993_000_000));
+    assert!(at(1_720_000_000).contains("2024"), "{}", at(1_720_000_000));
+}
+
+#[test]
 fn a_template_without_bos_puts_soft_tokens_first() {
     let template = TEMPLATE.replace("{{ bos_token }}", "");
     let tokenizer = llama_like().with_chat_template(template);

@@ -69,12 +69,12 @@ impl Manifest {
                 path: path.to_owned(),
                 source,
             })?;
-        manifest.check_users(path)?;
-        manifest.check_rows(path)?;
+        manifest.validate_users(path)?;
+        manifest.validate_rows(path)?;
         Ok(manifest)
     }
 
-    fn check_users(&self, path: &Path) -> Result<(), FileError> {
+    fn validate_users(&self, path: &Path) -> Result<(), FileError> {
         let mut seen = BTreeSet::new();
         match self.users.iter().find(|id| !seen.insert(id.as_str())) {
             Some(id) => Err(FileError::content(
@@ -87,7 +87,7 @@ impl Manifest {
         }
     }
 
-    fn check_rows(&self, path: &Path) -> Result<(), FileError> {
+    fn validate_rows(&self, path: &Path) -> Result<(), FileError> {
         let wrong = |found: String, expected: String| {
             Err(FileError::content(path, "rows", found, expected))
         };
@@ -123,7 +123,7 @@ impl Manifest {
     }
 
     /// That the tensor file is the one this file was written with.
-    pub fn check_tensor_file(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    pub fn validate_tensor_file(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         match &self.tensor_sha256 {
             Some(expected) if *expected != sha256(bytes) => Err(FileError::content(
                 path,
@@ -138,7 +138,7 @@ impl Manifest {
     /// The table, with the rows in the tensor file's order.
     pub fn into_table(self, path: &Path, rows: Vec<Row>) -> Result<UserTable, FileError> {
         let generic = self.generic_row.then_some(UserRef::Generic);
-        let named = self.rows.iter().map(|&at| UserRef::id(&self.users[at])); // invariant: checked by `check_rows`
+        let named = self.rows.iter().map(|&at| UserRef::id(&self.users[at])); // invariant: see `validate_rows`
         let owners: Vec<UserRef> = generic.into_iter().chain(named).collect();
         let mut table = UserTable::new(self.config).map_err(|source| FileError::Config {
             path: path.to_owned(),
@@ -152,7 +152,7 @@ impl Manifest {
     }
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
+fn sha256(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

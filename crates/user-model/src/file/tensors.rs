@@ -7,7 +7,6 @@
 //! | `first_moments`, `second_moments` | F32 | as `rows`; all three of these or none |
 //! | `steps` | U64 | `[rows]`, 0 for a row without moments |
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -31,12 +30,11 @@ pub(super) struct Tensors {
     pub rows: Vec<Row>,
 }
 
-/// The file's bytes, with `metadata` in its header.
+/// The file's bytes.
 pub(super) fn encode(
     model: &UserModel,
     rows: &[&Row],
     moments: Moments,
-    metadata: Option<HashMap<String, String>>,
 ) -> Result<Vec<u8>, FileError> {
     let row_len = model.config().row_len();
     let mut buffers: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -45,33 +43,24 @@ pub(super) fn encode(
         let values = shared
             .try_into_vec_as::<f32>()
             .map_err(|error| FileError::Unsavable(error.to_string()))?;
-        buffers.push((SHARED, Dtype::F32, shape, bytes(values)));
+        let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        buffers.push((SHARED, Dtype::F32, shape, bytes));
     }
-    let shape = vec![rows.len(), row_len];
-    let mut push_rows = |name, values: Vec<f32>| {
-        buffers.push((name, Dtype::F32, shape.clone(), bytes(values)));
-    };
     if !rows.is_empty() {
-        push_rows(ROWS, flat(rows, |row| row.values.clone()));
-    }
-    if !rows.is_empty() && moments == Moments::Keep {
-        let zeros = || vec![0.0; row_len];
-        let pick = |part: fn(&RowMoments) -> &Vec<f32>| {
-            flat(rows, |row| {
-                row.moments
-                    .as_ref()
-                    .map(part)
-                    .cloned()
-                    .unwrap_or_else(zeros)
-            })
+        let mut push_rows = |name, part: RowPart| {
+            let shape = vec![rows.len(), row_len];
+            buffers.push((name, Dtype::F32, shape, row_bytes(rows, row_len, part)));
         };
-        push_rows(FIRST, pick(|moments| &moments.first));
-        push_rows(SECOND, pick(|moments| &moments.second));
-        let steps = rows
-            .iter()
-            .map(|row| row.moments.as_ref().map_or(0, |m| m.steps));
-        let steps = steps.flat_map(u64::to_le_bytes).collect();
-        buffers.push((STEPS, Dtype::U64, vec![rows.len()], steps));
+        push_rows(ROWS, |row| Some(&row.values));
+        if moments == Moments::Keep {
+            push_rows(FIRST, |row| row.moments.as_ref().map(|m| &m.first));
+            push_rows(SECOND, |row| row.moments.as_ref().map(|m| &m.second));
+            let steps = rows
+                .iter()
+                .map(|row| row.moments.as_ref().map_or(0, |m| m.steps));
+            let steps = steps.flat_map(u64::to_le_bytes).collect();
+            buffers.push((STEPS, Dtype::U64, vec![rows.len()], steps));
+        }
     }
     let unsavable = |error: safetensors::SafeTensorError| FileError::Unsavable(error.to_string());
     let mut views = Vec::with_capacity(buffers.len());
@@ -79,7 +68,7 @@ pub(super) fn encode(
         let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(unsavable)?;
         views.push((*name, view));
     }
-    safetensors::serialize(views, metadata).map_err(unsavable)
+    safetensors::serialize(views, None).map_err(unsavable)
 }
 
 /// Reads the file of `count` rows.
@@ -200,11 +189,19 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// One number array of all rows, in their order.
-fn flat(rows: &[&Row], part: impl Fn(&Row) -> Vec<f32>) -> Vec<f32> {
-    rows.iter().copied().flat_map(part).collect()
-}
+/// Some numbers of a row, `[row_len]`; a row that lacks them has zeros.
+type RowPart = fn(&Row) -> Option<&Vec<f32>>;
 
-fn bytes(values: Vec<f32>) -> Vec<u8> {
-    values.into_iter().flat_map(f32::to_le_bytes).collect()
+/// The numbers of all rows, in their order.
+fn row_bytes(rows: &[&Row], row_len: usize, part: RowPart) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(rows.len() * row_len * size_of::<f32>());
+    for row in rows {
+        match part(row) {
+            Some(values) => values
+                .iter()
+                .for_each(|value| bytes.extend_from_slice(&value.to_le_bytes())),
+            None => bytes.resize(bytes.len() + row_len * size_of::<f32>(), 0),
+        }
+    }
+    bytes
 }

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use bench::config::Overrides;
-use bench::psoups::PsoupsConfig;
-use bench::tldr::{Policies, TldrConfig};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use super::speed::{SpeedArgs, WorkerArgs};
+use bench::config::Preset;
+use clap::{Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
+use trainer::TrainError;
+use trainer::config::Setting;
 
 /// Reproductions of the P-RLHF paper.
 #[derive(Parser)]
@@ -25,11 +24,6 @@ pub enum Command {
     Psoups(PsoupsArgs),
     /// Many users with a survey and a few conversations each.
     Prism(PrismArgs),
-    /// Our speed against that of TRL; `cargo xtask bench trl` calls it.
-    Speed(SpeedArgs),
-    /// One side of `speed`.
-    #[command(hide = true)]
-    SpeedWorker(WorkerArgs),
 }
 
 /// What every experiment takes.
@@ -43,7 +37,7 @@ pub struct Common {
     pub data: Vec<String>,
     /// A Hugging Face directory, a GGUF file, or a hub id.
     #[arg(long)]
-    pub model: Option<String>,
+    model: Option<String>,
     /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; several with commas between them share the work of a step.
     #[arg(long, default_value = "flex")]
     pub device: String,
@@ -64,22 +58,26 @@ pub struct Common {
     pub stats: bool,
     /// Soft tokens per user, `T_u`.
     #[arg(long)]
-    pub user_tokens: Option<usize>,
+    user_tokens: Option<u32>,
     /// The weight of the user-specific term.
     #[arg(long)]
-    pub alpha: Option<f64>,
+    alpha: Option<f64>,
     /// Individual user model without the shared `e_0`.
     #[arg(long)]
-    pub no_generic: bool,
+    no_generic: bool,
     /// The number of cluster tensors.
     #[arg(long)]
-    pub clusters: Option<usize>,
+    clusters: Option<u32>,
     /// Only these systems of the preset, separated by commas.
     #[arg(long, value_delimiter = ',')]
-    pub systems: Vec<String>,
+    systems: Vec<String>,
     /// A configuration file instead of the preset's.
     #[arg(long)]
     pub config: Option<PathBuf>,
+    /// Sets any key of the configuration, such as `training.learning_rate=1e-4` for all systems or
+    /// `systems.pdpo-cluster.training.epochs=2` for one; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Setting>,
 }
 
 /// Who judges, for win rates.
@@ -93,18 +91,21 @@ pub struct Judge {
     judge_model: Option<String>,
     /// At most so many calls of the judge.
     #[arg(long, requires = "judge_url")]
-    judge_calls: Option<u64>,
+    judge_calls: Option<u32>,
 }
 
 impl Judge {
-    /// Changes to `[judge]`.
-    pub fn add_to(&self, overrides: Overrides) -> Overrides {
-        Overrides {
-            judge_url: self.judge_url.clone(),
-            judge_model: self.judge_model.clone(),
-            judge_calls: self.judge_calls,
-            ..overrides
+    fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
+        if let Some(url) = &self.judge_url {
+            preset.set(&Setting::new("judge.url", url.as_str()))?;
         }
+        if let Some(model) = &self.judge_model {
+            preset.set(&Setting::new("judge.model", model.as_str()))?;
+        }
+        if let Some(calls) = self.judge_calls {
+            preset.set(&Setting::new("judge.budget", i64::from(calls)))?;
+        }
+        Ok(())
     }
 }
 
@@ -115,82 +116,125 @@ impl Common {
         stem.map_or_else(|| self.preset.clone(), |stem| stem.to_string_lossy().into())
     }
 
-    /// Changes to the preset.
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
-            model: self.model.clone(),
-            user_tokens: self.user_tokens,
-            alpha: self.alpha,
-            no_generic: self.no_generic,
-            clusters: self.clusters,
-            systems: self.systems.clone(),
-            ..Overrides::default()
+    fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
+        if !self.data.is_empty() {
+            preset.set(&Setting::new("data.paths", self.data.clone()))?;
         }
+        if let Some(model) = &self.model {
+            preset.set(&Setting::new("model.source", model.as_str()))?;
+        }
+        if let Some(alpha) = self.alpha {
+            preset.set(&Setting::new("objective.alpha", alpha))?;
+        }
+        if let Some(tokens) = self.user_tokens {
+            preset.set_users("user_tokens", i64::from(tokens));
+        }
+        if let Some(clusters) = self.clusters {
+            preset.set_users("clusters", i64::from(clusters));
+        }
+        if self.no_generic {
+            preset.without_generic();
+        }
+        preset.choose(&self.systems)
+    }
+}
+
+/// What an experiment is called with.
+pub trait Flags {
+    /// Those that every experiment takes.
+    fn common(&self) -> &Common;
+
+    /// Lays those that only this experiment takes over its preset.
+    ///
+    /// # Errors
+    /// A value that the preset cannot have.
+    fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError>;
+
+    /// Lays all of them over the preset; `--set` has the last word.
+    ///
+    /// # Errors
+    /// A key or value that the preset cannot have, or a system that it lacks.
+    fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
+        self.common().change(preset)?;
+        self.change_own(preset)?;
+        let mut settings = self.common().set.iter();
+        settings.try_for_each(|setting| preset.set(setting))
     }
 }
 
 #[derive(Args)]
 pub struct TldrArgs {
     #[command(flatten)]
-    pub common: Common,
+    common: Common,
     /// Which policies' summaries are compared.
-    #[arg(long)]
-    policies: Option<PolicyArg>,
+    #[arg(long, value_parser = ["sft", "all"])]
+    policies: Option<String>,
     /// The number of seen workers, such as 10 or 40.
     #[arg(long)]
-    workers: Option<usize>,
+    workers: Option<u32>,
     /// The seed of the simulated majority and minority.
     #[arg(long)]
     population_seed: Option<u32>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum PolicyArg {
-    Sft,
-    All,
-}
+impl Flags for TldrArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
 
-impl TldrArgs {
-    /// Changes to `[data]`.
-    pub fn apply(&self, data: &mut TldrConfig) {
-        if let Some(policies) = self.policies {
-            data.policies = match policies {
-                PolicyArg::Sft => Policies::Sft,
-                PolicyArg::All => Policies::All,
-            };
+    fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
+        if let Some(policies) = &self.policies {
+            preset.set(&Setting::new("data.policies", policies.as_str()))?;
         }
-        data.workers = self.workers.unwrap_or(data.workers);
+        if let Some(workers) = self.workers {
+            preset.set(&Setting::new("data.workers", i64::from(workers)))?;
+        }
         if let Some(seed) = self.population_seed {
-            data.population_seed = seed;
-            data.minority_share = None;
+            preset.set(&Setting::new("data.population_seed", i64::from(seed)))?;
+            preset.remove("data", "minority_share"); // This very seed.
         }
+        Ok(())
     }
 }
 
 #[derive(Args)]
 pub struct PsoupsArgs {
     #[command(flatten)]
-    pub common: Common,
+    common: Common,
     /// Instructions that responses are sampled for, such as the official `koala_eval_50.json`.
     #[arg(long)]
     prompts: Option<PathBuf>,
     #[command(flatten)]
-    pub judge: Judge,
+    judge: Judge,
 }
 
 #[derive(Args)]
 pub struct PrismArgs {
     #[command(flatten)]
-    pub common: Common,
+    common: Common,
     #[command(flatten)]
-    pub judge: Judge,
+    judge: Judge,
 }
 
-impl PsoupsArgs {
-    /// Changes to `[data]`.
-    pub fn apply(&self, data: &mut PsoupsConfig) {
+impl Flags for PsoupsArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
         if let Some(prompts) = &self.prompts {
-            data.prompts = Some(prompts.clone());
+            preset.set(&Setting::new("data.prompts", prompts.display().to_string()))?;
         }
+        self.judge.change(preset)
+    }
+}
+
+impl Flags for PrismArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
+        self.judge.change(preset)
     }
 }

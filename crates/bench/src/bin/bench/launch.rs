@@ -4,23 +4,19 @@ use std::io::stdout;
 use std::path::{Path, PathBuf};
 
 use ::terminal::{Output, Watch, arguments};
-use bench::config::{ExperimentConfig, Overrides};
+use bench::config::{ExperimentConfig, Preset};
 use bench::experiment::{self, Experiment, Run};
-use bench::report::terminal;
+use bench::report::Document;
 use trainer::session::check_free;
 use trainer::{TrainError, files};
 
-use super::args::Common;
+use super::args::{Common, Flags};
 
-/// Runs an experiment; `change` applies its own flags to its `[data]`.
-pub fn run<E: Experiment>(
-    args: &Common,
-    overrides: &Overrides,
-    change: impl FnOnce(&mut E),
-) -> Result<(), TrainError> {
+/// Runs an experiment.
+pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let out = &mut Output(&mut stdout());
-    let mut config = read_config::<E>(args, overrides)?;
-    change(&mut config.data);
+    let args = flags.common();
+    let config = read_config::<E>(flags)?;
     if config.data.paths().is_empty() {
         let expected = "at least one file or folder: give --data";
         return Err(TrainError::config("data.paths", "empty", expected));
@@ -34,7 +30,7 @@ pub fn run<E: Experiment>(
     }
     let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.name()));
     let folder = args.out.clone().unwrap_or_else(default);
-    config.training.validate()?;
+    config.validate()?;
     let devices = trainer::device::for_training(&args.device, &config.training)?;
     make_folder(&folder, args)?;
     let used = folder.join("config.toml");
@@ -59,7 +55,7 @@ pub fn run<E: Experiment>(
         command: arguments().join(" "),
     };
     let report = experiment::run(&run, &mut Watch::new())?;
-    out.line(format_args!("\n{}", terminal::render(&report)))?;
+    out.line(format_args!("\n{}", Document::of(&report).terminal()))?;
     let page = folder.join("report.html");
     out.line(format_args!("Report: {}", page.display()))?;
     match next_command::<E>(&args.name()) {
@@ -68,22 +64,13 @@ pub fn run<E: Experiment>(
     }
 }
 
-fn read_config<E: Experiment>(
-    args: &Common,
-    overrides: &Overrides,
-) -> Result<ExperimentConfig<E>, TrainError> {
-    let path = args
-        .config
-        .clone()
-        .unwrap_or_else(|| preset_file(E::NAME, args));
-    let config: ExperimentConfig<E> = trainer::config::read_toml(&path)?;
-    let mut config = config
-        .with(overrides)
-        .map_err(|problem| TrainError::format(&path, problem))?;
-    if !args.data.is_empty() {
-        *config.data.paths() = args.data.clone();
-    }
-    Ok(config)
+fn read_config<E: Experiment>(flags: &impl Flags) -> Result<ExperimentConfig<E>, TrainError> {
+    let args = flags.common();
+    let given = args.config.clone();
+    let path = given.unwrap_or_else(|| preset_file(E::NAME, args));
+    let mut preset = Preset::<E>::read(&path)?;
+    flags.change(&mut preset)?;
+    preset.config()
 }
 
 /// The preset's file; some presets have another one for data given with `--data`.
@@ -119,7 +106,7 @@ fn next_command<E: Experiment>(preset: &str) -> Option<String> {
     match preset {
         "tiny" => {
             let small = config_file(experiment, "small");
-            let small: ExperimentConfig<E> = trainer::config::read_toml(&small).ok()?;
+            let small = Preset::<E>::read(&small).ok()?.config().ok()?;
             Some(format!(
                 "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about {:.0} minutes)",
                 small.expected_minutes

@@ -3,31 +3,19 @@
 
 mod args;
 mod launch;
-mod speed;
 
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use bench::prism::PrismConfig;
+use bench::{PrismConfig, PsoupsConfig, TldrConfig};
 use clap::Parser;
 
 fn main() -> ExitCode {
     terminal::logging::init();
     let result = match Cli::parse().command {
-        Command::Tldr(args) => {
-            let overrides = args.common.overrides();
-            launch::run(&args.common, &overrides, |data| args.apply(data))
-        }
-        Command::Psoups(args) => {
-            let overrides = args.judge.add_to(args.common.overrides());
-            launch::run(&args.common, &overrides, |data| args.apply(data))
-        }
-        Command::Prism(args) => {
-            let overrides = args.judge.add_to(args.common.overrides());
-            launch::run(&args.common, &overrides, |_: &mut PrismConfig| ())
-        }
-        Command::Speed(args) => speed::run(&args),
-        Command::SpeedWorker(args) => speed::work(&args),
+        Command::Tldr(args) => launch::run::<TldrConfig>(&args),
+        Command::Psoups(args) => launch::run::<PsoupsConfig>(&args),
+        Command::Prism(args) => launch::run::<PrismConfig>(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 use super::*;
 
-fn task(user: Option<&str>, user_text: Option<&str>) -> Task {
-    Task {
+fn task(user: Option<&str>, user_text: Option<&str>) -> SamplingTask {
+    SamplingTask {
         key: "p".into(),
         prompt: Prompt::Text("Say hello.".into()),
         user: user.map(String::from),
@@ -9,7 +9,7 @@ fn task(user: Option<&str>, user_text: Option<&str>) -> Task {
     }
 }
 
-fn users(tasks: &[Task]) -> Vec<Option<&str>> {
+fn users(tasks: &[SamplingTask]) -> Vec<Option<&str>> {
     tasks.iter().map(|t| t.user.as_deref()).collect()
 }
 
@@ -51,13 +51,13 @@ fn the_oracle_is_told_the_preference_at_the_end_of_the_instruction() {
         preferences: [("1".to_string(), "Be brief.".to_string())].into(),
         ..Default::default()
     };
-    let told = data.tasks_for(UserText::Preference, false);
-    assert_eq!(users(&told), [Some("1")]);
-    assert_eq!(told[0].prompt, Prompt::Text("Say hello. Be brief.".into()));
+    let tasks = data.tasks_for(UserText::Preference, false);
+    assert_eq!(users(&tasks), [Some("1")]);
+    assert_eq!(tasks[0].prompt, Prompt::Text("Say hello. Be brief.".into()));
     data.raw = RawForm::Around(["<user> ".into(), " <answer>".into()]);
-    let told = data.tasks_for(UserText::Preference, false);
+    let tasks = data.tasks_for(UserText::Preference, false);
     let expected = "<user> Say hello. Be brief. <answer>";
-    assert_eq!(told[0].prompt, Prompt::Text(expected.into()));
+    assert_eq!(tasks[0].prompt, Prompt::Text(expected.into()));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_raw_dialogue_is_lines_of_roles_after_the_users_text() {
         content: content.into(),
     };
     let data = ExperimentData {
-        tasks: vec![Task {
+        tasks: vec![SamplingTask {
             prompt: Prompt::Chat(vec![
                 said("user", "Hi."),
                 said("assistant", "Hello."),
@@ -78,10 +78,10 @@ fn a_raw_dialogue_is_lines_of_roles_after_the_users_text() {
         raw: RawForm::Dialogue,
         ..Default::default()
     };
-    let told = &data.tasks_for(UserText::Own, true)[0];
+    let task = &data.tasks_for(UserText::Own, true)[0];
     let expected = "user: Hi.\nassistant: Hello.\nuser: Why?\nassistant:";
-    assert_eq!(told.prompt, Prompt::Text(expected.into()));
-    assert_eq!(told.user_text.as_deref(), Some("age: 30;\n"));
+    assert_eq!(task.prompt, Prompt::Text(expected.into()));
+    assert_eq!(task.user_text.as_deref(), Some("age: 30;\n"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Accuracies of the systems by group, with error bars and yardsticks (Figure 4 of the paper).
 
 use super::canvas::{Anchor, Canvas, Swatch, WIDTH, legend, text_width};
-use super::{Plot, system_colour};
+use super::{Figure, system_colour};
 use crate::report::format::{finite, natural_key, shorten};
 use crate::report::model::{Report, UserInfo, Yardstick};
 use crate::report::system::{MeanSe, System};
@@ -21,7 +21,7 @@ struct Group {
 }
 
 /// The plot; `None` without any accuracy. Without majority and minority the blocks are the users.
-pub fn plot(report: &Report) -> Option<Plot> {
+pub fn plot(report: &Report) -> Option<Figure> {
     let systems: Vec<&System> = report.systems.iter().filter(|s| has_accuracy(s)).collect();
     let groups = groups(report, &systems);
     if groups.is_empty() {
@@ -42,7 +42,7 @@ pub fn plot(report: &Report) -> Option<Plot> {
             top,
         );
     }
-    Some(Plot {
+    Some(Figure {
         name: "accuracies".into(),
         title: title.into(),
         caption: caption(report),

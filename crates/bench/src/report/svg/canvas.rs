@@ -2,13 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::report::html::escape;
+use minijinja::HtmlEscape;
 
 /// Width of every view box.
 pub const WIDTH: f64 = 480.0;
-
-/// The attribute that makes a file an SVG document.
-pub const NAME_SPACE: &str = r#" xmlns="http://www.w3.org/2000/svg""#;
 
 const STYLE: &str = "\
 .pl{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;font-size:13px}\
@@ -123,7 +120,7 @@ impl Canvas {
     /// The document: heading, shapes, and what a screen reader says.
     pub fn finish(self, title: &str, height: f64) -> String {
         format!(
-            "<svg{NAME_SPACE} class=\"pl\" role=\"img\" viewBox=\"0 0 {WIDTH} {height:.0}\" width=\"100%\">\
+            "<svg class=\"pl\" role=\"img\" viewBox=\"0 0 {WIDTH} {height:.0}\" width=\"100%\">\
              <title>{}</title><style>{STYLE}</style>{}</svg>\n",
             escape(title),
             self.body
@@ -134,6 +131,15 @@ impl Canvas {
         // invariant: writing to a String cannot fail.
         let _ = self.body.write_fmt(shape);
     }
+}
+
+/// Text that a picture shows as it is. Characters that XML forbids become `�`.
+fn escape(text: &str) -> String {
+    let is_forbidden = |c: char| {
+        (c < ' ' && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{7f}' | '\u{fffe}' | '\u{ffff}')
+    };
+    HtmlEscape(&text.replace(is_forbidden, "\u{fffd}")).to_string()
 }
 
 /// How a legend shows an entry.
@@ -224,6 +230,12 @@ mod tests {
         assert_eq!(ticks(0.0), [0.0, 1.0]);
         assert_eq!(ticks(f64::NAN), [0.0, 1.0]);
         assert_eq!(ticks(600.0).last(), Some(&600.0));
+    }
+
+    #[test]
+    fn markup_in_text_is_shown_and_what_xml_forbids_is_replaced() {
+        assert_eq!(escape("a <b> & \"c\""), "a &lt;b&gt; &amp; &quot;c&quot;");
+        assert_eq!(escape("a\0b\u{1b}\tc"), "a\u{fffd}b\u{fffd}\tc");
     }
 
     #[test]

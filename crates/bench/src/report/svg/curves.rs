@@ -1,7 +1,7 @@
 //! Validation accuracy over training (Figure 5 of the paper): one panel per accuracy, one line per system.
 
 use super::canvas::{Anchor, Canvas, Swatch, WIDTH, legend, tick_label, ticks};
-use super::{Plot, system_colour, system_dash};
+use super::{Figure, system_colour, system_dash};
 use crate::report::format::finite;
 use crate::report::model::Report;
 use crate::report::system::{CurvePoint, System};
@@ -14,7 +14,7 @@ const GAP: f64 = 34.0;
 type Pick = fn(&CurvePoint) -> Option<f64>;
 
 /// The plot; `None` when no system has a curve of two points or more.
-pub fn plot(report: &Report) -> Option<Plot> {
+pub fn plot(report: &Report) -> Option<Figure> {
     let systems: Vec<&System> = report
         .systems
         .iter()
@@ -54,7 +54,7 @@ pub fn plot(report: &Report) -> Option<Plot> {
         }
         top += PANEL + GAP;
     }
-    (!panels.is_empty()).then(|| Plot {
+    (!panels.is_empty()).then(|| Figure {
         name: "training".into(),
         title: title.into(),
         caption:

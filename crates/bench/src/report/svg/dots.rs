@@ -1,7 +1,7 @@
 //! Measures of the sampled texts, one plot each: a row per user, a dot with its interval per system.
 
 use super::canvas::{Anchor, Canvas, Swatch, WIDTH, legend, text_width, tick_label};
-use super::{Plot, system_colour};
+use super::{Figure, system_colour};
 use crate::report::format::{finite, natural_key, shorten};
 use crate::report::measures::TextMeasure;
 use crate::report::model::Report;
@@ -14,14 +14,14 @@ const MAX_USERS: usize = 16;
 const MARKS: [&str; 3] = ["5 4", "1.5 3", "9 3 2 3"];
 
 /// One plot per measure.
-pub fn plots(report: &Report) -> Vec<Plot> {
+pub fn plots(report: &Report) -> Vec<Figure> {
     let measures = report.text_measures.iter();
     measures
         .filter_map(|measure| plot(report, measure))
         .collect()
 }
 
-fn plot(report: &Report, measure: &TextMeasure) -> Option<Plot> {
+fn plot(report: &Report, measure: &TextMeasure) -> Option<Figure> {
     let users = users(measure);
     let tell_apart = systems(report, |name| {
         users.iter().any(|u| has(measure, name, Some(u)))
@@ -59,7 +59,7 @@ fn plot(report: &Report, measure: &TextMeasure) -> Option<Plot> {
             scale.dot(&mut canvas, middle + offset, estimate, colour, &who);
         }
     }
-    Some(Plot {
+    Some(Figure {
         name: format!("texts-{}", measure.key.replace('_', "-")),
         caption: "Dots: means over prompts, with 95 % bootstrap intervals. Dashed lines: systems that answer everyone alike."
             .into(),

@@ -1,7 +1,7 @@
 //! Response lengths per user (Figure 3 of the paper).
 
 use super::canvas::{Anchor, Canvas, Swatch, WIDTH, legend, text_width, tick_label, ticks};
-use super::{Plot, system_colour};
+use super::{Figure, system_colour};
 use crate::report::format::{finite, natural_key, shorten};
 use crate::report::model::{Report, user_name};
 use crate::report::system::System;
@@ -28,7 +28,7 @@ struct Row {
 
 /// One plot per system with lengths per user; all share one scale. None where measures of the texts say more, where no group
 /// of users is expected to differ from another, or where there are too many users for bars.
-pub fn plots(report: &Report) -> Vec<Plot> {
+pub fn plots(report: &Report) -> Vec<Figure> {
     let few = |s: &System| s.words.per_user.len() <= MAX_USERS;
     let grouped = report.data.users.iter().any(|user| user.group.is_some());
     if !report.text_measures.is_empty() || !grouped || !report.systems.iter().all(few) {
@@ -56,7 +56,7 @@ fn all_lengths(system: &System) -> impl Iterator<Item = f64> + '_ {
         .filter_map(finite)
 }
 
-fn plot(report: &Report, system: &System, longest: f64) -> Plot {
+fn plot(report: &Report, system: &System, longest: f64) -> Figure {
     let title = format!("Response length per user, {}", system.title());
     let mut canvas = Canvas::default();
     let minority = canvas.hatch(&format!("hatch-{}", id(&system.name)), MINORITY);
@@ -90,7 +90,7 @@ fn plot(report: &Report, system: &System, longest: f64) -> Plot {
             scale,
         );
     }
-    Plot {
+    Figure {
         name: format!("lengths-{}", id(&system.name)),
         caption: "Mean words of sampled responses to the same prompts.".into(),
         svg: canvas.finish(&title, bottom + 42.0),

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::canvas::{Anchor, Canvas, WIDTH, text_width};
-use super::{Plot, system_colour};
+use super::{Figure, system_colour};
 use crate::report::format::{finite, shorten};
 use crate::report::model::{Report, user_name};
-use crate::report::stats;
 use crate::report::system::System;
 
 /// Fewer users than these are bars of their own elsewhere.
@@ -20,7 +19,7 @@ const BINS: f64 = 50.0;
 const LABEL_CHARS: usize = 22;
 
 /// The plot; `None` where no system has accuracies of enough users.
-pub fn plot(report: &Report) -> Option<Plot> {
+pub fn plot(report: &Report) -> Option<Figure> {
     let systems: Vec<(usize, &System)> = report
         .systems
         .iter()
@@ -50,7 +49,7 @@ pub fn plot(report: &Report) -> Option<Plot> {
         canvas.text("", at, Anchor::End, &label(system));
         strip(&mut canvas, system, *index, middle, x);
     }
-    Some(Plot {
+    Some(Figure {
         name: "users".into(),
         title: title.into(),
         caption: "Dots: users; upright lines and numbers: their means. The axis is at 0.5, as good as a coin."
@@ -85,7 +84,7 @@ fn strip(canvas: &mut Canvas, system: &System, index: usize, middle: f64, x: imp
         }
     }
     let values: Vec<f64> = users.iter().map(|(_, value)| *value).collect();
-    if let Some(mean) = stats::mean(&values) {
+    if let Some(mean) = statistics::mean(&values) {
         let half = STRIP / 2.0 - 4.0;
         let x = x(mean);
         canvas.line("whisker", (x, middle - half), (x, middle + half), "");

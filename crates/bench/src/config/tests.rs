@@ -1,0 +1,241 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use trainer::TrainError;
+
+use super::*;
+use crate::{PrismConfig, PsoupsConfig, TldrConfig};
+
+fn presets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
+}
+
+fn tiny() -> Preset<TldrConfig> {
+    Preset::read(&presets().join("tldr/tiny.toml")).unwrap()
+}
+
+fn system<'a, D>(config: &'a ExperimentConfig<D>, name: &str) -> &'a SystemConfig {
+    let mut systems = config.systems.iter();
+    systems.find(|system| system.name == name).unwrap()
+}
+
+fn training<D>(config: &ExperimentConfig<D>, name: &str) -> TrainingSection {
+    system(config, name).settings.training.clone()
+}
+
+fn set(preset: &mut Preset<TldrConfig>, text: &str) -> Result<(), TrainError> {
+    preset.set(&text.parse().unwrap())
+}
+
+/// What becomes of a preset whose file has `text` in the place of `old`.
+fn read_with(old: &str, text: &str) -> Result<ExperimentConfig<TldrConfig>, TrainError> {
+    let whole = fs::read_to_string(presets().join("tldr/tiny.toml")).unwrap();
+    assert!(whole.contains(old), "{old}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.toml");
+    fs::write(&path, whole.replacen(old, text, 1)).unwrap();
+    Preset::read(&path)?.config()
+}
+
+#[test]
+fn every_preset_is_read_and_could_be_trained() {
+    fn read<D: serde::de::DeserializeOwned>(path: &Path) {
+        let config = Preset::<D>::read(path).unwrap().config().unwrap();
+        config.validate().unwrap();
+        assert!(!config.systems.is_empty(), "{}", path.display());
+    }
+    for (experiment, read) in [
+        ("tldr", read::<TldrConfig> as fn(&Path)),
+        ("psoups", read::<PsoupsConfig>),
+        ("prism", read::<PrismConfig>),
+    ] {
+        let files = fs::read_dir(presets().join(experiment)).unwrap();
+        let paths: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+        assert!(paths.len() >= 3, "{experiment}");
+        paths.iter().for_each(|path| read(path));
+    }
+}
+
+#[test]
+fn a_system_has_its_own_settings_and_for_the_rest_those_of_all() {
+    let config = tiny().config().unwrap();
+    let rates = |name| {
+        let training = training(&config, name);
+        (
+            training.users_learning_rate,
+            training.user_rows_learning_rate,
+        )
+    };
+    assert_eq!(rates("pdpo-individual"), (6e-3, 2e-2));
+    assert_eq!(rates("pdpo-cluster"), (2e-2, 1e-1));
+    let [individual, cluster] = ["pdpo-individual", "pdpo-cluster"].map(|n| training(&config, n));
+    let same = TrainingSection {
+        users_learning_rate: 6e-3,
+        user_rows_learning_rate: 2e-2,
+        ..cluster
+    };
+    assert_eq!(same, individual);
+    let prism = Preset::<PrismConfig>::read(&presets().join("prism/tiny.toml"));
+    let prism = prism.unwrap().config().unwrap();
+    assert_eq!(training(&prism, "pdpo-individual"), prism.training);
+}
+
+#[test]
+fn what_is_set_for_all_holds_for_systems_that_say_otherwise() {
+    let mut preset = tiny();
+    set(&mut preset, "training.users_learning_rate=0.5").unwrap();
+    set(&mut preset, "systems.vanilla-dpo.training.epochs=7").unwrap();
+    let config = preset.config().unwrap();
+    let cluster = training(&config, "pdpo-cluster");
+    assert_eq!(cluster.users_learning_rate, 0.5);
+    assert_eq!(cluster.user_rows_learning_rate, 1e-1);
+    assert_eq!(training(&config, "vanilla-dpo").epochs, 7);
+    assert_eq!(cluster.epochs, 2);
+    set(&mut preset, "training.epochs=3").unwrap();
+    assert_eq!(training(&preset.config().unwrap(), "vanilla-dpo").epochs, 3);
+}
+
+#[test]
+fn unknown_keys_are_refused_by_name() {
+    let refused = |text: &str| set(&mut tiny(), text).unwrap_err().to_string();
+    for (text, needles) in [
+        ("training.epoch=3", ["--set training.epoch=3", "`epoch`"]),
+        ("systems.sft.training.epoch=3", ["system `sft`", "`epoch`"]),
+        (
+            "systems.sft.prompt.template=raw",
+            ["`prompt`", "`training`"],
+        ),
+        (
+            "systems.stf.training.epochs=3",
+            ["`stf`", "sft, vanilla-dpo"],
+        ),
+        ("trainng.epochs=3", ["`trainng`", "expected"]),
+        ("training.epochs=many", ["many", "in `training.epochs`"]),
+    ] {
+        let message = refused(text);
+        for needle in needles {
+            assert!(message.contains(needle), "{text}: {message}");
+        }
+        assert!(!message.contains('\n'), "{message}");
+    }
+    let epochs = "[training]\nepochs = 2";
+    let message = read_with(epochs, "[training]\nepoch = 2")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("mine.toml: line 40 (`epoch = 2`)"),
+        "{message}"
+    );
+    let own = "training = { users_learning_rate = 2e-2";
+    let message = read_with(own, "training = { user_learning_rate = 2e-2")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("mine.toml: system `pdpo-cluster`: unknown field `user_learning_rate`"),
+        "{message}"
+    );
+    let message =
+        read_with(own, "prompt = {}\ntraining = { users_learning_rate = 2e-2").unwrap_err();
+    assert!(
+        message
+            .to_string()
+            .contains("(`prompt = {}`): unknown field `prompt`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_refused_setting_changes_nothing() {
+    let mut preset = tiny();
+    set(&mut preset, "training.epochs=many").unwrap_err();
+    assert_eq!(preset.config().unwrap(), tiny().config().unwrap());
+}
+
+#[test]
+fn a_system_with_a_loss_of_its_own_takes_over_no_keys_of_another() {
+    let old = "name = \"vanilla-dpo\"";
+    let own = "name = \"vanilla-dpo\"\nobjective = { loss = \"ipo\", beta = 0.25 }";
+    let config = read_with(old, own).unwrap();
+    let objective = &system(&config, "vanilla-dpo").settings.objective;
+    assert_eq!(objective.nll_weight, 0.0);
+    assert_eq!(
+        system(&config, "pdpo-cluster").settings.objective,
+        config.objective
+    );
+    assert_eq!(config.objective.nll_weight, 1.0);
+}
+
+#[test]
+fn what_a_run_writes_down_is_what_it_used() {
+    let mut preset = tiny();
+    set(&mut preset, "training.epochs=5").unwrap();
+    set(&mut preset, "systems.sft.sampling.temperature=0.1").unwrap();
+    let used = preset.config().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    fs::write(&path, toml::to_string_pretty(&used).unwrap()).unwrap();
+    assert_eq!(Preset::read(&path).unwrap().config().unwrap(), used);
+}
+
+#[test]
+fn a_model_takes_the_place_of_the_tiny_one() {
+    let mut preset = tiny();
+    assert!(preset.config().unwrap().tiny.is_some());
+    set(&mut preset, "model.source=models/mine").unwrap();
+    let config = preset.config().unwrap();
+    assert_eq!(config.model.source, "models/mine");
+    assert!(config.tiny.is_none());
+}
+
+#[test]
+fn flags_about_users_reach_every_user_model_they_are_about() {
+    let mut preset = tiny();
+    preset.set_users("user_tokens", 3);
+    preset.without_generic();
+    let config = preset.config().unwrap();
+    let users = |name| system(&config, name).users.clone();
+    assert_eq!(users("vanilla-dpo"), None);
+    let [individual, cluster] = ["pdpo-individual", "pdpo-cluster"].map(|n| users(n).unwrap());
+    assert_eq!((individual.user_tokens, cluster.user_tokens), (3, 3));
+    assert_eq!((individual.generic, cluster.generic), (false, true));
+}
+
+#[test]
+fn the_room_for_soft_tokens_does_not_depend_on_the_systems_chosen() {
+    let mut preset = tiny();
+    preset.choose(&["vanilla-dpo".into()]).unwrap();
+    let config = preset.config().unwrap();
+    assert_eq!(config.systems.len(), 1);
+    assert_eq!(config.user_tokens(), 10);
+    let error = preset.choose(&["dpo".into()]).unwrap_err().to_string();
+    assert!(
+        error.contains("`systems` is dpo, expected some of sft, vanilla-dpo"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_key_of_a_judge_is_looked_for_where_help_says() {
+    let mut preset = tiny();
+    assert_eq!(preset.config().unwrap().judge, None);
+    set(&mut preset, "judge.url=http://localhost:1/v1").unwrap();
+    let judge = preset.config().unwrap().judge.unwrap();
+    assert_eq!(judge.key_env.as_deref(), Some("JUDGE_API_KEY"));
+}
+
+#[test]
+fn settings_that_no_training_could_have_are_refused_for_every_system() {
+    for (text, needle) in [
+        ("systems.pdpo-cluster.training.batch=0", "training.batch"),
+        ("systems.pdpo-cluster.objective.alpha=2", "alpha"),
+        (
+            "systems.pdpo-cluster.training.gradient_checkpointing=blocks",
+            "systems.pdpo-cluster.training.gradient_checkpointing",
+        ),
+    ] {
+        let mut preset = tiny();
+        set(&mut preset, text).unwrap();
+        let message = preset.config().unwrap().validate().unwrap_err().to_string();
+        assert!(message.contains(needle), "{message}");
+    }
+}

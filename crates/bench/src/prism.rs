@@ -1,0 +1,53 @@
+//! The PRISM experiment: many users with a survey and a few conversations each. Does a soft prompt per user add to what the
+//! survey says, and does nothing break for users who were never seen?
+
+mod claims;
+mod config;
+mod data;
+mod judging;
+mod texts;
+
+pub use config::PrismConfig;
+
+use trainer::TrainError;
+use trainer::pref_data::prism::PrismData;
+use trainer::tokenise::Template;
+
+use crate::config::EvaluationConfig;
+use crate::experiment::{Experiment, ExperimentData, Results};
+use crate::report::{Claim, Report};
+
+impl Experiment for PrismConfig {
+    const NAME: &'static str = "prism";
+    const TITLE: &'static str = "PRISM";
+
+    fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    fn split_seeds(&self) -> &[u64] {
+        &self.split_seeds
+    }
+
+    fn stats(&self, split_seed: u64) -> Result<String, TrainError> {
+        let data = PrismData::load(&self.paths, &self.options(split_seed))?;
+        Ok(data.stats().to_string())
+    }
+
+    fn load(
+        &self,
+        split_seed: u64,
+        template: Template,
+        evaluation: &EvaluationConfig,
+    ) -> Result<ExperimentData, TrainError> {
+        data::load(self, split_seed, template, evaluation)
+    }
+
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
+        report.tables.extend(texts::table(results, report));
+        vec![
+            ("seen", claims::seen(&report.systems, results.seed)),
+            ("unseen", claims::unseen(&report.systems)),
+        ]
+    }
+}

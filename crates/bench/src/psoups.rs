@@ -1,0 +1,53 @@
+//! The P-SOUPS experiment: six users who want opposite things of the same answers (simple or expert wording, short or
+//! full, friendly or cold), where vanilla DPO can serve only one of each two.
+
+mod config;
+mod data;
+mod directions;
+
+pub use config::PsoupsConfig;
+
+use trainer::TrainError;
+use trainer::pref_data::psoups::PsoupsData;
+use trainer::tokenise::Template;
+
+use crate::claims;
+use crate::config::EvaluationConfig;
+use crate::experiment::{Experiment, ExperimentData, Results};
+use crate::report::{Claim, Report};
+use crate::text::{MEASURES, by_user};
+
+impl Experiment for PsoupsConfig {
+    const NAME: &'static str = "psoups";
+    const TITLE: &'static str = "P-SOUPS";
+
+    fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    fn split_seeds(&self) -> &[u64] {
+        &self.split_seeds
+    }
+
+    fn stats(&self, split_seed: u64) -> Result<String, TrainError> {
+        let data = PsoupsData::load(&self.paths, &self.options(split_seed))?;
+        Ok(data.stats().to_string())
+    }
+
+    fn load(
+        &self,
+        split_seed: u64,
+        template: Template,
+        evaluation: &EvaluationConfig,
+    ) -> Result<ExperimentData, TrainError> {
+        data::load(self, split_seed, template, evaluation)
+    }
+
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
+        let texts = by_user::gather(results.splits);
+        report.text_measures = by_user::measures(&texts, &MEASURES, results.seed);
+        let mut all = vec![("e3", claims::per_user(&report.systems))];
+        all.extend(directions::claims(report, &texts, results.seed));
+        all
+    }
+}

@@ -1,0 +1,32 @@
+//! Reports of an experiment: the data of `report.json`, and the same shown as HTML, Markdown, SVG plots and text.
+//!
+//! Fill a [`Report`], then [`write()`] it into the run folder. A [`Document`] is built of it once, and shown in three forms;
+//! nothing here measures or reads data.
+
+mod document;
+mod facts;
+mod files;
+pub(crate) mod format;
+mod html;
+mod markdown;
+mod measures;
+mod model;
+mod samples;
+mod svg;
+mod system;
+mod table;
+mod tables;
+mod terminal;
+
+pub use document::Document;
+pub use files::{read, write};
+pub use measures::{Duel, MeasuredText, TextMeasure};
+pub use model::{
+    Claim, Data, Difference, Environment, Model, Report, Response, Sample, Setting, SplitCounts,
+    UserInfo, Yardstick,
+};
+pub use svg::Figure;
+pub use system::{
+    Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, PerUser, RatioBand, System, Trainable,
+};
+pub use table::Table;

@@ -1,0 +1,48 @@
+//! The TL;DR experiment: does P-DPO learn whether a worker prefers long or short summaries, where vanilla DPO follows
+//! the majority?
+
+mod claims;
+mod config;
+mod data;
+
+pub use config::{Policies, TldrConfig};
+
+use trainer::TrainError;
+
+use crate::config::EvaluationConfig;
+use crate::experiment::{Experiment, ExperimentData, Results};
+use crate::report::{Claim, Report};
+use data::TldrSplit;
+
+impl Experiment for TldrConfig {
+    const NAME: &'static str = "tldr";
+    const TITLE: &'static str = "TL;DR";
+
+    fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    fn split_seeds(&self) -> &[u64] {
+        &self.split_seeds
+    }
+
+    fn stats(&self, split_seed: u64) -> Result<String, TrainError> {
+        Ok(TldrSplit::load(self, split_seed)?.full_stats().to_string())
+    }
+
+    fn load(
+        &self,
+        split_seed: u64,
+        _: trainer::tokenise::Template,
+        evaluation: &EvaluationConfig,
+    ) -> Result<ExperimentData, TrainError> {
+        Ok(TldrSplit::load(self, split_seed)?.into_data(self, evaluation))
+    }
+
+    fn conclude(&self, _: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
+        vec![
+            ("e1", claims::e1(&report.systems)),
+            ("e2", claims::e2(&report.systems)),
+        ]
+    }
+}

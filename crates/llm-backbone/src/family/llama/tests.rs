@@ -1,0 +1,242 @@
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::ModelConfig;
+use crate::config::tests::{parse, refusal, with};
+use crate::family::FamilyConfig;
+use crate::gguf::test_file::Builder;
+use crate::weights::{GgufWeights, WeightSource};
+
+fn llama(config: &ModelConfig) -> &LlamaConfig {
+    match &config.0 {
+        FamilyConfig::Llama(config) => config,
+        other => panic!("{other:?} is no Llama"),
+    }
+}
+
+/// SmolLM2-135M-Instruct as published, without the keys that do not matter.
+fn smollm2() -> Value {
+    json!({
+        "architectures": ["LlamaForCausalLM"], "attention_bias": false, "bos_token_id": 1, "eos_token_id": 2,
+        "hidden_act": "silu", "hidden_size": 576, "intermediate_size": 1536, "max_position_embeddings": 8192,
+        "mlp_bias": false, "model_type": "llama", "num_attention_heads": 9, "num_hidden_layers": 30,
+        "num_key_value_heads": 3, "rms_norm_eps": 1e-5, "rope_scaling": null, "rope_theta": 100000,
+        "tie_word_embeddings": true, "torch_dtype": "bfloat16", "vocab_size": 49152
+    })
+}
+
+#[test]
+fn reads_smollm2() {
+    let config = parse(&smollm2()).expect("a good file");
+    let config = llama(&config);
+    let sizes = &config.sizes;
+    assert_eq!((sizes.head_dim, sizes.num_kv_heads), (64, 3));
+    assert_eq!((config.rope_theta, config.rope_scaling), (100_000.0, None));
+    assert_eq!(sizes.bos_token_id, Some(1));
+    assert_eq!(sizes.eos_token_ids, [2]);
+    assert!(sizes.ties_embeddings);
+}
+
+#[test]
+fn eos_may_be_a_list_or_missing() {
+    let ids = |value| {
+        let config = parse(&with(smollm2(), "eos_token_id", value)).expect("a good file");
+        config.sizes().eos_token_ids.clone()
+    };
+    assert_eq!(ids(json!([2, 0])), [2, 0]);
+    assert!(ids(Value::Null).is_empty());
+}
+
+#[test]
+fn reads_llama_3_scaling_in_both_spellings() {
+    let scaling = json!({
+        "rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192
+    });
+    let old = parse(&with(smollm2(), "rope_scaling", scaling.clone())).expect("a good file");
+    let mut new = with(
+        smollm2(),
+        "rope_parameters",
+        with(scaling, "rope_theta", json!(100_000.0)),
+    );
+    new.as_object_mut().expect("an object").remove("rope_theta");
+    assert_eq!(parse(&new).expect("a good file"), old);
+    let factor = llama(&old).rope_scaling.map(|scaling| scaling.factor);
+    assert_eq!(factor, Some(32.0));
+    assert_eq!(parse(&old.to_hf_json()).expect("our own file"), old);
+}
+
+#[test]
+fn what_is_no_plain_llama_is_refused_by_key() {
+    for (key, value, expected) in [
+        (
+            "attention_bias",
+            json!(true),
+            "key `attention_bias`: found true, expected false (nothing else is supported)",
+        ),
+        (
+            "hidden_act",
+            json!("gelu"),
+            "key `hidden_act`: found gelu, expected silu (nothing else is supported)",
+        ),
+        (
+            "rope_scaling",
+            json!({"type": "yarn"}),
+            "key `rope_scaling.rope_type`: found \"yarn\", expected `default` or `llama3`",
+        ),
+        (
+            "rope_scaling",
+            json!({"factor": 2.0}),
+            "key `rope_scaling.rope_type`: found null, expected `default` or `llama3`",
+        ),
+        (
+            "num_attention_heads",
+            json!(7),
+            "key `num_attention_heads`: found 7, expected a divisor of hidden_size 576",
+        ),
+        (
+            "head_dim",
+            json!(3),
+            "key `head_dim`: found 3, expected an even number",
+        ),
+    ] {
+        assert_eq!(refusal(&with(smollm2(), key, value)), expected);
+    }
+}
+
+/// Llama 3.1: theta 500000, heads of 128. The wavelength of pair `i` is `2 pi 500000^(2 i / 128)`.
+#[test]
+fn llama_3_divisors_are_one_between_and_factor() {
+    let scaling = Llama3Scaling {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 8192,
+    };
+    let divisors = scaling.divisors(500_000.0, 128);
+    assert_eq!(divisors.len(), 64);
+    // Pair 28 has wavelength 1956 (below 8192 / 4), pair 29 2402, pair 35 8217 (above 8192).
+    assert_eq!((divisors[0], divisors[28]), (1.0, 1.0));
+    let smooth = (8192.0 / 2401.7 - 1.0) / 3.0;
+    let between = 1.0 / ((1.0 - smooth) / 8.0 + smooth);
+    assert!(
+        (divisors[29] - between).abs() < 1e-3,
+        "{} {between}",
+        divisors[29]
+    );
+    assert_eq!((divisors[35], divisors[63]), (8.0, 8.0));
+}
+
+/// One layer, hidden size 4, one head of four and a vocabulary of two, without its tensors.
+fn keys() -> Builder {
+    Builder::new()
+        .string("general.architecture", "llama")
+        .u32("llama.block_count", 1)
+        .u32("llama.context_length", 16)
+        .u32("llama.embedding_length", 4)
+        .u32("llama.feed_forward_length", 2)
+        .u32("llama.attention.head_count", 1)
+        .f32("llama.attention.layer_norm_rms_epsilon", 1e-5)
+        .f32("llama.rope.freq_base", 10_000.0)
+        .u32("llama.vocab_size", 2)
+}
+
+fn open(builder: Builder) -> Result<(ModelConfig, GgufWeights), WeightError> {
+    let folder = TempDir::new().expect("a temporary folder");
+    GgufWeights::open(builder.write(folder.path()))
+}
+
+/// The error of a file that must not open.
+fn gguf_refusal(builder: Builder) -> String {
+    match open(builder) {
+        Ok(_) => panic!("the file was accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_small_file_yields_shape_and_weights() {
+    let q: Vec<f32> = (0..16).map(|n| n as f32).collect();
+    let file = keys()
+        .tensor("token_embd.weight", &[2, 4], &[0.5; 8])
+        .tensor("blk.0.attn_q.weight", &[4, 4], &q);
+    let folder = TempDir::new().expect("a temporary folder");
+    let (config, weights) = GgufWeights::open(file.write(folder.path())).expect("a good file");
+    let config = llama(&config);
+    assert!(config.sizes.ties_embeddings);
+    assert_eq!((config.sizes.head_dim, config.sizes.num_kv_heads), (4, 1));
+    assert_eq!(config.rms_norm_eps, 1e-5);
+    assert_eq!(
+        weights.names(),
+        [
+            "model.embed_tokens.weight",
+            "model.layers.0.self_attn.q_proj.weight"
+        ]
+    );
+    let read = weights
+        .read("model.layers.0.self_attn.q_proj.weight")
+        .expect("numbers");
+    assert_eq!(read[4..8], [8.0, 9.0, 10.0, 11.0]);
+    let error = weights
+        .read("lm_head.weight")
+        .expect_err("no such tensor")
+        .to_string();
+    assert!(
+        error.contains(
+            "tensor `lm_head.weight`: not found; the file has `model.embed_tokens.weight`"
+        )
+    );
+}
+
+#[test]
+fn a_query_that_has_no_whole_heads_is_refused() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = keys().tensor("blk.0.attn_q.weight", &[3, 4], &[0.0; 12]);
+    let (_, weights) = GgufWeights::open(file.write(folder.path())).expect("a good file");
+    let error = weights.read("model.layers.0.self_attn.q_proj.weight");
+    let text = error.expect_err("three rows").to_string();
+    assert!(text.ends_with(
+        "tensor `blk.0.attn_q.weight`: found 3 rows, expected 1 heads of an even width"
+    ));
+}
+
+#[test]
+fn llama_3_scaling_is_recognised_by_its_divisors() {
+    let scaling = Llama3Scaling {
+        factor: 32.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 8192,
+    };
+    let divisors = scaling.divisors(10_000.0, 4);
+    let stored: Vec<f32> = divisors.iter().map(|d| *d as f32).collect();
+    let (config, _) = open(keys().tensor(ROPE_DIVISORS, &[2], &stored)).expect("a good file");
+    // Two frequencies of small wavelength: nothing is scaled.
+    assert_eq!(
+        (stored.as_slice(), llama(&config).rope_scaling),
+        (&[1.0, 1.0][..], None)
+    );
+
+    let text = gguf_refusal(keys().tensor(ROPE_DIVISORS, &[2], &[1.0, 5.0]));
+    assert!(text.contains("found other divisors (largest 5)"), "{text}");
+}
+
+#[test]
+fn a_file_of_something_else_is_refused() {
+    let biased = gguf_refusal(keys().tensor("blk.0.attn_q.bias", &[4], &[0.0; 4]));
+    assert!(
+        biased.contains(
+            "tensor `blk.0.attn_q.bias`: found a tensor that is no part of a plain `llama`"
+        )
+    );
+    let experts = gguf_refusal(keys().u32("llama.expert_count", 8));
+    assert!(experts.contains("key `llama.expert_count`: found 8, expected no experts"));
+    let stretched = gguf_refusal(keys().string("llama.rope.scaling.type", "yarn"));
+    assert!(stretched.contains("key `llama.rope.scaling.type`: found yarn"));
+    let other = gguf_refusal(Builder::new().string("general.architecture", "gemma"));
+    assert!(
+        other.contains("architecture: found `gemma`, supported are llama"),
+        "{other}"
+    );
+}

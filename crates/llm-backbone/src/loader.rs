@@ -1,0 +1,251 @@
+//! Modules with the weights of a file, or with initial ones.
+
+use burn::module::Param;
+use burn::nn;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+use crate::linear::{Embedding, Head, Linear};
+use crate::matrix::{Matrix, cast_if_needed, frozen};
+use crate::model::Precision;
+use crate::norm::{LayerNorm, RmsNorm};
+use crate::random::{named_rng, normal};
+use crate::weights::{WeightError, WeightSource};
+
+/// Makes modules of named weights, all frozen, of one precision and on one device. Every method fails where a tensor is
+/// missing, unreadable or of another shape.
+#[derive(Clone)]
+pub(crate) struct Loader<'a> {
+    from: Origin<'a>,
+    precision: Precision,
+    device: Device,
+    /// In front of every name.
+    prefix: String,
+}
+
+/// Where weights come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Files(&'a dyn WeightSource),
+    /// Initial values of a model that is made from scratch: a pure function of seed and name.
+    Random(u64),
+}
+
+/// Initial values.
+#[derive(Clone, Copy)]
+enum Initial {
+    /// All the same.
+    Constant(f32),
+    /// From `N(0, std^2)`.
+    Normal { std: f32 },
+}
+
+/// Initial values of embeddings.
+const EMBEDDINGS: Initial = Initial::Normal { std: 0.05 };
+
+impl<'a> Loader<'a> {
+    /// Reads from `source`.
+    pub(crate) fn of_files(
+        source: &'a dyn WeightSource,
+        precision: Precision,
+        device: &Device,
+    ) -> Self {
+        Self::new(Origin::Files(source), precision, device)
+    }
+
+    /// Makes initial values, in f32.
+    pub(crate) fn random(seed: u64, device: &Device) -> Self {
+        let precision = Precision::Dense(DType::F32);
+        Self::new(Origin::Random(seed), precision, device)
+    }
+
+    fn new(from: Origin<'a>, precision: Precision, device: &Device) -> Self {
+        Self {
+            from,
+            precision,
+            device: device.clone(),
+            prefix: String::new(),
+        }
+    }
+
+    /// The modules of block `i`: their names begin with `blocks` and the number.
+    pub(crate) fn block(&self, blocks: &str, i: usize) -> Self {
+        let prefix = format!("{}{blocks}.{i}.", self.prefix);
+        Self {
+            prefix,
+            ..self.clone()
+        }
+    }
+
+    /// Where the weights go.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A table `[vocab, d]`.
+    pub(crate) fn embedding(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+    ) -> Result<Embedding, WeightError> {
+        let name = self.full(name);
+        Ok(Embedding {
+            weight: self.matrix(&name, shape, EMBEDDINGS)?,
+            lora: None,
+            name,
+        })
+    }
+
+    /// A layer of the weights `[d_out, d_in]`, without bias.
+    pub(crate) fn linear(&self, name: &str, shape: [usize; 2]) -> Result<Linear, WeightError> {
+        let name = self.full(name);
+        Ok(Linear {
+            weight: self.linear_weight(&name, shape)?,
+            bias: None,
+            lora: None,
+            name,
+        })
+    }
+
+    /// The same with a bias, `[d_out]`.
+    pub(crate) fn linear_with_bias(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+    ) -> Result<Linear, WeightError> {
+        let mut linear = self.linear(name, shape)?;
+        linear.bias = Some(self.bias(&linear.name, shape[1])?);
+        Ok(linear)
+    }
+
+    /// A head of the weights `[vocab, d]`, without bias.
+    pub(crate) fn head(&self, name: &str, shape: [usize; 2]) -> Result<Head, WeightError> {
+        let name = self.full(name);
+        Ok(Head {
+            weight: self.linear_weight(&name, shape)?,
+            bias: None,
+            name,
+        })
+    }
+
+    /// The same with a bias, `[vocab]`.
+    pub(crate) fn head_with_bias(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+    ) -> Result<Head, WeightError> {
+        let mut head = self.head(name, shape)?;
+        head.bias = Some(self.bias(&head.name, shape[1])?);
+        Ok(head)
+    }
+
+    /// A norm of `d` numbers.
+    pub(crate) fn rms_norm(
+        &self,
+        name: &str,
+        d: usize,
+        epsilon: f64,
+    ) -> Result<RmsNorm, WeightError> {
+        let name = self.full(name);
+        Ok(RmsNorm {
+            gamma: self.gamma(&name, d)?,
+            epsilon,
+            name,
+        })
+    }
+
+    /// A norm of `d` numbers with a bias.
+    pub(crate) fn layer_norm(
+        &self,
+        name: &str,
+        d: usize,
+        epsilon: f64,
+    ) -> Result<LayerNorm, WeightError> {
+        let name = self.full(name);
+        let norm = nn::LayerNormConfig::new(d).with_epsilon(epsilon);
+        let mut norm = norm.init(&self.device);
+        norm.gamma = self.gamma(&name, d)?;
+        norm.beta = Some(self.bias(&name, d)?);
+        Ok(LayerNorm { norm, name })
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn linear_weight(&self, name: &str, [d_in, d_out]: [usize; 2]) -> Result<Matrix, WeightError> {
+        let std = 1.0 / (d_in.max(1) as f32).sqrt();
+        self.matrix(name, [d_out, d_in], Initial::Normal { std })
+    }
+
+    fn gamma(&self, module: &str, d: usize) -> Result<Param<Tensor<1>>, WeightError> {
+        let name = format!("{module}.weight");
+        Ok(frozen(self.tensor(&name, [d], Initial::Constant(1.0))?))
+    }
+
+    fn bias(&self, module: &str, d: usize) -> Result<Param<Tensor<1>>, WeightError> {
+        let name = format!("{module}.bias");
+        Ok(frozen(self.tensor(&name, [d], Initial::Constant(0.0))?))
+    }
+
+    fn matrix(
+        &self,
+        module: &str,
+        shape: [usize; 2],
+        initial: Initial,
+    ) -> Result<Matrix, WeightError> {
+        let name = format!("{module}.weight");
+        if let (Origin::Files(source), Precision::Stored) = (self.from, self.precision) {
+            validate_shape(source, &name, &shape)?;
+            if let Some(stored) = source.stored(&name)? {
+                return Ok(Matrix::stored(stored));
+            }
+        }
+        Ok(Matrix::dense(self.tensor(&name, shape, initial)?))
+    }
+
+    fn tensor<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        initial: Initial,
+    ) -> Result<Tensor<D>, WeightError> {
+        let values = match self.from {
+            Origin::Files(source) => {
+                validate_shape(source, name, &shape)?;
+                source.read(name)?
+            }
+            Origin::Random(seed) => initial.values(name, shape.iter().product(), seed),
+        };
+        let tensor = Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32));
+        Ok(cast_if_needed(tensor, self.precision.dtype()))
+    }
+}
+
+impl Initial {
+    fn values(self, name: &str, count: usize, seed: u64) -> Vec<f32> {
+        match self {
+            Self::Constant(value) => vec![value; count],
+            Self::Normal { std } => {
+                let mut rng = named_rng(seed, name);
+                (0..count).map(|_| std * normal(&mut rng)).collect()
+            }
+        }
+    }
+}
+
+fn validate_shape(
+    source: &dyn WeightSource,
+    name: &str,
+    shape: &[usize],
+) -> Result<(), WeightError> {
+    let found = source.shape(name)?;
+    if found == shape {
+        return Ok(());
+    }
+    Err(WeightError::malformed(
+        source.path(),
+        format!("tensor `{name}`"),
+        format!("shape {found:?}"),
+        format!("{shape:?}"),
+    ))
+}

@@ -1,0 +1,106 @@
+//! What every loader yields.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The caller's own name of a user, kept as it is: any text, `0` included. The generic user is no id but its absence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(String);
+
+impl UserId {
+    /// Takes the id as it is.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for UserId {
+    fn from(id: &str) -> Self {
+        Self::new(id)
+    }
+}
+
+/// One turn of a chat.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user`, `assistant` or what the chat template knows.
+    pub role: String,
+    /// What is said.
+    pub content: String,
+}
+
+/// What the responses answer: plain text, or chat messages that a chat template turns into text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Prompt {
+    /// Text that goes to the tokenizer as it is.
+    Text(String),
+    /// Messages for the model's chat template.
+    Chat(Vec<Message>),
+}
+
+impl Prompt {
+    /// Length in Unicode characters; for a chat, of all contents together.
+    pub(crate) fn characters(&self) -> usize {
+        match self {
+            Prompt::Text(text) => text.chars().count(),
+            Prompt::Chat(messages) => messages.iter().map(|m| m.content.chars().count()).sum(),
+        }
+    }
+
+    /// The text, or roles and contents in their order.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        match self {
+            Prompt::Text(text) => vec![text],
+            Prompt::Chat(messages) => messages
+                .iter()
+                .flat_map(|message| [message.role.as_str(), message.content.as_str()])
+                .collect(),
+        }
+    }
+}
+
+/// One judgement: `user` preferred `chosen` to `rejected` as an answer to `prompt`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Who judged; `None` where it is not known.
+    pub user: Option<UserId>,
+    /// What the user says about herself, if anything.
+    pub user_text: Option<String>,
+    /// What was answered.
+    pub prompt: Prompt,
+    /// The preferred response.
+    pub chosen: String,
+    /// The other response.
+    pub rejected: String,
+    /// The post, instruction or dialogue: the unit that splits keep together.
+    pub source: String,
+    /// A label of the user's kind, for evaluation only: `majority`, `minority`, a profile.
+    pub group: Option<String>,
+}
+
+impl Comparison {
+    /// Lengths of chosen and rejected response in Unicode characters.
+    pub(crate) fn lengths(&self) -> (usize, usize) {
+        (self.chosen.chars().count(), self.rejected.chars().count())
+    }
+
+    /// Longer length over shorter length in characters, at least 1; an empty response counts as one character.
+    pub fn length_ratio(&self) -> f64 {
+        let (a, b) = self.lengths();
+        a.max(b).max(1) as f64 / a.min(b).max(1) as f64
+    }
+}

@@ -1,0 +1,60 @@
+//! The columns of CSV and Parquet files. Both formats hold the general layout; JSON holds any.
+
+use std::path::Path;
+
+use super::json::Json;
+use crate::comparison::Message;
+use crate::error::DataError;
+
+/// Columns that hold text or messages.
+const TEXT: [&str; 3] = ["prompt", "chosen", "rejected"];
+/// Columns without which there is no comparison.
+const REQUIRED: [&str; 2] = ["chosen", "rejected"];
+/// Columns that may be empty.
+const OPTIONAL: [&str; 4] = ["user", "user_text", "source", "group"];
+
+/// Whether the column holds text or messages.
+pub(super) fn is_text(name: &str) -> bool {
+    TEXT.contains(&name)
+}
+
+/// Whether the column may be empty.
+pub(super) fn is_optional(name: &str) -> bool {
+    OPTIONAL.contains(&name)
+}
+
+/// Refuses a file without the columns of a comparison, or with two of a name.
+///
+/// # Errors
+/// [`DataError::Record`] in the file's first line.
+pub(super) fn validate(path: &Path, names: &[&str]) -> Result<(), DataError> {
+    let wrong = |name: &str, expected: &str| {
+        let found = format!("the columns {}", names.join(", "));
+        Err(DataError::record(path, 1, name, found, expected))
+    };
+    if let Some(missing) = REQUIRED.iter().find(|name| !names.contains(name)) {
+        return wrong(missing, "a column of this name");
+    }
+    let mut twice = names.iter().enumerate();
+    match twice.find(|(n, name)| names[..*n].contains(name)) {
+        Some((_, name)) => wrong(name, "one column of this name"),
+        None => Ok(()),
+    }
+}
+
+/// A text cell of CSV or Parquet; a JSON list of messages in it becomes that list.
+pub(super) fn text_cell(cell: &str) -> Json<'static> {
+    if cell.trim_start().starts_with('[')
+        && let Ok(messages) = serde_json::from_str::<Vec<Message>>(cell)
+        && !messages.is_empty()
+    {
+        return Json::List(messages.into_iter().map(object).collect());
+    }
+    Json::text(cell.to_owned())
+}
+
+fn object(Message { role, content }: Message) -> Json<'static> {
+    let fields = [("role", role), ("content", content)];
+    let fields = fields.map(|(name, text)| (name.into(), Json::text(text)));
+    Json::Object(fields.into_iter().collect())
+}

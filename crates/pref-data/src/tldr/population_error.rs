@@ -1,0 +1,64 @@
+//! Why a population cannot be drawn.
+
+use crate::comparison::UserId;
+
+/// Why a simulated population cannot be drawn.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PopulationError {
+    /// Every seen worker fell into one group, so that nothing can be compared.
+    #[error(
+        "the draw (seed {seed:?}) gives the {seen} seen workers no {missing}: expected both groups, \
+         choose another seed or share"
+    )]
+    MissingGroup {
+        /// `majority` or `minority`.
+        missing: &'static str,
+        /// How many workers are seen.
+        seen: usize,
+        /// The seed, unless the ranks were given.
+        seed: Option<u32>,
+    },
+    /// The share of the minority is no probability.
+    #[error("minority share: found {found}, expected a number between 0 and 1")]
+    Share {
+        /// The number given.
+        found: f64,
+    },
+    /// A range that holds no share.
+    #[error(
+        "minority share of comparisons: found the range {low} to {high}, expected 0 <= low <= high <= 1"
+    )]
+    Range {
+        /// Lower end.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
+    /// A rank that no worker has.
+    #[error("minority rank: found {found}, expected 1 to {workers}")]
+    Rank {
+        /// The rank given.
+        found: usize,
+        /// The number of ranked workers.
+        workers: usize,
+    },
+    /// No seed that was tried gives the wanted share.
+    #[error(
+        "no draw in {tries} seeds from {start} gives the minority a share of the seen comparisons \
+         between {low} and {high}"
+    )]
+    NoDraw {
+        /// First seed tried.
+        start: u32,
+        /// How many were tried.
+        tries: u32,
+        /// Lower end of the wanted share.
+        low: f64,
+        /// Upper end of the wanted share.
+        high: f64,
+    },
+    /// A worker of the data whom the population does not hold.
+    #[error("worker `{0}` is not part of the population")]
+    UnknownWorker(UserId),
+}

@@ -1,0 +1,82 @@
+//! The percentile bootstrap: how far a figure moves when other users had been asked.
+
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Interval, mean};
+
+/// A bootstrap of several figures over the same samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// Samples drawn.
+    pub draws: usize,
+    /// The seed they follow from.
+    pub seed: u64,
+}
+
+impl Default for Bootstrap {
+    /// 2,000 draws, seed 123.
+    fn default() -> Self {
+        Self {
+            draws: 2_000,
+            seed: 123,
+        }
+    }
+}
+
+impl Bootstrap {
+    /// The 95 % interval of each figure over samples of as many units, drawn with replacement. `None` with fewer than two
+    /// units or without draws.
+    pub fn intervals<T: Copy, const N: usize>(
+        &self,
+        units: &[T],
+        figures: impl Fn(&[T]) -> [f64; N],
+    ) -> Option<[Interval; N]> {
+        if units.len() < 2 {
+            return None;
+        }
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut drawn = [(); N].map(|()| Vec::with_capacity(self.draws));
+        for _ in 0..self.draws {
+            let sample: Vec<T> = (0..units.len())
+                .map(|_| units[below(&mut random, units.len())])
+                .collect();
+            for (values, value) in drawn.iter_mut().zip(figures(&sample)) {
+                values.push(value);
+            }
+        }
+        let mut intervals = [Interval {
+            low: 0.0,
+            high: 0.0,
+        }; N];
+        for (interval, values) in intervals.iter_mut().zip(drawn) {
+            *interval = Interval::of_draws(values)?;
+        }
+        Some(intervals)
+    }
+}
+
+/// A draw from `0..end`: the upper half of a product, which is below `end`. Other than [`Rng::random_range`] it takes 64
+/// bits for every draw.
+fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
+    ((u128::from(random.next_u64()) * end as u128) >> 64) as usize
+}
+
+/// The 95 % interval of the mean of one value per user, over `resamples` draws of as many users, with replacement.
+///
+/// The draws depend on `seed` and the number of users only. `None` of nothing, or without draws.
+pub fn bootstrap_mean(values: &[f64], resamples: usize, seed: u64) -> Option<Interval> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let means = (0..resamples).map(|_| {
+        let sample: Vec<f64> = draw(values, &mut random).into_iter().copied().collect();
+        mean(&sample)
+    });
+    Interval::of_draws(means.flatten().collect())
+}
+
+/// As many of `items`, with replacement.
+pub(crate) fn draw<'a, T>(items: &'a [T], random: &mut ChaCha8Rng) -> Vec<&'a T> {
+    (0..items.len())
+        .map(|_| &items[random.random_range(0..items.len())])
+        .collect()
+}

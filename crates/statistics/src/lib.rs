@@ -1,0 +1,16 @@
+//! The few statistics that data, evaluations and reports need: pure functions, tested against hand calculations. What
+//! cannot be said of the values given (the mean of nothing) is `None`, never 0.
+//!
+//! Every random draw comes from ChaCha8 (crate `rand_chacha`, the same on all platforms), seeded by `seed_from_u64`.
+
+mod bootstrap;
+mod interval;
+mod mean;
+mod paired;
+mod quantiles;
+
+pub use bootstrap::{Bootstrap, bootstrap_mean};
+pub use interval::{Interval, wilson};
+pub use mean::{mean, population_standard_error, standard_error};
+pub use paired::{PairedDifference, paired_bootstrap};
+pub use quantiles::Quantiles;
