@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn huge_log_ratios_give_finite_losses_and_gradients() {
         let device = Device::flex().autodiff();
-        let delta = [-1e4, -90.0, -1e-4, 0.0, 1e-4, 90.0, 1e4];
+        let delta: [f32; 7] = [-1e4, -90.0, -1e-4, 0.0, 1e-4, 90.0, 1e4];
         for eps in [0.0, 0.1] {
             let leaf = Tensor::<1>::from_floats(delta, &device).require_grad();
             let loss = Dpo {

@@ -149,6 +149,8 @@ pub struct SftConfig {
     pub learning_rate: f64,
     /// Steps of warm-up. Default 20.
     pub warmup_steps: usize,
+    /// The largest global norm of the gradient; 0: no clipping. Default 1.
+    pub max_grad_norm: f64,
     /// Learn the prompts' text as well as the responses: for models made from scratch. Default false.
     pub prompts_too: bool,
 }
@@ -160,6 +162,7 @@ impl Default for SftConfig {
             batch: 8,
             learning_rate: 1e-3,
             warmup_steps: 20,
+            max_grad_norm: 1.0,
             prompts_too: false,
         }
     }
@@ -175,6 +178,7 @@ impl SftConfig {
             batch: self.batch,
             learning_rate: self.learning_rate,
             warmup_steps: self.warmup_steps,
+            max_grad_norm: self.max_grad_norm,
             ..base.clone()
         }
     }
