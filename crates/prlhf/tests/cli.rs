@@ -4,6 +4,9 @@
 mod eval;
 #[path = "cli/fixture.rs"]
 mod fixture;
+#[cfg(unix)]
+#[path = "cli/stop.rs"]
+mod stop;
 
 use std::fs;
 

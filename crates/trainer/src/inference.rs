@@ -17,6 +17,8 @@ mod job;
 mod trained;
 mod writing;
 
+use std::cmp::Reverse;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use llm_backbone::generate::{Prefilled, Request, Room};
@@ -151,7 +153,10 @@ impl Engine {
     /// # Errors
     /// As [`tokenise`](Self::tokenise), settings out of range, or an unknown user.
     pub fn read(&self, job: &Job) -> Result<Prefilled, TrainError> {
-        let prompt = self.tokenise(job)?;
+        self.read_prompt(job, &self.tokenise(job)?)
+    }
+
+    fn read_prompt(&self, job: &Job, prompt: &TokenizedPrompt) -> Result<Prefilled, TrainError> {
         let sampling = self.processor(&job.sampling)?;
         let request = Request {
             soft: self.soft_prompt(&job.user)?,
@@ -180,19 +185,18 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<Vec<Response>, TrainError> {
         const WHAT: &str = "sampling";
-        let mut lengths = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            lengths.push(self.tokenise(job)?.ids.len() + self.policy.user_tokens());
-        }
-        let most = |(job, length): (&Job, &usize)| length + job.sampling.max_new_tokens;
+        let prompts = jobs.iter().map(|job| self.tokenise(job));
+        let prompts: Vec<TokenizedPrompt> = prompts.collect::<Result<_, _>>()?;
+        let most = |(job, prompt)| self.most(job, prompt);
         let mut writing = self.writing(Room {
             sequences: sequences.clamp(1, jobs.len().max(1)),
-            tokens: jobs.iter().zip(&lengths).map(most).max().unwrap_or(0),
+            tokens: jobs.iter().zip(&prompts).map(most).max().unwrap_or(0),
         });
         let mut waiting: Vec<usize> = (0..jobs.len()).collect();
-        waiting.sort_by_key(|&i| std::cmp::Reverse(lengths[i])); // The shortest go first, from the back.
+        waiting.sort_by_key(|&i| Reverse(prompts[i].ids.len())); // The shortest go first, from the back.
         let threads = replicas::on(&self.policy.model.device());
-        let mut places = Vec::with_capacity(jobs.len());
+        let read = |&i: &usize| (i, self.read_prompt(&jobs[i], &prompts[i]));
+        let mut admitted = Vec::with_capacity(jobs.len());
         let mut responses = vec![None; jobs.len()];
         let mut done = 0;
         progress.report(WHAT, done, jobs.len());
@@ -201,18 +205,14 @@ impl Engine {
             let free = writing.free().min(waiting.len());
             if free >= threads.min(waiting.len()) || writing.is_empty() {
                 let next = waiting.split_off(waiting.len() - free);
-                for (i, read) in next
-                    .iter()
-                    .zip(replicas::map(&next, threads, |&i| self.read(&jobs[i])))
-                {
-                    places.push((writing.admit(read?)?, *i));
+                for (i, read) in replicas::map(&next, threads, read) {
+                    writing.admit(read?)?;
+                    admitted.push(i);
                 }
             }
             writing.step();
             for Finished { id, response } in writing.take_finished() {
-                if let Some((_, i)) = places.get(id.number()) {
-                    responses[*i] = Some(response?);
-                }
+                responses[admitted[id.number()]] = Some(response?);
                 done += 1;
             }
             progress.report(WHAT, done, jobs.len());
@@ -225,12 +225,12 @@ impl Engine {
     /// # Errors
     /// As [`respond`](Self::respond).
     pub fn stream(&self, job: &Job, mut on_text: impl FnMut(&str)) -> Result<Response, TrainError> {
-        let length = self.tokenise(job)?.ids.len() + self.policy.user_tokens();
+        let prompt = self.tokenise(job)?;
         let mut writing = self.writing(Room {
             sequences: 1,
-            tokens: length + job.sampling.max_new_tokens,
+            tokens: self.most(job, &prompt),
         });
-        writing.admit(self.read(job)?)?;
+        writing.admit(self.read_prompt(job, &prompt)?)?;
         loop {
             for piece in writing.step() {
                 on_text(&piece.text);
@@ -239,6 +239,12 @@ impl Engine {
                 return finished.response;
             }
         }
+    }
+
+    /// The most tokens that a job may become.
+    fn most(&self, job: &Job, prompt: &TokenizedPrompt) -> usize {
+        let length = self.policy.user_tokens() + prompt.ids.len();
+        length + job.sampling.max_new_tokens
     }
 
     /// A user's soft prompt, `[T_u, d]`; none for a policy without users.

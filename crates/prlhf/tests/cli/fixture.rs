@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -76,7 +76,15 @@ pub fn prlhf(args: &[&str]) -> Called {
 }
 
 pub fn prlhf_with(args: &[&str], input: &str) -> Called {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_prlhf"))
+    let mut child = started(args);
+    // A program that ends early closes the pipe; that is its right.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    ended(child)
+}
+
+/// A call under way.
+pub fn started(args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_prlhf"))
         .args(args)
         .env_remove("RUST_LOG")
         // A hub id must fail at once, with or without a network.
@@ -85,9 +93,11 @@ pub fn prlhf_with(args: &[&str], input: &str) -> Called {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    // A program that ends early closes the pipe; that is its right.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        .unwrap()
+}
+
+/// Waits for its end.
+pub fn ended(child: Child) -> Called {
     let output = child.wait_with_output().unwrap();
     Called {
         code: output.status.code().unwrap(),
