@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
-use llm_backbone::lora::stable_id;
+use llm_backbone::stable_id;
 use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use llm_backbone::{LoraConfig, Model};
 use user_model::{MANIFEST_FILE, Moments, UserTable, Vocabulary};
