@@ -27,16 +27,18 @@ pub mod reference;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+pub mod sides;
 pub mod source;
 pub mod task;
 pub mod tokenise;
+pub mod training;
 
 mod blockwise;
-mod hash;
 mod host;
 mod replicas;
 
 pub use error::TrainError;
+pub use training::train;
 
 // What experiments need of the four crates below, so that they depend on this one alone.
 pub use {burn, llm_backbone, pdpo_loss, pref_data, user_model};

@@ -54,7 +54,7 @@ pub fn of_step(model: &Model, how: Checkpointing, rows: usize, longest: usize) -
 ///
 /// # Errors
 /// [`TrainError::Memory`] where the system says that less is free; not on a GPU, whose memory it does not know.
-pub fn check_step(
+pub fn validate_step(
     model: &Model,
     how: Checkpointing,
     rows: usize,
@@ -95,13 +95,13 @@ mod tests {
             return;
         }
         let how = Checkpointing::None;
-        let error = check_step(&model(1), how, 1 << 20, 1 << 16).expect_err("a refusal");
+        let error = validate_step(&model(1), how, 1 << 20, 1 << 16).expect_err("a refusal");
         let message = error.to_string();
         assert!(
             message.contains("1048576 rows of up to 65536 tokens"),
             "{message}"
         );
         assert!(message.contains("lower training.micro_rows"), "{message}");
-        assert!(check_step(&model(1), how, 8, 100).is_ok());
+        assert!(validate_step(&model(1), how, 8, 100).is_ok());
     }
 }

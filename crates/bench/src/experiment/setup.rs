@@ -68,7 +68,7 @@ impl Sides {
     ) -> Result<Self, TrainError> {
         let side = |side| {
             let side = Dataset::new(&data.with_user_text(side, text), formatter)?;
-            side.check_context(formatter.user_tokens(), model.config().max_positions())?;
+            side.validate_context(formatter.user_tokens(), model.config().max_positions())?;
             Ok::<_, TrainError>(side)
         };
         let validation = match data.validation.is_empty() {
