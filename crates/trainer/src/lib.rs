@@ -12,7 +12,6 @@ pub mod error;
 pub mod eval;
 pub mod example;
 pub mod files;
-pub mod gradients;
 pub mod inference;
 pub mod learner;
 pub mod memory;
@@ -26,7 +25,6 @@ pub mod progress;
 pub mod reference;
 pub mod schedule;
 pub mod session;
-pub mod settings;
 pub mod sides;
 pub mod source;
 pub mod task;
@@ -34,8 +32,10 @@ pub mod tokenise;
 pub mod training;
 
 mod blockwise;
+mod gradients;
 mod host;
 mod replicas;
+mod settings;
 
 pub use error::TrainError;
 pub use training::train;

@@ -100,7 +100,7 @@ impl<T: Task> Session<T> {
     /// Starts in `config.dir`, or goes on from its checkpoint where `resume` is set and there is one.
     ///
     /// # Errors
-    /// Numbers out of range, no examples, a step that does not fit into memory, or a checkpoint of other [`Settings`].
+    /// Numbers out of range, no examples, a step that does not fit into memory, or a checkpoint of other settings.
     pub fn new(
         config: SessionConfig,
         task: T,
@@ -160,7 +160,7 @@ impl<T: Task> Session<T> {
     }
 
     /// Optimiser steps of one pass over the data.
-    pub fn steps_per_epoch(&self) -> usize {
+    pub(crate) fn steps_per_epoch(&self) -> usize {
         self.train.len().div_ceil(self.config.training.batch)
     }
 

@@ -93,7 +93,7 @@ impl TrainingSection {
     }
 
     /// The rate of the users' own rows.
-    pub fn user_rows_rate(&self) -> f64 {
+    pub(crate) fn user_rows_rate(&self) -> f64 {
         if self.user_rows_learning_rate > 0.0 {
             self.user_rows_learning_rate
         } else {
