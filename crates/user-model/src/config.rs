@@ -4,31 +4,10 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::init::{Init, RowInit, Vocabulary, initial_shared};
-use crate::{ConfigError, UserModel, UserRef};
+use crate::{ConfigError, UserModel, UserModelKind, UserRef};
 
 /// Numbers in one soft prompt at most (1 GiB as f32): a bound for files of unknown origin.
 const MAX_SOFT_PROMPT: usize = 1 << 28;
-/// Clusters at most, for the same reason.
-const MAX_CLUSTERS: usize = 1 << 20;
-
-/// How users share parameters (reference: arXiv 2402.05133, section 4.2, examples 1 to 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum UserModelKind {
-    /// One soft prompt for everybody; with `user_tokens` 0, plain DPO.
-    Uniform,
-    /// `f(i) = e_0 + o_i`.
-    Individual {
-        /// `true` is the paper's model; `false` its ablation without `e_0`: `f(i) = o_i`, and the
-        /// generic user has a row of its own.
-        generic: bool,
-    },
-    /// `f(i) = softmax(w_i) V`; the generic user has a weight row of its own.
-    Cluster {
-        /// The number `K` of shared tensors.
-        clusters: usize,
-    },
-}
 
 /// The form of a user model: everything needed to draw it anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,11 +83,7 @@ impl UserModelConfig {
     /// Where a user's row starts. Defaults: zero offsets (individual), rows of the token embedding
     /// (individual without `e_0`), standard normal weights before the softmax (cluster).
     pub fn row_init(&self) -> RowInit {
-        self.row_init.unwrap_or(match self.kind {
-            UserModelKind::Uniform | UserModelKind::Individual { generic: true } => RowInit::Zero,
-            UserModelKind::Individual { generic: false } => RowInit::Vocabulary,
-            UserModelKind::Cluster { .. } => RowInit::Normal { std: 1.0 },
-        })
+        self.row_init.unwrap_or(self.kind.row_init())
     }
 
     /// Checks every setting.
@@ -130,19 +105,8 @@ impl UserModelConfig {
                 ));
             }
         }
-        if let UserModelKind::Cluster { clusters } = self.kind {
-            let numbers = clusters.checked_mul(self.soft_prompt_len().max(1));
-            if clusters == 0 || clusters > MAX_CLUSTERS || numbers.is_none() {
-                return Err(value("clusters", clusters, "1 to 2^20"));
-            }
-            if self.row_init() == RowInit::Vocabulary {
-                return Err(value(
-                    "row_init",
-                    "vocabulary",
-                    "zero, uniform or normal for cluster weights",
-                ));
-            }
-        }
+        self.kind
+            .validate(self.soft_prompt_len(), self.row_init())?;
         self.shared_init.validate()?;
         self.row_init().validate()
     }
@@ -183,21 +147,17 @@ impl UserModelConfig {
 
     /// Numbers in one user's row: `T_u * d_model` offsets or `K` weights; 0 where users own none.
     pub fn row_len(&self) -> usize {
-        match self.kind {
-            _ if self.user_tokens == 0 => 0,
-            UserModelKind::Uniform => 0,
-            UserModelKind::Individual { .. } => self.soft_prompt_len(),
-            UserModelKind::Cluster { clusters } => clusters,
+        match self.user_tokens {
+            0 => 0,
+            _ => self.kind.row_len(self.soft_prompt_len()),
         }
     }
 
     /// How many `[T_u, d_model]` tensors all users share: 1 (`e_0`), `K` (`V`) or none.
     pub(crate) fn shared_tensors(&self) -> usize {
-        match self.kind {
-            _ if self.user_tokens == 0 => 0,
-            UserModelKind::Uniform | UserModelKind::Individual { generic: true } => 1,
-            UserModelKind::Individual { generic: false } => 0,
-            UserModelKind::Cluster { clusters } => clusters,
+        match self.user_tokens {
+            0 => 0,
+            _ => self.kind.shared_tensors(),
         }
     }
 
@@ -208,8 +168,7 @@ impl UserModelConfig {
 
     /// Whether this user has a trainable row.
     pub(crate) fn owns_row(&self, user: &UserRef) -> bool {
-        let generic_is_constant = self.kind == UserModelKind::Individual { generic: true };
-        self.row_len() > 0 && !(generic_is_constant && *user == UserRef::Generic)
+        self.row_len() > 0 && (*user != UserRef::Generic || self.kind.generic_owns_row())
     }
 }
 

@@ -1,10 +1,9 @@
 //! The shared, trainable part of a user model.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use crate::{RowBatch, UserModelConfig, UserModelKind};
+use crate::{RowBatch, UserModelConfig};
 
 /// The tensors that all users share, and the function from a user's row to a soft prompt.
 ///
@@ -58,17 +57,7 @@ impl UserModel {
     pub fn soft_prompt(&self, rows: &RowBatch) -> Tensor<3> {
         let (tokens, width) = (self.config.user_tokens, self.config.d_model);
         let shape = [rows.len(), tokens, width];
-        let shared = self.shared();
-        match (self.config.kind, shared, rows.gather()) {
-            (UserModelKind::Cluster { clusters }, Some(v), Some(weights)) => {
-                let weights = softmax(weights, 1);
-                let v = v.reshape([clusters, tokens * width]);
-                weights.matmul(v).reshape(shape)
-            }
-            (_, Some(e_0), Some(offsets)) => e_0 + offsets.reshape(shape),
-            (_, None, Some(offsets)) => offsets.reshape(shape),
-            (_, Some(e_0), None) => e_0.expand(shape),
-            (_, None, None) => Tensor::zeros(shape, (&rows.index.device(), DType::F32)),
-        }
+        let (kind, device) = (self.config.kind, rows.index.device());
+        kind.soft_prompt(self.shared(), rows.gather(), shape, &device)
     }
 }

@@ -1,0 +1,111 @@
+//! The kinds of user models, and all that tells one from another: what users share, what each has, and the way from a user's
+//! row to a soft prompt.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::ConfigError;
+use crate::config::value;
+use crate::init::RowInit;
+
+/// Clusters at most: a bound for files of unknown origin.
+const MAX_CLUSTERS: usize = 1 << 20;
+
+/// How users share parameters (reference: arXiv 2402.05133, section 4.2, examples 1 to 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum UserModelKind {
+    /// One soft prompt for everybody; with `user_tokens` 0, plain DPO.
+    Uniform,
+    /// `f(i) = e_0 + o_i`.
+    Individual {
+        /// `true` is the paper's model; `false` its ablation without `e_0`: `f(i) = o_i`, and the
+        /// generic user has a row of its own.
+        generic: bool,
+    },
+    /// `f(i) = softmax(w_i) V`; the generic user has a weight row of its own.
+    Cluster {
+        /// The number `K` of shared tensors.
+        clusters: usize,
+    },
+}
+
+impl UserModelKind {
+    /// How many tensors of the form of a soft prompt, `[T_u, d_model]`, all users share: 1 (`e_0`), `K` (`V`) or none.
+    pub(crate) fn shared_tensors(self) -> usize {
+        match self {
+            Self::Uniform | Self::Individual { generic: true } => 1,
+            Self::Individual { generic: false } => 0,
+            Self::Cluster { clusters } => clusters,
+        }
+    }
+
+    /// Numbers in one user's row, for soft prompts of so many numbers: offsets, `K` weights, or none.
+    pub(crate) fn row_len(self, soft_prompt_len: usize) -> usize {
+        match self {
+            Self::Uniform => 0,
+            Self::Individual { .. } => soft_prompt_len,
+            Self::Cluster { clusters } => clusters,
+        }
+    }
+
+    /// Whether the generic user has a trainable row too, where users have one.
+    pub(crate) fn generic_owns_row(self) -> bool {
+        self != Self::Individual { generic: true }
+    }
+
+    /// Where a user's row starts, if nobody says: zero offsets, rows of the token embedding where there is no `e_0`, standard
+    /// normal weights before the softmax.
+    pub(crate) fn row_init(self) -> RowInit {
+        match self {
+            Self::Uniform | Self::Individual { generic: true } => RowInit::Zero,
+            Self::Individual { generic: false } => RowInit::Vocabulary,
+            Self::Cluster { .. } => RowInit::Normal { std: 1.0 },
+        }
+    }
+
+    /// Refuses settings out of range, for soft prompts of so many numbers and rows that start like that.
+    pub(crate) fn validate(
+        self,
+        soft_prompt_len: usize,
+        row_init: RowInit,
+    ) -> Result<(), ConfigError> {
+        let Self::Cluster { clusters } = self else {
+            return Ok(());
+        };
+        let numbers = clusters.checked_mul(soft_prompt_len.max(1));
+        if clusters == 0 || clusters > MAX_CLUSTERS || numbers.is_none() {
+            return Err(value("clusters", clusters, "1 to 2^20"));
+        }
+        match row_init {
+            RowInit::Vocabulary => Err(value(
+                "row_init",
+                "vocabulary",
+                "zero, uniform or normal for cluster weights",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The soft prompts of some users, `shape`: `[users, T_u, d_model]`, of the shared tensors, `[shared, T_u, d_model]`, and
+    /// their rows, `[users, row_len]`; where there is neither, zeros on `device`.
+    pub(crate) fn soft_prompt(
+        self,
+        shared: Option<Tensor<3>>,
+        rows: Option<Tensor<2>>,
+        shape: [usize; 3],
+        device: &Device,
+    ) -> Tensor<3> {
+        match (self, shared, rows) {
+            (Self::Cluster { clusters }, Some(v), Some(weights)) => {
+                let v = v.reshape([clusters, shape[1] * shape[2]]);
+                softmax(weights, 1).matmul(v).reshape(shape)
+            }
+            (_, Some(e_0), Some(offsets)) => e_0 + offsets.reshape(shape),
+            (_, None, Some(offsets)) => offsets.reshape(shape),
+            (_, Some(e_0), None) => e_0.expand(shape),
+            (_, None, None) => Tensor::zeros(shape, (device, DType::F32)),
+        }
+    }
+}
