@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::print_stderr)] // each test file uses its own part; skips are told
 
 pub mod run;
+pub mod torch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
