@@ -46,13 +46,7 @@ fn crates_know_each_other_as_the_architecture_says() {
         ("judge", &["statistics"]),
         (
             "trainer",
-            &[
-                "pref-data",
-                "user-model",
-                "pdpo-loss",
-                "llm-backbone",
-                "statistics",
-            ],
+            &["pref-data", "user-model", "pdpo-loss", "llm-backbone"],
         ),
         ("terminal", &["trainer"]),
         ("prlhf", &["trainer", "terminal", "statistics"]),
@@ -96,7 +90,12 @@ fn features(selection: &[&str], kinds: &str) -> BTreeMap<String, BTreeSet<String
 fn one_build_of_burn_serves_programs_and_tests() {
     let tests = features(&["--workspace"], "normal,build,dev");
     assert!(tests.keys().any(|package| package.starts_with("burn-core")));
-    for selection in [&["--workspace"][..], &[], &["-p", "prlhf"]] {
+    for selection in [
+        &["--workspace"][..],
+        &[],
+        &["-p", "prlhf"],
+        &["-p", "bench"],
+    ] {
         let ours = features(selection, "normal,build");
         let differing: Vec<_> = ours
             .into_iter()

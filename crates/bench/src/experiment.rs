@@ -123,6 +123,7 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
     let mut results: Vec<SplitResult> = Vec::new();
     let mut report = Report::default();
     let config = &run.config;
+    let clock = stage::clock(&run.out, run.resume)?;
     let judge = duels::judge_config(config.judge.as_ref(), &run.out);
     if let Some(judge) = &judge {
         judge
@@ -139,6 +140,7 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
             dir: &dir,
             seed: run.seed,
             resume: run.resume,
+            clock,
         };
         let devices = &run.devices.0;
         let prepared = setup::SplitSetup::new(config, data.clone(), stage, devices, monitor)?;

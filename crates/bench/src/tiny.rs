@@ -56,7 +56,7 @@ pub fn make(
             .map_err(WeightError::from)?;
         let formatter = Formatter::new(tokenizer, prompt.clone(), user_tokens)?;
         let dataset = Dataset::new(train, &formatter)?;
-        dataset.check_context(user_tokens, shape.max_positions())?;
+        dataset.validate_context(user_tokens, shape.max_positions())?;
         let model = Model::random(&shape, seed, device)?.trainable();
         let key = settings.to_string();
         let model = fine_tune(model, &dataset, &config.sft, stage, &key, monitor)?;

@@ -82,7 +82,7 @@ pub(crate) trait DecoderConfig {
 
     /// Numbers that the graph keeps of each token and block for the backward pass, where attention sees `keys` tokens: what
     /// norms, products with adapters, softmax and activations look at again.
-    fn kept_per_token(&self, keys: usize) -> usize;
+    fn activations_per_token(&self, keys: usize) -> usize;
 }
 
 /// A decoder-only model: blocks between an embedding and a head.

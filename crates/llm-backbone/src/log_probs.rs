@@ -52,12 +52,12 @@ impl Model {
                 slopes.push(cast_if_needed(picked - expected, DType::F32));
             }
         }
-        let value = beside(Tensor::cat(values, 0), &hidden);
+        let value = with_strategy_of(Tensor::cat(values, 0), &hidden);
         if !tracked {
             return value;
         }
-        let slope = beside(Tensor::cat(slopes, 0), &hidden);
-        let states = beside(cast_if_needed(states, DType::F32), &hidden);
+        let slope = with_strategy_of(Tensor::cat(slopes, 0), &hidden);
+        let states = with_strategy_of(cast_if_needed(states, DType::F32), &hidden);
         let change = cast_if_needed(hidden, DType::F32) - states;
         value + (change * slope).sum_dim(1).reshape([n])
     }
@@ -69,7 +69,10 @@ impl Model {
 }
 
 /// A constant that may meet `other` in a graph: burn asks for the same checkpointing strategy on both sides.
-fn beside<const D: usize, const E: usize>(value: Tensor<D>, other: &Tensor<E>) -> Tensor<D> {
+fn with_strategy_of<const D: usize, const E: usize>(
+    value: Tensor<D>,
+    other: &Tensor<E>,
+) -> Tensor<D> {
     match other.gradient_checkpointing_strategy() {
         Some(strategy) => value
             .autodiff()

@@ -262,8 +262,8 @@ impl Model {
     }
 
     /// Numbers that the graph of a training step keeps of each token and block, where attention sees `keys` tokens.
-    pub fn kept_per_token(&self, keys: usize) -> usize {
-        self.config.0.config().kept_per_token(keys)
+    pub fn activations_per_token(&self, keys: usize) -> usize {
+        self.config.0.config().activations_per_token(keys)
     }
 }
 

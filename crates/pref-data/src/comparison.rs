@@ -52,6 +52,12 @@ pub enum Prompt {
     Chat(Vec<Message>),
 }
 
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
 impl Prompt {
     /// Length in Unicode characters; for a chat, of all contents together.
     pub(crate) fn characters(&self) -> usize {

@@ -11,9 +11,10 @@ use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
 use trainer::pref_data::Audit;
+use trainer::training::Training;
 
 use crate::estimate::{self, Estimate};
-use crate::prepare::Prepared;
+use crate::prepare::{cuts, prepare};
 
 /// Users with a line of their own.
 const SHOWN: usize = 20;
@@ -42,24 +43,27 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
-    let prepared = Prepared::new(&config, &device, None)?;
+    let (training, audit) = prepare(&config, &device, None)?;
     out.line("Data")?;
-    for line in prepared.audit.to_string().lines() {
+    for line in audit.to_string().lines() {
         out.line(format_args!("  {line}"))?;
     }
-    users(&prepared.audit, out)?;
+    users(&audit, out)?;
     out.line("\nTokens")?;
-    lengths(&prepared, out)?;
-    out.line(format_args!("  {}", prepared.cuts()))?;
+    lengths(&training, out)?;
+    out.line(format_args!(
+        "  {}",
+        cuts(training.datasets(), training.formatter.config())
+    ))?;
     out.line("\nModel")?;
-    model(&config, &prepared, out)?;
+    model(&config, &training, out)?;
     if !args.no_estimate {
-        let estimate = estimate::measure(&config, &prepared, is_cpu(&device))?;
+        let estimate = estimate::measure(&config, &training, is_cpu(&device))?;
         out.line("\nEstimate, from one comparison of median and one of largest length")?;
         expect(&config, &estimate, out)?;
     }
     out.line("")?;
-    for warning in warnings(&config, &prepared) {
+    for warning in warnings(&config, &training, &audit) {
         out.line(format_args!("warning: {warning}"))?;
     }
     out.line("trainable: yes")
@@ -86,7 +90,7 @@ fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
 /// The length of a part, in tokens.
 type Length = fn(&Item) -> usize;
 
-fn lengths(prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
+fn lengths(training: &Training, out: &mut Output<'_>) -> Result<(), TrainError> {
     let kinds: [(&str, Length); 4] = [
         ("prompt", |i| i.pair.prompt.ids.len()),
         ("chosen", |i| i.pair.chosen.len()),
@@ -96,7 +100,7 @@ fn lengths(prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> 
     let rows: Vec<Vec<String>> = kinds
         .iter()
         .filter_map(|(name, length)| {
-            let items = prepared.datasets().flat_map(|d| &d.items);
+            let items = training.datasets().flat_map(|d| &d.items);
             let q = Quantiles::of(items.map(|i| length(i) as f64).collect())?;
             let numbers = [q.min, q.p10, q.median, q.p90, q.max].map(|n| format!("{n:.0}"));
             Some([vec![format!("  {name}")], numbers.to_vec()].concat())
@@ -108,12 +112,12 @@ fn lengths(prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> 
     )
 }
 
-fn model(config: &Config, prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let context = prepared.model.config().max_positions();
+fn model(config: &Config, training: &Training, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let context = training.model.config().max_positions();
     out.line(format_args!(
         "  {}: {} parameters as {:?}, context {context}",
-        prepared.source,
-        grouped(prepared.model.num_base_params()),
+        training.source,
+        grouped(training.model.num_base_params()),
         config.model.dtype
     ))
 }
@@ -148,8 +152,7 @@ fn expect(config: &Config, estimate: &Estimate, out: &mut Output<'_>) -> Result<
     }
 }
 
-fn warnings(config: &Config, prepared: &Prepared) -> Vec<String> {
-    let audit = &prepared.audit;
+fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> {
     let mut found = Vec::new();
     if audit.per_user.len() == 1 {
         found.push("one user only: there is nothing to personalise".into());
@@ -175,16 +178,16 @@ fn warnings(config: &Config, prepared: &Prepared) -> Vec<String> {
         let count = audit.duplicates;
         found.push(format!("{count} duplicates count twice"));
     }
-    let cut: usize = prepared
+    let cut: usize = training
         .datasets()
         .map(|d| d.cut_prompts + d.cut_user_texts + d.cut_responses)
         .sum();
-    if 10 * cut > prepared.comparisons() {
+    if 10 * cut > training.datasets().map(|d| d.items.len()).sum() {
         found.push(
             "more than a tenth of the comparisons is cut: raise the limits of [prompt]".into(),
         );
     }
-    if prepared.validation.is_none() {
+    if training.validation.is_none() {
         found.push("no validation data: the last step is kept, not the best".into());
     }
     found

@@ -11,8 +11,7 @@ use trainer::learner::{Learner, StepReport};
 use trainer::memory;
 use trainer::pdpo_loss::ScoredRow;
 use trainer::task::Preference;
-
-use crate::prepare::Prepared;
+use trainer::training::Training;
 
 /// A forward pass is about a third of forward and backward.
 const FORWARD: f64 = 1.0 / 3.0;
@@ -38,7 +37,7 @@ pub struct Estimate {
 ///
 /// # Errors
 /// Settings out of range.
-pub fn measure(config: &Config, prepared: &Prepared, on_cpu: bool) -> Result<Estimate, TrainError> {
+pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Estimate, TrainError> {
     let base = prepared.model.clone();
     let users = config.users.as_ref();
     let train = &prepared.train;

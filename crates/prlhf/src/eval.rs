@@ -1,27 +1,36 @@
 //! `prlhf eval`: how often the policy ranks comparisons as their users did, and how far its probabilities can be trusted.
 
+mod accuracy;
+mod calibration;
+mod compare;
+mod report;
+mod rows;
+mod side_by_side;
+mod tables;
+mod training_data;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::eval::accuracy::Accuracy;
-use trainer::eval::calibration::Calibration;
-use trainer::eval::report::{EvalReport, VERSION};
-use trainer::eval::rows::{EvalRow, comparisons_hash};
-use trainer::eval::{self, TextQuality};
+use trainer::eval::TextQuality;
 use trainer::example::Example;
 use trainer::files::replace_file;
 use trainer::inference::{Engine, Opened};
 use trainer::pdpo_loss::ScoredRow;
 use trainer::policy::Policy;
+use trainer::pref_data::{Comparison, ReadOptions, Skipped, read_comparisons};
 use trainer::task::Task;
 
-use crate::data::{self, Loaded};
-use crate::eval_data::TrainedOn;
 use crate::prepare::{cuts, fit_responses};
 use crate::trained::TrainedArgs;
-use crate::{eval_compare, eval_tables};
+
+use accuracy::Accuracy;
+use calibration::Calibration;
+use report::{EvalReport, VERSION};
+use rows::{EvalRow, comparisons_hash};
+use training_data::TrainedOn;
 
 /// Arguments of `prlhf eval`.
 #[derive(Args, Debug)]
@@ -60,15 +69,37 @@ pub struct EvalArgs {
 /// Broken data, adapters that cannot be opened, or a comparison of what cannot be compared.
 pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     if let [a, b] = args.compare.as_slice() {
-        return eval_compare::run(args, [a, b], out);
+        return side_by_side::run(args, [a, b], out);
     }
-    let loaded = data::load(&args.data, args.lenient)?;
+    let loaded = Loaded::read(&args.data, args.lenient)?;
     let cache = Cache::new()?;
     let report = evaluate(args, &args.trained, &loaded, &cache, out)?;
     if let Some(path) = &args.json {
         write_json(path, &report)?;
     }
-    eval_tables::print(&report, out)
+    tables::print(&report, out)
+}
+
+/// Comparisons to evaluate on, and what was left out.
+pub struct Loaded {
+    /// In the order of the files.
+    pub comparisons: Vec<Comparison>,
+    /// Records left out, by reason.
+    pub skipped: Skipped,
+}
+
+impl Loaded {
+    /// Reads files and folders of any layout.
+    ///
+    /// # Errors
+    /// A broken record unless `lenient`, naming file, line and field, or no comparison at all.
+    pub fn read(paths: &[PathBuf], lenient: bool) -> Result<Self, TrainError> {
+        let (comparisons, skipped) = read_comparisons(paths, ReadOptions { lenient })?;
+        Ok(Self {
+            comparisons,
+            skipped,
+        })
+    }
 }
 
 /// Where reference log-probs go that belong to no run, for as long as the program runs.
@@ -160,7 +191,7 @@ fn quality(
     let plain = Policy::plain(opened.base.clone());
     let quality = |policy: &Policy, table| {
         let progress = &Bars::default();
-        eval::text_quality(policy, table, &opened.base, some, rows, progress)
+        trainer::eval::text_quality(policy, table, &opened.base, some, rows, progress)
     };
     Ok([
         quality(opened.engine.policy(), opened.engine.table())?,

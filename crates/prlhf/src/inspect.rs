@@ -9,9 +9,9 @@ use trainer::config::{Config, read_toml};
 use trainer::inference::Trained;
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::{self, WeightSource};
-use trainer::pref_data::Audit;
+use trainer::pref_data::{Audit, ReadOptions, read_comparisons};
 
-use crate::{data, inspect_run};
+use crate::inspect_run;
 
 /// Arguments of `prlhf inspect`.
 #[derive(Args, Debug)]
@@ -115,9 +115,9 @@ fn describe_tokenizer(tokenizer: &Tokenizer, out: &mut Output<'_>) -> Result<(),
 }
 
 fn comparisons(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let loaded = data::load(&[path], true)?;
+    let (comparisons, skipped) = read_comparisons(&[path], ReadOptions { lenient: true })?;
     out.fact("data", path.display())?;
-    out.line(Audit::of(&loaded.comparisons, &loaded.skipped))
+    out.line(Audit::of(&comparisons, &skipped))
 }
 
 fn config(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {

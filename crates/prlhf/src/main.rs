@@ -3,12 +3,8 @@
 
 mod chat;
 mod check;
-mod data;
 mod estimate;
 mod eval;
-mod eval_compare;
-mod eval_data;
-mod eval_tables;
 mod generate;
 mod inspect;
 mod inspect_run;

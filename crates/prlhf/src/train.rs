@@ -8,21 +8,18 @@ use clap::{Args, ValueEnum};
 use terminal::{Bars, Dashboard, Output, Watch, duration, grouped, has_terminal};
 use tracing::trace_span;
 use trainer::TrainError;
-use trainer::burn::tensor::Device;
 use trainer::checkpoint::{self, Best};
-use trainer::config::{Config, Setting, TrainingSection, read_toml_with};
-use trainer::dataset::Dataset;
-use trainer::files::replace_file;
-use trainer::pdpo_loss::PairLoss;
+use trainer::config::{Config, Setting, read_toml_with};
+use trainer::files::validate_free;
 use trainer::policy::Policy;
+use trainer::pref_data::Audit;
 use trainer::profile::TARGET;
-use trainer::reference::Reference;
-use trainer::session::{Outcome, Session, SessionConfig, check_free};
-use trainer::task::{Language, Preference, Responses, Task};
-use trainer::user_model::UserTable;
+use trainer::session::{Outcome, Session};
+use trainer::task::Task;
+use trainer::training::{Place, Training};
 use trainer::{device, eval};
 
-use crate::prepare::Prepared;
+use crate::prepare::{cuts, prepare};
 
 /// Arguments of `prlhf train`.
 #[derive(Args, Debug)]
@@ -87,27 +84,25 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
-    check_free(&dir, args.resume, args.force)?;
+    if !args.resume && !args.force {
+        validate_free(&dir)?;
+    }
     let devices = device::for_training(&args.device, &config.training)?;
     let clock = clock(&dir, args.resume)?;
-    let prepared = trace_span!(target: TARGET, "loading")
-        .in_scope(|| Prepared::new(&config, &devices.main, Some(clock)))?;
+    let (training, audit) = trace_span!(target: TARGET, "loading")
+        .in_scope(|| prepare(&config, &devices.main, Some(clock)))?;
     if args.force {
         clear(&dir)?;
     }
-    fs::create_dir_all(&dir).map_err(|e| TrainError::io(&dir, e))?;
-    describe(&config, &prepared, out)?;
-    let run = Run {
-        args,
-        config: &config,
-        prepared: &prepared,
-        dir: &dir,
-        clock,
+    describe(&config, &training, &audit, out)?;
+    let place = Place {
+        dir,
+        resume: args.resume,
         further_devices: devices.further,
     };
     match args.mode {
-        Mode::Pdpo => preferences(&run, out),
-        Mode::Sft => supervised(&run, out),
+        Mode::Pdpo => preferences(args, &config, &training, place, out),
+        Mode::Sft => supervised(args, &config, &training, place, out),
     }
 }
 
@@ -142,43 +137,48 @@ fn clear(dir: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-fn describe(config: &Config, prepared: &Prepared, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let held = prepared.validation.as_ref().map_or(0, |v| v.items.len());
-    let audit = &prepared.audit;
+fn describe(
+    config: &Config,
+    training: &Training,
+    audit: &Audit,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    let held = training.validation.as_ref().map_or(0, |v| v.items.len());
     out.fact(
         "data",
         format_args!(
             "{} comparisons to train on, {} for validation, {} users; {}",
-            prepared.train.items.len(),
+            training.train.items.len(),
             held,
             audit.per_user.len(),
             audit.skipped
         ),
     )?;
-    out.fact("cut", prepared.cuts())?;
+    let limits = training.formatter.config();
+    out.fact("cut", cuts(training.datasets(), limits))?;
     out.fact(
         "model",
         format_args!(
             "{}, {} parameters, {:?}",
-            prepared.source,
-            grouped(prepared.model.num_base_params()),
+            training.source,
+            grouped(training.model.num_base_params()),
             config.model.dtype
         ),
     )
 }
 
 /// Adapters and user model on preferences.
-fn preferences(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let Run {
-        config,
-        prepared,
-        dir,
-        ..
-    } = run;
-    let (base, users) = (prepared.model.clone(), config.users.as_ref());
-    let train = &prepared.train;
-    let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
-    let user_weights = match (&policy.users, &table) {
+fn preferences(
+    args: &TrainArgs,
+    config: &Config,
+    training: &Training,
+    place: Place,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    let dir = place.dir.clone();
+    let session = training.preferences(place)?;
+    let policy = session.policy();
+    let user_weights = match (&policy.users, session.table()) {
         (Some(users), Some(table)) => users.config().parameter_counts(table.len()).total(),
         _ => 0,
     };
@@ -190,14 +190,7 @@ fn preferences(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
             grouped(user_weights)
         ),
     )?;
-    let (at, rows) = (dir.join("reference"), config.training.micro_rows);
-    let reference = match config.objective.loss.needs_reference() {
-        true => Some(Reference::open(&at, &prepared.model, &prepared.key, rows)?),
-        false => None,
-    };
-    let task = Preference::from_config(&config.objective, users.is_some(), reference)?;
-    let outcome = run.train(task, (policy, table), config.training.clone(), out)?;
-    done(&outcome, config.training.batch, out)?;
+    let outcome = watched(session, config.training.batch, args, out)?;
     let none = "unknown: no validation data; the last step is kept";
     out.fact("best", best(outcome.state.best.as_ref(), none))?;
     let dir = dir.display();
@@ -209,31 +202,24 @@ fn preferences(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// Adapters on the preferred responses.
-fn supervised(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let Run {
-        config,
-        prepared,
-        dir,
-        ..
-    } = run;
-    let base = prepared.model.clone();
-    let (policy, _) = Policy::start(base, &config.lora, None, 0, config.seed)?;
-    let weights = grouped(policy.model.num_adapter_params());
+fn supervised(
+    args: &TrainArgs,
+    config: &Config,
+    training: &Training,
+    place: Place,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    let target = place.dir.join("adapters");
+    let session = training.language(place)?;
+    let weights = grouped(session.policy().model.num_adapter_params());
     out.fact("trainable", format_args!("{weights} adapter weights"))?;
-    let task = Language {
-        responses: Responses::Chosen,
-        prompts_too: config.sft.prompts_too,
-    };
-    let comparisons = prepared.train.items.len();
-    let training = config.sft.training(&config.training, comparisons);
-    let outcome = run.train(task, (policy, None), training, out)?;
-    done(&outcome, config.sft.batch, out)?;
-    if let Some(validation) = &prepared.validation {
+    let outcome = watched(session, config.sft.batch, args, out)?;
+    if let Some(validation) = &training.validation {
         let (held, rows) = (validation.examples(None), config.training.micro_rows);
         let bars = Bars::default();
         let quality =
-            |policy: &Policy| eval::text_quality(policy, None, &prepared.model, &held, rows, &bars);
-        let before = quality(&Policy::plain(prepared.model.clone()))?;
+            |policy: &Policy| eval::text_quality(policy, None, &training.model, &held, rows, &bars);
+        let before = quality(&Policy::plain(training.model.clone()))?;
         let after = quality(&outcome.policy)?;
         out.fact(
             "held out",
@@ -243,7 +229,6 @@ fn supervised(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
             ),
         )?;
     }
-    let target = dir.join("adapters");
     out.fact("adapters", target.display())?;
     out.fact(
         "next",
@@ -254,56 +239,28 @@ fn supervised(run: &Run<'_>, out: &mut Output<'_>) -> Result<(), TrainError> {
     )
 }
 
-/// What both modes train with.
-struct Run<'a> {
-    args: &'a TrainArgs,
-    config: &'a Config,
-    prepared: &'a Prepared,
-    dir: &'a Path,
-    clock: u64,
-    further_devices: Vec<Device>,
-}
-
-impl Run<'_> {
-    /// Trains to the end, on the dashboard where there is a terminal.
-    fn train<T: Task>(
-        &self,
-        task: T,
-        (policy, table): (Policy, Option<UserTable>),
-        training: TrainingSection,
-        out: &mut Output<'_>,
-    ) -> Result<Outcome, TrainError> {
-        let examples = |side: &Dataset| side.examples(table.as_ref());
-        let train = examples(&self.prepared.train);
-        let validation = self.prepared.validation.as_ref().map(examples);
-        let batch = training.batch;
-        let config = SessionConfig {
-            dir: self.dir.into(),
-            base: self.prepared.source.clone(),
-            model_key: self.prepared.key.clone(),
-            seed: self.config.seed,
-            lora: self.config.lora.clone(),
-            training,
-            further_devices: self.further_devices.clone(),
-            clock: Some(self.clock),
-        };
-        let data = (train, validation.unwrap_or_default());
-        let session = Session::new(config, task, (policy, table), data, self.args.resume)?;
-        write_config(self.config, self.dir)?;
-        out.fact(
-            "steps",
-            format_args!(
-                "{} of {batch} comparisons, {} done",
-                session.total_steps(),
-                session.state().step
-            ),
-        )?;
-        let watch = Watch::new();
-        match !self.args.plain && has_terminal() {
-            true => session.run(&mut Dashboard::new(watch)),
-            false => session.run(&mut { watch }),
-        }
-    }
+/// Trains to the end, on the dashboard where there is a terminal.
+fn watched<T: Task>(
+    session: Session<T>,
+    batch: usize,
+    args: &TrainArgs,
+    out: &mut Output<'_>,
+) -> Result<Outcome, TrainError> {
+    out.fact(
+        "steps",
+        format_args!(
+            "{} of {batch} comparisons, {} done",
+            session.total_steps(),
+            session.state().step
+        ),
+    )?;
+    let watch = Watch::new();
+    let outcome = match !args.plain && has_terminal() {
+        true => session.run(&mut Dashboard::new(watch)),
+        false => session.run(&mut { watch }),
+    }?;
+    done(&outcome, batch, out)?;
+    Ok(outcome)
 }
 
 fn done(outcome: &Outcome, batch: usize, out: &mut Output<'_>) -> Result<(), TrainError> {
@@ -334,11 +291,4 @@ pub fn best(best: Option<&Best>, none: &str) -> String {
             )
         },
     )
-}
-
-/// The configuration as used, beside what it led to.
-fn write_config(config: &Config, dir: &Path) -> Result<(), TrainError> {
-    let path = dir.join("config.toml");
-    let text = toml::to_string_pretty(config).map_err(|e| TrainError::format(&path, e))?;
-    replace_file(&path, text)
 }

@@ -24,7 +24,6 @@ use user_model::Moments;
 
 use crate::adapters;
 use crate::error::TrainError;
-use crate::hash::hex;
 use crate::learner::Learner;
 use crate::policy::Policy;
 use crate::settings::Settings;
@@ -217,7 +216,7 @@ pub fn load<T: Task>(
 
 fn file_hash(path: &Path) -> Result<String, TrainError> {
     let bytes = fs::read(path).map_err(|e| TrainError::io(path, e))?;
-    Ok(hex(&Sha256::digest(bytes)))
+    Ok(format!("{:x}", Sha256::digest(bytes)))
 }
 
 fn sibling(dir: &Path, suffix: &str) -> PathBuf {

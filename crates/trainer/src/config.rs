@@ -50,14 +50,6 @@ impl Config {
     /// # Errors
     /// Names the key, what was found and what was expected.
     pub fn validate(&self) -> Result<(), TrainError> {
-        if self.model.source.is_empty() {
-            let expected = "a Hugging Face folder, a GGUF file or a hub id";
-            return Err(TrainError::config("model.source", "empty", expected));
-        }
-        if self.data.train.is_empty() {
-            let expected = "at least one file or folder";
-            return Err(TrainError::config("data.train", "empty", expected));
-        }
         let share = self.data.validation_share;
         if !(0.0..1.0).contains(&share) {
             return Err(TrainError::config(
@@ -91,6 +83,20 @@ impl Default for ModelSection {
             source: String::new(),
             dtype: Dtype::F32,
             adapters: None,
+        }
+    }
+}
+
+impl ModelSection {
+    /// Refuses a section that names no model.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let expected = "a Hugging Face folder, a GGUF file or a hub id";
+        match self.source.is_empty() {
+            true => Err(TrainError::config("model.source", "empty", expected)),
+            false => Ok(()),
         }
     }
 }
@@ -141,6 +147,20 @@ impl Default for DataSection {
             validation: Vec::new(),
             validation_share: 0.1,
             lenient: false,
+        }
+    }
+}
+
+impl DataSection {
+    /// Refuses a section that names no data.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let expected = "at least one file or folder";
+        match self.train.is_empty() {
+            true => Err(TrainError::config("data.train", "empty", expected)),
+            false => Ok(()),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`TrainError::Context`].
-    pub fn check_context(&self, user_tokens: usize, limit: usize) -> Result<(), TrainError> {
+    pub fn validate_context(&self, user_tokens: usize, limit: usize) -> Result<(), TrainError> {
         let longest = |item: &Arc<Item>| {
             let response = item.pair.chosen.len().max(item.pair.rejected.len());
             user_tokens + item.pair.prompt.ids.len() + response

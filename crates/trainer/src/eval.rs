@@ -1,13 +1,4 @@
 //! Evaluation without gradients: losses and rewards of held-out comparisons, and how far the policy is from its reference.
-//!
-//! [`evaluate`] calls the task's own loss, [`rows`] joins rewards with what is known of a comparison, [`accuracy`],
-//! [`calibration`] and [`compare`] count.
-
-pub mod accuracy;
-pub mod calibration;
-pub mod compare;
-pub mod report;
-pub mod rows;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

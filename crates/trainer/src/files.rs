@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Files that are whole or not there, and folders that are free.
 
 use std::path::Path;
 
@@ -17,4 +17,15 @@ pub fn replace_file(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), TrainErr
             source,
         })
     })?)
+}
+
+/// Refuses a folder that holds something already.
+///
+/// # Errors
+/// [`TrainError::Occupied`].
+pub fn validate_free(dir: &Path) -> Result<(), TrainError> {
+    match std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        true => Err(TrainError::Occupied { path: dir.into() }),
+        false => Ok(()),
+    }
 }

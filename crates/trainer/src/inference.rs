@@ -112,7 +112,7 @@ impl Engine {
             .clone()
             .fitted(positions, most, MAX_RESPONSE)?;
         let dataset = Dataset::new(comparisons, &formatter)?;
-        dataset.check_context(self.policy.user_tokens(), positions)?;
+        dataset.validate_context(self.policy.user_tokens(), positions)?;
         Ok(dataset)
     }
 

@@ -175,7 +175,7 @@ impl<T: Task> Learner<T> {
     }
 
     /// Rows in work at a time, on all devices together, in a step of `batch` comparisons.
-    pub fn rows_at_once(&self, batch: usize) -> usize {
+    pub(crate) fn rows_at_once(&self, batch: usize) -> usize {
         let allowed = self.micro_rows * (1 + self.copies.len());
         allowed.min(batch * self.task.branches().len())
     }

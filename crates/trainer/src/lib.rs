@@ -12,7 +12,6 @@ pub mod error;
 pub mod eval;
 pub mod example;
 pub mod files;
-pub mod gradients;
 pub mod inference;
 pub mod learner;
 pub mod memory;
@@ -26,17 +25,20 @@ pub mod progress;
 pub mod reference;
 pub mod schedule;
 pub mod session;
-pub mod settings;
+pub mod sides;
 pub mod source;
 pub mod task;
 pub mod tokenise;
+pub mod training;
 
 mod blockwise;
-mod hash;
+mod gradients;
 mod host;
 mod replicas;
+mod settings;
 
 pub use error::TrainError;
+pub use training::train;
 
 // What experiments need of the four crates below, so that they depend on this one alone.
 pub use {burn, llm_backbone, pdpo_loss, pref_data, user_model};

@@ -22,7 +22,7 @@ pub fn current_bytes() -> Option<u64> {
 }
 
 /// What programs can still take without swapping; none where the system does not tell.
-pub fn available_bytes() -> Option<u64> {
+pub(crate) fn available_bytes() -> Option<u64> {
     field("/proc/meminfo", "MemAvailable:")
 }
 
@@ -39,10 +39,10 @@ fn field(file: &str, name: &str) -> Option<u64> {
 
 /// Bytes that a training step takes beside the model when `rows` rows of `longest` tokens are in work at a time: what the
 /// graph keeps of each block for the backward pass, and the gradient on its way through one.
-pub fn of_step(model: &Model, how: Checkpointing, rows: usize, longest: usize) -> u64 {
+pub(crate) fn of_step(model: &Model, how: Checkpointing, rows: usize, longest: usize) -> u64 {
     let tokens = rows * longest;
     let (blocks, d) = (model.costs().blocks, model.d_model());
-    let per_block = model.kept_per_token(longest);
+    let per_block = model.activations_per_token(longest);
     let numbers = match how {
         Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
         Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
@@ -54,7 +54,7 @@ pub fn of_step(model: &Model, how: Checkpointing, rows: usize, longest: usize) -
 ///
 /// # Errors
 /// [`TrainError::Memory`] where the system says that less is free; not on a GPU, whose memory it does not know.
-pub fn check_step(
+pub(crate) fn validate_step(
     model: &Model,
     how: Checkpointing,
     rows: usize,
@@ -95,13 +95,13 @@ mod tests {
             return;
         }
         let how = Checkpointing::None;
-        let error = check_step(&model(1), how, 1 << 20, 1 << 16).expect_err("a refusal");
+        let error = validate_step(&model(1), how, 1 << 20, 1 << 16).expect_err("a refusal");
         let message = error.to_string();
         assert!(
             message.contains("1048576 rows of up to 65536 tokens"),
             "{message}"
         );
         assert!(message.contains("lower training.micro_rows"), "{message}");
-        assert!(check_step(&model(1), how, 8, 100).is_ok());
+        assert!(validate_step(&model(1), how, 8, 100).is_ok());
     }
 }

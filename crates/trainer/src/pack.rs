@@ -15,7 +15,7 @@ use crate::tokenise::TokenizedPair;
 
 /// What a packed row holds: the shared prefix and one response or two.
 #[derive(Clone, Copy, Debug)]
-pub struct RowTokens<'a> {
+pub(crate) struct RowTokens<'a> {
     /// Token ids of the prefix, without soft tokens.
     pub prompt: &'a [u32],
     /// Where the soft tokens go.
@@ -28,7 +28,7 @@ pub struct RowTokens<'a> {
 
 impl<'a> RowTokens<'a> {
     /// The comparison without its other response.
-    pub fn chosen_alone(pair: &'a TokenizedPair) -> Self {
+    pub(crate) fn chosen_alone(pair: &'a TokenizedPair) -> Self {
         Self {
             rejected: &[],
             ..Self::from(pair)
@@ -113,12 +113,12 @@ impl PackedBatch {
 
     /// As [`PackedBatch::new`] on a CPU; on another device up to the next multiple of 64, because kernels are chosen and memory
     /// is kept by shape there.
-    pub fn for_device(pairs: &[&TokenizedPair], soft: usize, device: &Device) -> Self {
+    pub(crate) fn for_device(pairs: &[&TokenizedPair], soft: usize, device: &Device) -> Self {
         Self::of_rows(&rows_of(pairs), soft, device)
     }
 
     /// As [`PackedBatch::for_device`], of any rows.
-    pub fn of_rows(rows: &[RowTokens<'_>], soft: usize, device: &Device) -> Self {
+    pub(crate) fn of_rows(rows: &[RowTokens<'_>], soft: usize, device: &Device) -> Self {
         let longest = longest(rows, soft);
         let length = match is_cpu(device) {
             true => longest,
@@ -149,7 +149,7 @@ impl PackedBatch {
 
     /// Scores the prompts' tokens too, in the segment of the chosen response: for language modelling, not for
     /// preferences. Rows must have no soft tokens.
-    pub fn score_prompts(&mut self, rows: &[RowTokens<'_>]) {
+    pub(crate) fn score_prompts(&mut self, rows: &[RowTokens<'_>]) {
         for (row, prompt) in rows.iter().map(|r| r.prompt).enumerate() {
             for (i, &target) in prompt.iter().enumerate().skip(1) {
                 self.predictors.push((row * self.seq + i - 1) as i32);

@@ -71,7 +71,7 @@ impl Policy {
     }
 
     /// The states that predict the scored tokens, `[scored, d]`.
-    pub fn scored_states(
+    pub(crate) fn scored_states(
         &self,
         packed: &PackedBatch,
         batch: &DeviceBatch,
@@ -117,7 +117,7 @@ impl Policy {
 }
 
 /// Adds token log-probs, `[scored]`, up per response: `[rows]` each.
-pub fn sum_responses(tokens: Tensor<1>, batch: &DeviceBatch) -> Pair {
+pub(crate) fn sum_responses(tokens: Tensor<1>, batch: &DeviceBatch) -> Pair {
     let [scored] = tokens.dims();
     let [responses, _] = batch.membership.dims();
     let sums = batch

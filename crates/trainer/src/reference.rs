@@ -17,7 +17,6 @@ use sha2::{Digest, Sha256};
 
 use crate::error::TrainError;
 use crate::example::{Example, ReferenceLogProbs};
-use crate::hash::hex;
 use crate::host::host;
 use crate::pack::PackedBatch;
 use crate::policy::Policy;
@@ -165,7 +164,7 @@ impl Cache {
         fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
         let path = dir.join(format!(
             "reference-{}.jsonl",
-            &hex(&Sha256::digest(model_key))[..16]
+            &format!("{:x}", Sha256::digest(model_key))[..16]
         ));
         let mut known = HashMap::new();
         if path.exists() {
@@ -221,7 +220,7 @@ impl Cache {
                     hash.update(id.to_le_bytes());
                 }
             }
-            hex(&hash.finalize())[..32].to_string()
+            format!("{:x}", hash.finalize())[..32].to_string()
         })
     }
 }

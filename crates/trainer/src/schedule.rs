@@ -16,7 +16,7 @@ use crate::error::TrainError;
 const USERS: &str = "users";
 
 /// The parameters of the user model.
-pub fn users_group() -> ParamGroup {
+pub(crate) fn users_group() -> ParamGroup {
     ParamGroup::from_predicate(USERS)
 }
 

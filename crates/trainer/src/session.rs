@@ -4,7 +4,7 @@
 mod lines;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -100,7 +100,7 @@ impl<T: Task> Session<T> {
     /// Starts in `config.dir`, or goes on from its checkpoint where `resume` is set and there is one.
     ///
     /// # Errors
-    /// Numbers out of range, no examples, a step that does not fit into memory, or a checkpoint of other [`Settings`].
+    /// Numbers out of range, no examples, a step that does not fit into memory, or a checkpoint of other settings.
     pub fn new(
         config: SessionConfig,
         task: T,
@@ -117,7 +117,7 @@ impl<T: Task> Session<T> {
         let longest = train.iter().map(|e| e.pair().row_length(soft)).max();
         let mut learner = Learner::new(task, policy, table, &config.training)?
             .with_devices(&config.further_devices)?;
-        memory::check_step(
+        memory::validate_step(
             &learner.policy.model,
             config.training.gradient_checkpointing,
             learner.rows_at_once(config.training.batch),
@@ -160,8 +160,18 @@ impl<T: Task> Session<T> {
     }
 
     /// Optimiser steps of one pass over the data.
-    pub fn steps_per_epoch(&self) -> usize {
+    pub(crate) fn steps_per_epoch(&self) -> usize {
         self.train.len().div_ceil(self.config.training.batch)
+    }
+
+    /// The policy as it is.
+    pub fn policy(&self) -> &Policy {
+        &self.learner.policy
+    }
+
+    /// Its users; none without a user model.
+    pub fn table(&self) -> Option<&UserTable> {
+        self.learner.table.as_ref()
     }
 
     /// Where the run stands.
@@ -404,17 +414,5 @@ fn tell(
     let _span = trace_span!(target: TARGET, "logging").entered();
     metrics.write(line)?;
     monitor.line(line, total);
-    Ok(())
-}
-
-/// Refuses a folder that already holds a run, unless it is to be resumed.
-///
-/// # Errors
-/// [`TrainError::Occupied`].
-pub fn check_free(dir: &Path, resume: bool, force: bool) -> Result<(), TrainError> {
-    let occupied = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied && !resume && !force {
-        return Err(TrainError::Occupied { path: dir.into() });
-    }
     Ok(())
 }

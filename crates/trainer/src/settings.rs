@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 
 use crate::config::TrainingSection;
 use crate::example::Example;
-use crate::hash::hex;
 
 /// Differences that a message names.
 const NAMED: usize = 5;
@@ -55,7 +54,7 @@ impl Settings {
             }
             hash.update(format!("{:?}", example.user));
         }
-        let hash = &hex(&hash.finalize())[..16];
+        let hash = &format!("{:x}", hash.finalize())[..16];
         json!({ "comparisons": format!("{} with the hash {hash}", train.len()) })
     }
 

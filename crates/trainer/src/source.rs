@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
-use crate::hash::hex;
 
 /// A base model, ready to use.
 pub struct BaseModel {
@@ -106,5 +105,5 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
             hash.update(&buffer[..read]);
         }
     }
-    Ok(hex(&hash.finalize())[..32].to_string())
+    Ok(format!("{:x}", hash.finalize())[..32].to_string())
 }

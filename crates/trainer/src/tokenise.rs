@@ -161,6 +161,27 @@ impl Formatter {
         self.limited(config)
     }
 
+    /// As [`fitted`](Self::fitted); warns where prompts give way.
+    ///
+    /// # Errors
+    /// As [`fitted`](Self::fitted).
+    pub fn fitted_with_warning(
+        self,
+        positions: usize,
+        response: usize,
+        key: &str,
+    ) -> Result<Self, TrainError> {
+        let asked = self.config.max_prompt_length;
+        let fitted = self.fitted(positions, response, key)?;
+        let room = fitted.config.max_prompt_length;
+        if room < asked {
+            tracing::warn!(
+                "prompts are limited to {room} tokens instead of {asked}: the model's context has {positions}, a response may take {response}"
+            );
+        }
+        Ok(fitted)
+    }
+
     /// Has the chat template tell this time, in seconds since 1970, instead of that of the call: a run that goes on makes the
     /// same ids as when it began.
     #[must_use]

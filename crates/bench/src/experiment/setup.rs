@@ -68,7 +68,7 @@ impl Sides {
     ) -> Result<Self, TrainError> {
         let side = |side| {
             let side = Dataset::new(&data.with_user_text(side, text), formatter)?;
-            side.check_context(formatter.user_tokens(), model.config().max_positions())?;
+            side.validate_context(formatter.user_tokens(), model.config().max_positions())?;
             Ok::<_, TrainError>(side)
         };
         let validation = match data.validation.is_empty() {
@@ -95,7 +95,9 @@ impl SplitSetup {
         devices: &Devices,
         monitor: &mut dyn Monitor,
     ) -> Result<Self, TrainError> {
-        let Stage { dir, seed, .. } = stage;
+        let Stage {
+            dir, seed, clock, ..
+        } = stage;
         let data_key = data_key(&data);
         let BaseModel {
             mut model,
@@ -103,7 +105,8 @@ impl SplitSetup {
             source,
             mut key,
         } = base_model(config, (&data, &data_key), stage, &devices.main, monitor)?;
-        let formatter = Formatter::new(tokenizer, config.prompt.clone(), config.user_tokens())?;
+        let formatter = Formatter::new(tokenizer, config.prompt.clone(), config.user_tokens())?
+            .with_clock(clock);
         let own = Sides::new(&data, UserText::Own, &formatter, &model)?;
         let mut sft_note = match &config.tiny {
             Some(_) => "made in the run: tokenizer and weights from scratch, fine-tuned on both responses of the training comparisons".into(),

@@ -3,11 +3,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use trainer::{TrainError, files};
 
 const FILE: &str = "made-with.json";
+/// When the run began, in seconds since 1970.
+const CLOCK: &str = "clock";
 
 /// Where a part of a run is made, and how.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,24 @@ pub struct Stage<'a> {
     pub seed: u64,
     /// Go on with what is there.
     pub resume: bool,
+    /// The time that the chat template tells, in seconds since 1970.
+    pub clock: u64,
+}
+
+/// The time that the chat template tells throughout a run, in seconds since 1970: now, or when the run that goes on began.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn clock(out: &Path, resume: bool) -> Result<u64, TrainError> {
+    let path = out.join(CLOCK);
+    let earlier = fs::read_to_string(&path).ok().filter(|_| resume);
+    if let Some(clock) = earlier.and_then(|text| text.trim().parse().ok()) {
+        return Ok(clock);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    files::replace_file(&path, now.to_string())?;
+    Ok(now)
 }
 
 /// Whether `dir` holds a finished part that was made with these settings.
@@ -47,6 +68,16 @@ fn through_text(settings: &Value) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_run_that_goes_on_keeps_its_clock() {
+        let dir = tempfile::tempdir().unwrap();
+        let began = clock(dir.path(), true).unwrap();
+        assert!(began > 1_700_000_000, "{began}");
+        std::fs::write(dir.path().join(CLOCK), "5").unwrap();
+        assert_eq!(clock(dir.path(), true).unwrap(), 5);
+        assert!(clock(dir.path(), false).unwrap() >= began);
+    }
 
     #[test]
     fn a_part_counts_as_done_only_with_the_settings_it_was_made_with() {

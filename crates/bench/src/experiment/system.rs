@@ -22,7 +22,7 @@ use trainer::{TrainError, files, metrics};
 use super::measured::{Measured, SampledText};
 use super::setup::SplitSetup;
 use super::stage;
-use crate::config::{ExperimentConfig, ORACLE, SystemConfig};
+use crate::config::{ExperimentConfig, ORACLE, SystemConfig, SystemSettings};
 use crate::measure;
 use crate::report::Trainable;
 
@@ -67,12 +67,16 @@ fn settings<D>(
     config: &ExperimentConfig<D>,
     prepared: &SplitSetup,
 ) -> serde_json::Value {
+    let settings = SystemSettings {
+        training: system.settings.training.without_ways(),
+        ..system.settings.clone()
+    };
     serde_json::json!({
         "model": prepared.key,
         "data": prepared.data_key,
         "seed": prepared.seed,
         "system": { "name": system.name, "text": system.text, "users": system.users },
-        "settings": system.settings,
+        "settings": settings,
         "prompt": config.prompt,
         "user_tokens": config.user_tokens(),
         "evaluation": config.evaluation,

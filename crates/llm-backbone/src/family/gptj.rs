@@ -141,7 +141,7 @@ impl DecoderConfig for GptJConfig {
         Ok(())
     }
 
-    fn kept_per_token(&self, keys: usize) -> usize {
+    fn activations_per_token(&self, keys: usize) -> usize {
         let d = self.sizes.hidden_size;
         let attention = 5 * d + self.sizes.num_heads * keys;
         4 * d + attention + 6 * self.n_inner

@@ -153,7 +153,7 @@ impl DecoderConfig for LlamaConfig {
                 (UP, "ffn_up"),
                 (DOWN, "ffn_down"),
             ],
-            beside: &[ROPE_DIVISORS],
+            no_weights: &[ROPE_DIVISORS],
             permuted_heads: Self::permuted_heads,
         })
     }
@@ -231,7 +231,7 @@ impl DecoderConfig for LlamaConfig {
             .map_or(Ok(()), |scaling| scaling.validate(file))
     }
 
-    fn kept_per_token(&self, keys: usize) -> usize {
+    fn activations_per_token(&self, keys: usize) -> usize {
         let (queries, key) = (self.sizes.query_width(), self.sizes.key_width());
         let attention = 2 * queries + 2 * key + self.sizes.num_heads * keys;
         4 * self.sizes.hidden_size + attention + 3 * self.intermediate_size

@@ -129,7 +129,7 @@ impl DecoderConfig for Qwen3Config {
                 (UP, "ffn_up"),
                 (DOWN, "ffn_down"),
             ],
-            beside: &[],
+            no_weights: &[],
             permuted_heads: |_, _| None,
         })
     }
@@ -190,7 +190,7 @@ impl DecoderConfig for Qwen3Config {
         Ok(())
     }
 
-    fn kept_per_token(&self, keys: usize) -> usize {
+    fn activations_per_token(&self, keys: usize) -> usize {
         let (queries, key) = (self.sizes.query_width(), self.sizes.key_width());
         // Queries and keys once more: their norms look at them again.
         let attention = 3 * queries + 3 * key + self.sizes.num_heads * keys;

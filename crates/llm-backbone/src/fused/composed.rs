@@ -127,10 +127,10 @@ pub(super) fn stored_product_backward<B: Backend>(
     B::float_matmul(grad, weight)
 }
 
-/// The numbers of a stored matrix where `beside` is.
-fn numbers<B: Backend>(weight: &StoredMatrix, beside: &FloatTensor<B>) -> FloatTensor<B> {
+/// The numbers of a stored matrix where `like` is.
+fn numbers<B: Backend>(weight: &StoredMatrix, like: &FloatTensor<B>) -> FloatTensor<B> {
     let data = TensorData::new(weight.to_vec(), weight.shape());
-    B::float_from_data(data, &beside.device())
+    B::float_from_data(data, &like.device())
 }
 
 /// Rows divided by their root mean square: `x / sqrt(mean(x^2) + epsilon)`, `[n, d]`, and that root, `[n, 1]`.

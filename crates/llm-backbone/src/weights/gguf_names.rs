@@ -19,7 +19,7 @@ pub(crate) struct GgufNames<C> {
     /// Modules of a block.
     pub(crate) inside: &'static [(&'static str, &'static str)],
     /// Tensors that are no weights, by their full names.
-    pub(crate) beside: &'static [&'static str],
+    pub(crate) no_weights: &'static [&'static str],
     /// The number of heads of a module, by its Hugging Face name inside a block, whose rows the converter reorders for
     /// rotary positions of neighbouring pairs; none for others.
     pub(crate) permuted_heads: fn(&C, &str) -> Option<usize>,
@@ -42,7 +42,7 @@ impl<C> GgufNames<C> {
     pub(crate) fn places(&self, config: &C, file: &GgufFile) -> Result<Places, WeightError> {
         let mut places = Places::new();
         for (index, tensor) in file.tensors().iter().enumerate() {
-            if self.beside.contains(&tensor.name.as_str()) {
+            if self.no_weights.contains(&tensor.name.as_str()) {
                 continue;
             }
             let Some((name, module)) = self.hugging_face_name(&tensor.name) else {
@@ -110,7 +110,7 @@ mod tests {
             outside: &[("model.embed", "token_embd"), ("lm_head", "output")],
             blocks: "model.layers",
             inside: &[("attn.q", "attn_q"), ("ln", "ffn_norm")],
-            beside: &[],
+            no_weights: &[],
             permuted_heads: |(), _| None,
         };
         for (gguf, hf) in [

@@ -92,7 +92,7 @@ pub fn replace_file(
 ) -> Result<(), WeightError> {
     let path = path.as_ref();
     let failed = |source| WeightError::io(path, source);
-    let temporary = beside(path).map_err(failed)?;
+    let temporary = temporary_for(path).map_err(failed)?;
     write(temporary.path())?;
     let file = temporary.as_file();
     file.sync_all().map_err(failed)?;
@@ -101,7 +101,7 @@ pub fn replace_file(
 }
 
 /// An empty temporary file in the folder of `path`, which others may read as far as new files are for them.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
+fn temporary_for(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

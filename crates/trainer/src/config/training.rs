@@ -92,8 +92,27 @@ impl TrainingSection {
         }
     }
 
+    /// The same with the defaults of what changes time and memory of a run, but nothing that it leads to.
+    #[must_use]
+    pub fn without_ways(&self) -> Self {
+        let Self {
+            micro_rows,
+            replicas,
+            gradient_checkpointing,
+            save_every,
+            ..
+        } = Self::default();
+        Self {
+            micro_rows,
+            replicas,
+            gradient_checkpointing,
+            save_every,
+            ..self.clone()
+        }
+    }
+
     /// The rate of the users' own rows.
-    pub fn user_rows_rate(&self) -> f64 {
+    pub(crate) fn user_rows_rate(&self) -> f64 {
         if self.user_rows_learning_rate > 0.0 {
             self.user_rows_learning_rate
         } else {

@@ -7,7 +7,7 @@ use ::terminal::{Output, Watch, arguments};
 use bench::config::{ExperimentConfig, Preset};
 use bench::experiment::{self, Experiment, Run};
 use bench::report::Document;
-use trainer::session::check_free;
+use trainer::files::validate_free;
 use trainer::{TrainError, files};
 
 use super::args::{Common, Flags};
@@ -87,7 +87,9 @@ fn config_file(experiment: &str, name: &str) -> PathBuf {
 }
 
 fn make_folder(out: &Path, args: &Common) -> Result<(), TrainError> {
-    check_free(out, args.resume, args.force)?;
+    if !args.resume && !args.force {
+        validate_free(out)?;
+    }
     if args.force && !args.resume && out.exists() {
         // Only what is a run of ours is ever removed.
         if !out.join("config.toml").exists()

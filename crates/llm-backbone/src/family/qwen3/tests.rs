@@ -39,7 +39,7 @@ fn reads_the_published_file() {
 #[test]
 fn norms_of_queries_and_keys_keep_what_they_take() {
     let config = parse(&published()).expect("a good file");
-    let kept = config.0.config().kept_per_token(10);
+    let kept = config.0.config().activations_per_token(10);
     assert_eq!(kept, 4096 + 6144 + 3072 + 160 + 9216);
 }
 

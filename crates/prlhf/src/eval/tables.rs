@@ -2,9 +2,10 @@
 
 use terminal::Output;
 use trainer::TrainError;
-use trainer::eval::accuracy::{Accuracy, Tally, UserMean};
-use trainer::eval::calibration::Calibration;
-use trainer::eval::report::{EvalReport, TrainingData};
+
+use super::accuracy::{Accuracy, Tally, UserMean};
+use super::calibration::Calibration;
+use super::report::{EvalReport, TrainingData};
 
 /// Users with a line of their own.
 pub const SHOWN: usize = 40;

@@ -5,13 +5,12 @@ use std::path::Path;
 use statistics::Interval;
 use terminal::Output;
 use trainer::TrainError;
-use trainer::eval::compare::{Group, Side, Versus};
-use trainer::eval::report::SavedEval;
 use trainer::inference::Trained;
 
-use crate::data::{self, Loaded};
-use crate::eval::{Cache, EvalArgs, evaluate, write_json};
-use crate::eval_tables::{SHOWN, more};
+use super::compare::{Group, Side, Versus};
+use super::report::SavedEval;
+use super::tables::{SHOWN, more};
+use super::{Cache, EvalArgs, Loaded, evaluate, write_json};
 use crate::trained::TrainedArgs;
 
 /// Evaluates what is not evaluated yet, compares, and prints tables.
@@ -24,7 +23,7 @@ pub fn run(args: &EvalArgs, sides: [&Path; 2], out: &mut Output<'_>) -> Result<(
         tracing::warn!("--data is not read: both sides are evaluated already");
     }
     let loaded = match args.data.as_slice() {
-        paths if folders && !paths.is_empty() => Some(data::load(paths, args.lenient)?),
+        paths if folders && !paths.is_empty() => Some(Loaded::read(paths, args.lenient)?),
         _ => None,
     };
     let cache = Cache::new()?;

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use trainer::TrainError;
 use trainer::config::DataSection;
-use trainer::eval::report::TrainingData;
 use trainer::pref_data::general::source_of;
-use trainer::pref_data::{Comparison, Prompt};
+use trainer::pref_data::{Comparison, Prompt, ReadOptions, read_comparisons};
+use trainer::sides::Sides;
 
-use crate::data;
+use super::report::TrainingData;
 
 /// Prompts and users of the training data.
 pub enum TrainedOn {
@@ -38,13 +38,14 @@ impl TrainedOn {
         section: &DataSection,
     ) -> Result<Self, TrainError> {
         if !named.is_empty() {
-            return Ok(Self::of(&data::load(named, lenient)?.comparisons));
+            let (comparisons, _) = read_comparisons(named, ReadOptions { lenient })?;
+            return Ok(Self::of(&comparisons));
         }
         if section.train.is_empty() {
             let reason = "no configuration names it; --training-data does";
             return Ok(Self::Unknown(reason.into()));
         }
-        Ok(match data::sides(section) {
+        Ok(match Sides::read(section) {
             Ok(sides) => Self::of(&sides.train),
             Err(error) => Self::Unknown(error.to_string()),
         })

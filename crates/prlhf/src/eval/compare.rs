@@ -9,7 +9,7 @@ use super::accuracy::Tally;
 use super::calibration::Calibration;
 use super::report::SavedEval;
 use super::rows::EvalRow;
-use crate::error::TrainError;
+use trainer::TrainError;
 
 /// Draws of the bootstrap.
 pub const DRAWS: usize = 2000;

@@ -1,12 +1,11 @@
 //! Evaluated comparisons, one row each, named so that two evaluations can be put side by side.
 
-use pdpo_loss::ScoredRow;
-use pref_data::{Comparison, Prompt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use trainer::pdpo_loss::ScoredRow;
+use trainer::pref_data::{Comparison, Prompt};
 
-use crate::error::TrainError;
-use crate::hash::hex;
+use trainer::TrainError;
 
 /// One evaluated comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,7 +102,7 @@ pub fn comparison_id(comparison: &Comparison) -> String {
     part("responses");
     part(&comparison.chosen);
     part(&comparison.rejected);
-    hex(&hash.finalize())[..16].to_string()
+    format!("{:x}", hash.finalize())[..16].to_string()
 }
 
 /// A name for a set of comparisons in any order: a hash of their sorted ids, 32 hexadecimal digits.
@@ -115,7 +114,7 @@ pub fn comparisons_hash(rows: &[EvalRow]) -> String {
         hash.update(id);
         hash.update("\n");
     }
-    hex(&hash.finalize())[..32].to_string()
+    format!("{:x}", hash.finalize())[..32].to_string()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::accuracy::Accuracy;
 use super::calibration::Calibration;
 use super::rows::{EvalRow, comparisons_hash};
-use crate::error::TrainError;
+use trainer::TrainError;
 
 /// The version of the layout.
 pub const VERSION: u32 = 1;

@@ -1,0 +1,237 @@
+//! From a configuration, a base model and comparisons to a run: [`train`] in one call, [`Training`] for who wants to look at
+//! what it is made of first.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use llm_backbone::Model;
+use pdpo_loss::PairLoss;
+use pref_data::Comparison;
+use user_model::UserTable;
+
+use crate::checkpoint::State;
+use crate::config::{Config, TrainingSection};
+use crate::dataset::Dataset;
+use crate::error::TrainError;
+use crate::files::{replace_file, validate_free};
+use crate::inference::Engine;
+use crate::monitor::Monitor;
+use crate::policy::Policy;
+use crate::reference::Reference;
+use crate::session::{Session, SessionConfig};
+use crate::sides::Sides;
+use crate::source::BaseModel;
+use crate::task::{Language, Preference, Responses, Task};
+use crate::tokenise::Formatter;
+
+/// Trains adapters and, where `config` has users, a user model on comparisons. The run goes into the folder `dir`, where
+/// [`Trained::run`](crate::inference::Trained::run) finds it later; the engine holds what it gave. A share of the prompts,
+/// `data.validation_share`, is held out to choose the best step by; 0 keeps the last.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::path::Path;
+/// use trainer::config::{Config, Dtype};
+/// use trainer::pref_data::{ReadOptions, read_comparisons};
+/// use trainer::{burn::tensor::Device, inference::Job, progress::Quiet, source, train};
+///
+/// let config = Config { users: Some(Default::default()), ..Config::default() };
+/// let (comparisons, _) = read_comparisons(&["comparisons.jsonl"], ReadOptions::default())?;
+/// let base = Path::new("models/SmolLM2-135M-Instruct");
+/// let base = source::open(base, Dtype::F32, &Device::flex().autodiff())?;
+/// let (engine, _) = train(&config, base, comparisons, Path::new("runs/mine"), &mut Quiet)?;
+/// let job = Job::new("Explain tides.".into(), engine.user("ada")?, config.sampling.clone());
+/// println!("{}", engine.stream(&job, |_| {})?.text);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Settings out of range, texts that the tokenizer fails on, rows above the model's context, a folder that holds something
+/// already, or what [`Session::run`] ends with.
+pub fn train(
+    config: &Config,
+    base: BaseModel,
+    comparisons: Vec<Comparison>,
+    dir: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<(Engine, State), TrainError> {
+    config.validate()?;
+    validate_free(dir)?;
+    let sides = Sides::split(comparisons, config.data.validation_share)?;
+    let training = Training::new(config, base, &sides, None)?;
+    let outcome = training.preferences(Place::new(dir))?.run(monitor)?;
+    let engine = Engine::new(outcome.policy, outcome.table, training.formatter)
+        .with_micro_rows(config.training.micro_rows);
+    Ok((engine, outcome.state))
+}
+
+/// Where a run goes, and how it begins.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The folder of the run.
+    pub dir: PathBuf,
+    /// Go on from the checkpoint in `dir`, if there is one.
+    pub resume: bool,
+    /// Devices that compute gradients beside the model's own.
+    pub further_devices: Vec<Device>,
+}
+
+impl Place {
+    /// A new run in `dir`, on the model's device alone.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.into(),
+            resume: false,
+            further_devices: Vec::new(),
+        }
+    }
+}
+
+/// A base model and comparisons, ready to be trained on.
+#[derive(Debug)]
+pub struct Training {
+    config: Config,
+    clock: Option<u64>,
+    /// The frozen base model, which is the reference too.
+    pub model: Model,
+    /// Its name.
+    pub source: String,
+    /// The key of its reference log-probs.
+    key: String,
+    /// Text to ids.
+    pub formatter: Formatter,
+    /// Training comparisons.
+    pub train: Dataset,
+    /// Validation comparisons; none where nothing is held out.
+    pub validation: Option<Dataset>,
+}
+
+impl Training {
+    /// Tokenises both sides; warns where prompts give way to the longest response. `clock` is the time that a chat template
+    /// tells, in seconds since 1970, where it is not that of the call.
+    ///
+    /// # Errors
+    /// Settings out of range, texts that the tokenizer fails on, or rows above the model's context.
+    pub fn new(
+        config: &Config,
+        base: BaseModel,
+        sides: &Sides,
+        clock: Option<u64>,
+    ) -> Result<Self, TrainError> {
+        config.validate()?;
+        let positions = base.model.config().max_positions();
+        let soft = config.users.as_ref().map_or(0, |users| users.user_tokens);
+        let response = config.prompt.max_response_length;
+        let formatter = Formatter::new(base.tokenizer, config.prompt.clone(), soft)?
+            .fitted_with_warning(positions, response, "prompt.max_response_length")?;
+        let formatter = match clock {
+            Some(clock) => formatter.with_clock(clock),
+            None => formatter,
+        };
+        let dataset = |comparisons: &[Comparison]| {
+            let dataset = Dataset::new(comparisons, &formatter)?;
+            dataset.validate_context(soft, positions)?;
+            Ok::<_, TrainError>(dataset)
+        };
+        let train = dataset(&sides.train)?;
+        let validation = match sides.validation.is_empty() {
+            true => None,
+            false => Some(dataset(&sides.validation)?),
+        };
+        Ok(Self {
+            config: config.clone(),
+            clock,
+            model: base.model.frozen(),
+            source: base.source,
+            key: base.key,
+            formatter,
+            train,
+            validation,
+        })
+    }
+
+    /// Both sides.
+    pub fn datasets(&self) -> impl Iterator<Item = &Dataset> {
+        std::iter::once(&self.train).chain(&self.validation)
+    }
+
+    /// The run of adapters and user model on preferences (P-DPO; without users in the configuration, plain DPO).
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn preferences(&self, place: Place) -> Result<Session<Preference>, TrainError> {
+        let Config {
+            users,
+            lora,
+            objective,
+            training,
+            seed,
+            ..
+        } = &self.config;
+        let start = self
+            .train
+            .start_policy(self.model.clone(), lora, users.as_ref(), *seed)?;
+        let (at, rows) = (place.dir.join("reference"), training.micro_rows);
+        let reference = match objective.loss.needs_reference() {
+            true => Some(Reference::open(&at, &self.model, &self.key, rows)?),
+            false => None,
+        };
+        let task = Preference::from_config(objective, users.is_some(), reference)?;
+        self.session(task, start, training.clone(), place)
+    }
+
+    /// The run of adapters on the preferred responses (supervised fine-tuning).
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn language(&self, place: Place) -> Result<Session<Language>, TrainError> {
+        let Config {
+            lora,
+            sft,
+            training,
+            seed,
+            ..
+        } = &self.config;
+        let start = Policy::start(self.model.clone(), lora, None, 0, *seed)?;
+        let task = Language {
+            responses: Responses::Chosen,
+            prompts_too: sft.prompts_too,
+        };
+        let training = sft.training(training, self.train.items.len());
+        self.session(task, start, training, place)
+    }
+
+    fn session<T: Task>(
+        &self,
+        task: T,
+        (policy, table): (Policy, Option<UserTable>),
+        training: TrainingSection,
+        place: Place,
+    ) -> Result<Session<T>, TrainError> {
+        let examples = |side: &Dataset| side.examples(table.as_ref());
+        let train = examples(&self.train);
+        let validation = self.validation.as_ref().map(examples).unwrap_or_default();
+        let config = SessionConfig {
+            dir: place.dir.clone(),
+            base: self.source.clone(),
+            model_key: self.key.clone(),
+            seed: self.config.seed,
+            lora: self.config.lora.clone(),
+            training,
+            further_devices: place.further_devices,
+            clock: self.clock,
+        };
+        let data = (train, validation);
+        let session = Session::new(config, task, (policy, table), data, place.resume)?;
+        self.write_config(&place.dir)?;
+        Ok(session)
+    }
+
+    /// The configuration as used, beside what it leads to.
+    fn write_config(&self, dir: &Path) -> Result<(), TrainError> {
+        let path = dir.join("config.toml");
+        let text = toml::to_string_pretty(&self.config);
+        replace_file(&path, text.map_err(|e| TrainError::format(&path, e))?)
+    }
+}
