@@ -1,10 +1,13 @@
-//! What supervised fine-tuning minimises: the mean over exactly the tokens it scores, computed here without packing.
+//! What supervised fine-tuning minimises: the mean over exactly the tokens it scores, computed here without packing. And what
+//! its steps make of the weights: torch's.
+#![allow(clippy::print_stderr)]
 
 mod support;
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use llm_backbone::{Model, ModelInput};
+use support::torch::{self, Weights};
 use trainer::config::TrainingSection;
 use trainer::learner::Learner;
 use trainer::policy::Policy;
@@ -106,5 +109,28 @@ fn both_responses_are_scored_and_a_prompt_once() {
         }
         let found = loss(&model, &pairs, Responses::Both, prompts_too);
         close(found, -total / tokens as f64);
+    }
+}
+
+#[test]
+fn steps_of_fine_tuning_equal_torchs() {
+    let expected = torch::json("sft_steps/expected.json");
+    let training = torch::training(&expected);
+    let weights = Weights::open("sft_steps/weights.safetensors");
+    let examples = support::unreferenced(&torch::pairs(&expected["comparisons"]), false);
+    for case in torch::list(&expected["cases"]) {
+        assert!(torch::clips_some(&case["steps"], training.max_grad_norm));
+        let base = support::open("llama_tied");
+        let (model, _) = base
+            .with_adapters(&support::fixture("dpo_step"))
+            .expect("adapters");
+        let task = Language {
+            responses: serde_json::from_value(case["responses"].clone()).expect("a name"),
+            prompts_too: case["prompts_too"] == true,
+        };
+        let learner = Learner::new(task, Policy::plain(model), None, &training).unwrap();
+        let prefix = format!("{}.", case["responses"].as_str().expect("a name"));
+        let weights = (&weights, prefix.as_str());
+        torch::follow(learner, &training, &examples, &case["steps"], weights);
     }
 }

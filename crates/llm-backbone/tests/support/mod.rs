@@ -19,17 +19,16 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
     existing(data.join(name))
 }
 
-/// The GGUF file of SmolLM2-135M-Instruct in the cache, or `None` with a message; CI must have it.
+/// The GGUF file of SmolLM2-135M-Instruct in the cache, or `None` with a message; where `CI` is set it must be there.
 pub fn smollm2() -> Option<PathBuf> {
-    let cache = std::env::var_os("P_RLHF_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"))?;
-            Some(PathBuf::from(home).join(".cache/p-rlhf"))
-        })?;
-    let path = cache.join("smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
-    let in_ci = std::env::var_os("CI").is_some();
-    assert!(path.exists() || !in_ci, "{} is not there", path.display());
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    let home = || set("HOME").or_else(|| set("USERPROFILE"));
+    let cache = set("P_RLHF_CACHE").or_else(|| Some(home()?.join(".cache/p-rlhf")));
+    let path = cache
+        .unwrap_or_default()
+        .join("smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let message = format!("{} is not there", path.display());
+    assert!(path.exists() || set("CI").is_none(), "{message}");
     existing(path)
 }
 

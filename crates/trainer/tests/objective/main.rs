@@ -1,7 +1,8 @@
 //! The objective of a batch: log 2 at step 0, the same gradients however the rows fall into micro-batches and wherever they
-//! are computed, and TRL's numbers on the same weights.
+//! are computed, TRL's numbers on the same weights, and torch's weights after clipped steps.
 #![allow(clippy::print_stderr)]
 
+mod clipping;
 mod gpu;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,22 +2,10 @@
 
 use llm_backbone::stable_id;
 use pdpo_loss::{ObjectiveConfig, ScoredRow};
-use serde_json::Value;
 use trainer::example::ReferenceLogProbs;
-use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 
+use super::support::torch::{self, numbers};
 use super::support::{self, examples, fixture, learner, model_fixture, open, values};
-
-fn numbers(value: &Value) -> Vec<f32> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().expect("a number") as f32],
-    }
-}
-
-fn ids(value: &Value) -> Vec<u32> {
-    numbers(value).into_iter().map(|id| id as u32).collect()
-}
 
 fn assert_close(what: &str, found: &[f32], expected: &[f32], relative: f32) -> f32 {
     let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
@@ -29,26 +17,10 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], relative: f32) -> f
 #[test]
 fn one_step_of_dpo_equals_trl_and_peft_in_value_and_gradient() {
     let dir = fixture("dpo_step");
-    let text = std::fs::read_to_string(dir.join("expected.json")).expect("the fixture");
-    let expected: Value = serde_json::from_str(&text).expect("JSON");
+    let expected = torch::json("dpo_step/expected.json");
     let base = open("llama_tied");
     assert!(model_fixture("llama_tied").ends_with(expected["base"].as_str().expect("a path")));
-    let comparisons = expected["comparisons"].as_array().expect("comparisons");
-    let pairs: Vec<TokenizedPair> = comparisons
-        .iter()
-        .map(|c| TokenizedPair {
-            prompt: TokenizedPrompt {
-                ids: ids(&c["prompt"]),
-                soft_at: 0,
-                cut: false,
-                user_text_cut: false,
-            },
-            chosen: ids(&c["chosen"]),
-            rejected: ids(&c["rejected"]),
-            response_cut: false,
-        })
-        .collect();
-    let batch = examples(&base, &pairs, false);
+    let batch = examples(&base, &torch::pairs(&expected["comparisons"]), false);
     let reference = |f: fn(&ReferenceLogProbs) -> f32| -> Vec<f32> {
         let known = batch.iter().map(|e| e.item.reference.get());
         known.map(|r| f(r.expect("computed"))).collect()

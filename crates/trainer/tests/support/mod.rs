@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::print_stderr)] // each test file uses its own part; skips are told
 
 pub mod run;
+pub mod torch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,19 +43,20 @@ pub fn model_fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The GGUF file of SmolLM2-135M-Instruct in the cache, or `None` with a message.
+/// The GGUF file of SmolLM2-135M-Instruct in the cache, or `None` with a message; where `CI` is set it must be there.
 pub fn smollm2() -> Option<PathBuf> {
-    let cache = std::env::var_os("P_RLHF_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"))?;
-            Some(PathBuf::from(home).join(".cache/p-rlhf"))
-        })?;
-    let path = cache.join("smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    let home = || set("HOME").or_else(|| set("USERPROFILE"));
+    let cache = set("P_RLHF_CACHE").or_else(|| Some(home()?.join(".cache/p-rlhf")));
+    let path = cache
+        .unwrap_or_default()
+        .join("smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
     if path.is_file() {
         return Some(path);
     }
-    eprintln!("skipped: {} is not there", path.display());
+    let message = format!("{} is not there", path.display());
+    assert!(set("CI").is_none(), "{message}");
+    eprintln!("skipped: {message}");
     None
 }
 

@@ -15,7 +15,7 @@ use trainer::monitor::{Monitor, Stop};
 use trainer::policy::Policy;
 use trainer::session::{Outcome, Session, SessionConfig};
 use trainer::task::Preference;
-use user_model::{RowInit, UserModelKind};
+use user_model::{RowInit, UserModelKind, UserTable};
 
 use super::{INDIVIDUAL, examples, lora, open, pairs, preference, users};
 
@@ -71,6 +71,16 @@ impl World {
         }
     }
 
+    /// The policy before the first step, and its users.
+    pub fn start(&self) -> Result<(Policy, UserTable), TrainError> {
+        let (users, table) = users(self.kind, 2, self.base.d_model(), RowInit::Zero);
+        let policy = Policy {
+            model: self.base.clone().with_lora(&self.lora, self.seed)?,
+            users: Some(users),
+        };
+        Ok((policy, table))
+    }
+
     /// A session in `dir`.
     pub fn session(&self, dir: &Path, resume: bool) -> Result<Session<Preference>, TrainError> {
         let config = SessionConfig {
@@ -83,11 +93,7 @@ impl World {
             further_devices: Vec::new(),
             clock: None,
         };
-        let (users, table) = users(self.kind, 2, self.base.d_model(), RowInit::Zero);
-        let policy = Policy {
-            model: self.base.clone().with_lora(&self.lora, self.seed)?,
-            users: Some(users),
-        };
+        let (policy, table) = self.start()?;
         let task = preference(&self.objective, true);
         let data = (self.train.clone(), self.validation.clone());
         Session::new(config, task, (policy, Some(table)), data, resume)

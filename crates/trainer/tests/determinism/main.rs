@@ -1,7 +1,10 @@
-//! The same seed gives the same run, and what a run exports means the same to `transformers` and `peft`.
+//! The same seed gives the same run, the one that torch makes of the same start; and what a run exports means the same to
+//! `transformers` and `peft`.
 #![allow(clippy::print_stderr)]
 
+#[path = "../support/mod.rs"]
 mod support;
+mod torch;
 
 use std::path::Path;
 
