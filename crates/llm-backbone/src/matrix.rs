@@ -156,7 +156,7 @@ pub(crate) fn settle(matrices: Vec<&mut Matrix>) {
 /// The numbers of a matrix on their way.
 enum Content {
     Dense {
-        data: TensorData,
+        data: Box<TensorData>,
         device: Device,
         dtype: DType,
         shape: [usize; 2],
@@ -177,7 +177,7 @@ impl Content {
         }
         drop(weight);
         Some(Self::Dense {
-            data: matrix.dense.take()?.into_value().into_data(),
+            data: Box::new(matrix.dense.take()?.into_value().into_data()),
             device,
             dtype,
             shape,
