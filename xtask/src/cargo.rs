@@ -12,8 +12,8 @@ pub fn root() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
-/// A cargo command in this workspace. Packages are never chosen with `-p`: cargo would unify features for that package
-/// alone and build burn a second time. A program is chosen with `--bin` or `--example` instead.
+/// A cargo command in this workspace. A program is chosen with `--bin` or `--example`, and with `-p` only where it is to be built
+/// without what others need (`bench`): all programs share one build of burn, libraries chosen with `-p` do not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cargo {
     args: Vec<OsString>,

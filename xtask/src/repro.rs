@@ -187,8 +187,14 @@ impl Experiment {
     fn command(&mut self, fetched: Option<PathBuf>) -> Cargo {
         let own = self.own_flags();
         let (name, common) = self.parts();
-        let mut cargo = Cargo::release("run").args(["--bin", "bench"]);
-        for feature in common.device_features() {
+        let mut cargo = Cargo::release("run").args(["-p", "bench", "--bin", "bench"]);
+        let https = own.iter().any(|(flag, value)| {
+            let url = value.as_ref().and_then(|url| url.to_str());
+            *flag == "--judge-url" && url.is_some_and(|url| url.starts_with("https"))
+        });
+        let online = common.is_online() || https;
+        let online = online.then_some("bench/online");
+        for feature in common.device_features().chain(online) {
             cargo = cargo.args(["--features", feature]);
         }
         let own = own.into_iter();

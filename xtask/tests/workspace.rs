@@ -85,20 +85,23 @@ fn features(selection: &[&str], kinds: &str) -> BTreeMap<String, BTreeSet<String
 }
 
 /// Programs, examples and tests share one build of burn only if none of them asks for other features below it. Where
-/// this fails, name the feature in a normal dependency, as the root manifest does for ciborium.
+/// this fails, name the feature in a normal dependency of `terminal`, as the root manifest does for ciborium.
 #[test]
 fn one_build_of_burn_serves_programs_and_tests() {
-    let tests = features(&["--workspace"], "normal,build,dev");
-    assert!(tests.keys().any(|package| package.starts_with("burn-core")));
+    let below = features(&["-p", "burn"], "normal,build");
+    assert!(below.keys().any(|package| package.starts_with("burn-core")));
+    let tests = features(&["--workspace"], "normal,build,dev,no-proc-macro");
     for selection in [
         &["--workspace"][..],
         &[],
         &["-p", "prlhf"],
         &["-p", "bench"],
+        &["-p", "bench", "--features", "bench/online"],
     ] {
-        let ours = features(selection, "normal,build");
+        let ours = features(selection, "normal,build,no-proc-macro");
         let differing: Vec<_> = ours
             .into_iter()
+            .filter(|(package, _)| below.contains_key(package))
             .filter(|(package, features)| tests.get(package) != Some(features))
             .collect();
         assert_eq!(differing, [], "selection {selection:?}");

@@ -156,6 +156,11 @@ pub(crate) fn endpoint(url: &str) -> Result<String, JudgeError> {
             format!("found {found}, expected http:// or https://"),
         );
     };
+    if url.starts_with("https://") && !cfg!(feature = "tls") {
+        let problem =
+            "found https, expected http: this program was built without the feature `tls`";
+        return refuse("url", problem.into());
+    }
     let host = rest.split(['/', '?']).next().unwrap_or_default();
     if host.is_empty() {
         return refuse("url", "found no host, expected one after ://".into());

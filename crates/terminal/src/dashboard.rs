@@ -7,11 +7,11 @@ use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use burn::train::Interrupter;
-use burn::train::metric::state::{FormatOptions, NumericMetricState};
-use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericAttributes};
-use burn::train::renderer::tui::TuiMetricsRendererWrapper;
-use burn::train::renderer::{MetricState, MetricsRenderer};
+use burn_train::Interrupter;
+use burn_train::metric::state::{FormatOptions, NumericMetricState};
+use burn_train::metric::{MetricDefinition, MetricEntry, MetricId, NumericAttributes};
+use burn_train::renderer::tui::TuiMetricsRendererWrapper;
+use burn_train::renderer::{MetricState, MetricsRenderer};
 use trainer::metrics::Line;
 use trainer::monitor::{Monitor, Plan, Stop};
 use trainer::progress::Progress;

@@ -1,22 +1,14 @@
 //! Models by name: a local path as it is, a hub id downloaded into the hub's own cache.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "hub")]
+mod download;
 
-use burn::tensor::Device;
-use hf_hub::api::sync::{ApiBuilder, ApiError};
+use std::path::PathBuf;
+
 use trainer::TrainError;
+use trainer::burn::tensor::Device;
 use trainer::config::ModelSection;
 use trainer::source::{self, BaseModel};
-
-/// Files of a hub repository that are fetched where they exist, beside the weights.
-const FILES: [&str; 6] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-    "config.json",
-];
 
 /// Opens the model of a `[model]` section, which may name it by hub id.
 ///
@@ -41,7 +33,6 @@ pub fn locate(source: &str) -> Result<PathBuf, TrainError> {
         return Err(no_model(source, "there is no such file or directory"));
     }
     download(source)
-        .map_err(|e| no_model(source, format!("not a local path, and the hub said: {e}")))
 }
 
 fn no_model(source: &str, problem: impl ToString) -> TrainError {
@@ -51,27 +42,14 @@ fn no_model(source: &str, problem: impl ToString) -> TrainError {
     }
 }
 
-fn download(id: &str) -> Result<PathBuf, ApiError> {
-    let repository = ApiBuilder::from_env().build()?.model(id.into());
-    let there: Vec<String> = repository
-        .info()?
-        .siblings
-        .into_iter()
-        .map(|file| file.rfilename)
-        .collect();
-    let safetensors = there.iter().any(|f| f.ends_with(".safetensors"));
-    let wanted = |file: &&String| {
-        let weights = match safetensors {
-            true => file.ends_with(".safetensors") || file.ends_with(".safetensors.index.json"),
-            false => file.starts_with("pytorch_model"),
-        };
-        !file.contains('/') && (weights || FILES.contains(&file.as_str()))
-    };
-    let mut folder = PathBuf::new();
-    for file in there.iter().filter(wanted) {
-        tracing::info!("fetching {id}/{file}");
-        let path = repository.get(file)?;
-        folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    }
-    Ok(folder)
+#[cfg(feature = "hub")]
+fn download(id: &str) -> Result<PathBuf, TrainError> {
+    let answer = download::repository(id);
+    answer.map_err(|e| no_model(id, format!("not a local path, and the hub said: {e}")))
+}
+
+#[cfg(not(feature = "hub"))]
+fn download(id: &str) -> Result<PathBuf, TrainError> {
+    let problem = "not a local path, and this program was built without the feature `hub`";
+    Err(no_model(id, problem))
 }

@@ -6,12 +6,14 @@
 pub mod hub;
 pub mod logging;
 
+#[cfg(feature = "dashboard")]
 mod dashboard;
 mod output;
 mod profile;
 mod progress;
 mod watch;
 
+#[cfg(feature = "dashboard")]
 pub use dashboard::{Dashboard, has_terminal};
 pub use output::{Output, bytes, duration, grouped};
 pub use profile::{Phase, Profile, Total, Totals, phases};

@@ -89,6 +89,15 @@ impl Common {
         needed.into_iter().flatten()
     }
 
+    /// Whether the model may be on a hub, or a judge behind https: so it is for all that is not known to be otherwise.
+    pub fn is_online(&self) -> bool {
+        let elsewhere = |model: &OsString| !Path::new(model).exists();
+        let named = |set: &String| set.starts_with("model.") || set.starts_with("judge.");
+        self.model.as_ref().is_some_and(elsewhere)
+            || self.config.is_some()
+            || self.set.iter().any(named)
+    }
+
     /// What `bench` is given: the flags as they came, and the fetched model.
     pub fn flags(&self, fetched: Option<PathBuf>) -> Vec<OsString> {
         let model = self.model.clone().or(fetched.map(Into::into));

@@ -24,7 +24,7 @@ fn refused(line: &str) -> String {
 /// The command line, with the part that every command has cut off.
 fn command(line: &str, fetched: Option<&str>) -> String {
     let command = parse(line).command(fetched.map(PathBuf::from)).to_string();
-    let common = format!("{} --bin bench ", Cargo::release("run"));
+    let common = format!("{} -p bench --bin bench ", Cargo::release("run"));
     let rest = command.strip_prefix(&common).map(str::to_owned);
     rest.unwrap_or_else(|| panic!("{command} does not start with {common}"))
 }
@@ -51,7 +51,8 @@ fn every_flag_reaches_bench_unchanged() {
         ("prism", judge.to_string()),
     ] {
         let line = format!("{experiment} {common} {own}");
-        assert_eq!(command(&line, None), format!("-- {line}"));
+        let expected = format!("--features bench/online -- {line}");
+        assert_eq!(command(&line, None), expected);
     }
     assert_eq!(command("tldr --force", None), "-- tldr --force");
 }
@@ -74,6 +75,26 @@ fn a_gpu_turns_the_feature_on() {
         command("prism --device wgpu", None),
         "--features bench/wgpu -- prism --device wgpu"
     );
+}
+
+#[test]
+fn a_hub_or_https_turns_the_feature_on() {
+    for line in [
+        "tldr --model owner/name",
+        "tldr --set model.source=owner/name",
+        "tldr --config Cargo.toml",
+        "psoups --judge-url https://a/v1 --judge-model m",
+    ] {
+        let expected = format!("--features bench/online -- {line}");
+        assert_eq!(command(line, None), expected);
+    }
+    for line in [
+        "tldr --model src",
+        "psoups --judge-url http://localhost:1/v1 --judge-model m",
+        "tldr --set training.batch=2",
+    ] {
+        assert_eq!(command(line, None), format!("-- {line}"));
+    }
 }
 
 #[test]
