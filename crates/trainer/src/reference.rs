@@ -4,6 +4,7 @@
 //! The cache is a JSON Lines file per model, appended to as results come, so that a stopped run loses nothing. An entry's
 //! key is a hash of the model (weights, merged adapters, dtype) and of the exact token ids of prompt and response.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -153,7 +154,7 @@ struct Cache {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct CacheLine {
     key: String,
     /// The bits of the number: text would not always read back to the same one.
     bits: u32,
@@ -171,8 +172,8 @@ impl Cache {
             let file = File::open(&path).map_err(|e| TrainError::io(&path, e))?;
             for line in BufReader::new(file).lines() {
                 let line = line.map_err(|e| TrainError::io(&path, e))?;
-                match serde_json::from_str::<Entry>(&line) {
-                    Ok(entry) => drop(known.insert(entry.key, f32::from_bits(entry.bits))),
+                match serde_json::from_str::<CacheLine>(&line) {
+                    Ok(entry) => _ = known.entry(entry.key).or_insert(f32::from_bits(entry.bits)),
                     Err(error) => tracing::warn!("{}: entry passed over: {error}", path.display()),
                 }
             }
@@ -190,7 +191,8 @@ impl Cache {
         file.map_err(|e| TrainError::io(&self.path, e))
     }
 
-    /// Adds log-probs of both responses under their keys.
+    /// Adds log-probs of both responses under their keys. A response that is known already, with another partner, keeps its
+    /// first number, here as in the file: it may differ in the last bit.
     fn add<'a>(
         &mut self,
         file: &mut File,
@@ -199,9 +201,10 @@ impl Cache {
         let mut lines = String::new();
         for (keys, (chosen, rejected)) in found {
             for (key, logp) in keys.iter().zip([chosen, rejected]) {
-                if self.known.insert(key.clone(), logp).is_none() {
+                if let Entry::Vacant(place) = self.known.entry(key.clone()) {
+                    place.insert(logp);
                     let (key, bits) = (key.clone(), logp.to_bits());
-                    lines += &serde_json::to_string(&Entry { key, bits }).unwrap_or_default(); // invariant: plain data
+                    lines += &serde_json::to_string(&CacheLine { key, bits }).unwrap_or_default(); // invariant: plain data
                     lines.push('\n');
                 }
             }

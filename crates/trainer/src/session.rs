@@ -70,6 +70,18 @@ impl SessionConfig {
 /// Batches whose comparisons are prepared together, at most: a window of [`order`] holds as many.
 const MOST_AHEAD: usize = 8;
 
+/// The end of the steps whose comparisons are prepared together with those of `step`: one step at first, so that a run begins at
+/// once, then ever more. It depends on the step alone, so that a resumed run computes reference log-probs in the company in
+/// which a run never stopped does, to the last bit.
+fn prepared_together(step: usize) -> usize {
+    let (mut end, mut length) = (1, 1);
+    while end <= step {
+        length = (2 * length).min(MOST_AHEAD);
+        end += length;
+    }
+    end
+}
+
 /// The weights of the best validation of a model that is trained whole.
 const BEST_MODEL: &str = "best.safetensors";
 
@@ -82,8 +94,8 @@ pub struct Session<T: Task> {
     state: State,
     /// The epoch whose batches were asked for last, counted from 0, and these.
     order: Option<(usize, Vec<Vec<usize>>)>,
-    /// Comparisons of all steps before this one are prepared, and how many batches will be at a time.
-    prepared: (usize, usize),
+    /// Comparisons of all steps before this one are prepared.
+    prepared: usize,
 }
 
 /// What a finished run gives.
@@ -135,7 +147,7 @@ impl<T: Task> Session<T> {
         }
         let state = found.unwrap_or_else(|| State::new(settings, config.clock));
         let mut session = Self {
-            prepared: (state.step, 1),
+            prepared: state.step,
             config,
             learner,
             train: train.into(),
@@ -229,15 +241,13 @@ impl<T: Task> Session<T> {
     /// The next step's comparisons by index, ready for it.
     fn next_batch(&mut self, progress: &dyn Progress) -> Result<Vec<usize>, TrainError> {
         let step = self.state.step;
-        let (prepared, ahead) = self.prepared;
-        if step >= prepared {
-            // One batch at first, so that the run begins at once; then ever more at a time.
-            let until = (step + ahead).min(self.total_steps());
+        if step >= self.prepared {
+            let until = prepared_together(step).min(self.total_steps());
             let train = Arc::clone(&self.train);
             let indices: Vec<usize> = (step..until).flat_map(|step| self.batch_of(step)).collect();
             let examples: Vec<&Example> = indices.into_iter().map(|i| &train[i]).collect();
             self.learner.task.prepare(&examples, progress)?;
-            self.prepared = (until, (2 * ahead).min(MOST_AHEAD));
+            self.prepared = until;
         }
         Ok(self.batch_of(step))
     }
@@ -415,4 +425,18 @@ fn tell(
     metrics.write(line)?;
     monitor.line(line, total);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_prepared_together_depends_on_the_step_alone() {
+        let ends: Vec<usize> = [0, 1, 2, 3, 6, 7, 14, 15, 22, 23]
+            .into_iter()
+            .map(prepared_together)
+            .collect();
+        assert_eq!(ends, [1, 3, 3, 7, 7, 15, 15, 23, 23, 31]);
+    }
 }

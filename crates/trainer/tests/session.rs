@@ -325,6 +325,29 @@ fn with_reference(reference: &Reference) -> Preference {
     Preference::from_config(&config, true, Some(reference.clone())).unwrap()
 }
 
+/// Two users, the same answers, opposite choices: a response's log-prob may come out of another row, and differ there in its last
+/// bit, so that a run that goes on would not be the one never stopped.
+#[test]
+fn a_response_in_several_pairs_keeps_its_first_log_prob() {
+    let dir = tempfile::tempdir().unwrap();
+    let examples = unreferenced(3);
+    let first = examples[0].pair();
+    let mut second = examples[1].pair().clone();
+    second.prompt = first.prompt.clone();
+    second.rejected = first.chosen.clone();
+    reference(dir.path()).log_probs(&[first], &Quiet).unwrap();
+    // Stands for another last bit.
+    let file = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
+    let text = fs::read_to_string(file.path()).unwrap();
+    let mut line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    line["bits"] = 42_f32.to_bits().into();
+    fs::write(file.path(), format!("{line}\n{text}")).unwrap();
+    let again = reference(dir.path());
+    let found = again.log_probs(&[&second], &Quiet).unwrap();
+    assert_eq!(found[0].rejected, 42.0);
+    assert_eq!(again.log_probs(&[first], &Quiet).unwrap()[0].chosen, 42.0);
+}
+
 #[test]
 fn four_steps_compute_the_references_of_their_own_comparisons_alone() {
     let (dir, train) = (tempfile::tempdir().unwrap(), unreferenced(100));
