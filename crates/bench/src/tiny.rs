@@ -94,6 +94,7 @@ fn fine_tune(
         seed: stage.seed,
         lora: LoraConfig::default(),
         training: sft.training(&whole, dataset.items.len()),
+        section: "tiny",
         further_devices: Vec::new(),
         clock: None,
     };

@@ -15,7 +15,7 @@ mod train;
 mod trained;
 mod users;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -136,24 +136,33 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
         Err(stopped @ TrainError::Interrupted { .. }) => {
-            eprintln!("{stopped}:\n  prlhf {}", resuming(arguments().into_iter()));
+            say(format_args!(
+                "{stopped}:\n  prlhf {}",
+                resuming(arguments().into_iter())
+            ));
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
             let text = error.to_string();
             let lines: Vec<&str> = text.lines().map(str::trim).collect();
-            eprintln!("error: {}", lines.join(" "));
+            say(format_args!("error: {}", lines.join(" ")));
             ExitCode::FAILURE
         }
     }
 }
 
+/// Writes a line to standard error; a terminal that has gone is no reason to fail.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// The arguments that go on with a run, as one types them.
 fn resuming(arguments: impl Iterator<Item = String>) -> String {
     let kept = arguments.filter(|a| a != "--resume" && a != "--force");
-    let quoted = kept.map(|a| match a.contains(char::is_whitespace) {
-        true => format!("'{a}'"),
-        false => a,
+    let plain = |c: char| c.is_alphanumeric() || "-_=./:,+@%".contains(c);
+    let quoted = kept.map(|a| match !a.is_empty() && a.chars().all(plain) {
+        true => a,
+        false => format!("'{}'", a.replace('\'', r"'\''")),
     });
     quoted
         .chain(["--resume".into()])
@@ -162,7 +171,8 @@ fn resuming(arguments: impl Iterator<Item = String>) -> String {
 }
 
 fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
-    let mut stdout = io::stdout().lock();
+    // Not locked: the dashboard draws from a thread of its own.
+    let mut stdout = io::stdout();
     let out = &mut Output(&mut stdout);
     match command {
         Command::Train(args) => {
@@ -185,5 +195,25 @@ fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
         }
         Command::Users(args) => users::run(args, out),
         Command::Inspect(args) => inspect::run(args, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_go_on_can_be_pasted_into_a_shell() {
+        let arguments = [
+            "train",
+            "--out",
+            "my runs",
+            "--set",
+            r#"data.train=["it's"]"#,
+            "--force",
+        ];
+        let line = resuming(arguments.into_iter().map(String::from));
+        let expected = r#"train --out 'my runs' --set 'data.train=["it'\''s"]' --resume"#;
+        assert_eq!(line, expected);
     }
 }

@@ -1,6 +1,5 @@
 //! `prlhf train`: comparisons to adapters and a user model.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -66,17 +65,7 @@ pub enum Mode {
     Sft,
 }
 
-/// What a run leaves in its folder; all that --force removes. Reference log-probs stay: they are keyed by their content.
-const FILES: [&str; 6] = [
-    "config.toml",
-    "metrics.jsonl",
-    "adapters",
-    "checkpoint",
-    "checkpoint.new",
-    "checkpoint.old",
-];
-
-/// Trains. Whatever stood in the folder stays until model and data are known to be good.
+/// Trains. Whatever stood in the folder stays until settings, model and data are known to be good.
 ///
 /// # Errors
 /// From any stage; [`TrainError::Interrupted`] where the user said stop.
@@ -91,13 +80,11 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let clock = clock(&dir, args.resume)?;
     let (training, audit) = trace_span!(target: TARGET, "loading")
         .in_scope(|| prepare(&config, &devices.main, Some(clock)))?;
-    if args.force {
-        clear(&dir)?;
-    }
     describe(&config, &training, &audit, out)?;
     let place = Place {
         dir,
         resume: args.resume,
+        replace: args.force,
         further_devices: devices.further,
     };
     match args.mode {
@@ -119,22 +106,6 @@ fn clock(dir: &Path, resume: bool) -> Result<u64, TrainError> {
 
 fn default_out(args: &TrainArgs) -> PathBuf {
     Path::new("runs").join(args.config.file_stem().unwrap_or_default())
-}
-
-fn clear(dir: &Path) -> Result<(), TrainError> {
-    for path in FILES.map(|name| dir.join(name)) {
-        let removed = match path.is_dir() {
-            true => fs::remove_dir_all(&path),
-            false => fs::remove_file(&path),
-        };
-        match removed {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(TrainError::io(&path, e));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn describe(
@@ -259,13 +230,13 @@ fn watched<T: Task>(
         true => session.run(&mut Dashboard::new(watch)),
         false => session.run(&mut { watch }),
     }?;
-    done(&outcome, batch, out)?;
+    done(&outcome, out)?;
     Ok(outcome)
 }
 
-fn done(outcome: &Outcome, batch: usize, out: &mut Output<'_>) -> Result<(), TrainError> {
+fn done(outcome: &Outcome, out: &mut Output<'_>) -> Result<(), TrainError> {
     let state = &outcome.state;
-    let rate = (state.step * batch) as f64 / state.train_seconds.max(1e-9);
+    let rate = outcome.comparisons as f64 / state.train_seconds.max(1e-9);
     let time = duration(state.train_seconds);
     out.fact(
         "done",

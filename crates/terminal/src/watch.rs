@@ -35,13 +35,44 @@ impl Watch {
             }
             tracing::warn!("finishing this step, then saving; Ctrl-C again stops at once");
         };
-        if let Err(error) = ctrlc::set_handler(handler) {
+        if let Err(error) = at_signals(handler) {
             tracing::warn!("Ctrl-C will stop without saving: {error}");
         }
         let last = Instant::now();
         let bars = Bars::default();
         Self { bars, stop, last }
     }
+}
+
+/// Calls `handler` at Ctrl-C, at SIGTERM, and at SIGHUP unless the program was started with it ignored (`nohup`).
+#[cfg(unix)]
+fn at_signals(handler: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    let mut wanted = vec![SIGINT, SIGTERM];
+    if !is_ignored(SIGHUP) {
+        wanted.push(SIGHUP);
+    }
+    let mut signals = Signals::new(wanted)?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || signals.forever().for_each(|_| handler()))?;
+    Ok(())
+}
+
+/// Whether this process ignores a signal, where the system tells.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+/// Calls `handler` at Ctrl-C.
+#[cfg(windows)]
+fn at_signals(handler: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    ctrlc::set_handler(handler).map_err(std::io::Error::other)
 }
 
 impl Default for Watch {

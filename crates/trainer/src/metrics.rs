@@ -23,7 +23,8 @@ pub struct Line {
     /// The objective (train), the mean loss with every row's own user (validation). Both are what the objective says of the same
     /// rows.
     pub loss: f64,
-    /// The mean of each term of the loss by name, where it has several.
+    /// The mean of each term of the loss by name, where it has several: in the rows that rewards tell of, which are those of the
+    /// users' branch where there is one.
     #[serde(
         rename = "loss_parts",
         default,
@@ -168,6 +169,14 @@ impl MetricsFile {
             .write(true)
             .open(path)
             .map_err(error)?;
+        let found = file.metadata().map_err(error)?.len();
+        if found < keep {
+            let path = path.display();
+            tracing::warn!(
+                "{path} lacks lines of steps before the checkpoint ({found} of {keep} bytes)"
+            );
+        }
+        let keep = keep.min(found);
         file.set_len(keep).map_err(error)?;
         file.seek(SeekFrom::End(0)).map_err(error)?;
         Ok(Self {

@@ -162,7 +162,6 @@ struct CacheLine {
 
 impl Cache {
     fn open(dir: &Path, model_key: &str) -> Result<Self, TrainError> {
-        fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
         let path = dir.join(format!(
             "reference-{}.jsonl",
             &format!("{:x}", Sha256::digest(model_key))[..16]
@@ -186,6 +185,9 @@ impl Cache {
     }
 
     fn append(&self) -> Result<File, TrainError> {
+        if let Some(dir) = self.path.parent() {
+            fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
+        }
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).open(&self.path);
         file.map_err(|e| TrainError::io(&self.path, e))

@@ -2,7 +2,7 @@
 //!
 //! burn-flex spreads large matrix products over the cores and runs everything between them on the calling thread, about
 //! 40 % of a training step. Here every core has a micro-batch and a thread pool of its own instead. Results come back in
-//! the order of the items, so sums do not depend on the number of threads.
+//! the order of the items, so sums do not depend on which thread is done first.
 //!
 //! A further device holds a copy of the frozen weights and, for every batch, gets the weights that training changes.
 

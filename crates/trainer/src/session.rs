@@ -45,6 +45,8 @@ pub struct SessionConfig {
     pub lora: LoraConfig,
     /// `[training]`
     pub training: TrainingSection,
+    /// What errors call it: `training`, or the section that its steps and rates are from.
+    pub section: &'static str,
     /// Devices that compute gradients beside the policy's own; see [`Learner::with_devices`].
     pub further_devices: Vec<Device>,
     /// The time that the chat template was told, in seconds since 1970, where it matters: a run that goes on keeps it.
@@ -53,7 +55,12 @@ pub struct SessionConfig {
 
 impl SessionConfig {
     /// What is trained, apart from how.
-    fn settings<T: Task>(&self, learner: &Learner<T>, train: &[Example]) -> Settings {
+    fn settings<T: Task>(
+        &self,
+        learner: &Learner<T>,
+        train: &[Example],
+        validation: &[Example],
+    ) -> Settings {
         let users = learner.policy.users.as_ref().map(|users| users.config());
         let parts = json!({
             "model": self.model_key,
@@ -61,9 +68,21 @@ impl SessionConfig {
             "lora": self.lora,
             "users": users,
         });
-        let training = Settings::of_training(&self.training);
-        let comparisons = Settings::of_comparisons(train);
-        Settings::new([parts, training, comparisons, learner.task.settings()])
+        let training = Settings::of_training(self.section, &self.training);
+        let comparisons = Settings::of_comparisons("comparisons", train);
+        // The best step is that of one set of comparisons.
+        let validated = &validation[..self.validated(validation.len())];
+        let validation = Settings::of_comparisons("validation", validated);
+        let task = learner.task.settings();
+        Settings::new([parts, training, comparisons, validation, task])
+    }
+
+    /// How many of so many validation comparisons a validation looks at.
+    fn validated(&self, validation: usize) -> usize {
+        match self.training.eval_limit {
+            0 => validation,
+            limit => limit.min(validation),
+        }
     }
 }
 
@@ -106,6 +125,8 @@ pub struct Outcome {
     pub table: Option<UserTable>,
     /// Where it stopped.
     pub state: State,
+    /// Comparisons that its steps trained on.
+    pub comparisons: usize,
 }
 
 impl<T: Task> Session<T> {
@@ -135,7 +156,7 @@ impl<T: Task> Session<T> {
             learner.rows_at_once(config.training.batch),
             longest.unwrap_or(0),
         )?;
-        let settings = config.settings(&learner, &train);
+        let settings = config.settings(&learner, &train, &validation);
         let checkpoint = config.dir.join("checkpoint");
         let found = match resume {
             true => checkpoint::load(&checkpoint, &mut learner, &config.lora, &settings)?,
@@ -297,12 +318,19 @@ impl<T: Task> Session<T> {
     }
 
     fn when(&self, seconds: f64) -> When {
-        let seen = self.state.step * self.config.training.batch;
+        let seen = self.comparisons(self.state.step);
         When {
             step: self.state.step,
             epoch: seen as f64 / self.train.len() as f64,
             seconds,
         }
+    }
+
+    /// Comparisons that so many steps train on: the last batch of a pass over the data may be smaller.
+    fn comparisons(&self, steps: usize) -> usize {
+        let (all, per_epoch) = (self.train.len(), self.steps_per_epoch());
+        let partial = (steps % per_epoch) * self.config.training.batch;
+        steps / per_epoch * all + partial.min(all)
     }
 
     fn validation_is_due(&self) -> bool {
@@ -315,11 +343,7 @@ impl<T: Task> Session<T> {
     /// Evaluates the policy as it is.
     fn validate(&self, progress: &dyn Progress) -> Result<Line, TrainError> {
         let training = &self.config.training;
-        let limit = match training.eval_limit {
-            0 => self.validation.len(),
-            limit => limit.min(self.validation.len()),
-        };
-        let examples = &self.validation[..limit];
+        let examples = &self.validation[..self.config.validated(self.validation.len())];
         let Learner {
             task,
             policy,
@@ -406,10 +430,12 @@ impl<T: Task> Session<T> {
             let (policy, table, _) = adapters::load(&dir.join("adapters"), base, &device)?;
             (policy, table)
         };
+        let comparisons = self.comparisons(self.state.step);
         Ok(Outcome {
             policy,
             table,
             state: self.state,
+            comparisons,
         })
     }
 }

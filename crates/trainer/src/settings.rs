@@ -28,9 +28,9 @@ impl Settings {
         Self(Value::Object(sections.flatten().collect()))
     }
 
-    /// What of `[training]` changes the weights that a step leads to.
-    pub(crate) fn of_training(training: &TrainingSection) -> Value {
-        json!({ "training": {
+    /// What of `[training]`, or of the section that stands for it, changes the weights that a step leads to.
+    pub(crate) fn of_training(section: &str, training: &TrainingSection) -> Value {
+        json!({ section: {
             "batch": training.batch,
             "learning_rate": training.learning_rate,
             "users_learning_rate": training.users_rate(),
@@ -41,10 +41,10 @@ impl Settings {
         } })
     }
 
-    /// The number of comparisons, and a hash of their tokens and users.
-    pub(crate) fn of_comparisons(train: &[Example]) -> Value {
+    /// The number of comparisons called `name`, and a hash of their tokens and users.
+    pub(crate) fn of_comparisons(name: &str, examples: &[Example]) -> Value {
         let mut hash = Sha256::new();
-        for example in train {
+        for example in examples {
             let pair = example.pair();
             for ids in [&pair.prompt.ids, &pair.chosen, &pair.rejected] {
                 hash.update((ids.len() as u64).to_le_bytes());
@@ -55,7 +55,7 @@ impl Settings {
             hash.update(format!("{:?}", example.user));
         }
         let hash = &format!("{:x}", hash.finalize())[..16];
-        json!({ "comparisons": format!("{} with the hash {hash}", train.len()) })
+        json!({ name: format!("{} with the hash {hash}", examples.len()) })
     }
 
     /// A sentence that names what differs, with both values; `self` is how the run began.

@@ -2,6 +2,7 @@
 //! what it is made of first.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use burn::tensor::Device;
 use llm_backbone::Model;
@@ -73,6 +74,8 @@ pub struct Place {
     pub dir: PathBuf,
     /// Go on from the checkpoint in `dir`, if there is one.
     pub resume: bool,
+    /// Remove an earlier run from `dir`, once everything is known to be good; reference log-probs stay.
+    pub replace: bool,
     /// Devices that compute gradients beside the model's own.
     pub further_devices: Vec<Device>,
 }
@@ -83,9 +86,36 @@ impl Place {
         Self {
             dir: dir.into(),
             resume: false,
+            replace: false,
             further_devices: Vec::new(),
         }
     }
+}
+
+/// What a run leaves in its folder, apart from reference log-probs, which are keyed by their content.
+const FILES: [&str; 6] = [
+    "config.toml",
+    "metrics.jsonl",
+    "adapters",
+    "checkpoint",
+    "checkpoint.new",
+    "checkpoint.old",
+];
+
+fn clear(dir: &Path) -> Result<(), TrainError> {
+    for path in FILES.map(|name| dir.join(name)) {
+        let removed = match path.is_dir() {
+            true => fs::remove_dir_all(&path),
+            false => fs::remove_file(&path),
+        };
+        match removed {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(TrainError::io(&path, e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A base model and comparisons, ready to be trained on.
@@ -178,7 +208,7 @@ impl Training {
             false => None,
         };
         let task = Preference::from_config(objective, users.is_some(), reference)?;
-        self.session(task, start, training.clone(), place)
+        self.session(task, start, ("training", training.clone()), place)
     }
 
     /// The run of adapters on the preferred responses (supervised fine-tuning).
@@ -198,15 +228,16 @@ impl Training {
             responses: Responses::Chosen,
             prompts_too: sft.prompts_too,
         };
+        sft.validate()?;
         let training = sft.training(training, self.train.items.len());
-        self.session(task, start, training, place)
+        self.session(task, start, ("sft", training), place)
     }
 
     fn session<T: Task>(
         &self,
         task: T,
         (policy, table): (Policy, Option<UserTable>),
-        training: TrainingSection,
+        (section, training): (&'static str, TrainingSection),
         place: Place,
     ) -> Result<Session<T>, TrainError> {
         let examples = |side: &Dataset| side.examples(table.as_ref());
@@ -219,11 +250,15 @@ impl Training {
             seed: self.config.seed,
             lora: self.config.lora.clone(),
             training,
+            section,
             further_devices: place.further_devices,
             clock: self.clock,
         };
         let data = (train, validation);
         let session = Session::new(config, task, (policy, table), data, place.resume)?;
+        if place.replace {
+            clear(&place.dir)?;
+        }
         self.write_config(&place.dir)?;
         Ok(session)
     }

@@ -99,7 +99,11 @@ pub(crate) fn write_atomically(files: &[(&Path, &[u8])]) -> Result<(), FileError
 
 fn write_temporary(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(dir.unwrap_or(Path::new(".")))?;
+    let mut builder = tempfile::Builder::new();
+    // As other new files: readable as far as the umask allows.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(dir.unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)

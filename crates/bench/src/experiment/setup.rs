@@ -190,6 +190,7 @@ fn fine_tune<D>(
         seed: stage.seed,
         lora: config.lora.clone(),
         training: sft.training(&config.training, train.items.len()),
+        section: "sft",
         further_devices: Vec::new(),
         clock: None,
     };

@@ -143,7 +143,6 @@ fn trained<D>(
     let examples = |side: &Dataset| side.examples(table.as_ref());
     let data = (examples(&sides.train), examples(&sides.validation));
     let test = examples(&sides.test);
-    let batch = settings.training.batch;
     let session = SessionConfig {
         dir: dir.into(),
         base: prepared.base.clone(),
@@ -151,6 +150,7 @@ fn trained<D>(
         seed: prepared.seed,
         lora: settings.lora.clone(),
         training: settings.training.clone(),
+        section: "training",
         further_devices: prepared.further_devices.clone(),
         clock: None,
     };
@@ -164,7 +164,7 @@ fn trained<D>(
         trainable,
         steps,
         train_seconds,
-        comparisons_per_second: Some((steps * batch) as f64 / train_seconds),
+        comparisons_per_second: Some(outcome.comparisons as f64 / train_seconds),
         curve: measure::curve(&lines, &prepared.data.users),
         ..Measured::default()
     };

@@ -1,7 +1,8 @@
 //! Ctrl-C, and what a system or a closed terminal sends.
 
 use std::fs;
-use std::process::Command;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,4 +39,58 @@ fn a_run_that_is_asked_to_end_saves_and_says_how_to_go_on() {
             "{signal}"
         );
     }
+}
+
+/// The dashboard draws from a thread of its own, for which the command must leave standard output free.
+#[test]
+#[allow(clippy::print_stderr)]
+fn a_run_on_a_terminal_shows_its_dashboard_and_ends() {
+    let out = fixture().fresh("terminal");
+    let config = fixture().config.to_str().unwrap();
+    let program = env!("CARGO_BIN_EXE_prlhf");
+    let command = format!("{program} train --config {config} --out {}", out.str());
+    let script = Command::new("script") // util-linux: a terminal of its own
+        .args(["-qec", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = match script {
+        Ok(child) => child,
+        Err(error) if std::env::var_os("CI").is_none() => {
+            eprintln!("skipped: `script` cannot be started: {error}");
+            return;
+        }
+        Err(error) => panic!("`script` cannot be started: {error}"),
+    };
+    let mut stdout = child.stdout.take().unwrap();
+    let shown = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stdout.read_to_end(&mut bytes); // A terminal that closes ends with an error.
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(120) {
+            child.kill().unwrap();
+            panic!("the run does not end on a terminal");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let shown = shown.join().unwrap();
+    assert!(shown.contains("Loss") || shown.contains("loss"), "{shown}");
+    assert!(out.path().join("adapters").is_dir(), "{shown}");
+}
+
+#[test]
+fn a_run_that_ignores_the_end_of_its_terminal_goes_on() {
+    let out = fixture().fresh("nohup");
+    let config = fixture().config.to_str().unwrap();
+    let program = env!("CARGO_BIN_EXE_prlhf");
+    let command = format!(
+        "trap '' HUP; {program} train --config {config} --out {} & kill -s HUP $!; wait $!",
+        out.str()
+    );
+    let status = Command::new("sh").args(["-c", &command]).status();
+    assert!(status.unwrap().success());
 }

@@ -188,6 +188,29 @@ impl Default for SftConfig {
 }
 
 impl SftConfig {
+    /// Refuses sizes of zero and a rate that is no positive number.
+    ///
+    /// # Errors
+    /// Names the key, what was found and what was expected.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        for (key, value) in [("sft.steps", self.steps), ("sft.batch", self.batch)] {
+            if value == 0 {
+                return Err(TrainError::config(key, value, "at least 1"));
+            }
+        }
+        let rate = self.learning_rate;
+        if !(rate > 0.0 && rate <= 1.0) {
+            let expected = "a number in (0, 1]";
+            return Err(TrainError::config("sft.learning_rate", rate, expected));
+        }
+        let norm = self.max_grad_norm;
+        if !(norm >= 0.0 && norm.is_finite()) {
+            let expected = "0 or a positive number";
+            return Err(TrainError::config("sft.max_grad_norm", norm, expected));
+        }
+        Ok(())
+    }
+
     /// The training of so many comparisons.
     pub fn training(&self, base: &TrainingSection, comparisons: usize) -> TrainingSection {
         let per_epoch = comparisons.div_ceil(self.batch.max(1)).max(1);

@@ -90,6 +90,7 @@ impl World {
             seed: self.seed,
             lora: self.lora.clone(),
             training: self.training.clone(),
+            section: "training",
             further_devices: Vec::new(),
             clock: None,
         };
