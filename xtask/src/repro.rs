@@ -13,7 +13,7 @@ use crate::fetch;
 use common::{Common, existing, text};
 
 /// How long a first build takes; README.md says the same.
-const FIRST_BUILD: &str = "about ten minutes on two cores";
+const FIRST_BUILD: &str = "about eight minutes on two cores";
 
 /// The experiments of the paper.
 #[derive(clap::Subcommand)]
