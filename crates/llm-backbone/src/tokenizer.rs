@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 pub use stream::StreamDecoder;
 
-use crate::chat::{ChatError, ChatTemplate};
+use crate::chat::ChatTemplate;
 use crate::config::ModelConfig;
 
 /// Why a tokenizer could not be read, made or used.
@@ -189,18 +189,13 @@ impl Tokenizer {
         self.chat_template.as_deref()
     }
 
-    /// The compiled chat template, if the model has one.
-    ///
-    /// # Errors
-    ///
-    /// [`ChatError`] if the template is not valid.
-    pub fn chat(&self) -> Result<Option<ChatTemplate>, ChatError> {
+    /// The chat template, if the model has one; it may be one that cannot be used.
+    pub fn chat(&self) -> Option<ChatTemplate> {
         let text = |id: Option<u32>| id.and_then(|id| self.id_to_token(id));
         let (bos, eos) = (text(self.bos), text(self.eos));
         self.chat_template
             .as_ref()
-            .map(|source| ChatTemplate::new(source.as_str(), bos.as_deref(), eos.as_deref()))
-            .transpose()
+            .map(|source| ChatTemplate::new(source, bos.as_deref(), eos.as_deref()))
     }
 
     /// Checks that every id has a row in the model's embedding matrix.

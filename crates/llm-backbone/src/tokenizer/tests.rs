@@ -101,10 +101,7 @@ fn a_saved_tokenizer_is_the_same_when_loaded() {
     let ids = tokenizer.encode(text, true).expect("ids");
     assert_eq!(loaded.encode(text, true).expect("ids"), ids);
     assert_ne!(ids[0], 0, "no BOS by itself");
-    let chat = loaded
-        .chat()
-        .expect("a valid template")
-        .expect("a template");
+    let chat = loaded.chat().expect("a template");
     assert_eq!(
         chat.render(&[("user", "Hi")], false).expect("a text"),
         "<s>Hi</s>"

@@ -86,7 +86,11 @@ impl From<Value> for Json<'static> {
             Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
             Value::Object(fields) => {
                 let fields = fields.into_iter();
-                Self::Object(fields.map(|(name, value)| (name.into(), value.into())).collect())
+                Self::Object(
+                    fields
+                        .map(|(name, value)| (name.into(), value.into()))
+                        .collect(),
+                )
             }
         }
     }
