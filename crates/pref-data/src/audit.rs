@@ -160,6 +160,7 @@ mod tests {
             rejected: rejected.into(),
             source: "s".into(),
             template: Default::default(),
+            place: Default::default(),
             group: None,
         }
     }

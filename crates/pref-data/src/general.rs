@@ -53,6 +53,7 @@ fn decode(fields: &Fields) -> Result<Decoded<Comparison>, DataError> {
         source: source.unwrap_or_else(|| source_of(&prompt)),
         prompt,
         template: template_inputs(fields)?,
+        place: fields.place(),
         chosen,
         rejected,
         group: fields.optional_text("group")?,

@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::json::{Json, Object};
 use crate::error::{DataError, WHOLE_RECORD};
+use crate::place::Place;
 
 /// One record before it is understood. Every file format is brought to this form.
 pub(crate) struct RawRecord {
@@ -204,6 +205,11 @@ impl<'a> Fields<'a> {
             },
             other => Some(other.to_value()),
         }
+    }
+
+    /// Where the record stands.
+    pub fn place(&self) -> Place {
+        Place::new(self.path, self.line, self.item)
     }
 
     /// All fields as they are.
