@@ -54,12 +54,22 @@ pub struct ChatInputs<'a> {
     pub add_generation_prompt: bool,
 }
 
+/// What belongs to a model's chat template beside its source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Extras {
+    /// The template for chats with tools, where it is another.
+    pub(crate) tool_use: Option<String>,
+    /// Further special tokens by the names that templates know, such as `pad_token`.
+    pub(crate) tokens: Vec<(&'static str, String)>,
+}
+
 /// A chat template with the special tokens it may name. One that is not valid says so when it is used: nobody may need it.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     template: Result<Arc<Template>, ChatError>,
-    bos_token: Option<String>,
-    eos_token: Option<String>,
+    /// For chats with tools.
+    tool_use: Option<Result<Arc<Template>, ChatError>>,
+    tokens: Vec<(&'static str, String)>,
     /// Seconds since 1970.
     clock: u64,
 }
@@ -71,14 +81,24 @@ impl ChatTemplate {
     /// A template. The tokens are what `bos_token` and `eos_token` stand for in it. What is wrong with it is told by
     /// [`check`](Self::check) and by whoever renders.
     pub fn new(source: &str, bos_token: Option<&str>, eos_token: Option<&str>) -> Self {
+        // A special token that does not exist is left undefined, as `transformers` does.
+        let tokens = [("bos_token", bos_token), ("eos_token", eos_token)];
+        let tokens = tokens.into_iter();
         Self {
-            template: Template::new(source)
-                .map(Arc::new)
-                .map_err(|error| chat_error(&error)),
-            bos_token: bos_token.map(str::to_owned),
-            eos_token: eos_token.map(str::to_owned),
+            template: read(source),
+            tool_use: None,
+            tokens: tokens
+                .filter_map(|(name, token)| Some((name, token?.to_owned())))
+                .collect(),
             clock: now(),
         }
+    }
+
+    /// The same with what else belongs to it.
+    pub(crate) fn with_extras(mut self, extras: &Extras) -> Self {
+        self.tool_use = extras.tool_use.as_deref().map(read);
+        self.tokens.extend(extras.tokens.iter().cloned());
+        self
     }
 
     /// Whether it can be used at all.
@@ -156,15 +176,15 @@ impl ChatTemplate {
     }
 
     fn rendered(&self, inputs: &ChatInputs<'_>) -> Result<String, ChatError> {
-        let template = self.template.as_ref().map_err(Clone::clone)?;
-        let mut variables = Vec::new();
-        // A special token that does not exist is left undefined, as `transformers` does.
-        for (name, token) in [
-            ("bos_token", &self.bos_token),
-            ("eos_token", &self.eos_token),
-        ] {
-            variables.extend(token.iter().map(|token| (name, Variable::Text(token))));
-        }
+        let template = match (&self.tool_use, inputs.tools) {
+            (Some(template), Some(_)) => template,
+            _ => &self.template,
+        };
+        let template = template.as_ref().map_err(Clone::clone)?;
+        let tokens = self.tokens.iter();
+        let mut variables: Vec<_> = tokens
+            .map(|(name, token)| (*name, Variable::Text(token)))
+            .collect();
         variables.push(("documents", Variable::None));
         let further = inputs.variables.iter();
         variables.extend(further.map(|(name, value)| (name.as_str(), Variable::Json(value))));
@@ -191,6 +211,11 @@ impl ChatTemplate {
         let text = template.render(&variables, self.clock, limits);
         text.map_err(|error| chat_error(&error))
     }
+}
+
+fn read(source: &str) -> Result<Arc<Template>, ChatError> {
+    let template = Template::new(source).map(Arc::new);
+    template.map_err(|error| chat_error(&error))
 }
 
 /// The bytes of the texts at the top of a message.

@@ -179,6 +179,35 @@ fn chat_templates_may_be_text_list_or_file() {
 }
 
 #[test]
+fn a_template_for_tools_and_further_tokens_are_read_and_written() {
+    let folder = folder();
+    trained().save(folder.path()).expect("a writable folder");
+    let list = json!([
+        {"name": "tool_use", "template": "{{ tools[0] }}{{ pad_token }}"},
+        {"name": "default", "template": "{{ tools }}{{ pad_token }}"},
+    ]);
+    let config = json!({"chat_template": list, "pad_token": {"content": "<s>"}});
+    write(folder.path(), "tokenizer_config.json", &config);
+    let loaded = Tokenizer::open(folder.path()).expect("a good file");
+    loaded.save(folder.path()).expect("a writable folder");
+    let chat = Tokenizer::open(folder.path())
+        .expect("our own files")
+        .chat();
+    let chat = chat.expect("a template");
+    let render = |tools: Option<&serde_json::Value>| {
+        let inputs = crate::chat::ChatInputs {
+            messages: &[],
+            tools,
+            variables: &serde_json::Map::new(),
+            add_generation_prompt: true,
+        };
+        chat.render_with(&inputs).expect("a text")
+    };
+    assert_eq!(render(None), "None<s>");
+    assert_eq!(render(Some(&json!(["w"]))), "w<s>");
+}
+
+#[test]
 fn broken_directories_name_file_and_key() {
     let folder = folder();
     let error = Tokenizer::open(folder.path())
