@@ -250,16 +250,14 @@ fn loop_attribute(
     }))
 }
 
-/// `value[start:stop:step]`; undefined where the value has no slices.
+/// `value[start:stop:step]`.
 pub(crate) fn slice(budget: &Budget, value: &Value, parts: [&Value; 3]) -> Fallible<Value> {
     value.defined()?;
     let mut numbers = [None; 3];
     for (number, part) in numbers.iter_mut().zip(parts) {
         if !part.is_none() {
-            let Some(found) = part.as_integer() else {
-                return Ok(missing(value, "slice"));
-            };
-            *number = Some(found);
+            let found = part.as_integer();
+            *number = Some(found.ok_or_else(|| failed("slice indices must be integers or None"))?);
         }
     }
     if numbers[2] == Some(0) {
@@ -294,7 +292,10 @@ pub(crate) fn slice(budget: &Budget, value: &Value, parts: [&Value; 3]) -> Falli
                 step: range.step.saturating_mul(step),
             }))
         }
-        other => Ok(missing(other, "slice")),
+        other => {
+            let kind = other.type_name();
+            Err(failed(format!("'{kind}' object has no slices")))
+        }
     }
 }
 

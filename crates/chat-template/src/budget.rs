@@ -156,13 +156,19 @@ pub(crate) fn check_depth(depth: u32) -> Fallible<()> {
 pub(crate) struct Writer<'b> {
     pub text: String,
     budget: &'b Budget,
+    /// Namespaces within one another that are being shown.
+    namespaces: u32,
 }
+
+/// Namespaces that are shown within one another.
+const MOST_NAMESPACES: u32 = 20;
 
 impl<'b> Writer<'b> {
     pub fn new(budget: &'b Budget) -> Self {
         Self {
             text: String::new(),
             budget,
+            namespaces: 0,
         }
     }
 
@@ -177,6 +183,17 @@ impl<'b> Writer<'b> {
     pub fn fill(&mut self, c: char, times: usize) -> Fallible<()> {
         self.budget.make(times.saturating_mul(c.len_utf8()))?;
         self.text.extend(std::iter::repeat_n(c, times));
+        Ok(())
+    }
+
+    /// Counts a namespace while `inner` shows what it holds, which may be itself.
+    pub fn namespace(&mut self, inner: impl FnOnce(&mut Self) -> Fallible<()>) -> Fallible<()> {
+        self.namespaces += 1;
+        if self.namespaces > MOST_NAMESPACES {
+            return Err(limit("a namespace that holds itself cannot be shown"));
+        }
+        inner(self)?;
+        self.namespaces -= 1;
         Ok(())
     }
 

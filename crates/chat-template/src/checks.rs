@@ -73,8 +73,7 @@ pub(crate) fn holds(budget: &Budget, name: &str, value: &Value, passed: &Passed)
     match name {
         "divisibleby" => {
             let [by] = passed.bind(name, ["num"], 1)?;
-            let by = by.unwrap_or(&Value::None);
-            return remainder(budget, value, by);
+            return leaves(budget, value, by.unwrap_or(&Value::None), 0);
         }
         "sameas" => {
             let [other] = passed.bind(name, ["other"], 1)?;
@@ -85,17 +84,18 @@ pub(crate) fn holds(budget: &Budget, name: &str, value: &Value, passed: &Passed)
     plain(budget, name, value)
 }
 
-fn remainder(budget: &Budget, value: &Value, by: &Value) -> Fallible<bool> {
+/// Whether a division leaves this rest.
+fn leaves(budget: &Budget, value: &Value, by: &Value, wanted: i128) -> Fallible<bool> {
     use crate::ast::Operator::Modulo;
     let rest = crate::operators::binary(budget, Modulo, value, by)?;
-    crate::operators::equal(budget, &rest, &Value::Integer(0))
+    crate::operators::equal(budget, &rest, &Value::Integer(wanted))
 }
 
 /// Tests without arguments.
 fn plain(budget: &Budget, name: &str, value: &Value) -> Fallible<bool> {
     Ok(match name {
-        "odd" => !remainder(budget, value, &Value::Integer(2))?,
-        "even" => remainder(budget, value, &Value::Integer(2))?,
+        "odd" => leaves(budget, value, &Value::Integer(2), 1)?,
+        "even" => leaves(budget, value, &Value::Integer(2), 0)?,
         "defined" => !value.is_undefined(),
         "undefined" => value.is_undefined(),
         "none" => value.is_none(),

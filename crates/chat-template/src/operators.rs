@@ -111,7 +111,10 @@ fn floats(operator: Operator, a: f64, b: f64) -> Fallible<f64> {
 /// The remainder with the sign of the divisor.
 fn modulo(a: f64, b: f64) -> f64 {
     let rest = a % b;
-    match rest != 0.0 && (rest < 0.0) != (b < 0.0) {
+    if rest == 0.0 {
+        return rest.copysign(b);
+    }
+    match (rest < 0.0) != (b < 0.0) {
         true => rest + b,
         false => rest,
     }

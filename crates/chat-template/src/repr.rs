@@ -127,8 +127,18 @@ fn write_view(out: &mut Writer<'_>, view: View, dict: &Dict) -> Fallible<()> {
 
 fn write_object(out: &mut Writer<'_>, object: &Object) -> Fallible<()> {
     match object {
-        // What it holds may be itself, so it is not shown.
-        Object::Namespace(_) => out.push("<Namespace>"),
+        Object::Namespace(values) => out.namespace(|out| {
+            out.push("<Namespace {")?;
+            for (at, (name, value)) in values.borrow().iter().enumerate() {
+                if at > 0 {
+                    out.push(", ")?;
+                }
+                out.push(&quoted(name))?;
+                out.push(": ")?;
+                write_repr(out, value)?;
+            }
+            out.push("}>")
+        }),
         Object::Macro(found) => {
             let name = quoted(&found.definition.name);
             out.push(&format!("<Macro {name}>"))

@@ -178,6 +178,10 @@ impl Key {
                         .collect::<Fallible<_>>()?,
                 )
             }
+            Value::Range(range) => {
+                let parts = [range.start, range.stop, range.step].map(Self::Integer);
+                Self::Tuple([&[Self::None][..], &parts].concat())
+            }
             Value::Object(object) => Self::Object(Rc::as_ptr(object).addr()),
             Value::Undefined(_) => Self::Object(0),
             other => {

@@ -127,7 +127,7 @@ fn file_size(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value>
         return budget.text("1 Byte");
     }
     if bytes < base {
-        return budget.text(format!("{} Bytes", bytes.trunc()));
+        return budget.text(format!("{} Bytes", bytes as i128));
     }
     let mut unit = base;
     for (at, name) in units.iter().enumerate() {

@@ -145,7 +145,6 @@ fn indented(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value> 
 fn truncated(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value> {
     let names = ["length", "killwords", "end", "leeway"];
     let [length, kill, end, leeway] = passed.bind("truncate", names, 0)?;
-    let found = text("truncate", value)?;
     let number = |value: Option<&Value>, default| match value {
         None | Some(Value::None) => Ok(default),
         Some(value) => integer("truncate", value),
@@ -161,9 +160,14 @@ fn truncated(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value>
             "truncate: expected a length of at least {end_length} and a leeway of at least 0"
         )));
     }
-    if found.chars().count() as i128 <= length.saturating_add(leeway) {
+    let found = value.length().ok_or_else(|| {
+        let kind = value.type_name();
+        failed(format!("object of type '{kind}' has no len()"))
+    })?;
+    if found as i128 <= length.saturating_add(leeway) {
         return Ok(value.clone());
     }
+    let found = text("truncate", value)?;
     let cut: String = found.chars().take(size(length - end_length)).collect();
     let kept = match kill.is_some_and(Value::truth) {
         true => cut.as_str(),
@@ -188,13 +192,13 @@ fn replaced(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value> 
 fn url_encoded(budget: &Budget, value: &Value) -> Fallible<Value> {
     let quote =
         |value: &Value| -> Fallible<String> { Ok(url_quote(&to_text(budget, value)?, true)) };
-    let pairs: Vec<Value> = match value {
+    let pairs = match value {
         Value::Dict(dict) => crate::access::items(
             budget,
             &Value::View(crate::value::View::Items, std::rc::Rc::clone(dict)),
         )?,
-        Value::List(_) | Value::Tuple(_) | Value::View(..) | Value::Generator(_) => {
-            crate::access::items(budget, value)?
+        other if other.as_text().is_none() && crate::access::is_iterable(other) => {
+            crate::access::items(budget, other)?
         }
         other => return budget.text(url_quote(&to_text(budget, other)?, false)),
     };

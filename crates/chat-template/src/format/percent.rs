@@ -32,7 +32,11 @@ pub(crate) fn percent(budget: &Budget, text: &Value, values: &Value) -> Fallible
         out.push(&text)?;
     }
     out.push(state.rest)?;
-    let may_remain = state.by_name || matches!(values, Value::Dict(_) | Value::List(_));
+    let may_remain = state.by_name
+        || matches!(
+            values,
+            Value::Dict(_) | Value::List(_) | Value::Range(_) | Value::Undefined(_)
+        );
     if state.used < values_list.len() && !may_remain {
         return Err(failed(
             "not all arguments converted during string formatting",
