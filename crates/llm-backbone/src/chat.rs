@@ -145,32 +145,31 @@ impl ChatTemplate {
         })
     }
 
-    /// Renders messages with all that a template may be given. Contents in parts of text are given as they are; a template
-    /// that knows only texts gets them in one.
+    /// Renders messages with all that a template may be given. Contents in parts of text, and null beside `tool_calls`, are given
+    /// as they are; a template that knows only texts gets a text.
     ///
     /// # Errors
     ///
     /// [`ChatError`] if the template is not valid, refuses the messages, or fails.
     pub fn render_with(&self, inputs: &ChatInputs<'_>) -> Result<String, ChatError> {
-        let in_parts =
-            |message: &&Map<String, Value>| message.get("content").is_some_and(Value::is_array);
+        let is_text = |message: &&Map<String, Value>| match message.get("content") {
+            None | Some(Value::Array(_) | Value::Null) => false,
+            Some(_) => true,
+        };
         let rendered = self.rendered(inputs);
-        if !inputs.messages.iter().any(|message| in_parts(message)) {
+        if inputs.messages.iter().all(is_text) {
             return rendered;
         }
         match rendered {
             // A list that a template takes for a text is shown as Python writes it.
             Ok(text) if !text.contains("{'type': 'text'") => return Ok(text),
-            Err(error) if !error.is_of_messages() => return Err(error),
+            Err(ChatError::Template { .. }) => return rendered,
             _ => {}
         }
-        let joined: Vec<_> = inputs
-            .messages
-            .iter()
-            .map(|message| joined(message))
-            .collect();
+        let texts = inputs.messages.iter().map(|message| with_text(message));
+        let texts: Vec<_> = texts.collect();
         self.rendered(&ChatInputs {
-            messages: &joined.iter().collect::<Vec<_>>(),
+            messages: &texts.iter().collect::<Vec<_>>(),
             ..*inputs
         })
     }
@@ -225,16 +224,17 @@ fn size(message: &Map<String, Value>) -> u64 {
 }
 
 /// A message whose content is one text.
-fn joined(message: &Map<String, Value>) -> Map<String, Value> {
+fn with_text(message: &Map<String, Value>) -> Map<String, Value> {
+    let text = |part: &Value| match part {
+        Value::String(text) => Some(text.clone()),
+        part => part.get("text")?.as_str().map(str::to_owned),
+    };
     let mut message = message.clone();
-    if let Some(content) = message.get_mut("content")
-        && let Value::Array(parts) = content
-    {
-        let text = |part: &Value| match part {
-            Value::String(text) => Some(text.clone()),
-            part => part.get("text")?.as_str().map(str::to_owned),
-        };
-        *content = Value::String(parts.iter().filter_map(text).collect());
+    let content = message.entry("content").or_insert(Value::Null);
+    match content {
+        Value::Array(parts) => *content = Value::String(parts.iter().filter_map(text).collect()),
+        Value::Null => *content = Value::String(String::new()),
+        _ => {}
     }
     message
 }

@@ -192,6 +192,25 @@ fn contents_in_parts_become_one_text_where_the_template_knows_texts_only() {
     }
 }
 
+#[test]
+fn null_beside_calls_becomes_an_empty_text_where_the_template_knows_texts_only() {
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [1]});
+    let messages: Vec<_> = [&call].into_iter().filter_map(Value::as_object).collect();
+    let inputs = ChatInputs {
+        messages: &messages,
+        tools: None,
+        variables: &Map::new(),
+        add_generation_prompt: false,
+    };
+    for (source, expected) in [
+        ("{{ messages[0].content is none }}", "True"),
+        ("{{ '>' + messages[0].content + '<' }}", "><"),
+    ] {
+        let text = template(source).render_with(&inputs);
+        assert_eq!(text.expect("a rendering"), expected);
+    }
+}
+
 /// Templates that cost a parser its stack, or a rendering its time or memory, anywhere else.
 #[test]
 fn hostile_templates_are_errors() {
