@@ -1,5 +1,6 @@
 //! Chat templates: Jinja as `transformers` runs it (`apply_chat_template`), by the crate `chat-template`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,8 +12,10 @@ use serde_json::{Map, Value};
 #[non_exhaustive]
 pub enum ChatError {
     /// The template is no Jinja, or too large or too deeply nested.
-    #[error("chat template: line {line}: {message}")]
+    #[error("{template}: line {line}: {message}")]
     Template {
+        /// `chat template`, with its file where that is known.
+        template: String,
         /// The line in the template, from 1; 0 if unknown.
         line: u32,
         /// What is wrong.
@@ -25,8 +28,10 @@ pub enum ChatError {
         message: String,
     },
     /// The template cannot do with these messages what it wants to, or takes too long for them.
-    #[error("chat template: line {line}: {message}")]
+    #[error("{template}: line {line}: {message}")]
     Failed {
+        /// `chat template`, with its file where that is known.
+        template: String,
         /// The line in the template, from 1; 0 if unknown.
         line: u32,
         /// What is wrong.
@@ -57,6 +62,8 @@ pub struct ChatInputs<'a> {
 /// What belongs to a model's chat template beside its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extras {
+    /// The file that holds it.
+    pub(crate) file: Option<PathBuf>,
     /// The template for chats with tools, where it is another.
     pub(crate) tool_use: Option<String>,
     /// Further special tokens by the names that templates know, such as `pad_token`.
@@ -66,13 +73,17 @@ pub(crate) struct Extras {
 /// A chat template with the special tokens it may name. One that is not valid says so when it is used: nobody may need it.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
-    template: Result<Arc<Template>, ChatError>,
+    template: Read,
     /// For chats with tools.
-    tool_use: Option<Result<Arc<Template>, ChatError>>,
+    tool_use: Option<Read>,
     tokens: Vec<(&'static str, String)>,
+    /// The file that holds it.
+    file: Option<PathBuf>,
     /// Seconds since 1970.
     clock: u64,
 }
+
+type Read = Result<Arc<Template>, chat_template::Error>;
 
 /// A chat may be that many times as large as its messages, beyond what any template may make.
 const BYTES_PER_BYTE: u64 = 64;
@@ -90,12 +101,14 @@ impl ChatTemplate {
             tokens: tokens
                 .filter_map(|(name, token)| Some((name, token?.to_owned())))
                 .collect(),
+            file: None,
             clock: now(),
         }
     }
 
     /// The same with what else belongs to it.
     pub(crate) fn with_extras(mut self, extras: &Extras) -> Self {
+        self.file.clone_from(&extras.file);
         self.tool_use = extras.tool_use.as_deref().map(read);
         self.tokens.extend(extras.tokens.iter().cloned());
         self
@@ -107,7 +120,8 @@ impl ChatTemplate {
     ///
     /// [`ChatError::Template`] if it is not valid.
     pub fn check(&self) -> Result<(), ChatError> {
-        self.template.as_ref().map(drop).map_err(Clone::clone)
+        let template = self.template.as_ref().map(drop);
+        template.map_err(|error| self.error(error))
     }
 
     /// Sets the time that `strftime_now` tells (seconds since 1970; it is shown in UTC), so that a rendering can be
@@ -179,7 +193,7 @@ impl ChatTemplate {
             (Some(template), Some(_)) => template,
             _ => &self.template,
         };
-        let template = template.as_ref().map_err(Clone::clone)?;
+        let template = template.as_ref().map_err(|error| self.error(error))?;
         let tokens = self.tokens.iter();
         let mut variables: Vec<_> = tokens
             .map(|(name, token)| (*name, Variable::Text(token)))
@@ -208,13 +222,34 @@ impl ChatTemplate {
             ..usual
         };
         let text = template.render(&variables, self.clock, limits);
-        text.map_err(|error| chat_error(&error))
+        text.map_err(|error| self.error(&error))
+    }
+
+    /// Sorts an error of the template into ours.
+    fn error(&self, error: &chat_template::Error) -> ChatError {
+        let (line, message) = (error.line, error.message.clone());
+        let template = match &self.file {
+            Some(file) => format!("chat template of {}", file.display()),
+            None => "chat template".into(),
+        };
+        match error.kind {
+            ErrorKind::Syntax => ChatError::Template {
+                template,
+                line,
+                message,
+            },
+            ErrorKind::Refused => ChatError::Refused { message },
+            _ => ChatError::Failed {
+                template,
+                line,
+                message,
+            },
+        }
     }
 }
 
-fn read(source: &str) -> Result<Arc<Template>, ChatError> {
-    let template = Template::new(source).map(Arc::new);
-    template.map_err(|error| chat_error(&error))
+fn read(source: &str) -> Read {
+    Template::new(source).map(Arc::new)
 }
 
 /// The bytes of the texts at the top of a message.
@@ -244,16 +279,6 @@ fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
-}
-
-/// Sorts an error of the template engine into ours.
-fn chat_error(error: &chat_template::Error) -> ChatError {
-    let (line, message) = (error.line, error.message.clone());
-    match error.kind {
-        ErrorKind::Syntax => ChatError::Template { line, message },
-        ErrorKind::Refused => ChatError::Refused { message },
-        _ => ChatError::Failed { line, message },
-    }
 }
 
 #[cfg(test)]

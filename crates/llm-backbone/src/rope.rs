@@ -24,9 +24,6 @@ pub(crate) enum Pairing {
 /// More positions than this have no table of all of them.
 const WHOLE: usize = 1 << 16;
 
-/// No text is longer; positions are 32-bit numbers on some devices.
-const LONGEST: usize = i32::MAX as usize;
-
 /// Cosines and sines, `[positions, rotary_dim]`, one column per dimension (pairs share their value).
 #[derive(Module, Debug)]
 struct Table {
@@ -70,7 +67,6 @@ impl Rope {
         pairing: Pairing,
         device: &Device,
     ) -> Self {
-        let positions = positions.min(LONGEST);
         let stride = match positions <= WHOLE {
             true => positions,
             false => positions.isqrt().next_power_of_two(),

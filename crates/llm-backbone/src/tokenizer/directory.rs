@@ -110,7 +110,12 @@ fn extras(folder: &Path, [config, map]: [&JsonFile; 2]) -> Result<Extras, Tokeni
         let tools = list.iter().find(|entry| entry["name"] == "tool_use")?;
         tools["template"].as_str().map(str::to_owned)
     };
+    let own_file = folder.join("chat_template.jinja");
     let mut extras = Extras {
+        file: Some(match own_file.is_file() {
+            true => own_file,
+            false => config.path.clone(),
+        }),
         tool_use: text_file(&path)?.or_else(listed),
         tokens: Vec::new(),
     };

@@ -51,6 +51,7 @@ impl Tokenizer {
         this.chat_template = metadata
             .string("tokenizer.chat_template")
             .map(str::to_owned);
+        this.template_extras.file = Some(file.to_owned());
         Ok(this)
     }
 }
