@@ -79,12 +79,7 @@ fn padded(
     };
     let mut whole: Vec<char> = whole.chars().collect();
     let others = prefix.len() + rest.len();
-    let mut run = whole.iter().rev().take_while(|c| **c != separator).count();
-    run = whole
-        .iter()
-        .take_while(|c| **c != separator)
-        .count()
-        .max(run.min(0));
+    let mut run = whole.iter().take_while(|c| **c != separator).count();
     let mut front = Vec::new();
     while whole.len() + front.len() + others < spec.width {
         if run == every {
