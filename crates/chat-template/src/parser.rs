@@ -1,6 +1,8 @@
 //! Tokens to statements, by Jinja's grammar with loop controls and `{% generation %}`.
 
+mod calls;
 mod expression;
+mod primary;
 
 use std::sync::Arc;
 
