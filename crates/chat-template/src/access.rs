@@ -285,7 +285,7 @@ pub(crate) fn slice(budget: &Budget, value: &Value, parts: [&Value; 3]) -> Falli
         }
         Value::Range(range) => {
             let (first, end, step) = bounds(numbers, range.len());
-            let at = |index: i128| range.start + index * range.step;
+            let at = |index: i128| range.start.saturating_add(index.saturating_mul(range.step));
             Ok(Value::Range(Range {
                 start: at(first),
                 stop: at(end),

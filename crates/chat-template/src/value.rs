@@ -111,7 +111,8 @@ impl Range {
             true => self.start <= number && number < self.stop,
             false => self.stop < number && number <= self.start,
         };
-        within && (number - self.start) % self.step == 0
+        let offset = number.checked_sub(self.start);
+        within && offset.is_some_and(|offset| offset % self.step == 0)
     }
 }
 
