@@ -3,6 +3,7 @@
 mod cases;
 mod search;
 mod split;
+mod translate;
 
 pub(crate) use cases::{capitalize, is_cased};
 pub(crate) use split::lines;
@@ -70,7 +71,8 @@ const TEXT: [&str; 43] = [
     "title",
     "upper",
 ];
-const TEXT_MORE: [&str; 1] = ["zfill"];
+const TEXT_MORE: [&str; 3] = ["maketrans", "translate", "zfill"];
+const INTEGER: [&str; 3] = ["bit_count", "bit_length", "conjugate"];
 const LIST: [&str; 3] = ["copy", "count", "index"];
 const LIST_CHANGES: [&str; 8] = [
     "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove",
@@ -86,6 +88,7 @@ pub(crate) fn lookup(value: &Value, name: &str) -> Found {
         Value::List(_) => (&LIST, &LIST_CHANGES),
         Value::Tuple(_) | Value::Range(_) => (&LIST[1..], &[]),
         Value::Dict(_) => (&DICT, &DICT_CHANGES),
+        Value::Integer(_) | Value::Bool(_) => (&INTEGER, &[]),
         Value::Float(_) => (&["is_integer"], &[]),
         _ => (&[], &[]),
     };
@@ -137,6 +140,16 @@ pub(crate) fn call(
                 })
             }
         },
+        Value::Integer(_) | Value::Bool(_) => {
+            passed.none(name)?;
+            let number = value.as_integer().unwrap_or(0);
+            let size = number.unsigned_abs();
+            Ok(Value::Integer(match &**name {
+                "bit_count" => size.count_ones().into(),
+                "bit_length" => (u128::BITS - size.leading_zeros()).into(),
+                _ => number,
+            }))
+        }
         Value::Float(number) => {
             passed.none(name)?;
             Ok(Value::Bool(number.is_finite() && number.fract() == 0.0))
@@ -205,6 +218,8 @@ fn text_method(budget: &Budget, text: &str, name: &str, passed: &Passed) -> Fall
             let [items] = passed.bind(name, ["iterable"], 1)?;
             search::join(budget, text, items.unwrap_or(&Value::None))
         }
+        "maketrans" => translate::table(budget, passed),
+        "translate" => translate::translate(budget, text, passed),
         "split" | "rsplit" | "splitlines" | "partition" | "rpartition" => {
             split::call(budget, text, name, passed)
         }
