@@ -5,17 +5,22 @@
 
 mod byte_bpe;
 mod directory;
+mod encode;
 mod gguf;
 mod pre_tokenizers;
+mod quotes;
 mod save;
 mod sentencepiece;
 mod stream;
 mod train;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub use encode::Specials;
+pub use quotes::Quotes;
 pub use stream::StreamDecoder;
 
 use crate::chat::{ChatTemplate, Extras};
@@ -81,14 +86,15 @@ pub enum TokenizerError {
 
 /// A model's tokenizer with what belongs to it: special tokens and chat template.
 pub struct Tokenizer {
-    /// Finds special tokens in text.
     inner: tokenizers::Tokenizer,
-    /// Takes the text of special tokens for plain text. Made when first needed.
-    plain: OnceLock<tokenizers::Tokenizer>,
+    /// Its added tokens, ready to be found. Made when first needed.
+    added: OnceLock<encode::Added>,
     bos: Option<u32>,
     eos: Option<u32>,
     /// Further ids that end a text (`generation_config.json`).
     more_stops: BTreeSet<u32>,
+    /// Further ids that only a chat template writes.
+    more_control: BTreeSet<u32>,
     adds_bos: bool,
     chat_template: Option<String>,
     template_extras: Extras,
@@ -115,28 +121,6 @@ impl Tokenizer {
     fn from_gguf_file(path: &Path) -> Result<Self, TokenizerError> {
         let file = crate::gguf::GgufFile::open(path)?;
         Self::from_gguf(file.metadata(), path)
-    }
-
-    /// The ids of `text`, without BOS or EOS.
-    ///
-    /// With `special`, the text of a special token (`<|im_end|>`) becomes that token: right for rendered chat templates.
-    /// Without, it is plain text like any other: right for what users wrote.
-    ///
-    /// # Errors
-    ///
-    /// [`TokenizerError::Failed`] if the tokenizer cannot represent the text.
-    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
-        let tokenizer = if special {
-            &self.inner
-        } else {
-            self.plain.get_or_init(|| {
-                let mut plain = self.inner.clone();
-                plain.set_encode_special_tokens(true);
-                plain
-            })
-        };
-        let encoding = tokenizer.encode_fast(text, false).map_err(failed)?;
-        Ok(encoding.get_ids().to_vec())
     }
 
     /// The text of `ids`; with `skip_special`, without special tokens. Unknown ids are left out.
@@ -168,6 +152,44 @@ impl Tokenizer {
     /// Whether the model's own tokenizer puts BOS in front of plain text. A chat template writes its own.
     pub fn adds_bos(&self) -> bool {
         self.adds_bos
+    }
+
+    /// Whether an id is a special token: the tokenizer says so, or it begins or ends texts, or
+    /// [`with_control`](Self::with_control) names it.
+    pub fn is_control(&self, id: u32) -> bool {
+        self.inner
+            .get_added_vocabulary()
+            .get_added_tokens_decoder()
+            .get(&id)
+            .is_some_and(|token| token.special)
+            || self.bos == Some(id)
+            || self.eos == Some(id)
+            || self.more_stops.contains(&id)
+            || self.more_control.contains(&id)
+    }
+
+    /// Takes the added tokens that `text` spells, such as what a chat template writes around a message, for special tokens
+    /// too: not every tokenizer marks them.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::Failed`] if the added tokens make no automaton.
+    pub fn with_control(mut self, text: &str) -> Result<Self, TokenizerError> {
+        let spelled = self.spelled(text)?;
+        self.more_control
+            .extend(spelled.into_iter().map(|(_, id)| id));
+        Ok(self)
+    }
+
+    /// The special tokens that `text` spells, with their places in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_control`](Self::with_control).
+    pub fn control_in(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, TokenizerError> {
+        let spelled = self.spelled(text)?.into_iter();
+        let control = spelled.filter(|(_, id)| self.is_control(*id));
+        Ok(control.map(|(range, id)| (id, range)).collect())
     }
 
     /// Number of tokens, added ones included.
@@ -244,10 +266,11 @@ impl Tokenizer {
         let _ = inner.with_truncation(None);
         Self {
             inner,
-            plain: OnceLock::new(),
+            added: OnceLock::new(),
             bos: None,
             eos: None,
             more_stops: BTreeSet::new(),
+            more_control: BTreeSet::new(),
             adds_bos: false,
             chat_template: None,
             template_extras: Extras::default(),

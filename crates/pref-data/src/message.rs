@@ -77,6 +77,24 @@ impl Message {
         self.0.insert(CONTENT.into(), content);
     }
 
+    /// Every text in it: its role, its content, names and texts of its other fields.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = Vec::new();
+        collect_fields(&self.0, &mut texts);
+        texts
+    }
+
+    /// The same message with other texts.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn map_texts<E>(
+        &self,
+        change: &mut impl FnMut(&str) -> Result<String, E>,
+    ) -> Result<Self, E> {
+        Ok(Self(map_values(&self.0, change)?))
+    }
+
     /// All fields in their order.
     pub fn fields(&self) -> &Map<String, Value> {
         &self.0
@@ -123,6 +141,80 @@ pub struct TemplateInputs {
     pub chat_template_kwargs: Map<String, Value>,
 }
 
+impl TemplateInputs {
+    /// Every text in it, names of fields included.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = Vec::new();
+        if let Some(tools) = &self.tools {
+            collect(tools, &mut texts);
+        }
+        collect_fields(&self.chat_template_kwargs, &mut texts);
+        texts
+    }
+
+    /// The same with other texts.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn map_texts<E>(
+        &self,
+        change: &mut impl FnMut(&str) -> Result<String, E>,
+    ) -> Result<Self, E> {
+        let tools = self.tools.as_ref().map(|tools| map_value(tools, change));
+        // Names of variables are the template's own words.
+        let mut chat_template_kwargs = Map::new();
+        for (name, value) in &self.chat_template_kwargs {
+            chat_template_kwargs.insert(name.clone(), map_value(value, change)?);
+        }
+        Ok(Self {
+            tools: tools.transpose()?,
+            chat_template_kwargs,
+        })
+    }
+}
+
+fn collect<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        Value::Object(fields) => collect_fields(fields, texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn collect_fields<'v>(fields: &'v Map<String, Value>, texts: &mut Vec<&'v str>) {
+    for (name, value) in fields {
+        texts.push(name);
+        collect(value, texts);
+    }
+}
+
+fn map_value<E>(
+    value: &Value,
+    change: &mut impl FnMut(&str) -> Result<String, E>,
+) -> Result<Value, E> {
+    Ok(match value {
+        Value::String(text) => Value::String(change(text)?),
+        Value::Array(values) => {
+            let values = values.iter().map(|value| map_value(value, change));
+            Value::Array(values.collect::<Result<_, _>>()?)
+        }
+        Value::Object(fields) => Value::Object(map_values(fields, change)?),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    })
+}
+
+fn map_values<E>(
+    fields: &Map<String, Value>,
+    change: &mut impl FnMut(&str) -> Result<String, E>,
+) -> Result<Map<String, Value>, E> {
+    let mut mapped = Map::new();
+    for (name, value) in fields {
+        mapped.insert(change(name)?, map_value(value, change)?);
+    }
+    Ok(mapped)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -139,6 +231,19 @@ mod tests {
         let message: Message = serde_json::from_str(record).unwrap();
         assert_eq!((message.role(), &*message.content()), ("user", "Hi"));
         assert_eq!(serde_json::to_string(&message).unwrap(), record);
+    }
+
+    #[test]
+    fn all_texts_are_told_and_changed_where_they_stand() {
+        let record = json!({"role": "user", "content": [{"type": "text", "text": "a"}], "n": [1, {"b": "c"}]});
+        let message = message(record).unwrap();
+        let texts = [
+            "role", "user", "content", "type", "text", "text", "a", "n", "b", "c",
+        ];
+        assert_eq!(message.texts(), texts);
+        let louder = message.map_texts(&mut |text| Ok::<_, ()>(text.replace('c', "C!")));
+        let expected = json!({"role": "user", "C!ontent": [{"type": "text", "text": "a"}], "n": [1, {"b": "C!"}]});
+        assert_eq!(Value::Object(louder.unwrap().0), expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use trainer::TrainError;
 use trainer::inference::{Engine, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pref_data::{Message, Prompt};
+use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
 
 use crate::prepare::fit_prompts;
@@ -54,7 +55,8 @@ pub fn run(
     notes: &mut Output<'_>,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
-    let opened = args.trained.open()?;
+    let mut opened = args.trained.open()?;
+    opened.engine = opened.engine.with_special_tokens(SpecialTokens::Text); // What is typed is text.
     let (engine, sampling) = (
         &opened.engine,
         args.sampling.over(&opened.config().sampling),

@@ -11,10 +11,12 @@ use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
 use trainer::pref_data::Audit;
+use trainer::sides::Sides;
 use trainer::training::Training;
 
 use crate::estimate::{self, Estimate};
 use crate::prepare::{cuts, prepare};
+use crate::show::show;
 
 /// Users with a line of their own.
 const SHOWN: usize = 20;
@@ -34,6 +36,9 @@ pub struct CheckArgs {
     /// Skip the measurement of time and memory.
     #[arg(long)]
     pub no_estimate: bool,
+    /// Show the first N comparisons as tokens, part by part, so that you see what is trained; in colour on a terminal.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub show: usize,
 }
 
 /// Reads model and data as training would, and reports; success means that training can start.
@@ -55,6 +60,11 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         "  {}",
         cuts(training.datasets(), training.formatter.config())
     ))?;
+    if args.show > 0 {
+        let sides = Sides::read(&config.data)?;
+        let comparisons = sides.train.iter();
+        show(comparisons, args.show, &training.formatter, out)?;
+    }
     out.line("\nModel")?;
     model(&config, &training, out)?;
     if !args.no_estimate {
@@ -153,7 +163,7 @@ fn expect(config: &Config, estimate: &Estimate, out: &mut Output<'_>) -> Result<
 }
 
 fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = training.warnings.clone();
     if audit.per_user.len() == 1 {
         found.push("one user only: there is nothing to personalise".into());
     }

@@ -11,6 +11,7 @@ use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::inference::{Engine, Job};
 use trainer::pref_data::{Message, Prompt, TemplateInputs};
+use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
 
 use crate::prepare::fit_prompts;
@@ -70,7 +71,11 @@ struct Line {
 /// An unknown user (with near matches), a broken line, or adapters that cannot be opened.
 pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let lines = lines(args)?;
-    let opened = args.trained.open()?;
+    let mut opened = args.trained.open()?;
+    if args.prompts.is_none() {
+        // What is typed is text; a file may be rendered already.
+        opened.engine = opened.engine.with_special_tokens(SpecialTokens::Text);
+    }
     let (engine, sampling) = (
         &opened.engine,
         args.sampling.over(&opened.config().sampling),

@@ -11,6 +11,7 @@ mod inspect_run;
 mod prepare;
 mod profile;
 mod sampling;
+mod show;
 mod train;
 mod trained;
 mod users;

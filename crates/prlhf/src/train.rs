@@ -80,6 +80,9 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let clock = clock(&dir, args.resume)?;
     let (training, audit) = trace_span!(target: TARGET, "loading")
         .in_scope(|| prepare(&config, &devices.main, Some(clock)))?;
+    for warning in &training.warnings {
+        tracing::warn!("{warning}");
+    }
     describe(&config, &training, &audit, out)?;
     let place = Place {
         dir,

@@ -34,7 +34,7 @@ use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::replicas;
 use crate::task::Task;
-use crate::tokenise::{Formatter, TokenizedPrompt};
+use crate::tokenise::{Formatter, SpecialTokens, TokenizedPrompt};
 
 pub use job::{Job, Response};
 pub use trained::{Opened, Trained, peft_config};
@@ -71,6 +71,13 @@ impl Engine {
     #[must_use]
     pub fn with_micro_rows(self, micro_rows: usize) -> Self {
         Self { micro_rows, ..self }
+    }
+
+    /// Takes special tokens that a raw prompt spells for text, or for these tokens, whatever the configuration says.
+    #[must_use]
+    pub fn with_special_tokens(self, special_tokens: SpecialTokens) -> Self {
+        let formatter = self.formatter.with_special_tokens(special_tokens);
+        Self { formatter, ..self }
     }
 
     /// The policy, without gradients.
@@ -259,13 +266,10 @@ impl Engine {
         }
     }
 
-    /// Sampling settings with the model's own stop ids.
+    /// Sampling settings with what ends a response: the model's own stop ids and the chat template's end of turn.
     fn processor(&self, sampling: &SamplingConfig) -> Result<LogitsProcessor, TrainError> {
         let mut sampling = sampling.clone();
-        sampling
-            .stop_ids
-            .extend(self.formatter.tokenizer().stop_ids());
-        sampling.stop_ids.push(self.formatter.eos());
+        sampling.stop_ids.extend(self.formatter.stop_ids());
         sampling.stop_ids.sort_unstable();
         sampling.stop_ids.dedup();
         Ok(LogitsProcessor::new(sampling)?)

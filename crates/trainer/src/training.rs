@@ -61,6 +61,9 @@ pub fn train(
     validate_free(dir)?;
     let mut sides = Sides::split(comparisons, config.data.validation_share)?;
     let training = Training::new(config, base, &mut sides, None)?;
+    for warning in &training.warnings {
+        tracing::warn!("{warning}");
+    }
     let outcome = training.preferences(Place::new(dir))?.run(monitor)?;
     let engine = Engine::new(outcome.policy, outcome.table, training.formatter)
         .with_micro_rows(config.training.micro_rows);
@@ -135,6 +138,8 @@ pub struct Training {
     pub train: Dataset,
     /// Validation comparisons; none where nothing is held out.
     pub validation: Option<Dataset>,
+    /// What is odd about these texts for this tokenizer and its chat template, in words; see [`Formatter::warnings`].
+    pub warnings: Vec<String>,
 }
 
 impl Training {
@@ -171,6 +176,7 @@ impl Training {
             Ok::<_, TrainError>(dataset)
         };
         let train = dataset(&sides.train)?;
+        let warnings = formatter.warnings(sides.train.iter().chain(&sides.validation))?;
         let validation = match sides.validation.is_empty() {
             true => None,
             false => Some(dataset(&sides.validation)?),
@@ -184,6 +190,7 @@ impl Training {
             formatter,
             train,
             validation,
+            warnings,
         })
     }
 

@@ -58,7 +58,7 @@ impl RawForm {
             (Self::Dialogue, Prompt::Chat(messages)) => {
                 let line = |m: &Message| format!("{}: {}\n", m.role(), m.content());
                 let lines: String = messages.iter().map(line).collect();
-                Prompt::Text(format!("{lines}assistant:"))
+                Prompt::Text(format!("{lines}assistant: "))
             }
             (_, prompt) => prompt,
         }

@@ -9,7 +9,7 @@ use super::{Tokenizer, TokenizerError, byte_bpe, file_error, sentencepiece};
 use crate::gguf::Metadata;
 
 /// Special tokens such as BOS.
-const CONTROL: u64 = 3;
+pub(super) const CONTROL: u64 = 3;
 /// Tokens the model's makers added, which are found in text before anything else.
 const USER_DEFINED: u64 = 4;
 
@@ -96,7 +96,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// The kind of every token; without the list, all are normal.
-    fn kinds(&self) -> Result<Vec<u64>, TokenizerError> {
+    pub(super) fn kinds(&self) -> Result<Vec<u64>, TokenizerError> {
         let key = "tokenizer.ggml.token_type";
         let Some(numbers) = self.metadata.numbers(key) else {
             return Ok(vec![1; self.tokens.len()]);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::gguf::Vocabulary;
+use super::gguf::{CONTROL, Vocabulary};
 use super::{TokenizerError, file_error};
 
 /// SentencePiece writes a space as this.
@@ -65,7 +65,11 @@ fn merges<'a>(vocabulary: &Vocabulary<'a>) -> Result<Vec<[&'a str; 2]>, Tokenize
     let tokens: &'a [String] = vocabulary.tokens;
     let ids: HashMap<&str, usize> = tokens.iter().map(String::as_str).zip(0..).collect();
     let mut merges = Vec::new();
-    for (piece, score) in tokens.iter().zip(scores.iter()) {
+    let kinds = vocabulary.kinds()?;
+    for ((piece, score), kind) in tokens.iter().zip(scores.iter()).zip(kinds) {
+        if kind == CONTROL {
+            continue; // Plain text never becomes one.
+        }
         if piece.len() > LONGEST_PIECE {
             let found = format!("a piece of {} bytes", piece.len());
             let expected = format!("at most {LONGEST_PIECE}");

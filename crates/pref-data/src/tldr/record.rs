@@ -78,10 +78,15 @@ impl TldrRecord {
         } else {
             (second, first)
         };
+        // The official summaries begin with a space; then the cue needs none.
+        let mut prompt = self.prompt();
+        if self.summaries.iter().all(|s| s.text.starts_with(' ')) {
+            prompt.truncate(prompt.trim_end().len());
+        }
         Some(Comparison {
             user: Some(self.worker.clone()),
             user_text: None,
-            prompt: Prompt::Text(self.prompt()),
+            prompt: Prompt::Text(prompt),
             chosen: chosen.text.clone(),
             rejected: rejected.text.clone(),
             source: self.post_key(),

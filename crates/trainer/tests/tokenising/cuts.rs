@@ -1,7 +1,7 @@
 //! What happens to texts that are too long, and what is left of them.
 
 use llm_backbone::tokenizer::Tokenizer;
-use pref_data::Comparison;
+use pref_data::{Comparison, Message, Prompt, TemplateInputs};
 use trainer::dataset::Dataset;
 use trainer::pack::PackedBatch;
 use trainer::tokenise::{Formatter, PromptConfig, Template, TokenizedPair};
@@ -139,11 +139,12 @@ fn a_user_text_of_half_the_room_is_never_cut() {
     assert!(text(&formatter, &found.ids).starts_with("<s>one two three four five six"));
 }
 
-/// A chat's headers and its system message are never cut; here they take more than half of the room.
+/// What a template writes itself is never cut; here it takes more than half of the room.
 #[test]
 fn what_is_never_cut_takes_its_room_from_a_long_user_text() {
-    let open = |limit| formatter(llama_like().with_chat_template(TEMPLATE), limited(limit));
-    let messages = [("system", "the cat sat on the mat"), ("user", "")];
+    let template = TEMPLATE.replace("{% for", "the cat sat on the mat{% for");
+    let open = |limit| formatter(llama_like().with_chat_template(&template), limited(limit));
+    let messages = [("user", "")];
     let header = chat(&open(512), &messages).ids;
     let limit = header.len() + 2 + RESERVE;
     let found = super::chat_with(&open(limit), &messages, Some(&long_user_text()));
@@ -213,6 +214,63 @@ fn the_last_message_of_a_chat_loses_its_first_words() {
     let kept = text(&formatter, &found.ids);
     assert!(kept.starts_with("<s><system>one</s><user>"), "{kept}");
     assert!(kept.ends_with(" summary:</s><assistant>"), "{kept}");
+}
+
+#[test]
+fn a_long_system_message_loses_its_end_before_the_question_loses_a_word() {
+    let formatter = formatter(llama_like().with_chat_template(TEMPLATE), limited(30));
+    let rules = "one two three ".repeat(100);
+    let messages = [
+        ("system", rules.as_str()),
+        ("user", "the cat sat"),
+        ("assistant", "on"),
+        ("user", "the mat and the dog"),
+    ];
+    let found = chat(&formatter, &messages);
+    assert!(found.cut && found.ids.len() + RESERVE <= 30);
+    let kept = text(&formatter, &found.ids);
+    assert!(kept.starts_with("<s><system>one"), "{kept}");
+    assert!(
+        kept.ends_with("</s><user>the mat and the dog</s><assistant>"),
+        "{kept}"
+    );
+}
+
+#[test]
+fn beside_a_question_that_is_too_long_a_system_message_keeps_a_quarter() {
+    let formatter = formatter(llama_like().with_chat_template(TEMPLATE), limited(43));
+    let rules = "one two three ".repeat(100);
+    let post = long_post();
+    let found = chat(&formatter, &[("system", &rules), ("user", &post)]);
+    assert!(found.cut && found.ids.len() + RESERVE <= 43);
+    let kept = text(&formatter, &found.ids);
+    assert!(kept.starts_with("<s><system>one"), "{kept}");
+    assert!(kept.ends_with(" summary:</s><assistant>"), "{kept}");
+}
+
+#[test]
+fn a_template_that_leaves_a_question_no_room_is_refused() {
+    let template = TEMPLATE.replace("{% for", "the cat sat on the mat and the dog{% for");
+    let formatter = formatter(llama_like().with_chat_template(template), limited(12));
+    let prompt = Prompt::Chat(vec![Message::new("user", "one two three four five")]);
+    let error = formatter.prompt(&prompt, &TemplateInputs::default(), None);
+    let error = error.expect_err("no room").to_string();
+    assert!(
+        error.starts_with("config key `prompt.max_prompt_length` is 12"),
+        "{error}"
+    );
+}
+
+/// As fast as one of a few turns: what is dropped is rendered once.
+#[test]
+fn a_chat_of_a_hundred_thousand_turns_is_cut_in_linear_time() {
+    let formatter = formatter(llama_like().with_chat_template(TEMPLATE), limited(100));
+    let messages: Vec<(&str, &str)> = (0..100_001)
+        .map(|i| (["user", "assistant"][i % 2], "the cat sat"))
+        .collect();
+    let found = chat(&formatter, &messages);
+    assert!(found.cut && found.ids.len() + RESERVE <= 100);
+    assert_eq!(found.ids, chat(&formatter, &messages[99_900..]).ids);
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! One sequence is `BOS | soft tokens | user text | prompt | response | EOS`, as the model's own tokenizer or chat template
-//! would write it.
+//! One sequence is `BOS | soft tokens | user text | prompt | response | its end`, as the model's own tokenizer or chat
+//! template would write it.
 
 mod cuts;
 mod refused;
+mod special_tokens;
 #[path = "../support/mod.rs"]
 mod support;
+mod templates;
+mod warnings;
 
 use llm_backbone::tokenizer::Tokenizer;
 use pref_data::{Comparison, Message, Prompt, TemplateInputs, UserId};
@@ -43,6 +46,13 @@ fn llama_like() -> Tokenizer {
 
 fn gpt_j_like() -> Tokenizer {
     trained(false)
+}
+
+/// In the manner of Llama 2: a space stands in front of every text.
+fn sentencepiece() -> Tokenizer {
+    Tokenizer::open(support::model_fixture("seams/sentencepiece"))
+        .and_then(|t| t.with_bos(BOS)?.with_eos(EOS)?.with_bos_in_front())
+        .expect("a tokenizer")
 }
 
 fn formatter(tokenizer: Tokenizer, config: PromptConfig) -> Formatter {
@@ -167,8 +177,8 @@ fn user_text_goes_right_after_the_soft_tokens() {
 fn a_response_ends_in_one_eos() {
     let formatter = formatter(llama_like(), PromptConfig::default());
     let found = pair(&formatter, "post: one summary:", "two three", "four</s>");
-    assert_eq!(text(&formatter, &found.chosen), " two three</s>");
-    assert_eq!(text(&formatter, &found.rejected), " four</s>");
+    assert_eq!(text(&formatter, &found.chosen), "two three</s>");
+    assert_eq!(text(&formatter, &found.rejected), "four</s>");
     assert!(!found.response_cut);
     // An empty response is nothing but its end.
     let found = pair(&formatter, "post: one\n", "", "</s>");
@@ -176,19 +186,64 @@ fn a_response_ends_in_one_eos() {
     assert_eq!(found.rejected, [formatter.eos()]);
 }
 
+/// The space between cue and response belongs to the response's first token, as in running text.
 #[test]
-fn the_space_before_a_response_is_there_once_wherever_the_data_have_it() {
+fn the_space_at_the_end_of_a_raw_prompt_goes_to_the_response() {
     let formatter = formatter(gpt_j_like(), PromptConfig::default());
     let expected = pair(&formatter, "one summary:", " two", " three");
-    for (prompt, chosen, rejected) in [
-        ("one summary: ", "two", "three"),
-        ("one summary:", "two", "three"),
-        ("one summary: ", " two", " three"),
-    ] {
-        let found = pair(&formatter, prompt, chosen, rejected);
-        assert_eq!(found, expected, "{prompt:?} {chosen:?}");
-    }
+    let found = pair(&formatter, "one summary: ", "two", "three");
+    assert_eq!(found, expected);
     assert_eq!(text(&formatter, &expected.chosen), " two</s>");
+}
+
+#[test]
+fn prompt_and_response_say_the_text_as_it_is() {
+    for tokenizer in [gpt_j_like(), llama_like(), sentencepiece()] {
+        let formatter = formatter(tokenizer, PromptConfig::default());
+        for (prompt, response) in [
+            ("one summary:", "two"),
+            ("one summary: ", " two"),
+            ("def double(x):", "\n    return 2 * x"),
+            ("It is 12:", "30 now"),
+            ("a\n\n", "    b"),
+            ("a\n", "\n b "),
+            ("one tw", "o three"),
+            (" ", "two"),
+        ] {
+            let found = pair(&formatter, prompt, response, "x");
+            let said = [&found.prompt.ids[found.prompt.soft_at..], &found.chosen].concat();
+            let expected = format!("{prompt}{response}</s>");
+            assert_eq!(text(&formatter, &said), expected, "{prompt:?} {response:?}");
+        }
+    }
+}
+
+#[test]
+fn no_response_begins_with_the_mark_of_a_space_that_its_text_does_not_have() {
+    let tokenizer = sentencepiece();
+    let lone = tokenizer.token_to_id("\u{2581}").expect("a token");
+    let zephyr = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}\
+                  {% if add_generation_prompt %}<|assistant|>\n{% endif %}";
+    let formatter = formatter(
+        tokenizer.with_chat_template(zephyr),
+        PromptConfig::default(),
+    );
+    let raw = pair(
+        &formatter,
+        "Question: name a river. Answer:",
+        "Elbe.",
+        "No.",
+    );
+    let message = Message::new("user", "Name a river.");
+    let chat = Comparison {
+        prompt: Prompt::Chat(vec![message]),
+        ..comparison("", "Elbe.", "No.")
+    };
+    let chat = formatter.pair(&chat).expect("ids");
+    for found in [raw, chat] {
+        assert!(!found.chosen.contains(&lone), "{:?}", found.chosen);
+        assert!(!found.rejected.contains(&lone), "{:?}", found.rejected);
+    }
 }
 
 #[test]
@@ -240,12 +295,12 @@ fn plain_prompts_become_a_users_message_where_the_configuration_says_so() {
         ..Default::default()
     };
     let formatter = formatter(llama_like().with_chat_template(TEMPLATE), config);
-    let found = pair(&formatter, "one two ", " three", "four</s>");
+    let found = pair(&formatter, "one two ", " three", "four");
     assert_eq!(
         text(&formatter, &found.prompt.ids),
-        "<s><system>be short</s><user>one two</s><assistant>"
+        "<s><system>be short</s><user>one two </s><assistant>"
     );
-    assert_eq!(text(&formatter, &found.chosen), "three</s>");
+    assert_eq!(text(&formatter, &found.chosen), " three</s>");
     assert_eq!(text(&formatter, &found.rejected), "four</s>");
     let own = [("system", "be long"), ("user", "one")];
     let found = chat(&formatter, &own);
@@ -263,7 +318,7 @@ fn smollm2_starts_with_its_template_and_ends_in_im_end() {
         ..Default::default()
     };
     let template = formatter(open(), config);
-    let found = pair(&template, "Hi", "Hello!", "Go away.<|im_end|>");
+    let found = pair(&template, "Hi", "Hello!", "Go away.");
     let (start, end) = (1, 2); // <|im_start|>, <|im_end|>
     assert_eq!((found.prompt.ids[0], found.prompt.soft_at), (start, 1));
     assert_ne!(found.prompt.ids[1], start, "the header is not doubled");
@@ -272,14 +327,14 @@ fn smollm2_starts_with_its_template_and_ends_in_im_end() {
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n\
          <|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     );
-    assert_eq!(text(&template, &found.chosen), "Hello!<|im_end|>");
-    assert_eq!(text(&template, &found.rejected), "Go away.<|im_end|>");
+    assert_eq!(text(&template, &found.chosen), "Hello!<|im_end|>\n");
+    assert_eq!(text(&template, &found.rejected), "Go away.<|im_end|>\n");
     for response in [&found.chosen, &found.rejected] {
         assert_eq!(response.iter().filter(|&&id| id == end).count(), 1);
     }
     // Without the template: no BOS, soft tokens first.
     let raw = formatter(open(), PromptConfig::default());
-    let found = pair(&raw, "The capital of France is:", "Paris", "Rome");
+    let found = pair(&raw, "The capital of France is: ", "Paris", "Rome");
     assert_eq!(found.prompt.soft_at, 0);
     assert_eq!(found.prompt.ids[..5], [504, 3575, 282, 4649, 314]);
     assert_eq!(found.chosen, [7042, end]);

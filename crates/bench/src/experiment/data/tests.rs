@@ -76,7 +76,7 @@ fn a_raw_dialogue_is_lines_of_roles_after_the_users_text() {
         ..Default::default()
     };
     let task = &data.tasks_for(UserText::Own, true)[0];
-    let expected = "user: Hi.\nassistant: Hello.\nuser: Why?\nassistant:";
+    let expected = "user: Hi.\nassistant: Hello.\nuser: Why?\nassistant: ";
     assert_eq!(task.prompt, Prompt::Text(expected.into()));
     assert_eq!(task.user_text.as_deref(), Some("age: 30;\n"));
 }

@@ -1,0 +1,471 @@
+//! Text to ids: the steps of Hugging Face's `tokenizers` (`TokenizerImpl::encode`), with two things that it has no switch
+//! for: special tokens that are none where a user spelled them, and text that goes on after other text.
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+use tokenizers::tokenizer::normalizer::Range as Span;
+use tokenizers::{
+    AddedToken, Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer,
+    Token,
+};
+
+use super::quotes::Quotes;
+use super::{Tokenizer, TokenizerError, failed};
+
+/// Where the text of a special token becomes that token.
+#[derive(Clone, Copy, Debug)]
+pub enum Specials<'a> {
+    /// Wherever it stands: right for text that is rendered already.
+    Everywhere,
+    /// Nowhere: right for what users wrote.
+    Nowhere,
+    /// Where no user wrote it: right for a rendered chat template, whose contents went through these quotes.
+    Unquoted(&'a Quotes),
+}
+
+/// The added tokens, ready to be found in text.
+pub(super) struct Added {
+    /// Found in the text as it comes.
+    exact: Matcher,
+    /// Found in the normalised text.
+    normalized: Matcher,
+    /// Both kinds as they are spelled.
+    spelled: Matcher,
+    /// The same with their ids, in the order of the alphabet.
+    sorted: Vec<(String, u32)>,
+}
+
+struct Matcher {
+    automaton: AhoCorasick,
+    tokens: Vec<(u32, AddedToken)>,
+}
+
+/// Ids with their places in the text, in bytes.
+struct Pieces {
+    ids: Vec<u32>,
+    places: Vec<(usize, usize)>,
+}
+
+/// A text without stand-ins, and where they stood.
+struct Source {
+    text: String,
+    quoted: Vec<usize>,
+}
+
+/// A part of a text, and the added token that it is.
+type Part = (Range<usize>, Option<u32>);
+
+impl Tokenizer {
+    /// The ids of `text`, without BOS or EOS.
+    ///
+    /// With `special`, the text of a special token (`<|im_end|>`) becomes that token: right for rendered chat templates.
+    /// Without, it is plain text like any other: right for what users wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::Failed`] if the tokenizer cannot represent the text.
+    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
+        let specials = match special {
+            true => Specials::Everywhere,
+            false => Specials::Nowhere,
+        };
+        self.encode_as(text, specials)
+    }
+
+    /// As [`encode`](Self::encode), with a say in what is special.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_as(
+        &self,
+        text: &str,
+        specials: Specials<'_>,
+    ) -> Result<Vec<u32>, TokenizerError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let source = Source::of(text, specials);
+        Ok(self.pieces(&source, specials, None)?.ids)
+    }
+
+    /// The ids of `text` as it goes on after `context`: those of the joint text behind the seam where a token begins there;
+    /// elsewhere those of `text` without what a tokenizer puts in front of a text, such as the `▁` of `SentencePiece`. So the
+    /// ids of both, one after the other, say the joint text and no character more.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_after(
+        &self,
+        context: &str,
+        text: &str,
+        specials: Specials<'_>,
+    ) -> Result<Vec<u32>, TokenizerError> {
+        if text.is_empty() || context.is_empty() {
+            return self.encode_as(text, specials);
+        }
+        let before = Source::of(context, specials);
+        let from = self.last_border(&before, specials)?;
+        let seam = before.text.len() - from;
+        let source = before.from(from).and(Source::of(text, specials));
+        let joint = self.pieces(&source, specials, None)?;
+        if let Some(ids) = joint.behind(seam) {
+            return Ok(ids);
+        }
+        let apart = self.pieces(&source, specials, Some(seam))?;
+        match apart.behind(seam) {
+            Some(ids) => Ok(ids),
+            None => self.encode_as(text, specials),
+        }
+    }
+
+    /// The added tokens that a text spells, by their places in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizerError::Failed`] if the added tokens make no automaton.
+    pub(super) fn spelled(&self, text: &str) -> Result<Vec<(Range<usize>, u32)>, TokenizerError> {
+        let matcher = &self.added()?.spelled;
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some(one) = matcher.automaton.find(Input::new(text).range(at..)) {
+            found.push((one.range(), matcher.tokens[one.pattern()].0));
+            at = next_char(text, one.start());
+        }
+        Ok(found)
+    }
+
+    /// Where special tokens begin of which the text holds no more than a beginning, at its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`spelled`](Self::spelled).
+    pub(super) fn begun_at_end(&self, text: &str) -> Result<Vec<usize>, TokenizerError> {
+        let sorted = &self.added()?.sorted;
+        let longest = sorted.iter().map(|(token, _)| token.len()).max();
+        let from = text.len().saturating_sub(longest.unwrap_or(0));
+        let begins = |rest: &str| {
+            let first = sorted.partition_point(|(token, _)| token.as_str() < rest);
+            sorted[first..]
+                .iter()
+                .take_while(|(token, _)| token.starts_with(rest))
+                .any(|(_, id)| self.is_control(*id))
+        };
+        let places = (from..text.len()).filter(|at| text.is_char_boundary(*at));
+        Ok(places.filter(|at| begins(&text[*at..])).collect())
+    }
+
+    /// Where the last added token of a text begins, before which nothing changes what comes behind it; else 0.
+    fn last_border(
+        &self,
+        source: &Source,
+        specials: Specials<'_>,
+    ) -> Result<usize, TokenizerError> {
+        let matcher = &self.added()?.exact;
+        let refused = |id, range| self.refuses(id, range, source, specials);
+        let parts = matcher.parts(&source.text, refused);
+        let last = parts.into_iter().rev().find(|(_, id)| id.is_some());
+        Ok(last.map_or(0, |(range, _)| range.start))
+    }
+
+    fn added(&self) -> Result<&Added, TokenizerError> {
+        if let Some(added) = self.added.get() {
+            return Ok(added);
+        }
+        let made = Added::of(&self.inner)?;
+        Ok(self.added.get_or_init(|| made))
+    }
+
+    /// Whether an added token that was found is not to be taken for one.
+    fn refuses(
+        &self,
+        id: u32,
+        place: Range<usize>,
+        source: &Source,
+        specials: Specials<'_>,
+    ) -> bool {
+        self.is_control(id)
+            && match specials {
+                Specials::Everywhere => false,
+                Specials::Nowhere => true,
+                Specials::Unquoted(_) => source.quotes_within(&place),
+            }
+    }
+
+    /// All steps; with `cut`, no token goes over that place, in bytes, unless it is an added one.
+    fn pieces(
+        &self,
+        source: &Source,
+        specials: Specials<'_>,
+        cut: Option<usize>,
+    ) -> Result<Pieces, TokenizerError> {
+        let added = self.added()?;
+        let mut text = PreTokenizedString::from(source.text.as_str());
+        let exact = |sequence: NormalizedString| {
+            let refused = |id, range| self.refuses(id, range, source, specials);
+            slices(&sequence, added.exact.parts(sequence.get(), refused))
+        };
+        text.split(|_, sequence| exact(sequence)).map_err(failed)?;
+        let normalized = |mut sequence: NormalizedString| {
+            if let Some(normalizer) = self.inner.get_normalizer() {
+                normalizer.normalize(&mut sequence)?;
+            }
+            let refused =
+                |id, range| self.refuses_normalized(id, range, &sequence, source, specials);
+            slices(&sequence, added.normalized.parts(sequence.get(), refused))
+        };
+        text.split(|_, sequence| normalized(sequence))
+            .map_err(failed)?;
+        if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
+            pre_tokenizer.pre_tokenize(&mut text).map_err(failed)?;
+        }
+        if let Some(at) = cut {
+            text.split(|_, sequence| Ok(halves(sequence, at)))
+                .map_err(failed)?;
+        }
+        let plain = !matches!(specials, Specials::Everywhere);
+        text.tokenize(|sequence| match plain {
+            true => self.plain_tokens(sequence.get()),
+            false => self.inner.get_model().tokenize(sequence.get()),
+        })
+        .map_err(failed)?;
+        let encoding = text
+            .into_encoding(None, 0, OffsetType::Byte)
+            .map_err(failed)?;
+        Ok(Pieces {
+            ids: encoding.get_ids().to_vec(),
+            places: encoding.get_offsets().to_vec(),
+        })
+    }
+
+    /// As [`refuses`](Self::refuses), for a place in normalised text. Where users write too, what only became the text of a
+    /// special token (`＜/s＞`) is none.
+    fn refuses_normalized(
+        &self,
+        id: u32,
+        place: Range<usize>,
+        sequence: &NormalizedString,
+        source: &Source,
+        specials: Specials<'_>,
+    ) -> bool {
+        let shift = sequence.offsets_original().0;
+        let Some(own) = sequence.convert_offsets(Span::Normalized(place)) else {
+            return !matches!(specials, Specials::Everywhere) && self.is_control(id);
+        };
+        let written = sequence.get_original().get(own.clone());
+        let own = own.start + shift..own.end + shift;
+        let differs = || {
+            let content = self.inner.id_to_token(id).unwrap_or_default();
+            written.is_none_or(|written| written.trim() != content)
+        };
+        self.refuses(id, own, source, specials)
+            || (matches!(specials, Specials::Unquoted(_)) && self.is_control(id) && differs())
+    }
+
+    /// The model's tokens of a text that spells no special token. Some models have those in their vocabulary and would find
+    /// them: such a one is taken apart behind its first character.
+    fn plain_tokens(&self, text: &str) -> tokenizers::Result<Vec<Token>> {
+        let mut tokens = self.inner.get_model().tokenize(text)?;
+        let spelled = |token: &Token| {
+            let (start, end) = token.offsets;
+            let written = text.get(start..end).unwrap_or_default();
+            self.is_control(token.id)
+                && (self.inner.id_to_token(token.id).as_deref() == Some(written))
+                && next_char(text, start) < end
+        };
+        let Some(token) = tokens.iter().find(|token| spelled(token)) else {
+            return Ok(tokens);
+        };
+        let cut = next_char(text, token.offsets.0);
+        tokens = self.plain_tokens(&text[..cut])?;
+        for mut token in self.plain_tokens(&text[cut..])? {
+            token.offsets = (token.offsets.0 + cut, token.offsets.1 + cut);
+            tokens.push(token);
+        }
+        Ok(tokens)
+    }
+}
+
+impl Added {
+    fn of(inner: &tokenizers::Tokenizer) -> Result<Self, TokenizerError> {
+        let mut all: Vec<(u32, AddedToken)> =
+            inner.get_added_tokens_decoder().into_iter().collect();
+        // The order decides nothing but which of two equal ones is found.
+        all.sort_by_key(|(id, token)| (!token.special, *id));
+        all.retain(|(_, token)| !token.content.is_empty());
+        let spell = |token: &AddedToken| Ok(token.content.clone());
+        let normalize = |token: &AddedToken| {
+            let mut content = NormalizedString::from(token.content.as_str());
+            if let Some(normalizer) = inner.get_normalizer() {
+                normalizer.normalize(&mut content).map_err(failed)?;
+            }
+            Ok(content.get().to_owned())
+        };
+        let spelled = Matcher::of(all.clone(), spell)?;
+        let contents = all.iter().map(|(id, token)| (token.content.clone(), *id));
+        let mut sorted: Vec<(String, u32)> = contents.collect();
+        sorted.sort();
+        let (normalized, exact) = all.into_iter().partition(|(_, token)| token.normalized);
+        Ok(Self {
+            exact: Matcher::of(exact, spell)?,
+            normalized: Matcher::of(normalized, normalize)?,
+            spelled,
+            sorted,
+        })
+    }
+}
+
+impl Matcher {
+    fn of(
+        mut tokens: Vec<(u32, AddedToken)>,
+        text: impl Fn(&AddedToken) -> Result<String, TokenizerError>,
+    ) -> Result<Self, TokenizerError> {
+        let mut patterns = Vec::new();
+        for (_, token) in &tokens {
+            patterns.push(text(token)?);
+        }
+        let mut kept = patterns.iter().map(|pattern| !pattern.is_empty());
+        tokens.retain(|_| kept.next().unwrap_or(false));
+        patterns.retain(|pattern| !pattern.is_empty());
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&patterns)
+            .map_err(|error| TokenizerError::Failed(error.to_string()))?;
+        Ok(Self { automaton, tokens })
+    }
+
+    /// Cuts a text at its added tokens, as `AddedVocabulary::find_matches` does, but for those that are refused.
+    fn parts(&self, text: &str, refused: impl Fn(u32, Range<usize>) -> bool) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let (mut at, mut done) = (0, 0);
+        while let Some(found) = self.automaton.find(Input::new(text).range(at..)) {
+            let (id, token) = &self.tokens[found.pattern()];
+            let (mut start, mut end) = (found.start(), found.end());
+            if refused(*id, start..end) {
+                at = next_char(text, start);
+                continue;
+            }
+            at = end;
+            if token.single_word && (ends_in_word(&text[..start]) || begins_word(&text[end..])) {
+                continue;
+            }
+            if token.lstrip {
+                start = text[..start].trim_end().len().max(done);
+            }
+            if token.rstrip {
+                end = text.len() - text[end..].trim_start().len();
+            }
+            if done < start {
+                parts.push((done..start, None));
+            }
+            parts.push((start..end, Some(*id)));
+            done = end;
+            at = at.max(end);
+        }
+        if done < text.len() {
+            parts.push((done..text.len(), None));
+        }
+        parts
+    }
+}
+
+impl Pieces {
+    /// The ids behind a place, if a token begins there.
+    fn behind(&self, seam: usize) -> Option<Vec<u32>> {
+        let first = self.places.iter().position(|&(start, _)| start >= seam);
+        let first = first.unwrap_or(self.ids.len());
+        let whole = self.places[..first].iter().all(|&(_, end)| end <= seam);
+        whole.then(|| self.ids[first..].to_vec())
+    }
+}
+
+impl Source {
+    fn of(text: &str, specials: Specials<'_>) -> Self {
+        let (text, quoted) = match specials {
+            Specials::Unquoted(quotes) => quotes.undo(text),
+            Specials::Everywhere | Specials::Nowhere => (text.to_owned(), Vec::new()),
+        };
+        Self { text, quoted }
+    }
+
+    /// The rest of the text from a place on.
+    fn from(self, start: usize) -> Self {
+        let rest = self.quoted.into_iter().filter(|&at| at >= start);
+        Self {
+            text: self.text[start..].to_owned(),
+            quoted: rest.map(|at| at - start).collect(),
+        }
+    }
+
+    fn and(mut self, more: Self) -> Self {
+        let shift = self.text.len();
+        self.quoted.extend(more.quoted.iter().map(|at| at + shift));
+        self.text += &more.text;
+        self
+    }
+
+    fn quotes_within(&self, place: &Range<usize>) -> bool {
+        let from = self.quoted.partition_point(|&at| at < place.start);
+        self.quoted.get(from).is_some_and(|&at| at < place.end)
+    }
+}
+
+/// The parts as slices of the text, the added tokens among them with their ids.
+fn slices(
+    sequence: &NormalizedString,
+    parts: Vec<Part>,
+) -> tokenizers::Result<Vec<(NormalizedString, Option<Vec<Token>>)>> {
+    if let [(range, None)] = parts.as_slice()
+        && range.len() == sequence.len()
+    {
+        return Ok(vec![(sequence.clone(), None)]);
+    }
+    let slice = |(range, id): Part| {
+        let Some(slice) = sequence.slice(Span::Normalized(range)) else {
+            return Err("an added token begins or ends inside a character".into());
+        };
+        let tokens = id.map(|id| {
+            let value = slice.get().to_owned();
+            let place = (0, value.len());
+            vec![Token::new(id, value, place)]
+        });
+        Ok((slice, tokens))
+    };
+    parts.into_iter().map(slice).collect()
+}
+
+/// A piece in two where the place lies inside it and both sides have text of their own.
+fn halves(sequence: NormalizedString, at: usize) -> Vec<NormalizedString> {
+    let (start, end) = sequence.offsets_original();
+    if at <= start || end <= at {
+        return vec![sequence];
+    }
+    let length = end - start;
+    let left = sequence.slice(Span::Original(0..at - start));
+    let right = sequence.slice(Span::Original(at - start..length));
+    match (left, right) {
+        (Some(left), Some(right)) => vec![left, right],
+        _ => vec![sequence],
+    }
+}
+
+/// Where the character behind the one at `at` begins.
+fn next_char(text: &str, at: usize) -> usize {
+    let character = text.get(at..).and_then(|rest| rest.chars().next());
+    at + character.map_or(1, char::len_utf8)
+}
+
+/// Whether a character is part of a word, as `\w` says.
+pub(super) fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+fn ends_in_word(text: &str) -> bool {
+    text.chars().next_back().is_some_and(is_word)
+}
+
+fn begins_word(text: &str) -> bool {
+    text.chars().next().is_some_and(is_word)
+}

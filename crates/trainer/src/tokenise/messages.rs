@@ -1,0 +1,179 @@
+//! What is left of a chat that is too long.
+
+use llm_backbone::tokenizer::{Quotes, Specials};
+use pref_data::{Message, TemplateInputs};
+
+use super::prompt::Fitted;
+use super::{Formatter, fit};
+use crate::error::TrainError;
+
+/// A question that is too long by itself leaves a system message this part of the room.
+const SYSTEM_SHARE: usize = 4;
+
+/// Makes chats fit.
+#[derive(Debug)]
+pub(super) struct Messages<'a> {
+    formatter: &'a Formatter,
+    template: &'a TemplateInputs,
+    quotes: &'a Quotes,
+    budget: usize,
+}
+
+/// A chat in text and ids.
+struct Made {
+    text: String,
+    ids: Vec<u32>,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn new(
+        formatter: &'a Formatter,
+        template: &'a TemplateInputs,
+        quotes: &'a Quotes,
+        budget: usize,
+    ) -> Self {
+        Self {
+            formatter,
+            template,
+            quotes,
+            budget,
+        }
+    }
+
+    /// The chat as it is, or what fits of it: without its oldest turns, then with less of its system message, then of the
+    /// last turn what stands around the question, and at last with less of the question.
+    pub(super) fn fit(&self, messages: Vec<Message>) -> Result<Fitted, TrainError> {
+        let whole = self.made(&messages)?;
+        if whole.ids.len() <= self.budget {
+            return Ok(fitted(messages, whole, false));
+        }
+        let turns = usize::from(messages.first().is_some_and(is_system));
+        let starts = starts(&messages, turns);
+        let from = |i: usize| [&messages[..turns], &messages[starts[i]..]].concat();
+        let kept = fit::longest(starts.len(), |i| self.fitting(&from(i)))?;
+        if let Some((i, made)) = kept {
+            return Ok(fitted(from(i), made, true));
+        }
+        let last = starts.len().saturating_sub(1);
+        self.shorten(
+            if starts.is_empty() {
+                messages
+            } else {
+                from(last)
+            },
+            turns,
+        )
+    }
+
+    /// Shortens a chat of one turn.
+    fn shorten(&self, mut messages: Vec<Message>, turns: usize) -> Result<Fitted, TrainError> {
+        if turns == 1 {
+            let (system, made) = self.shortened(&messages, 0, true)?;
+            if let Some(made) = made {
+                messages[0].set_content(system);
+                return Ok(fitted(messages, made, true));
+            }
+            let system = self.share(&messages[0].content())?;
+            messages[0].set_content(system);
+        }
+        let is_user = |message: &Message| message.role() == "user";
+        let question = messages.iter().rposition(is_user);
+        let question = question.unwrap_or(messages.len().saturating_sub(1));
+        let others = (turns..messages.len()).filter(|at| *at != question);
+        for at in others.chain([question]) {
+            let (text, made) = self.shortened(&messages, at, false)?;
+            messages[at].set_content(text);
+            if let Some(made) = made {
+                return Ok(fitted(messages, made, true));
+            }
+        }
+        let made = self.made(&messages)?;
+        let formatter = self.formatter;
+        let room = formatter.config.max_prompt_length - formatter.user_tokens;
+        if made.ids.len() > room {
+            let needed = made.ids.len() + formatter.user_tokens;
+            return Err(TrainError::config(
+                "prompt.max_prompt_length",
+                formatter.config.max_prompt_length,
+                format!("more than {needed}, which the chat template takes beside a question"),
+            ));
+        }
+        Ok(fitted(messages, made, true))
+    }
+
+    /// The longest text of one message with which the chat fits; empty, with nothing made, if it does not fit without it.
+    fn shortened(
+        &self,
+        messages: &[Message],
+        at: usize,
+        keeps_beginning: bool,
+    ) -> Result<(String, Option<Made>), TrainError> {
+        let mut chat = messages.to_vec();
+        let text = messages[at].content();
+        let made = |text: &str| {
+            chat[at].set_content(text);
+            self.fitting(&chat)
+        };
+        let (text, made) = match keeps_beginning {
+            true => fit::beginning(&text, made)?,
+            false => fit::end(&text, made)?,
+        };
+        Ok((text.to_owned(), made))
+    }
+
+    /// What a system message keeps beside a question that is too long.
+    fn share(&self, text: &str) -> Result<String, TrainError> {
+        let most = self.budget / SYSTEM_SHARE;
+        let tokenizer = &self.formatter.tokenizer;
+        let fits = |text: &str| {
+            let ids = tokenizer.encode_as(text, Specials::Unquoted(self.quotes))?;
+            Ok((ids.len() <= most).then_some(()))
+        };
+        match fits(text)? {
+            Some(()) => Ok(text.to_owned()),
+            None => Ok(fit::beginning(text, fits)?.0.to_owned()),
+        }
+    }
+
+    fn fitting(&self, messages: &[Message]) -> Result<Option<Made>, TrainError> {
+        let made = self.made(messages)?;
+        Ok((made.ids.len() <= self.budget).then_some(made))
+    }
+
+    fn made(&self, messages: &[Message]) -> Result<Made, TrainError> {
+        let chat = self.formatter.chat.as_ref();
+        let text = chat
+            .ok_or(TrainError::NoChatTemplate)?
+            .prompt(messages, self.template)?;
+        let specials = Specials::Unquoted(self.quotes);
+        let ids = self.formatter.tokenizer.encode_as(&text, specials)?;
+        Ok(Made { text, ids })
+    }
+}
+
+fn fitted(messages: Vec<Message>, made: Made, cut: bool) -> Fitted {
+    Fitted {
+        text: made.text,
+        ids: made.ids,
+        messages: Some(messages),
+        cut,
+    }
+}
+
+fn is_system(message: &Message) -> bool {
+    message.role() == "system"
+}
+
+/// Where a chat may begin: at a user's message, for many templates refuse one that begins with an answer; without any, at
+/// the last message.
+fn starts(messages: &[Message], turns: usize) -> Vec<usize> {
+    let all = turns..messages.len();
+    let users: Vec<usize> = all
+        .clone()
+        .filter(|i| messages[*i].role() == "user")
+        .collect();
+    match users.is_empty() {
+        true => all.last().into_iter().collect(),
+        false => users,
+    }
+}

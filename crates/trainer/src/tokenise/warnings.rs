@@ -1,0 +1,271 @@
+//! What is odd about texts for a tokenizer and its chat template: trained all the same, but told.
+
+use pref_data::{Comparison, Message, Prompt};
+
+use super::prompt::Prepared;
+use super::{Formatter, SpecialTokens};
+use crate::error::TrainError;
+
+/// Comparisons that are looked at for what takes time.
+const LOOKED_AT: usize = 100;
+
+/// Longest example, in characters.
+const SHOWN: usize = 60;
+
+/// How often something was seen, and where first.
+#[derive(Debug, Default)]
+struct Seen {
+    count: usize,
+    example: String,
+}
+
+/// What was seen in the texts.
+#[derive(Debug, Default)]
+struct Found {
+    comparisons: usize,
+    /// Prompts that are or are not for the chat template.
+    chats: usize,
+    raw: Seen,
+    /// Special tokens that users spelled, by whether a chat template is used.
+    spelled_in_chat: Seen,
+    spelled_raw: Seen,
+    /// Responses that bring what the generation prompt opens.
+    opened: Seen,
+    /// Responses that do not close it.
+    unclosed: Seen,
+    /// Responses of which the template leaves something out.
+    changed: Seen,
+    /// The first chat: the end of its prompt, and its response.
+    cue: String,
+    response: String,
+}
+
+impl Formatter {
+    /// What of these comparisons is probably not meant so, in words and with an example each.
+    ///
+    /// # Errors
+    /// As [`pair`](Self::pair).
+    pub fn warnings<'c>(
+        &self,
+        comparisons: impl Iterator<Item = &'c Comparison>,
+    ) -> Result<Vec<String>, TrainError> {
+        let mut found = Found::default();
+        for comparison in comparisons {
+            self.look_at(comparison, &mut found)?;
+        }
+        Ok(self.told(&found))
+    }
+
+    fn look_at(&self, comparison: &Comparison, found: &mut Found) -> Result<(), TrainError> {
+        let messages = self.messages(&comparison.prompt);
+        let is_chat = messages.is_some();
+        let responses = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+        let spelled = self.spelled(comparison, messages.as_deref())?;
+        match (&spelled, is_chat) {
+            (Some(example), true) => found.spelled_in_chat.add(example),
+            (Some(example), false) => found.spelled_raw.add(example),
+            (None, false) => found.raw.add(&tail(&raw_text(&comparison.prompt))),
+            (None, true) => {}
+        }
+        found.chats += usize::from(is_chat);
+        found.comparisons += 1;
+        let opens = self.chat.as_ref().and_then(|chat| chat.turn.opens.as_ref());
+        if let (true, Some(tag)) = (is_chat, opens) {
+            let own = responses
+                .iter()
+                .find(|r| r.trim_start().starts_with(tag.as_str()));
+            own.inspect(|own| found.opened.add(&head(own)));
+        }
+        if is_chat && found.chats <= LOOKED_AT {
+            let about = comparison.user_text.as_deref();
+            let prompt =
+                self.prepare(&comparison.prompt, &comparison.template, about, &responses)?;
+            self.look_at_turn(comparison, &prompt, found)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at what the chat template makes of a response.
+    fn look_at_turn(
+        &self,
+        comparison: &Comparison,
+        prompt: &Prepared,
+        found: &mut Found,
+    ) -> Result<(), TrainError> {
+        if found.response.is_empty() {
+            let (ids, _) = self.response(prompt, &comparison.chosen)?;
+            found.response = tail(&self.tokenizer.decode(&ids, false)?);
+            found.cue = tail(&prompt.quotes.restore(&prompt.context));
+        }
+        let text = self.tokenizer.quote(&prompt.quotes, &comparison.chosen)?;
+        let opens = self
+            .chat
+            .as_ref()
+            .and_then(|chat| chat.turn.opens.as_deref());
+        let written = self.written(prompt, &text);
+        if let (None, Some(tag)) = (&written, opens)
+            && !text.contains(&tag.replace('<', "</"))
+        {
+            found.unclosed.add(&head(&comparison.chosen));
+        }
+        let opens = opens.unwrap_or_default();
+        if written.is_some_and(|written| !has_words_of(&format!("{opens}\n{written}"), &text)) {
+            found.changed.add(&head(&comparison.chosen));
+        }
+        Ok(())
+    }
+
+    /// The first place at which users spelled a special token, or the template's marks of a turn.
+    fn spelled(
+        &self,
+        comparison: &Comparison,
+        messages: Option<&[Message]>,
+    ) -> Result<Option<String>, TrainError> {
+        let raw = match &comparison.prompt {
+            Prompt::Text(text) if messages.is_none() => Some(text.as_str()),
+            _ => None,
+        };
+        let contents = messages.unwrap_or_default().iter().flat_map(Message::texts);
+        let others = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+        let texts = contents.chain(raw).chain(others);
+        for text in texts.chain(comparison.user_text.as_deref()) {
+            if let Some((_, place)) = self.tokenizer.control_in(text)?.first() {
+                return Ok(Some(around(text, place.start)));
+            }
+            let marks = self.chat.iter().flat_map(|chat| &chat.turn.marks);
+            if let Some(at) = marks.filter_map(|mark| text.find(mark.as_str())).min() {
+                return Ok(Some(around(text, at)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn told(&self, found: &Found) -> Vec<String> {
+        let mut told = Vec::new();
+        if found.chats > 0 {
+            self.tell_of_template(found, &mut told);
+        }
+        let all = found.comparisons;
+        if let Some(seen) = found.spelled_in_chat.some() {
+            told.push(format!(
+                "{} of {all} comparisons hold the text of special tokens, as in {}: it is text there, for the chat template writes its own; data that are rendered already want prompt.template = \"raw\"",
+                seen.count, seen.example
+            ));
+        }
+        if let Some(seen) = found.spelled_raw.some()
+            && self.config.special_tokens == SpecialTokens::Parse
+        {
+            told.push(format!(
+                "{} of {all} comparisons hold the text of special tokens, as in {}: it becomes these tokens where the tokenizer has them; prompt.special_tokens = \"text\" keeps it text",
+                seen.count, seen.example
+            ));
+        }
+        if let Some(seen) = found.raw.some()
+            && self.chat.is_some()
+        {
+            told.push(format!(
+                "the model has a chat template, and {} of {all} prompts do not go through it, as in {}: prompt.template = \"chat\" presents them as the model is used to",
+                seen.count, seen.example
+            ));
+        }
+        told
+    }
+
+    /// What the template itself does otherwise than expected.
+    fn tell_of_template(&self, found: &Found, told: &mut Vec<String>) {
+        let Some(chat) = &self.chat else {
+            return;
+        };
+        let turn = &chat.turn;
+        let name = |id: u32| self.tokenizer.id_to_token(id).unwrap_or_default();
+        let eos = name(self.eos);
+        let response = &found.response;
+        match turn.end_id {
+            Some(end) if end != self.eos => told.push(format!(
+                "the chat template ends an answer in `{}`, and eos_token is `{eos}`: responses are trained to end as the template says, and end there when generated, as in {response}",
+                name(end)
+            )),
+            None => told.push(format!(
+                "the chat template writes no special token behind an answer: eos_token, `{eos}`, is put there, as in {response}"
+            )),
+            Some(_) => {}
+        }
+        if !turn.has_generation_prompt && !turn.header.trim().is_empty() {
+            told.push(format!(
+                "the chat template has no generation prompt: what it writes before an answer is put behind prompts, as in {}",
+                found.cue
+            ));
+        }
+        if let (Some(seen), Some(tag)) = (found.opened.some(), &turn.opens) {
+            told.push(format!(
+                "the chat template opens {tag} before an answer, and the responses of {} comparisons bring their own, as in {}; look at it with `prlhf check --show 1`",
+                seen.count, seen.example
+            ));
+        }
+        if let (Some(seen), Some(tag)) = (found.unclosed.some(), &turn.opens) {
+            told.push(format!(
+                "the chat template opens {tag} before an answer, and responses do not close it ({} of the first {}), as in {}: they are trained as what stands inside",
+                seen.count,
+                found.chats.min(LOOKED_AT),
+                seen.example
+            ));
+        }
+        if let Some(seen) = found.changed.some() {
+            told.push(format!(
+                "the chat template leaves out or changes parts of responses ({} of the first {}), as in {}",
+                seen.count,
+                found.chats.min(LOOKED_AT),
+                seen.example
+            ));
+        }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, example: &str) {
+        if self.count == 0 {
+            example.clone_into(&mut self.example);
+        }
+        self.count += 1;
+    }
+
+    fn some(&self) -> Option<&Self> {
+        (self.count > 0).then_some(self)
+    }
+}
+
+/// Whether all words of `text` stand in `written`, in their order.
+fn has_words_of(written: &str, text: &str) -> bool {
+    let mut words = written.split_whitespace();
+    text.split_whitespace()
+        .all(|word| words.any(|other| other == word))
+}
+
+fn raw_text(prompt: &Prompt) -> String {
+    match prompt {
+        Prompt::Text(text) => text.clone(),
+        Prompt::Chat(_) => String::new(),
+    }
+}
+
+/// The beginning of a text, in quotes, control characters escaped.
+fn head(text: &str) -> String {
+    let shown: String = text.chars().take(SHOWN).collect();
+    let more = if shown.len() < text.len() { "..." } else { "" };
+    format!("{shown:?}{more}")
+}
+
+/// The end of a text, in quotes, control characters escaped.
+fn tail(text: &str) -> String {
+    let skipped = text.chars().count().saturating_sub(SHOWN);
+    let shown: String = text.chars().skip(skipped).collect();
+    let more = if skipped > 0 { "..." } else { "" };
+    format!("{more}{shown:?}")
+}
+
+/// A text from a little before a place on.
+fn around(text: &str, at: usize) -> String {
+    let before = text[..at].char_indices().rev().take(SHOWN / 3);
+    let from = before.last().map_or(at, |(from, _)| from);
+    head(&text[from..])
+}
