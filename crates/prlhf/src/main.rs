@@ -82,10 +82,12 @@ Examples:
   prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
 
 const CHECK: &str = "\
-Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons.
+Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons. Warnings tell, with an
+example each, where data, tokenizer and chat template do not go together.
 
-Example:
-  prlhf check --config run.toml";
+Examples:
+  prlhf check --config run.toml
+  prlhf check --config run.toml --no-estimate --show 3      three comparisons as the tokens that are trained";
 
 const EVAL: &str = "\
 A comparison is ranked right if the implicit reward, beta * (log-prob under the policy - under the base model), is higher

@@ -122,6 +122,54 @@ fn check_warns_of_a_single_user() {
 }
 
 #[test]
+fn check_shows_comparisons_as_tokens_part_by_part() {
+    let data = fixture().file("shown.jsonl", &fixture::comparisons(&["short", "long"]));
+    let config = fixture().config_with("train = ", &format!("train = [{data:?}] # "));
+    let config = config.to_str().unwrap();
+    let check = ["check", "--no-estimate", "--config", config, "--show", "1"];
+    let response = ["--set", "prompt.max_response_length=4"];
+    let report = prlhf(&[&check[..], &response].concat()).ok();
+    let shown = report.split("comparison 1, user short\n").nth(1).unwrap();
+    let parts: Vec<(&str, String)> = (shown.lines())
+        .map_while(|line| line.strip_prefix("    ")?.split_once(' '))
+        .map(|(part, text)| (part, text.trim_start().replace('\u{2502}', "")))
+        .collect();
+    let names: Vec<&str> = parts.iter().map(|(part, _)| *part).collect();
+    let responses = ["chosen", "cut", "rejected", "cut"];
+    assert_eq!(
+        names,
+        [&["prompt", "soft", "prompt"][..], &responses].concat()
+    );
+    let texts: Vec<&str> = parts.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(&texts[..2], ["<s>", "2 tokens"]);
+    assert_eq!(texts[2], "Question 0: is it so? Answer:");
+    assert_eq!(format!("{}{}", texts[3], texts[4]), "yes.</s>");
+    assert!(texts[6].ends_with("to be said about it.</s>"), "{report}");
+    assert!(!report.contains('\u{1b}') && !report.contains("comparison 2"));
+}
+
+#[test]
+fn special_tokens_in_raw_data_are_told_when_checked_and_when_trained() {
+    let rows = fixture::comparisons(&["short", "long"]).replace("yes.", "yes.</s>");
+    let data = fixture().file("rendered.jsonl", &rows);
+    let config = fixture().config_with("train = ", &format!("train = [{data:?}] # "));
+    let (config, out) = (config.to_str().unwrap(), fixture().fresh("rendered"));
+    let warning = "16 of 16 comparisons hold the text of special tokens, as in \"yes.</s>\"";
+    let check = ["check", "--no-estimate", "--config", config];
+    assert!(prlhf(&check).ok().contains(warning));
+    let train = ["train", "--config", config, "--out", out.str()];
+    let trained = prlhf(&train);
+    trained.ok();
+    assert!(trained.stderr.contains(warning), "{}", trained.stderr);
+    let text = ["--set", "prompt.special_tokens=\"text\""];
+    assert!(
+        !prlhf(&[&check[..], &text].concat())
+            .ok()
+            .contains("special tokens")
+    );
+}
+
+#[test]
 fn generate_writes_for_known_users_and_names_near_matches_of_others() {
     let run = fixture().run.to_str().unwrap();
     let common = [

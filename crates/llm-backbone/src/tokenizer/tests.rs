@@ -379,6 +379,75 @@ fn gguf_sentencepiece_merges_by_score_and_falls_back_to_bytes() {
     );
 }
 
+/// `</s>` could be merged from its two halves, which are in the vocabulary.
+#[test]
+fn gguf_sentencepiece_goes_on_without_a_space_and_never_spells_a_control_token() {
+    let pieces = [
+        "<unk>", "<s>", "</s>", "\u{2581}", "a", "b", "</", "s>", "<", "/", "s", ">",
+    ];
+    let scores: Vec<f32> = (0..12_u8).map(|id| -f32::from(id)).collect();
+    for prefix in [true, false] {
+        let file = Builder::new()
+            .string("tokenizer.ggml.model", "llama")
+            .strings("tokenizer.ggml.tokens", &pieces)
+            .f32s("tokenizer.ggml.scores", &scores)
+            .i32s(
+                "tokenizer.ggml.token_type",
+                &[2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+            )
+            .bool("tokenizer.ggml.add_space_prefix", prefix);
+        let tokenizer = from_gguf(file).expect("a good file");
+        let ids = tokenizer.encode("ab", true).expect("ids");
+        assert_eq!(ids, if prefix { vec![3, 4, 5] } else { vec![4, 5] });
+        for (context, text, expected) in [
+            ("a", "b", vec![5]),
+            ("a ", "b", vec![5]),
+            ("a", " b", vec![3, 5]),
+        ] {
+            let found = tokenizer.encode_after(context, text, Specials::Everywhere);
+            assert_eq!(found.expect("ids"), expected, "{prefix} {context:?}");
+        }
+        let plain = tokenizer.encode("a</s>", false).expect("ids");
+        assert!(plain.ends_with(&[4, 6, 7]), "{plain:?}");
+        assert!(
+            tokenizer
+                .encode("a</s>", true)
+                .expect("ids")
+                .ends_with(&[4, 2])
+        );
+    }
+}
+
+/// Our steps are those of the library, with its added tokens in all their forms.
+#[test]
+fn whole_texts_have_the_ids_of_the_library() {
+    let mut tokenizer = trained();
+    let added = |text: &str| tokenizers::AddedToken::from(text, false);
+    tokenizer.inner.add_tokens(&[
+        added("cat").single_word(true),
+        added("<l>").lstrip(true).normalized(false),
+        added("<r>").rstrip(true).normalized(false),
+        added("<b>").lstrip(true).rstrip(true),
+    ]);
+    for text in [
+        "the cat sat, cats",
+        "cat",
+        "a  <l> b <l>",
+        "a <r>  b<r>",
+        " <b> <b> x",
+        "<r> <l>",
+        "</s><s> <pad>",
+        "<l><r><b>",
+    ] {
+        let expected = tokenizer.inner.encode_fast(text, false).expect("ids");
+        assert_eq!(
+            tokenizer.encode(text, true).expect("ids"),
+            expected.get_ids(),
+            "{text:?}"
+        );
+    }
+}
+
 #[test]
 fn gguf_tokenizers_that_contradict_themselves_are_refused() {
     let refused = |builder| from_gguf(builder).expect_err("a bad file").to_string();

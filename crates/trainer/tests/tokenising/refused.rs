@@ -99,6 +99,6 @@ fn a_template_sees_tools_and_fields_and_variables() {
     let found = formatter.prompt(&prompt, &given, None).expect("ids");
     assert_eq!(
         text(&formatter, &found.ids),
-        "<s><system>sat</s><user>one</s><assistant>[{\"id\": 1, \"a\": \"cat\"}]</s>on"
+        "<s><system>sat</s><user>one</s><assistant>[{\"id\": 1, \"a\": \"cat\"}]</s>on<assistant>"
     );
 }
