@@ -218,6 +218,43 @@ fn prompt_and_response_say_the_text_as_it_is() {
     }
 }
 
+/// Random texts, and what the ids of the joint text say in Hugging Face's `tokenizers`.
+#[test]
+fn random_prompts_and_responses_say_what_the_ids_of_the_joint_text_say() {
+    for name in [
+        "byte_bpe",
+        "sentencepiece",
+        "sentencepiece_plain",
+        "unigram",
+    ] {
+        let folder = support::model_fixture("seams").join(name);
+        let tokenizer = Tokenizer::open(&folder).and_then(|t| t.with_eos(EOS));
+        let formatter = formatter(tokenizer.expect("a tokenizer"), PromptConfig::default());
+        let cases = std::fs::read(folder.join("cases.json")).expect("a file");
+        let cases: serde_json::Value = serde_json::from_slice(&cases).expect("cases");
+        for case in cases["cases"].as_array().expect("a list") {
+            let said = |key: &str| case[key].as_str().expect("a text");
+            let (prompt, response) = (said("context"), said("text"));
+            if prompt.trim_matches(' ').is_empty() {
+                continue; // The response is all the text there is.
+            }
+            let found = pair(&formatter, prompt, response, "x");
+            let end = if response.trim_end().ends_with(EOS) {
+                ""
+            } else {
+                EOS
+            };
+            let both = [found.prompt.ids, found.chosen].concat();
+            let expected = format!("{}{end}", said("joint"));
+            assert_eq!(
+                text(&formatter, &both),
+                expected,
+                "{name} {prompt:?} {response:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn no_response_begins_with_the_mark_of_a_space_that_its_text_does_not_have() {
     let tokenizer = sentencepiece();
