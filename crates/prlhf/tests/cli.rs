@@ -127,7 +127,12 @@ fn check_shows_comparisons_as_tokens_part_by_part() {
     let config = fixture().config_with("train = ", &format!("train = [{data:?}] # "));
     let config = config.to_str().unwrap();
     let check = ["check", "--no-estimate", "--config", config, "--show", "1"];
-    let response = ["--set", "prompt.max_response_length=2"];
+    let response = [
+        "--set",
+        "prompt.max_response_length=2",
+        "--set",
+        "data.validation_share=0.0",
+    ];
     let report = prlhf(&[&check[..], &response].concat()).ok();
     let shown = report.split("comparison 1, user short\n").nth(1).unwrap();
     let parts: Vec<(&str, String)> = (shown.lines())
