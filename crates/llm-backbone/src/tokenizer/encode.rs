@@ -6,8 +6,8 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use tokenizers::tokenizer::normalizer::Range as Span;
 use tokenizers::{
-    AddedToken, Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer,
-    Token,
+    AddedToken, Model, ModelWrapper, NormalizedString, Normalizer, OffsetType, PreTokenizedString,
+    PreTokenizer, Token,
 };
 
 use super::quotes::Quotes;
@@ -221,14 +221,28 @@ impl Tokenizer {
         if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
             pre_tokenizer.pre_tokenize(&mut text).map_err(failed)?;
         }
+        let mut inside_word = false;
         if let Some(at) = cut {
-            text.split(|_, sequence| Ok(halves(sequence, at)))
-                .map_err(failed)?;
+            let mut apart = |sequence| {
+                let halves = halves(sequence, at);
+                inside_word |= halves.len() > 1;
+                Ok(halves)
+            };
+            text.split(|_, sequence| apart(sequence)).map_err(failed)?;
         }
         let plain = !matches!(specials, Specials::Everywhere);
-        text.tokenize(|sequence| match plain {
-            true => self.plain_tokens(sequence.get()),
-            false => self.inner.get_model().tokenize(sequence.get()),
+        let goes_on =
+            |sequence: &NormalizedString| inside_word && Some(sequence.offsets_original().0) == cut;
+        text.tokenize(|sequence| {
+            if goes_on(sequence)
+                && let Some(tokens) = self.rest_of_word(sequence.get())
+            {
+                return Ok(tokens);
+            }
+            match plain {
+                true => self.plain_tokens(sequence.get()),
+                false => self.inner.get_model().tokenize(sequence.get()),
+            }
         })
         .map_err(failed)?;
         let encoding = text
@@ -262,6 +276,27 @@ impl Tokenizer {
         };
         self.refuses(id, own, source, specials)
             || (matches!(specials, Specials::Unquoted(_)) && self.is_control(id) && differs())
+    }
+
+    /// The tokens of the rest of a word, for a model that marks them (`WordPiece`'s `##`): the longest first, as it does. None
+    /// for other models, or where the vocabulary has no such tokens.
+    fn rest_of_word(&self, text: &str) -> Option<Vec<Token>> {
+        let ModelWrapper::WordPiece(model) = self.inner.get_model() else {
+            return None;
+        };
+        let mut tokens = Vec::new();
+        let mut start = 0;
+        while start < text.len() {
+            let ends = (start + 1..=text.len()).rev();
+            let mut ends = ends.filter(|end| text.is_char_boundary(*end));
+            let (id, value, end) = ends.find_map(|end| {
+                let value = format!("{}{}", model.continuing_subword_prefix, &text[start..end]);
+                Some((model.token_to_id(&value)?, value, end))
+            })?;
+            tokens.push(Token::new(id, value, (start, end)));
+            start = end;
+        }
+        Some(tokens)
     }
 
     /// The model's tokens of a text that spells no special token. Some models have those in their vocabulary and would find
