@@ -24,6 +24,7 @@ pub fn prepare(
     config.validate()?;
     config.model.validate()?;
     let sides = Sides::read(&config.data)?;
+    sides.validate()?;
     let audit = Audit::of(sides.train.iter().chain(&sides.validation), &sides.skipped);
     if audit.per_user.len() < 2 && config.users.is_some() {
         tracing::warn!(
