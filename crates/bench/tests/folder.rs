@@ -57,7 +57,7 @@ fn force_removes_nothing_before_data_model_and_settings_are_known_to_be_good() {
             ["--set", "systems.pdpo-cluster.users.clusters=0"],
             "clusters",
         ),
-        (["--set", "tiny.num_attention_heads=3"], "heads"),
+        (["--set", "tiny.num_key_value_heads=3"], "tiny"),
         (["--config", "/nonexistent.toml"], "nonexistent"),
     ] {
         let (code, error) = bench(&[&out[..], &wrong].concat());

@@ -15,12 +15,13 @@ use crate::policy::Policy;
 
 /// The folder of the adapters in that of their run.
 pub(crate) const FOLDER: &str = "adapters";
-/// Its files, all of them.
-pub(crate) const FILES: [&str; 4] = [
+/// Its files, all of them; the last is the mark of an experiment's finished stage, which is void with the adapters.
+pub(crate) const FILES: [&str; 5] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "user_model.json",
     "user_model.safetensors",
+    "made-with.json",
 ];
 
 /// Writes adapters and user model in the place of those in `dir`, as a whole. `base` names the model that they belong to.

@@ -9,12 +9,11 @@ use crate::files::{found_folder, temporary_of};
 use crate::{adapters, checkpoint, session};
 
 /// Files of a run and of a run's reports.
-const FILES: [&str; 15] = [
+const FILES: [&str; 14] = [
     CONFIG,
     session::METRICS,
     session::BEST_MODEL,
     "clock",
-    "made-with.json",
     "result.json",
     "report.json",
     "report.md",

@@ -37,6 +37,9 @@ enum Line {
     Entry {
         key: String,
         bits: u32,
+        /// Of both; entries of earlier versions have none.
+        #[serde(default)]
+        check: Option<u32>,
     },
     Settled {
         settled: bool,
@@ -78,7 +81,9 @@ impl Cache {
         let (mut line, mut broken) = (Vec::new(), 0_usize);
         while reader.read_until(b'\n', &mut line).map_err(error)? > 0 {
             match serde_json::from_slice(&line) {
-                Ok(Line::Entry { key, bits }) => {
+                Ok(Line::Entry { key, bits, check })
+                    if check.is_none_or(|check| check == check_of(&key, bits)) =>
+                {
                     if let Entry::Vacant(place) = self.known.entry(key.clone()) {
                         place.insert(f32::from_bits(bits));
                         self.unsettled.insert(key);
@@ -86,7 +91,7 @@ impl Cache {
                 }
                 Ok(Line::Settled { .. }) => self.unsettled.clear(),
                 Err(_) if line.trim_ascii().is_empty() => {}
-                Err(_) => broken += 1,
+                Ok(Line::Entry { .. }) | Err(_) => broken += 1,
             }
             line.clear();
         }
@@ -124,7 +129,8 @@ impl Cache {
                 if let Entry::Vacant(place) = self.known.entry(key.clone()) {
                     place.insert(logp);
                     let (key, bits) = (key.clone(), logp.to_bits());
-                    lines.push(Line::Entry { key, bits });
+                    let check = Some(check_of(&key, bits));
+                    lines.push(Line::Entry { key, bits, check });
                 }
             }
         }
@@ -170,6 +176,16 @@ impl Cache {
             format!("{:x}", hash.finalize())[..32].to_string()
         })
     }
+}
+
+/// Tells a whole entry from one with a changed bit.
+fn check_of(key: &str, bits: u32) -> u32 {
+    let mut hash = Sha256::new();
+    hash.update(key);
+    hash.update(bits.to_le_bytes());
+    let bytes: [u8; 32] = hash.finalize().into();
+    let [a, b, c, d, ..] = bytes;
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// A model in the name of its file.
@@ -249,6 +265,22 @@ mod tests {
             .unwrap();
         let cache = Cache::open(dir.path(), "m").unwrap();
         assert_eq!((cache.get("b"), cache.get("c")), (Some(4.0), Some(3.0)));
+    }
+
+    #[test]
+    fn an_entry_with_a_changed_digit_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = Cache::open(dir.path(), "m").unwrap();
+        cache
+            .add([(&keys("a", "b"), (1.0, 2.0))].into_iter())
+            .unwrap();
+        let text = fs::read_to_string(file(dir.path())).unwrap();
+        let bits = 1_f32.to_bits().to_string();
+        let changed = text.replacen(&bits, &(1_f32.to_bits() + 1).to_string(), 1);
+        assert_ne!(changed, text);
+        fs::write(file(dir.path()), changed).unwrap();
+        let cache = Cache::open(dir.path(), "m").unwrap();
+        assert_eq!((cache.get("a"), cache.get("b")), (None, Some(2.0)));
     }
 
     #[test]
