@@ -116,8 +116,11 @@ impl World {
             Program::Bench => vec!["tldr".into()],
         };
         let config = self.folder.join(format!("{}.toml", program.name()));
-        args.extend(["--config".into(), config.into(), "--out".into(), out.into()]);
-        args.extend(resume.then(|| "--resume".into()));
+        let place: [OsString; 4] = ["--config".into(), config.into(), "--out".into(), out.into()];
+        args.extend(place);
+        if resume {
+            args.push("--resume".into());
+        }
         let limit = match fault {
             Fault::FullDisk(blocks) => format!("trap '' XFSZ; ulimit -f {blocks}; "),
             _ => String::new(),
