@@ -12,6 +12,7 @@ mod cargo;
 mod fetch;
 mod repro;
 mod suite;
+mod torture;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ enum Task {
     Bench(bench::Against),
     /// Runs every test and every example, with the small real model where it can be fetched.
     Test,
+    Torture(torture::TortureArgs),
     /// Downloads a file of `datasets/assets.toml` into the cache and prints its path.
     Fetch(fetch::FetchArgs),
 }
@@ -55,6 +57,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Repro(experiment) => repro::run(experiment),
         Task::Bench(against) => bench::run(&against),
         Task::Test => suite::run(),
+        Task::Torture(args) => torture::run(&args),
         Task::Fetch(args) => fetch::run(&args),
     }
 }

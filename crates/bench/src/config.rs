@@ -6,7 +6,7 @@ mod system;
 use judge::JudgeConfig;
 use serde::{Deserialize, Serialize};
 use trainer::TrainError;
-use trainer::config::{ModelSection, SftConfig, TrainingSection};
+use trainer::config::{ModelSection, SftConfig, TrainingSection, validate_lora, validate_sampling};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pdpo_loss::ObjectiveConfig;
@@ -122,6 +122,11 @@ impl<D> ExperimentConfig<D> {
     /// Names the key, what was found and what was expected.
     pub fn validate(&self) -> Result<(), TrainError> {
         self.training.validate()?;
+        validate_lora(&self.lora)?;
+        validate_sampling(&self.sampling)?;
+        let tiny = self.tiny.as_ref().map(|tiny| &tiny.sft);
+        let mut stages = self.sft.iter().chain(tiny);
+        stages.try_for_each(SftConfig::validate)?;
         for system in self.systems.iter().filter(|s| s.is_trained()) {
             let SystemSettings {
                 training,
@@ -129,6 +134,8 @@ impl<D> ExperimentConfig<D> {
                 ..
             } = &system.settings;
             training.validate()?;
+            validate_lora(&system.settings.lora)?;
+            validate_sampling(&system.settings.sampling)?;
             objective.init(system.users.is_some())?;
             if training.gradient_checkpointing != self.training.gradient_checkpointing {
                 let key = format!("systems.{}.training.gradient_checkpointing", system.name);

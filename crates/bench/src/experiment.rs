@@ -4,6 +4,7 @@
 //! draw its own conclusions from what all experiments measure.
 
 mod assemble;
+mod check;
 mod collect;
 mod data;
 mod duels;
@@ -22,11 +23,15 @@ use trainer::device::Devices;
 use trainer::monitor::Monitor;
 use trainer::tokenise::Template;
 
-use crate::config::{EvaluationConfig, ExperimentConfig};
+use crate::config::{EvaluationConfig, ExperimentConfig, SFT};
 use crate::report::{self, Claim, Model, Report};
 
+pub use check::Checked;
 pub(crate) use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
 pub(crate) use measured::{Measured, SampledText};
+
+/// The folder of a model that is made in the run.
+const MODEL: &str = "model";
 
 /// What tells one experiment from another.
 pub trait Experiment: Clone + Serialize + DeserializeOwned {
@@ -37,6 +42,11 @@ pub trait Experiment: Clone + Serialize + DeserializeOwned {
 
     /// The files or folders of comparisons.
     fn paths(&self) -> &[String];
+
+    /// What is read beside these.
+    fn further_inputs(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Seeds of the split; with more than one, results are pooled over all of them.
     fn split_seeds(&self) -> &[u64];
@@ -94,6 +104,15 @@ impl<E: Experiment> Run<E> {
             _ => self.out.join(format!("split-{split_seed}")),
         }
     }
+
+    /// The folders that it makes in its own, beside those that every run makes.
+    pub fn folders(&self) -> Vec<String> {
+        let systems = self.config.systems.iter().map(|s| s.name.clone());
+        let seeds = self.config.data.split_seeds().iter();
+        let shared = [MODEL, SFT].map(String::from);
+        let splits = seeds.map(|seed| format!("split-{seed}"));
+        systems.chain(shared).chain(splits).collect()
+    }
 }
 
 /// One split's share of the results.
@@ -114,28 +133,29 @@ pub struct Results<'a> {
     pub seed: u64,
 }
 
+/// The file of the judge's prompt.
+fn judge_file(experiment: &str) -> PathBuf {
+    format!("configs/judge/{experiment}.toml").into()
+}
+
 /// Runs every system on every split and writes the report after each, so that results are there as they come.
 ///
 /// # Errors
 /// From data, model or training; [`TrainError::Interrupted`] where the monitor said stop.
-pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Report, TrainError> {
+pub fn run<E: Experiment>(
+    run: &Run<E>,
+    checked: Checked,
+    monitor: &mut dyn Monitor,
+) -> Result<Report, TrainError> {
     let start = Instant::now();
     let mut results: Vec<SplitResult> = Vec::new();
     let mut report = Report::default();
     let config = &run.config;
-    let clock = stage::clock(&run.out, run.resume)?;
+    let clock = checked.clock;
+    stage::write_clock(&run.out, clock)?;
     let judge = duels::judge_config(config.judge.as_ref(), &run.out);
-    if let Some(judge) = &judge {
-        judge
-            .validate()
-            .map_err(|e| TrainError::format(&run.out, e))?;
-    }
-    for &split_seed in config.data.split_seeds() {
-        let data = config
-            .data
-            .load(split_seed, config.prompt.template, &config.evaluation)?;
+    for (split_seed, data, tokenised) in checked.splits {
         let dir = run.folder(split_seed);
-        let data = Rc::new(data);
         let stage = stage::Stage {
             dir: &dir,
             seed: run.seed,
@@ -143,7 +163,8 @@ pub fn run<E: Experiment>(run: &Run<E>, monitor: &mut dyn Monitor) -> Result<Rep
             clock,
         };
         let devices = &run.devices.0;
-        let prepared = setup::SplitSetup::new(config, data.clone(), stage, devices, monitor)?;
+        let made = (data.clone(), tokenised);
+        let prepared = setup::SplitSetup::new(config, made, stage, devices, monitor)?;
         results.push(SplitResult {
             data,
             systems: Vec::new(),

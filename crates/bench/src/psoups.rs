@@ -7,6 +7,8 @@ mod directions;
 
 pub use config::PsoupsConfig;
 
+use std::path::PathBuf;
+
 use trainer::TrainError;
 use trainer::pref_data::psoups::PsoupsData;
 use trainer::tokenise::Template;
@@ -23,6 +25,10 @@ impl Experiment for PsoupsConfig {
 
     fn paths(&self) -> &[String] {
         &self.paths
+    }
+
+    fn further_inputs(&self) -> Vec<PathBuf> {
+        self.prompts.clone().into_iter().collect()
     }
 
     fn split_seeds(&self) -> &[u64] {

@@ -3,6 +3,8 @@
 //! It stands in for a pre-trained model where nothing is to be downloaded. It is written as a Hugging Face directory, so
 //! that the adapters trained on it mean something.
 
+use std::path::Path;
+
 use trainer::burn::tensor::Device;
 use trainer::config::{Dtype, SftConfig, TrainingSection};
 use trainer::dataset::Dataset;
@@ -70,6 +72,17 @@ pub fn make(
     source::open(dir, Dtype::F32, device)
 }
 
+/// A model of that shape without a tokenizer, to try settings on.
+///
+/// # Errors
+/// Sizes that make no model.
+pub fn sketch(config: &TinyConfig, device: &Device) -> Result<Model, TrainError> {
+    let shape = shape_of(config, config.vocab_size.max(1), None, Vec::new());
+    let valid = shape.validate(Path::new("[tiny]"));
+    valid.map_err(WeightError::from)?;
+    Ok(Model::random(&shape, 0, device)?)
+}
+
 /// Trains all weights on both responses.
 fn fine_tune(
     model: Model,
@@ -115,9 +128,19 @@ fn texts(train: &[Comparison]) -> impl Iterator<Item = String> + '_ {
 }
 
 fn model_shape(config: &TinyConfig, tokenizer: &Tokenizer) -> ModelConfig {
+    let eos = tokenizer.eos().into_iter().collect();
+    shape_of(config, tokenizer.vocab_size(), tokenizer.bos(), eos)
+}
+
+fn shape_of(
+    config: &TinyConfig,
+    vocab_size: usize,
+    bos_token_id: Option<u32>,
+    eos_token_ids: Vec<u32>,
+) -> ModelConfig {
     ModelConfig::from_scratch(
         Sizes {
-            vocab_size: tokenizer.vocab_size(),
+            vocab_size,
             hidden_size: config.hidden_size,
             num_layers: config.num_hidden_layers,
             num_heads: config.num_attention_heads,
@@ -128,8 +151,8 @@ fn model_shape(config: &TinyConfig, tokenizer: &Tokenizer) -> ModelConfig {
                 .unwrap_or(0),
             max_positions: config.max_position_embeddings,
             ties_embeddings: true,
-            bos_token_id: tokenizer.bos(),
-            eos_token_ids: tokenizer.eos().into_iter().collect(),
+            bos_token_id,
+            eos_token_ids,
         },
         config.intermediate_size,
     )

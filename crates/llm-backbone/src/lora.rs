@@ -65,7 +65,11 @@ impl Default for LoraConfig {
 const RANKS: RangeInclusive<usize> = 1..=65_536;
 
 impl LoraConfig {
-    fn validate(&self) -> Result<(), LoraError> {
+    /// Refuses sizes and shares out of range.
+    ///
+    /// # Errors
+    /// [`LoraError::Config`] for the first.
+    pub fn validate(&self) -> Result<(), LoraError> {
         let error = |key, found: String, expected| {
             Err(LoraError::Config {
                 key,

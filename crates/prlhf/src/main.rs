@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use terminal::{INTERRUPTED, Output, Profile, arguments, logging};
+use terminal::{Output, Profile, WhileRead, logging, stopped};
 use trainer::TrainError;
 
 /// Language models that learn who prefers what, from comparisons that carry a user id.
@@ -70,7 +70,9 @@ enum Command {
 
 const TRAIN: &str = "\
 The folder of a run holds config.toml (as used), metrics.jsonl (one line a step), adapters/ (PEFT's layout and the user
-model; the best validation's), checkpoint/ and reference/ (log-probs, computed once).
+model; the best validation's), checkpoint/ and reference/ (log-probs, computed once), and .prlhf-run, which marks and locks it:
+--force replaces files that a run wrote, and only in folders so marked. Ctrl-C, SIGTERM and SIGHUP save; a second one, half a second
+later or more, ends at once.
 
 Examples:
   prlhf train --config run.toml                      into runs/run
@@ -138,39 +140,18 @@ fn main() -> ExitCode {
     match run(&cli.command, profile.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
-        Err(stopped @ TrainError::Interrupted { .. }) => {
-            say(format_args!(
-                "{stopped}:\n  prlhf {}",
-                resuming(arguments().into_iter())
-            ));
-            ExitCode::from(INTERRUPTED)
-        }
-        Err(error) => {
+        Err(error) => stopped("prlhf", &error).unwrap_or_else(|| {
             let text = error.to_string();
             let lines: Vec<&str> = text.lines().map(str::trim).collect();
             say(format_args!("error: {}", lines.join(" ")));
             ExitCode::FAILURE
-        }
+        }),
     }
 }
 
 /// Writes a line to standard error; a terminal that has gone is no reason to fail.
 fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The arguments that go on with a run, as one types them.
-fn resuming(arguments: impl Iterator<Item = String>) -> String {
-    let kept = arguments.filter(|a| a != "--resume" && a != "--force");
-    let plain = |c: char| c.is_alphanumeric() || "-_=./:,+@%".contains(c);
-    let quoted = kept.map(|a| match !a.is_empty() && a.chars().all(plain) {
-        true => a,
-        false => format!("'{}'", a.replace('\'', r"'\''")),
-    });
-    quoted
-        .chain(["--resume".into()])
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
@@ -180,6 +161,8 @@ fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
     match command {
         Command::Train(args) => {
             let start = Instant::now();
+            let mut stdout = WhileRead::new(io::stdout());
+            let out = &mut Output(&mut stdout);
             let result = train::run(args, out);
             let ran = matches!(result, Ok(()) | Err(TrainError::Interrupted { .. }));
             if let Some(profile) = profile.filter(|_| ran) {
@@ -198,25 +181,5 @@ fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
         }
         Command::Users(args) => users::run(args, out),
         Command::Inspect(args) => inspect::run(args, out),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_to_go_on_can_be_pasted_into_a_shell() {
-        let arguments = [
-            "train",
-            "--out",
-            "my runs",
-            "--set",
-            r#"data.train=["it's"]"#,
-            "--force",
-        ];
-        let line = resuming(arguments.into_iter().map(String::from));
-        let expected = r#"train --out 'my runs' --set 'data.train=["it'\''s"]' --resume"#;
-        assert_eq!(line, expected);
     }
 }

@@ -24,6 +24,7 @@ pub fn prepare(
     config.validate()?;
     config.model.validate()?;
     let mut sides = Sides::read(&config.data)?;
+    sides.validate()?;
     let base = hub::open_section(&config.model, device)?;
     let training = Training::new(config, base, &mut sides, clock)?;
     let audit = Audit::of(sides.train.iter().chain(&sides.validation), &sides.skipped);

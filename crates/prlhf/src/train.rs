@@ -9,7 +9,7 @@ use tracing::trace_span;
 use trainer::TrainError;
 use trainer::checkpoint::{self, Best};
 use trainer::config::{Config, Setting, read_toml_with};
-use trainer::files::validate_free;
+use trainer::folder::{RunFolder, Start};
 use trainer::policy::Policy;
 use trainer::pref_data::Audit;
 use trainer::profile::TARGET;
@@ -35,7 +35,7 @@ pub struct TrainArgs {
     /// Go on with the run in --out, where its last checkpoint stands.
     #[arg(long)]
     pub resume: bool,
-    /// Replace the run in --out.
+    /// Replace the run in --out: its own files, once settings, model and data are known to be good.
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
     /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`; several with commas between them share the work of a step.
@@ -56,6 +56,16 @@ pub struct TrainArgs {
     pub mode: Mode,
 }
 
+impl TrainArgs {
+    fn start(&self) -> Start {
+        match (self.resume, self.force) {
+            (true, _) => Start::Resume,
+            (false, true) => Start::Replace,
+            (false, false) => Start::New,
+        }
+    }
+}
+
 /// What to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -73,9 +83,9 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
-    if !args.resume && !args.force {
-        validate_free(&dir)?;
-    }
+    let start = args.start();
+    let inputs = vec![args.config.clone()];
+    RunFolder::validate(&dir, start, &[inputs.clone(), config.inputs()].concat())?;
     let devices = device::for_training(&args.device, &config.training)?;
     let clock = clock(&dir, args.resume)?;
     let (training, audit) = trace_span!(target: TARGET, "loading")
@@ -86,8 +96,8 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     describe(&config, &training, &audit, out)?;
     let place = Place {
         dir,
-        resume: args.resume,
-        replace: args.force,
+        start,
+        inputs,
         further_devices: devices.further,
     };
     match args.mode {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use terminal::Output;
 use trainer::TrainError;
+use trainer::adapters;
 use trainer::burn::tensor::Device;
-use trainer::user_model::{self, ExportedUser, MANIFEST_FILE, Moments, UserRef, UserTable};
+use trainer::folder::RunFolder;
+use trainer::user_model::{self, ExportedUser, MANIFEST_FILE, UserRef, UserTable};
 
 /// Arguments of `prlhf users`.
 #[derive(Args, Debug)]
@@ -87,7 +89,10 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
             done
         }
     };
-    user_model::save(&dir, &model, &table, Moments::Drop)?;
+    if let Some(run) = &args.run {
+        RunFolder::validate_idle(run)?;
+    }
+    adapters::save_users(&dir, &model, &table)?;
     if let Action::Remove { id } = &args.action {
         warn_of_checkpoint(&dir, id);
     }

@@ -5,6 +5,9 @@ mod eval;
 #[path = "cli/fixture.rs"]
 mod fixture;
 #[cfg(unix)]
+#[path = "cli/safe.rs"]
+mod safe;
+#[cfg(unix)]
 #[path = "cli/stop.rs"]
 mod stop;
 

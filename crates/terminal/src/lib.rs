@@ -8,14 +8,17 @@ pub mod logging;
 
 #[cfg(feature = "dashboard")]
 mod dashboard;
+mod end;
 mod output;
 mod profile;
 mod progress;
+mod signals;
 mod watch;
 
 #[cfg(feature = "dashboard")]
 pub use dashboard::{Dashboard, has_terminal};
-pub use output::{Output, bytes, duration, grouped};
+pub use end::stopped;
+pub use output::{Output, WhileRead, bytes, duration, grouped};
 pub use profile::{Phase, Profile, Total, Totals, phases};
 pub use progress::Bars;
 pub use watch::{INTERRUPTED, Watch};

@@ -70,7 +70,8 @@ impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut held = held();
         let Some(lines) = held.as_mut() else {
-            return io::stderr().write(line);
+            // Where nobody reads any more, there is nobody to tell, and the work goes on.
+            return Ok(io::stderr().write(line).unwrap_or(line.len()));
         };
         if lines.len() == KEPT {
             lines.pop_front();

@@ -69,6 +69,48 @@ impl Output<'_> {
     }
 }
 
+/// Writes until that fails, and then no more, without an error: training goes on where `| head` has seen enough, or where a log's
+/// disk is full.
+pub struct WhileRead<W> {
+    writer: W,
+    failed: bool,
+}
+
+impl<W: Write> WhileRead<W> {
+    /// Over `writer`.
+    pub fn new(writer: W) -> Self {
+        let failed = false;
+        Self { writer, failed }
+    }
+
+    fn forgiving(&mut self, result: std::io::Result<()>) {
+        if let Err(error) = result {
+            self.failed = true;
+            if error.kind() != std::io::ErrorKind::BrokenPipe {
+                tracing::warn!("standard output: {error}; going on without it");
+            }
+        }
+    }
+}
+
+impl<W: Write> Write for WhileRead<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if !self.failed {
+            let written = self.writer.write_all(bytes);
+            self.forgiving(written);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if !self.failed {
+            let flushed = self.writer.flush();
+            self.forgiving(flushed);
+        }
+        Ok(())
+    }
+}
+
 fn failed(source: std::io::Error) -> TrainError {
     let stream = "output";
     TrainError::Stream { stream, source }
@@ -118,6 +160,21 @@ mod tests {
         out.table(&["user", "n"], &rows).unwrap();
         let expected = "user      n\nanna      7\nbo    12345\n";
         assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_error_of_work_that_goes_on() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        Output(&mut WhileRead::new(Gone)).line("a").unwrap();
+        assert!(Output(&mut Gone).line("a").is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use trainer::progress::Progress;
 
-use crate::logging;
+use crate::{logging, signals};
 
 /// Seconds between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -40,6 +40,11 @@ impl Progress for Bars {
             _ => current.insert(Shown::new(what, total)),
         };
         shown.show(done, total);
+    }
+
+    /// Once a [`Watch`](crate::Watch) listens to signals.
+    fn stopped(&self) -> bool {
+        signals::asked()
     }
 }
 

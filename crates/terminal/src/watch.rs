@@ -1,14 +1,12 @@
 //! The monitor of the programs: logs progress, stops at Ctrl-C, and where the system asks the program to end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use trainer::metrics::Line;
 use trainer::monitor::{Monitor, Stop};
 use trainer::progress::Progress;
 
-use crate::Bars;
+use crate::{Bars, signals};
 
 /// The least time between two lines of training.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -20,59 +18,18 @@ pub const INTERRUPTED: u8 = 130;
 /// the program.
 pub struct Watch {
     bars: Bars,
-    stop: Arc<AtomicBool>,
     last: Instant,
 }
 
 impl Watch {
-    /// Takes over Ctrl-C, SIGTERM and SIGHUP; a program may have one of these.
+    /// Takes over Ctrl-C, SIGTERM and SIGHUP, for all [`Bars`] too; a program may have one of these.
     pub fn new() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = stop.clone();
-        let handler = move || {
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(INTERRUPTED.into());
-            }
-            tracing::warn!("finishing this step, then saving; Ctrl-C again stops at once");
-        };
-        if let Err(error) = at_signals(handler) {
-            tracing::warn!("Ctrl-C will stop without saving: {error}");
+        signals::listen();
+        Self {
+            bars: Bars::default(),
+            last: Instant::now(),
         }
-        let last = Instant::now();
-        let bars = Bars::default();
-        Self { bars, stop, last }
     }
-}
-
-/// Calls `handler` at Ctrl-C, at SIGTERM, and at SIGHUP unless the program was started with it ignored (`nohup`).
-#[cfg(unix)]
-fn at_signals(handler: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    use signal_hook::iterator::Signals;
-    let mut wanted = vec![SIGINT, SIGTERM];
-    if !is_ignored(SIGHUP) {
-        wanted.push(SIGHUP);
-    }
-    let mut signals = Signals::new(wanted)?;
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || signals.forever().for_each(|_| handler()))?;
-    Ok(())
-}
-
-/// Whether this process ignores a signal, where the system tells.
-#[cfg(unix)]
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
-}
-
-/// Calls `handler` at Ctrl-C.
-#[cfg(windows)]
-fn at_signals(handler: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    ctrlc::set_handler(handler).map_err(std::io::Error::other)
 }
 
 impl Default for Watch {
@@ -108,7 +65,6 @@ impl Monitor for Watch {
     }
 
     fn stop(&self) -> Option<Stop> {
-        let asked = self.stop.load(Ordering::SeqCst);
-        asked.then_some(Stop::AfterSaving)
+        signals::asked().then_some(Stop::AfterSaving)
     }
 }

@@ -7,15 +7,27 @@ use burn::tensor::{Device, Tensor};
 use llm_backbone::stable_id;
 use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use llm_backbone::{LoraConfig, Model};
-use user_model::{MANIFEST_FILE, Moments, UserTable, Vocabulary};
+use user_model::{MANIFEST_FILE, Moments, UserModel, UserTable, Vocabulary};
 
 use crate::error::TrainError;
+use crate::files::replace_folder;
 use crate::policy::Policy;
 
-/// Writes adapters and user model. `base` names the model that they belong to.
+/// The folder of the adapters in that of their run.
+pub(crate) const FOLDER: &str = "adapters";
+/// Its files, all of them; the last is the mark of an experiment's finished stage, which is void with the adapters.
+pub(crate) const FILES: [&str; 5] = [
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "user_model.json",
+    "user_model.safetensors",
+    "made-with.json",
+];
+
+/// Writes adapters and user model in the place of those in `dir`, as a whole. `base` names the model that they belong to.
 ///
 /// # Errors
-/// A folder that cannot be written.
+/// A folder that cannot be written; what was there is then as it was.
 pub fn save(
     dir: &Path,
     policy: &Policy,
@@ -23,18 +35,66 @@ pub fn save(
     lora: &LoraConfig,
     base: &str,
 ) -> Result<(), TrainError> {
-    policy.model.save_adapters(dir, lora, base)?;
-    if let (Some(users), Some(table)) = (&policy.users, table) {
-        user_model::save(dir, users, table, Moments::Drop)?;
-    }
-    Ok(())
+    replace_folder(dir, &FILES, |new| {
+        policy.model.save_adapters(new, lora, base)?;
+        if let (Some(users), Some(table)) = (&policy.users, table) {
+            user_model::save(new, users, table, Moments::Drop)?;
+        }
+        Ok(())
+    })
 }
 
-/// Reads adapters and, where there is one, the user model, onto `base`.
+/// Writes a user model in the place of the one beside the adapters in `dir`, as a whole with these.
+///
+/// # Errors
+/// A folder that cannot be written; what was there is then as it was.
+pub fn save_users(dir: &Path, users: &UserModel, table: &UserTable) -> Result<(), TrainError> {
+    let dir = dir.canonicalize().map_err(|e| TrainError::io(dir, e))?;
+    replace_folder(&dir, &FILES, |new| {
+        user_model::save(new, users, table, Moments::Drop)?;
+        for name in FILES {
+            let (old, copy) = (dir.join(name), new.join(name));
+            if old.exists() && !copy.exists() {
+                std::fs::copy(&old, &copy).map_err(|e| TrainError::io(&copy, e))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Reads adapters and, where there is one, the user model, onto `base`. A run that replaces them meanwhile has no influence: they
+/// are read again.
 ///
 /// # Errors
 /// Missing or broken files, or tensors that do not fit `base`.
 pub fn load(
+    dir: &Path,
+    base: Model,
+    device: &Device,
+) -> Result<(Policy, Option<UserTable>, LoraConfig), TrainError> {
+    loop {
+        let before = identity_of(dir);
+        let loaded = load_once(dir, base.clone(), device);
+        if identity_of(dir) == before {
+            return loaded;
+        }
+    }
+}
+
+/// What tells a folder from the one that takes its place.
+#[cfg(unix)]
+fn identity_of(dir: &Path) -> Option<impl PartialEq> {
+    use std::os::unix::fs::MetadataExt;
+    let about = dir.metadata().ok()?;
+    Some((about.ino(), about.ctime(), about.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn identity_of(_: &Path) -> Option<impl PartialEq> {
+    None::<()>
+}
+
+fn load_once(
     dir: &Path,
     base: Model,
     device: &Device,

@@ -6,13 +6,14 @@
 //!   optimizer.bpk            AdamW states, keyed by parameter id
 //!   user_model.*             shared tensors, users' rows with their moments
 //!   state.json               step, data cursor, best validation, size of the metrics file
+//!   SHA256SUMS               a checksum of every other file, as `sha256sum` writes it
 //! ```
 //!
-//! A checkpoint is written beside the old one, synced, and takes its place by renaming; a crash at any point leaves one
-//! of the two whole.
+//! A checkpoint is written beside the old one, synced, and takes its place as a whole; a crash at any point leaves one
+//! of the two. A file that changed since is refused by name.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
@@ -24,15 +25,28 @@ use user_model::Moments;
 
 use crate::adapters;
 use crate::error::TrainError;
+use crate::files::{found_folder, replace_folder};
 use crate::learner::Learner;
 use crate::policy::Policy;
 use crate::settings::Settings;
 use crate::task::Task;
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+/// The folder of the checkpoint in that of its run.
+pub(crate) const FOLDER: &str = "checkpoint";
 const ADAPTERS: &str = "adapters.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
+const SUMS: &str = "SHA256SUMS";
+/// Its files, all of them.
+pub(crate) const FILES: [&str; 6] = [
+    ADAPTERS,
+    OPTIMIZER,
+    STATE,
+    SUMS,
+    "user_model.json",
+    "user_model.safetensors",
+];
 
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,12 +67,13 @@ pub struct State {
     pub metrics_bytes: u64,
     /// Seconds of training so far, evaluation excluded.
     pub train_seconds: f64,
+    /// True where the last step's validation was due and did not end.
+    #[serde(default)]
+    pub(crate) unvalidated: bool,
     /// True once training has ended.
     pub finished: bool,
     /// Ids of the trainable parameters: an optimiser state without its parameter would silently start anew.
     parameters: Vec<u64>,
-    /// SHA-256 of the file with the optimiser's states: states of other parameters would be passed over in silence.
-    optimizer: String,
 }
 
 impl State {
@@ -104,42 +119,80 @@ fn trainable_ids(policy: &Policy) -> Vec<u64> {
 /// # Errors
 /// A disk that is full or a folder that cannot be written; the old checkpoint is then whole.
 pub fn save<T: Task>(dir: &Path, learner: &Learner<T>, state: &State) -> Result<(), TrainError> {
-    let (new, old) = (sibling(dir, "new"), sibling(dir, "old"));
-    remove(&new)?;
-    fs::create_dir_all(&new).map_err(|e| TrainError::io(&new, e))?;
-    adapters::write_trained(&new.join(ADAPTERS), &learner.policy.model)?;
-    let optimizer = new.join(OPTIMIZER);
-    learner
-        .optimizer
-        .save(&optimizer)
-        .map_err(|e| TrainError::format(&optimizer, format!("{e:?}")))?;
-    if let (Some(users), Some(table)) = (&learner.policy.users, &learner.table) {
-        user_model::save(&new, users, table, Moments::Keep)?;
-    }
-    let state = State {
-        version: VERSION,
-        parameters: trainable_ids(&learner.policy),
-        optimizer: file_hash(&optimizer)?,
-        ..state.clone()
-    };
-    let path = new.join(STATE);
-    let text = serde_json::to_vec_pretty(&state).map_err(|e| TrainError::format(&path, e))?;
-    fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
-    sync(&new)?;
-    if dir.exists() {
-        remove(&old)?;
-        fs::rename(dir, &old).map_err(|e| TrainError::io(dir, e))?;
-    }
-    fs::rename(&new, dir).map_err(|e| TrainError::io(dir, e))?;
-    remove(&old)
+    replace_folder(dir, &FILES, |new| {
+        adapters::write_trained(&new.join(ADAPTERS), &learner.policy.model)?;
+        let optimizer = new.join(OPTIMIZER);
+        learner
+            .optimizer
+            .save(&optimizer)
+            .map_err(|e| TrainError::format(&optimizer, format!("{e:?}")))?;
+        if let (Some(users), Some(table)) = (&learner.policy.users, &learner.table) {
+            user_model::save(new, users, table, Moments::Keep)?;
+        }
+        let state = State {
+            version: VERSION,
+            parameters: trainable_ids(&learner.policy),
+            ..state.clone()
+        };
+        let path = new.join(STATE);
+        let text = serde_json::to_vec_pretty(&state).map_err(|e| TrainError::format(&path, e))?;
+        fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
+        write_sums(new)
+    })
 }
 
-/// The folder of the checkpoint: the old one where a crash came between the two renames; none if there is none.
-fn found(dir: &Path) -> Option<PathBuf> {
-    let old = sibling(dir, "old");
-    [dir.to_path_buf(), old]
+/// Writes the checksums of all files of a folder, as `sha256sum` does.
+fn write_sums(dir: &Path) -> Result<(), TrainError> {
+    let mut lines = String::new();
+    for name in FILES.into_iter().filter(|name| *name != SUMS) {
+        let path = dir.join(name);
+        if path.exists() {
+            lines += &format!("{}  {name}\n", file_hash(&path)?);
+        }
+    }
+    let path = dir.join(SUMS);
+    fs::write(&path, lines).map_err(|e| TrainError::io(&path, e))
+}
+
+/// Refuses a checkpoint with a file that is not as it was written; of `only` that file where one is named.
+fn validate_sums(dir: &Path, only: Option<&str>) -> Result<(), TrainError> {
+    let path = dir.join(SUMS);
+    let text = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
+    let text = String::from_utf8_lossy(&text);
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let Some((expected, name)) = line.split_once("  ").filter(|(_, n)| FILES.contains(n))
+        else {
+            return Err(damaged(
+                &path,
+                format!("line `{line}` is no checksum of a checkpoint's file"),
+            ));
+        };
+        names.push(name);
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
+        let path = dir.join(name);
+        let found = file_hash(&path)?;
+        if found != expected {
+            return Err(damaged(
+                &path,
+                format!("its SHA-256 is {found}, {SUMS} expects {expected}"),
+            ));
+        }
+    }
+    let unlisted = FILES
         .into_iter()
-        .find(|dir| dir.exists())
+        .find(|name| *name != SUMS && !names.contains(name) && dir.join(name).exists());
+    match unlisted {
+        Some(name) => Err(damaged(&path, format!("it has no checksum of {name}"))),
+        None => Ok(()),
+    }
+}
+
+fn damaged(path: &Path, problem: String) -> TrainError {
+    let way = "it changed since it was written: bring the checkpoint back from a copy, or train anew in another folder";
+    TrainError::format(path, format!("{problem}; {way}"))
 }
 
 /// Where the checkpoint in `dir` says that its run stands; none if there is none.
@@ -147,7 +200,7 @@ fn found(dir: &Path) -> Option<PathBuf> {
 /// # Errors
 /// A broken checkpoint, or one of another version, naming file and key.
 pub fn state(dir: &Path) -> Result<Option<State>, TrainError> {
-    let Some(dir) = found(dir) else {
+    let Some(dir) = found_folder(dir) else {
         return Ok(None);
     };
     let path = dir.join(STATE);
@@ -158,6 +211,7 @@ pub fn state(dir: &Path) -> Result<Option<State>, TrainError> {
         let problem = format!("`version` is {}, expected {VERSION}", value["version"]);
         return Err(TrainError::format(&path, problem));
     }
+    validate_sums(&dir, Some(STATE))?;
     serde_json::from_value(value).map(Some).map_err(format)
 }
 
@@ -171,9 +225,10 @@ pub fn load<T: Task>(
     lora: &LoraConfig,
     settings: &Settings,
 ) -> Result<Option<State>, TrainError> {
-    let (Some(state), Some(dir)) = (state(dir)?, found(dir)) else {
+    let (Some(state), Some(dir)) = (state(dir)?, found_folder(dir)) else {
         return Ok(None);
     };
+    validate_sums(&dir, None)?;
     let path = dir.join(STATE);
     let expect = |key: &str, found: &str, expected: &str| {
         let problem = format!("`{key}` is {found}, expected {expected}");
@@ -200,13 +255,6 @@ pub fn load<T: Task>(
         );
     }
     let path = dir.join(OPTIMIZER);
-    let found = file_hash(&path)?;
-    if found != state.optimizer {
-        let expected = &state.optimizer;
-        let problem =
-            format!("SHA-256 is {found}, {STATE} expects {expected}: not this run's states");
-        return Err(TrainError::format(&path, problem));
-    }
     let fresh: ModuleOptimizer = learner.optimizer.clone();
     learner.optimizer = fresh
         .load(&path)
@@ -217,28 +265,4 @@ pub fn load<T: Task>(
 fn file_hash(path: &Path) -> Result<String, TrainError> {
     let bytes = fs::read(path).map_err(|e| TrainError::io(path, e))?;
     Ok(format!("{:x}", Sha256::digest(bytes)))
-}
-
-fn sibling(dir: &Path, suffix: &str) -> PathBuf {
-    let mut name = dir.file_name().unwrap_or_default().to_os_string();
-    name.push(".");
-    name.push(suffix);
-    dir.with_file_name(name)
-}
-
-fn remove(dir: &Path) -> Result<(), TrainError> {
-    match fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::io(dir, e)),
-        _ => Ok(()),
-    }
-}
-
-fn sync(dir: &Path) -> Result<(), TrainError> {
-    for entry in fs::read_dir(dir).map_err(|e| TrainError::io(dir, e))? {
-        let path = entry.map_err(|e| TrainError::io(dir, e))?.path();
-        let file = File::options().read(true).write(true).open(&path);
-        file.and_then(|f| f.sync_all())
-            .map_err(|e| TrainError::io(&path, e))?;
-    }
-    Ok(())
 }

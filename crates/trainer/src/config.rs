@@ -7,8 +7,8 @@ mod users;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
-use llm_backbone::sampling::SamplingConfig;
-use llm_backbone::{LoraConfig, Precision};
+use llm_backbone::sampling::{SamplingConfig, SamplingError};
+use llm_backbone::{LoraConfig, LoraError, Precision};
 use pdpo_loss::ObjectiveConfig;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -59,9 +59,59 @@ impl Config {
             ));
         }
         self.training.validate()?;
+        self.sft.validate()?;
+        validate_sampling(&self.sampling)?;
+        validate_lora(&self.lora)?;
         self.objective.init(self.users.is_some())?;
+        let alpha = self.objective.alpha;
+        if self.users.is_none() && alpha != ObjectiveConfig::default().alpha {
+            let expected = "no such key without [users]: it weighs the users' own term";
+            return Err(TrainError::config("objective.alpha", alpha, expected));
+        }
         Ok(())
     }
+
+    /// Files and folders that it names, as far as they are on this machine.
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let model = PathBuf::from(&self.model.source);
+        let named = self.data.train.iter().chain(&self.data.validation);
+        let named = named.chain(&self.model.adapters).cloned();
+        named.chain([model]).filter(|path| path.exists()).collect()
+    }
+}
+
+/// Refuses sampling settings out of range, though nothing is sampled yet.
+///
+/// # Errors
+/// Names the key.
+pub fn validate_sampling(sampling: &SamplingConfig) -> Result<(), TrainError> {
+    sampling.validate().map_err(|error| match error {
+        SamplingError::Setting {
+            key,
+            found,
+            expected,
+        } => TrainError::config(&format!("sampling.{key}"), found, expected),
+        other => other.into(),
+    })
+}
+
+/// Refuses settings of adapters out of range.
+///
+/// # Errors
+/// Names the key.
+pub fn validate_lora(lora: &LoraConfig) -> Result<(), TrainError> {
+    if lora.alpha == 0.0 {
+        let expected = "another number: the adapters would do nothing";
+        return Err(TrainError::config("lora.alpha", 0, expected));
+    }
+    lora.validate().map_err(|error| match error {
+        LoraError::Config {
+            key,
+            found,
+            expected,
+        } => TrainError::config(&format!("lora.{key}"), found, expected),
+        other => other.into(),
+    })
 }
 
 /// `[model]`: the base model.
@@ -182,7 +232,73 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
         return message;
     };
-    let line = before.matches('\n').count();
+    let line = line_of_key(&message, before.matches('\n').count(), text);
     let quoted = text.lines().nth(line).unwrap_or_default().trim();
     format!("line {} (`{quoted}`): {message}", line + 1)
+}
+
+/// Where an error is told of a whole section, the line of the key that its message begins with.
+fn line_of_key(message: &str, section: usize, text: &str) -> usize {
+    let key = message
+        .strip_prefix('`')
+        .and_then(|rest| rest.split_once("`: "));
+    let Some((key, _)) = key else {
+        return section;
+    };
+    let mut lines = text.lines().enumerate().skip(section + 1);
+    let is_of_section = |(_, line): &(usize, &str)| !line.trim_start().starts_with('[');
+    let names_key = |(_, line): &(usize, &str)| {
+        let rest = line.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let found = lines.by_ref().take_while(is_of_section).find(names_key);
+    found.map_or(section, |(line, _)| line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let config: Result<Config, _> = parse_toml(Path::new("run.toml"), text);
+        let validated = config.and_then(|config| config.validate());
+        validated.expect_err(text).to_string()
+    }
+
+    #[test]
+    fn what_no_model_and_no_data_could_make_right_is_refused_at_once() {
+        for (text, needle) in [
+            ("[sampling]\ntop_p = 2.0", "`sampling.top_p` is 2"),
+            ("[sampling]\ntop_p = 7", "`sampling.top_p` is 7"),
+            (
+                "[sampling]\ntemperature = -1.0",
+                "`sampling.temperature` is -1",
+            ),
+            ("[lora]\nalpha = 0.0", "`lora.alpha` is 0"),
+            ("[lora]\nrank = 0", "`lora.rank` is 0"),
+            ("[lora]\ndropout = 1.0", "`lora.dropout` is 1"),
+            ("[objective]\nalpha = 2.0", "`alpha` is 2"),
+            ("[objective]\nalpha = 0.75", "`objective.alpha` is 0.75"),
+            ("[sft]\nsteps = 0", "`sft.steps` is 0"),
+        ] {
+            let error = refusal(text);
+            assert!(error.contains(needle), "{text}: {error}");
+        }
+        let with_users: Config =
+            parse_toml(Path::new("a"), "[objective]\nalpha = 0.75\n[users]").unwrap();
+        with_users.validate().unwrap();
+    }
+
+    #[test]
+    fn a_wrong_type_among_a_loss_s_own_keys_is_told_with_key_and_line() {
+        let error = refusal("seed = 1\n[objective]\nloss = \"dpo\"\n  beta = \"much\"\n[users]");
+        assert!(
+            error.contains("line 4 (`beta = \"much\"`): `beta`: invalid type"),
+            "{error}"
+        );
+        let error = refusal("[objective]\nalpha = \"half\"");
+        assert!(error.contains("line 2 (`alpha = \"half\"`)"), "{error}");
+        let error = refusal("[objective]\nloss = \"hinge\"");
+        assert!(error.contains("line 2 (`loss = \"hinge\"`)"), "{error}");
+    }
 }

@@ -110,6 +110,53 @@ pub enum TrainError {
         /// The run folder.
         path: PathBuf,
     },
+    /// Long work was asked to stop; what it had is kept.
+    #[error("stopped; what was computed is kept, go on with --resume")]
+    Stopped,
+    /// Another process works in a run's folder.
+    #[error(
+        "{} is in use by {}; wait for its end, or choose another folder",
+        path.display(),
+        process.map_or("another process".into(), |id| format!("process {id}"))
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Who.
+        process: Option<u32>,
+    },
+    /// A folder whose files no run has left.
+    #[error(
+        "{} holds files, and not of a run (there is no {marker} in it); choose another folder, or remove them yourself",
+        path.display()
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// The file that runs are known by.
+        marker: &'static str,
+    },
+    /// A folder that holds no run to go on with.
+    #[error(
+        "{} holds files, and no checkpoint of a run to go on with; a new run, without --resume, wants a folder of its own",
+        path.display()
+    )]
+    NothingToResume {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file that is read would be removed or written over.
+    #[error(
+        "{} is read by this run, which would replace it in {}; move it, or choose another folder",
+        path.display(),
+        dir.display()
+    )]
+    OwnInput {
+        /// The file.
+        path: PathBuf,
+        /// The folder of the run.
+        dir: PathBuf,
+    },
     /// The run was killed from the dashboard.
     #[error(
         "killed; steps since the last checkpoint in {} are lost; go on with --resume", path.display()

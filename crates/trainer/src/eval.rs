@@ -23,7 +23,7 @@ use crate::task::{Language, MicroBatch, Responses, Row, Task};
 /// alike, and the policy sees alike, is computed once; what the task needs beside the policy, when it is needed.
 ///
 /// # Errors
-/// Users that the table does not know, or a reference cache that cannot be written.
+/// Users that the table does not know, a reference cache that cannot be written, or [`TrainError::Stopped`].
 pub fn evaluate<T: Task>(
     task: &T,
     policy: &Policy,
@@ -45,6 +45,9 @@ pub fn evaluate<T: Task>(
     let micro_rows = micro_rows.max(1);
     let mut done = 0;
     for round in order.chunks(micro_rows.saturating_mul(threads)) {
+        if progress.stopped() {
+            return Err(TrainError::Stopped);
+        }
         let needed: Vec<&Example> = round.iter().map(|&i| &examples[i]).collect();
         task.prepare(&needed, progress)?;
         let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
@@ -120,7 +123,7 @@ pub struct TextQuality {
 /// Measures [`TextQuality`] on both responses of every example.
 ///
 /// # Errors
-/// Users that the table does not know.
+/// Users that the table does not know, or [`TrainError::Stopped`].
 pub fn text_quality(
     policy: &Policy,
     table: Option<&UserTable>,
@@ -138,6 +141,9 @@ pub fn text_quality(
     progress.report(WHAT, 0, examples.len());
     let done = AtomicUsize::new(0);
     let sums = replicas::map(&chunks, replicas::on(&device), |chunk| {
+        if progress.stopped() {
+            return Err(TrainError::Stopped);
+        }
         let sums = chunk_quality(&policy, table, &reference, examples, chunk);
         let done = done.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
         progress.report(WHAT, done, examples.len());

@@ -184,7 +184,7 @@ impl Engine {
     /// Writes a response to every job, in their order, `sequences` at a time: as one ends, another takes its place.
     ///
     /// # Errors
-    /// As [`read`](Self::read), or a policy that gives numbers that are none.
+    /// As [`read`](Self::read), a policy that gives numbers that are none, or [`TrainError::Stopped`].
     pub fn respond(
         &self,
         jobs: &[Job],
@@ -208,6 +208,9 @@ impl Engine {
         let mut done = 0;
         progress.report(WHAT, done, jobs.len());
         while done < jobs.len() {
+            if progress.stopped() {
+                return Err(TrainError::Stopped);
+            }
             // As many prompts side by side as there are threads, unless that leaves the batch empty.
             let free = writing.free().min(waiting.len());
             if free >= threads.min(waiting.len()) || writing.is_empty() {

@@ -12,6 +12,7 @@ pub mod error;
 pub mod eval;
 pub mod example;
 pub mod files;
+pub mod folder;
 pub mod inference;
 pub mod learner;
 pub mod memory;

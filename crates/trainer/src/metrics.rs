@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use pdpo_loss::ScoredRow;
@@ -170,19 +170,20 @@ impl MetricsFile {
             .open(path)
             .map_err(error)?;
         let found = file.metadata().map_err(error)?.len();
+        let mut kept = keep.min(found);
         if found < keep {
             let path = path.display();
             tracing::warn!(
-                "{path} lacks lines of steps before the checkpoint ({found} of {keep} bytes)"
+                "{path} lacks lines of steps before the checkpoint ({found} of {keep} bytes); those that are there stay"
             );
+            kept = whole_lines(&mut file).map_err(error)?;
         }
-        let keep = keep.min(found);
-        file.set_len(keep).map_err(error)?;
+        file.set_len(kept).map_err(error)?;
         file.seek(SeekFrom::End(0)).map_err(error)?;
         Ok(Self {
             path: path.into(),
             file,
-            bytes: keep,
+            bytes: kept,
         })
     }
 
@@ -200,8 +201,46 @@ impl MetricsFile {
             .map_err(|e| TrainError::io(&self.path, e))
     }
 
+    /// Has the lines on the disk.
+    ///
+    /// # Errors
+    /// A disk that fails.
+    pub fn sync(&self) -> Result<(), TrainError> {
+        let synced = self.file.sync_data();
+        synced.map_err(|e| TrainError::io(&self.path, e))
+    }
+
     /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+}
+
+/// Bytes up to the end of the last line that has one.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let (mut reader, mut whole, mut line) = (BufReader::new(file), 0, Vec::new());
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        if line.ends_with(b"\n") {
+            whole += line.len() as u64;
+        }
+        line.clear();
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_shorter_than_the_checkpoint_says_keeps_its_whole_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        fs::write(&path, "{\"a\":1}\n{\"a\":2}\n{\"a\"").unwrap();
+        let file = MetricsFile::open(&path, 1 << 40).unwrap();
+        assert_eq!(file.bytes(), 16);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"a\":2}\n");
+        MetricsFile::open(&path, 8).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n");
     }
 }

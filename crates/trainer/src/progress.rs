@@ -4,6 +4,13 @@
 pub trait Progress: Sync {
     /// `done` of `total` items of `what` are done: 0 at the start, `total` at the end.
     fn report(&self, what: &str, done: usize, total: usize);
+
+    /// Asked between pieces of the work: shall it end early? It then ends with [`TrainError::Stopped`].
+    ///
+    /// [`TrainError::Stopped`]: crate::TrainError::Stopped
+    fn stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Shows nothing.

@@ -18,6 +18,8 @@ use crate::checkpoint::{self, Best, State};
 use crate::config::TrainingSection;
 use crate::error::TrainError;
 use crate::example::Example;
+use crate::files::recover_folder;
+use crate::folder::RunFolder;
 use crate::learner::Learner;
 use crate::metrics::{Line, MetricsFile};
 use crate::monitor::{Monitor, Plan, Stop};
@@ -102,7 +104,8 @@ fn prepared_together(step: usize) -> usize {
 }
 
 /// The weights of the best validation of a model that is trained whole.
-const BEST_MODEL: &str = "best.safetensors";
+pub(crate) const BEST_MODEL: &str = "best.safetensors";
+pub(crate) const METRICS: &str = "metrics.jsonl";
 
 /// A run in progress.
 pub struct Session<T: Task> {
@@ -115,6 +118,8 @@ pub struct Session<T: Task> {
     order: Option<(usize, Vec<Vec<usize>>)>,
     /// Comparisons of all steps before this one are prepared.
     prepared: usize,
+    /// Nobody else works in the folder of the run as long as this is here.
+    _folder: Option<RunFolder>,
 }
 
 /// What a finished run gives.
@@ -157,7 +162,9 @@ impl<T: Task> Session<T> {
             longest.unwrap_or(0),
         )?;
         let settings = config.settings(&learner, &train, &validation);
-        let checkpoint = config.dir.join("checkpoint");
+        let checkpoint = config.dir.join(checkpoint::FOLDER);
+        recover_folder(&checkpoint, &checkpoint::FILES)?;
+        recover_folder(&config.dir.join(adapters::FOLDER), &adapters::FILES)?;
         let found = match resume {
             true => checkpoint::load(&checkpoint, &mut learner, &config.lora, &settings)?,
             false => None,
@@ -175,11 +182,20 @@ impl<T: Task> Session<T> {
             validation,
             state,
             order: None,
+            _folder: None,
         };
         // A run that was over goes on if it is to make more steps now.
         let over = session.state.step >= session.total_steps() || session.out_of_patience();
         session.state.finished &= over;
         Ok(session)
+    }
+
+    /// Keeps the run's folder to itself.
+    pub(crate) fn holding(self, folder: RunFolder) -> Self {
+        Self {
+            _folder: Some(folder),
+            ..self
+        }
     }
 
     /// Optimiser steps of the whole run.
@@ -220,7 +236,7 @@ impl<T: Task> Session<T> {
     pub fn run(mut self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
         let total = self.total_steps();
         let mut schedule = Schedule::new(&self.config.training, total, self.state.step)?;
-        let path = self.config.dir.join("metrics.jsonl");
+        let path = self.config.dir.join(METRICS);
         // Without lines of steps that will be done again.
         let mut metrics = MetricsFile::open(&path, self.state.metrics_bytes)?;
         monitor.start(&Plan {
@@ -229,21 +245,20 @@ impl<T: Task> Session<T> {
             per_epoch: self.steps_per_epoch().min(total),
         });
         while self.goes_on() {
-            let batch = self.next_batch(monitor.progress())?;
-            let line = self.step(&batch, &schedule.next())?;
-            tell(&line, &mut metrics, monitor, total)?;
-            if self.validation_is_due() {
-                let line = self.validate(monitor.progress())?;
-                tell(&line, &mut metrics, monitor, total)?;
-                self.keep_if_best(&line)?;
-            }
+            let stop = match self.advance(&mut schedule, &mut metrics, monitor) {
+                Err(TrainError::Stopped) => monitor.stop().or(Some(Stop::AfterSaving)),
+                advanced => {
+                    advanced?;
+                    monitor.stop().filter(|_| self.goes_on())
+                }
+            };
             self.state.metrics_bytes = metrics.bytes();
-            let stop = monitor.stop().filter(|_| self.goes_on());
             if stop == Some(Stop::AtOnce) {
                 let path = self.config.dir;
                 return Err(TrainError::Killed { path });
             }
             if stop.is_some() || self.save_is_due() {
+                metrics.sync()?;
                 self.save()?;
             }
             if stop.is_some() {
@@ -251,12 +266,37 @@ impl<T: Task> Session<T> {
                 return Err(TrainError::Interrupted { step, path });
             }
         }
+        metrics.sync()?;
         self.finish()
     }
 
-    /// True while there are steps to do.
+    /// True while there is something to do.
     fn goes_on(&self) -> bool {
-        !self.state.finished && self.state.step < self.total_steps()
+        let steps = self.state.step < self.total_steps();
+        !self.state.finished && (steps || self.state.unvalidated)
+    }
+
+    /// A step with the validation after it; only the latter where the run was stopped in it.
+    fn advance(
+        &mut self,
+        schedule: &mut Schedule,
+        metrics: &mut MetricsFile,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(), TrainError> {
+        let total = self.total_steps();
+        if !self.state.unvalidated {
+            let batch = self.next_batch(monitor.progress())?;
+            let line = self.step(&batch, &schedule.next())?;
+            tell(&line, metrics, monitor, total)?;
+            self.state.unvalidated = self.validation_is_due();
+        }
+        if self.state.unvalidated {
+            let line = self.validate(monitor.progress())?;
+            tell(&line, metrics, monitor, total)?;
+            self.keep_if_best(&line)?;
+            self.state.unvalidated = false;
+        }
+        Ok(())
     }
 
     /// The next step's comparisons by index, ready for it.
@@ -389,7 +429,7 @@ impl<T: Task> Session<T> {
 
     /// Writes the checkpoint.
     fn save(&self) -> Result<(), TrainError> {
-        let dir = self.config.dir.join("checkpoint");
+        let dir = self.config.dir.join(checkpoint::FOLDER);
         checkpoint::save(&dir, &self.learner, &self.state)
     }
 
@@ -405,7 +445,7 @@ impl<T: Task> Session<T> {
             return adapters::write_trained(&self.config.dir.join(BEST_MODEL), &policy.model);
         }
         adapters::save(
-            &self.config.dir.join("adapters"),
+            &self.config.dir.join(adapters::FOLDER),
             policy,
             self.learner.table.as_ref(),
             &self.config.lora,
@@ -427,7 +467,7 @@ impl<T: Task> Session<T> {
             (Policy::plain(model.frozen()), None)
         } else {
             let (device, base) = (model.device(), model.without_adapters());
-            let (policy, table, _) = adapters::load(&dir.join("adapters"), base, &device)?;
+            let (policy, table, _) = adapters::load(&dir.join(adapters::FOLDER), base, &device)?;
             (policy, table)
         };
         let comparisons = self.comparisons(self.state.step);

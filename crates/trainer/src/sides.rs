@@ -1,6 +1,11 @@
 //! Comparisons to train on, and comparisons for all choices.
 
-use pref_data::{Comparison, DataError, ReadOptions, Skipped, SplitRatios, read_comparisons};
+use std::collections::HashSet;
+
+use pref_data::{
+    Comparison, DataError, Prompt, ReadOptions, Skipped, SplitError, SplitRatios, UserId,
+    read_comparisons,
+};
 
 use crate::config::DataSection;
 use crate::error::TrainError;
@@ -44,6 +49,33 @@ impl Sides {
         })
     }
 
+    /// Refuses validation comparisons that are all trained on, and warns where some are: a step that is the best on these is not
+    /// the best on others.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let all = self.validation.len();
+        let trained: HashSet<_> = self.train.iter().map(judgement).collect();
+        let same = |c: &&Comparison| trained.contains(&judgement(c));
+        let same = self.validation.iter().filter(same).count();
+        if same > 0 && same == all {
+            let found = format!("a leak: all its {all} comparisons are in data.train, too");
+            let expected = "comparisons that are not trained on; leave it out to hold out a share of the prompts";
+            return Err(TrainError::config("data.validation", found, expected));
+        }
+        let trained: HashSet<_> = self.train.iter().map(pair).collect();
+        let pairs = |c: &&Comparison| trained.contains(&pair(c));
+        let pairs = self.validation.iter().filter(pairs).count();
+        if pairs > 0 {
+            tracing::warn!(
+                "a leak: of {all} comparisons of data.validation, {pairs} have prompt and responses of one in data.train, \
+                 {same} its user and choice, too; the best step is chosen on what was trained on"
+            );
+        }
+        Ok(())
+    }
+
     /// Holds out all comparisons of a share of the prompts.
     ///
     /// # Errors
@@ -55,11 +87,79 @@ impl Sides {
             test: 0.0,
         };
         let split = pref_data::split_by_source(comparisons, &ratios, SPLIT_SEED);
-        let split = split.map_err(DataError::Split)?;
+        let split = split.map_err(|error| match error {
+            SplitError::TooFewSources { found, .. } if share > 0.0 => {
+                let expected = format!(
+                    "0 or data with more prompts: there is nothing to hold out of {found} (data.validation names other files)"
+                );
+                TrainError::config("data.validation_share", share, expected)
+            }
+            other => DataError::Split(other).into(),
+        })?;
         Ok(Self {
             train: split.train,
             validation: split.validation,
             skipped: Skipped::default(),
         })
+    }
+}
+
+/// Prompt and responses in the order of their texts.
+fn pair(comparison: &Comparison) -> (&Prompt, [&str; 2]) {
+    let mut responses = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+    responses.sort_unstable();
+    (&comparison.prompt, responses)
+}
+
+/// Who preferred what.
+fn judgement(comparison: &Comparison) -> (Option<&UserId>, &Prompt, [&str; 2]) {
+    let responses = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+    (comparison.user.as_ref(), &comparison.prompt, responses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparisons(prompts: std::ops::Range<usize>) -> Vec<Comparison> {
+        let comparison = |i: usize| Comparison {
+            user: Some("ann".into()),
+            user_text: None,
+            prompt: Prompt::Text(format!("prompt {i}")),
+            chosen: "yes".into(),
+            rejected: "no".into(),
+            source: format!("prompt {i}"),
+            group: None,
+        };
+        prompts.map(comparison).collect()
+    }
+
+    fn sides(train: std::ops::Range<usize>, validation: std::ops::Range<usize>) -> Sides {
+        Sides {
+            train: comparisons(train),
+            validation: comparisons(validation),
+            skipped: Skipped::default(),
+        }
+    }
+
+    #[test]
+    fn validation_that_is_training_is_called_a_leak() {
+        let error = sides(0..9, 2..5).validate().unwrap_err().to_string();
+        assert!(
+            error.contains("`data.validation` is a leak: all its 3 comparisons"),
+            "{error}"
+        );
+        sides(0..9, 8..12).validate().unwrap(); // Some: a warning.
+        sides(0..9, 9..12).validate().unwrap();
+        sides(0..9, 0..0).validate().unwrap();
+    }
+
+    #[test]
+    fn one_prompt_has_nothing_to_hold_out_of() {
+        let error = Sides::split(comparisons(0..1), 0.1)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`data.validation_share` is 0.1"), "{error}");
+        assert_eq!(Sides::split(comparisons(0..1), 0.0).unwrap().train.len(), 1);
     }
 }

@@ -2,7 +2,6 @@
 //! what it is made of first.
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use burn::tensor::Device;
 use llm_backbone::Model;
@@ -14,7 +13,7 @@ use crate::checkpoint::State;
 use crate::config::{Config, TrainingSection};
 use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
-use crate::files::{replace_file, validate_free};
+use crate::folder::{RunFolder, Start};
 use crate::inference::Engine;
 use crate::monitor::Monitor;
 use crate::policy::Policy;
@@ -58,7 +57,7 @@ pub fn train(
     monitor: &mut dyn Monitor,
 ) -> Result<(Engine, State), TrainError> {
     config.validate()?;
-    validate_free(dir)?;
+    RunFolder::validate(dir, Start::New, &[])?;
     let mut sides = Sides::split(comparisons, config.data.validation_share)?;
     let training = Training::new(config, base, &mut sides, None)?;
     for warning in &training.warnings {
@@ -75,10 +74,10 @@ pub fn train(
 pub struct Place {
     /// The folder of the run.
     pub dir: PathBuf,
-    /// Go on from the checkpoint in `dir`, if there is one.
-    pub resume: bool,
-    /// Remove an earlier run from `dir`, once everything is known to be good; reference log-probs stay.
-    pub replace: bool,
+    /// In an empty folder, from a checkpoint, or in the place of an earlier run, whose reference log-probs stay.
+    pub start: Start,
+    /// Files and folders that the run reads, beside those that the configuration names: they are never replaced.
+    pub inputs: Vec<PathBuf>,
     /// Devices that compute gradients beside the model's own.
     pub further_devices: Vec<Device>,
 }
@@ -88,37 +87,11 @@ impl Place {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.into(),
-            resume: false,
-            replace: false,
+            start: Start::New,
+            inputs: Vec::new(),
             further_devices: Vec::new(),
         }
     }
-}
-
-/// What a run leaves in its folder, apart from reference log-probs, which are keyed by their content.
-const FILES: [&str; 6] = [
-    "config.toml",
-    "metrics.jsonl",
-    "adapters",
-    "checkpoint",
-    "checkpoint.new",
-    "checkpoint.old",
-];
-
-fn clear(dir: &Path) -> Result<(), TrainError> {
-    for path in FILES.map(|name| dir.join(name)) {
-        let removed = match path.is_dir() {
-            true => fs::remove_dir_all(&path),
-            false => fs::remove_file(&path),
-        };
-        match removed {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(TrainError::io(&path, e));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// A base model and comparisons, ready to be trained on.
@@ -253,6 +226,8 @@ impl Training {
         (section, training): (&'static str, TrainingSection),
         place: Place,
     ) -> Result<Session<T>, TrainError> {
+        let inputs = [place.inputs, self.config.inputs()].concat();
+        let mut folder = RunFolder::claim(&place.dir, place.start, &inputs)?;
         let examples = |side: &Dataset| side.examples(table.as_ref());
         let train = examples(&self.train);
         let validation = self.validation.as_ref().map(examples).unwrap_or_default();
@@ -267,19 +242,12 @@ impl Training {
             further_devices: place.further_devices,
             clock: self.clock,
         };
-        let data = (train, validation);
-        let session = Session::new(config, task, (policy, table), data, place.resume)?;
-        if place.replace {
-            clear(&place.dir)?;
-        }
-        self.write_config(&place.dir)?;
-        Ok(session)
-    }
-
-    /// The configuration as used, beside what it leads to.
-    fn write_config(&self, dir: &Path) -> Result<(), TrainError> {
-        let path = dir.join("config.toml");
+        let (data, resume) = ((train, validation), place.start == Start::Resume);
+        let session = Session::new(config, task, (policy, table), data, resume)?;
+        folder.begin(place.start, &[], &inputs)?;
         let text = toml::to_string_pretty(&self.config);
-        replace_file(&path, text.map_err(|e| TrainError::format(&path, e))?)
+        let text = text.map_err(|e| TrainError::format(&place.dir, e))?;
+        folder.write_config(&text, &inputs)?;
+        Ok(session.holding(folder))
     }
 }

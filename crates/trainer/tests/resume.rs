@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use support::run::{STEPS, World, assert_same, metrics, traces};
 use tempfile::TempDir;
 use trainer::TrainError;
@@ -257,8 +258,53 @@ fn optimiser_states_without_their_parameters_are_an_error() {
     let mut edited: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     edited["parameters"][0] = 12345.into();
     fs::write(&state, edited.to_string()).expect("a file");
+    assert!(refusal(&world, dir.path()).contains("state.json: its SHA-256 is"));
+    with_new_sum(&dir.path().join("checkpoint"), "state.json");
     let error = refusal(&world, dir.path());
     assert!(error.contains("`parameters`"), "{error}");
+}
+
+/// Has the checksum of a file say what it holds now.
+fn with_new_sum(checkpoint: &Path, name: &str) {
+    let sums = checkpoint.join("SHA256SUMS");
+    let text = fs::read_to_string(&sums).expect("sums");
+    let bytes = fs::read(checkpoint.join(name)).expect("a file");
+    let new = format!("{:x}  {name}", Sha256::digest(bytes));
+    let line = |line: &str| match line.ends_with(name) {
+        true => new.clone(),
+        false => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().map(line).collect();
+    fs::write(&sums, lines.join("\n")).expect("sums");
+}
+
+#[test]
+fn one_flipped_bit_in_any_file_of_a_checkpoint_is_refused_by_the_files_name() {
+    let world = World::new();
+    let dir = folder();
+    world.run_until(dir.path(), false, 2);
+    let checkpoint = dir.path().join("checkpoint");
+    let mut seen = 0;
+    for entry in fs::read_dir(&checkpoint).expect("a checkpoint") {
+        let path = entry.expect("an entry").path();
+        let good = fs::read(&path).expect("a file");
+        for at in [0, good.len() / 2, good.len() - 2] {
+            let mut bad = good.clone();
+            bad[at] ^= 4;
+            fs::write(&path, &bad).expect("a file");
+            let name = path.file_name().expect("a name").to_string_lossy();
+            let error = refusal(&world, dir.path());
+            // A changed sum blames the file that it is of.
+            assert!(
+                error.contains(&*name) || name == "SHA256SUMS",
+                "{name}: {error}"
+            );
+            seen += 1;
+        }
+        fs::write(&path, good).expect("a file");
+    }
+    assert_eq!(seen, 3 * 6);
+    assert!(world.session(dir.path(), true).is_ok());
 }
 
 #[test]

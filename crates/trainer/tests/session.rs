@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Device, Tensor};
 use llm_backbone::config::{ModelConfig, Sizes};
@@ -16,7 +17,7 @@ use trainer::metrics::Line;
 use trainer::monitor::{Monitor, Plan, Stop};
 use trainer::order;
 use trainer::policy::Policy;
-use trainer::progress::Quiet;
+use trainer::progress::{Progress, Quiet};
 use trainer::reference::Reference;
 use trainer::schedule::Schedule;
 use trainer::session::{Session, SessionConfig};
@@ -343,6 +344,7 @@ fn a_response_in_several_pairs_keeps_its_first_log_prob() {
     let text = fs::read_to_string(file.path()).unwrap();
     let mut line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     line["bits"] = 42_f32.to_bits().into();
+    line["check"] = serde_json::Value::Null;
     fs::write(file.path(), format!("{line}\n{text}")).unwrap();
     let again = reference(dir.path());
     let found = again.log_probs(&[&second], &Quiet).unwrap();
@@ -392,6 +394,109 @@ fn references_computed_when_needed_are_those_computed_before() {
     for (lazy, eager) in runs[0].iter().zip(&runs[1]) {
         assert!((lazy - eager).abs() < 1e-5, "{lazy} {eager}");
     }
+}
+
+/// Says stop when long work has reported so many times.
+struct StopInWork {
+    reports: AtomicUsize,
+    limit: usize,
+}
+
+impl Progress for StopInWork {
+    fn report(&self, _: &str, _: usize, _: usize) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stopped(&self) -> bool {
+        self.reports.load(Ordering::Relaxed) > self.limit
+    }
+}
+
+impl Monitor for StopInWork {
+    fn line(&mut self, _: &Line, _: usize) {}
+
+    fn progress(&self) -> &dyn Progress {
+        self
+    }
+}
+
+/// Prompts that two users judge oppositely, and a third response that shares one with theirs.
+fn shared(prompts: std::ops::Range<u32>) -> Vec<Example> {
+    let example = |i: u32, chosen: Vec<u32>, rejected: Vec<u32>, user: &str| Example {
+        item: Arc::new(Item::new(
+            TokenizedPair {
+                chosen,
+                rejected,
+                ..pair(i)
+            },
+            Some(user.into()),
+        )),
+        user: UserRef::id(user),
+    };
+    let of = |i: u32| {
+        let [a, b, c] = [
+            vec![2 + i % 12, 5, 1],
+            vec![9, 1],
+            vec![3, 4, 2 + i % 7, 8, 1],
+        ];
+        [
+            example(i, a.clone(), b.clone(), "ann"),
+            example(i, b.clone(), a.clone(), "ben"),
+            example(i, a, c, "ann"),
+        ]
+    };
+    prompts.flat_map(of).collect()
+}
+
+/// Wherever a run is stopped in reference log-probs or in a validation, it keeps what it has, and goes on as one never stopped.
+#[test]
+fn a_run_stopped_within_long_work_goes_on_to_the_bit() {
+    let run = |dir: &Path, limit: usize, resume: bool| {
+        let reference = Reference::open(
+            &dir.join("reference"),
+            &start().0.model.without_adapters(),
+            "tiny",
+            1,
+        );
+        let (train, validation) = (shared(0..6), shared(6..9));
+        let data = (&train[..], &validation[..]);
+        let task = with_reference(&reference.unwrap());
+        let session = session_of(dir, task, training(), data, resume).unwrap();
+        let reports = AtomicUsize::new(0);
+        session.run(&mut StopInWork { reports, limit })
+    };
+    let whole = tempfile::tempdir().unwrap();
+    let expected = run(whole.path(), usize::MAX, false).unwrap();
+    let without_times = |dir: &Path| -> Vec<_> {
+        let key = |line: &Line| (line.split.clone(), line.step, line.loss, line.grad_norm);
+        lines(dir).iter().map(key).collect()
+    };
+    let mut stopped_in_validation = 0;
+    for limit in 0..12 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut result = run(dir.path(), limit, false);
+        let mut calls = 1;
+        while let Err(error) = result {
+            assert!(matches!(error, TrainError::Interrupted { .. }), "{error}");
+            let state = fs::read_to_string(dir.path().join("checkpoint/state.json")).unwrap();
+            stopped_in_validation += usize::from(state.contains("\"unvalidated\": true"));
+            result = run(dir.path(), limit + calls, true);
+            calls += 1;
+        }
+        let found = result.unwrap();
+        assert!(calls > 1, "stopped at least once");
+        assert_eq!(
+            without_times(dir.path()),
+            without_times(whole.path()),
+            "{limit}"
+        );
+        assert_eq!(
+            adapters(&found.policy),
+            adapters(&expected.policy),
+            "{limit}"
+        );
+    }
+    assert!(stopped_in_validation > 0);
 }
 
 /// Prefers what the policy finds likelier by more than a token's worth, whatever a reference says.

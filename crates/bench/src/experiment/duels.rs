@@ -5,7 +5,7 @@ use std::path::Path;
 use judge::{Item, JudgeClient, JudgeConfig, JudgeError, Position, PromptFile, judge_all};
 use trainer::TrainError;
 
-use super::{Experiment, Measured, Run, SplitResult};
+use super::{Experiment, Measured, Run, SplitResult, judge_file};
 use crate::config::SystemConfig;
 use crate::report::Duel;
 
@@ -32,8 +32,8 @@ pub fn win_rates<E: Experiment>(
     config: JudgeConfig,
     results: &[SplitResult],
 ) -> Result<Vec<Duel>, TrainError> {
-    let file = format!("configs/judge/{}.toml", E::NAME);
-    let failed = |error: JudgeError| TrainError::format(Path::new(&file), error);
+    let file = judge_file(E::NAME);
+    let failed = |error: JudgeError| TrainError::format(&file, error);
     let prompt = PromptFile::load(&file).map_err(failed)?;
     let model = config.model.clone();
     let client = JudgeClient::new(config).map_err(failed)?;

@@ -18,8 +18,8 @@ use trainer::source::{self, BaseModel};
 use trainer::task::{Language, Responses};
 use trainer::tokenise::Formatter;
 
-use super::ExperimentData;
 use super::stage::{self, Stage};
+use super::{ExperimentData, MODEL};
 use crate::config::{ExperimentConfig, SFT, UserText};
 use crate::report;
 use crate::tiny;
@@ -83,14 +83,63 @@ impl Sides {
     }
 }
 
+/// A base model with its way from text to ids. Copies share both.
+#[derive(Clone)]
+pub struct Base {
+    /// Its weights.
+    pub model: Model,
+    source: String,
+    key: String,
+    formatter: Formatter,
+}
+
+impl Base {
+    /// A model that was opened, for a run with that clock.
+    ///
+    /// # Errors
+    /// A tokenizer without the tokens or the template that the settings ask for.
+    pub fn new<D>(
+        base: BaseModel,
+        config: &ExperimentConfig<D>,
+        clock: u64,
+    ) -> Result<Self, TrainError> {
+        let room = config.user_tokens();
+        let formatter = Formatter::new(base.tokenizer, config.prompt.clone(), room)?;
+        Ok(Self {
+            model: base.model,
+            source: base.source,
+            key: base.key,
+            formatter: formatter.with_clock(clock),
+        })
+    }
+
+    /// The comparisons of a split in its tokens.
+    ///
+    /// # Errors
+    /// A text that the tokenizer fails on, or that is longer than the model's context.
+    pub fn tokenise(self, data: &ExperimentData) -> Result<Tokenised, TrainError> {
+        let own = Sides::new(data, UserText::Own, &self.formatter, &self.model)?;
+        Ok(Tokenised {
+            base: self,
+            own: Rc::new(own),
+        })
+    }
+}
+
+/// A base model, and the comparisons of a split in its tokens.
+pub struct Tokenised {
+    base: Base,
+    own: Rc<Sides>,
+}
+
 impl SplitSetup {
-    /// Loads or makes the model, fine-tunes it where the preset says so, tokenises.
+    /// Makes the model where it is not there yet, and fine-tunes it where the preset says so.
     ///
     /// # Errors
     /// From any of these.
     pub fn new<D>(
         config: &ExperimentConfig<D>,
-        data: Rc<ExperimentData>,
+        (data, tokenised): (Rc<ExperimentData>, Option<Tokenised>),
         stage: Stage<'_>,
         devices: &Devices,
         monitor: &mut dyn Monitor,
@@ -99,15 +148,38 @@ impl SplitSetup {
             dir, seed, clock, ..
         } = stage;
         let data_key = data_key(&data);
-        let BaseModel {
+        let tokenised = match (tokenised, &config.tiny) {
+            (Some(tokenised), _) => tokenised,
+            (None, Some(tiny)) => {
+                let train = &data.with_user_text(&data.train, UserText::Own);
+                let stage = Stage {
+                    dir: &dir.join(MODEL),
+                    ..stage
+                };
+                let room = config.user_tokens();
+                let base = tiny::make(
+                    stage,
+                    tiny,
+                    &config.prompt,
+                    room,
+                    (train, &data_key),
+                    &devices.main,
+                    monitor,
+                )?;
+                Base::new(base, config, clock)?.tokenise(&data)?
+            }
+            (None, None) => {
+                let base = hub::open_section(&config.model, &devices.main)?;
+                Base::new(base, config, clock)?.tokenise(&data)?
+            }
+        };
+        let Tokenised { base, own } = tokenised;
+        let Base {
             mut model,
-            tokenizer,
             source,
             mut key,
-        } = base_model(config, (&data, &data_key), stage, &devices.main, monitor)?;
-        let formatter = Formatter::new(tokenizer, config.prompt.clone(), config.user_tokens())?
-            .with_clock(clock);
-        let own = Sides::new(&data, UserText::Own, &formatter, &model)?;
+            formatter,
+        } = base;
         let mut sft_note = match &config.tiny {
             Some(_) => "made in the run: tokenizer and weights from scratch, fine-tuned on both responses of the training comparisons".into(),
             None => "skipped: the base model serves as SFT model".to_string(),
@@ -139,7 +211,7 @@ impl SplitSetup {
             data_key,
             seed,
             further_devices: devices.further.clone(),
-            own: Rc::new(own),
+            own,
             reference,
             key,
         })
@@ -210,28 +282,4 @@ fn data_key(data: &ExperimentData) -> String {
     // invariant: plain data, and a hash that takes every byte.
     let _ = serde_json::to_writer(&mut hash, &all);
     format!("{:x}", hash.finalize())
-}
-
-fn base_model<D>(
-    config: &ExperimentConfig<D>,
-    (data, data_key): (&ExperimentData, &str),
-    stage: Stage<'_>,
-    device: &Device,
-    monitor: &mut dyn Monitor,
-) -> Result<BaseModel, TrainError> {
-    match &config.tiny {
-        Some(tiny) => tiny::make(
-            Stage {
-                dir: &stage.dir.join("model"),
-                ..stage
-            },
-            tiny,
-            &config.prompt,
-            config.user_tokens(),
-            (&data.with_user_text(&data.train, UserText::Own), data_key),
-            device,
-            monitor,
-        ),
-        None => hub::open_section(&config.model, device),
-    }
 }

@@ -70,7 +70,10 @@ pub fn read(dir: &Path) -> Result<Report, TrainError> {
 /// A file in the folder of `path` with this text, on disk; it vanishes unless it gets its name.
 fn temporary(path: &Path, text: &str) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{name}.");
     let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".tmp");
     // As any other file; temporary ones are their owner's alone.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

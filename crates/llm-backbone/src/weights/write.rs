@@ -97,14 +97,32 @@ pub fn replace_file(
     let file = temporary.as_file();
     file.sync_all().map_err(failed)?;
     temporary.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    sync_names(folder_of(path)).map_err(failed)
 }
 
-/// An empty temporary file in the folder of `path`, which others may read as far as new files are for them.
+/// An empty temporary file `.NAME.random.tmp` in the folder of `path`, which others may read as far as new files are for them.
 fn temporary_for(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{name}.");
     let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".tmp");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
+    builder.tempfile_in(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Has the names in a folder on the disk, where the system can.
+#[cfg(unix)]
+fn sync_names(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_names(_: &Path) -> io::Result<()> {
+    Ok(())
 }

@@ -75,12 +75,34 @@ impl<'de> Deserialize<'de> for ObjectiveConfig {
         let default = Self::default();
         let name = loss.entry("loss".into());
         name.or_insert_with(|| Value::Text("dpo".into()));
-        let loss = PreferenceLoss::deserialize(Value::Table(loss)).map_err(D::Error::custom)?;
+        let loss = read_loss(loss).map_err(D::Error::custom)?;
         Ok(Self {
             loss,
             alpha: alpha.unwrap_or(default.alpha),
             nll_weight: nll_weight.unwrap_or(default.nll_weight),
         })
+    }
+}
+
+/// A loss from its own keys. The error begins with the key, which serde does not tell.
+fn read_loss(keys: BTreeMap<String, Value>) -> Result<PreferenceLoss, String> {
+    let read = |keys| PreferenceLoss::deserialize(Value::Table(keys)).map_err(|e| e.to_string());
+    let error = match read(keys.clone()) {
+        Ok(loss) => return Ok(loss),
+        Err(error) => error,
+    };
+    // The first key that leads to the same error with the name of the loss alone.
+    let names = std::iter::once("loss").chain(keys.keys().map(String::as_str));
+    let alone = |name: &str| {
+        let some = keys
+            .iter()
+            .filter(|(key, _)| *key == name || *key == "loss");
+        let some = some.map(|(key, value)| (key.clone(), value.clone()));
+        read(some.collect()).err().as_ref() == Some(&error)
+    };
+    match names.into_iter().find(|name| alone(name)) {
+        Some(name) => Err(format!("`{name}`: {error}")),
+        None => Err(error),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 
 /// A value of any type that configuration files have. (serde's own buffer, behind `flatten`, is private; `serde_json::Value`
 /// has no infinities.)
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Value {
     Bool(bool),

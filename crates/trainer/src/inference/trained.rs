@@ -122,7 +122,8 @@ impl Opened {
         &self.config
     }
 
-    /// The objective it was trained on, for [`Engine::score`]; the reference's log-probs are kept in `dir`.
+    /// The objective it was trained on, for [`Engine::score`]; the reference's log-probs are kept in `dir`. It may be that of a
+    /// run, whose training reads none of them: see [`Reference::open_beside`].
     ///
     /// # Errors
     /// Settings out of range, or a folder that cannot be read or written.
@@ -130,7 +131,7 @@ impl Opened {
         let objective = &self.config.objective;
         let rows = self.config.training.micro_rows;
         let reference = match objective.loss.needs_reference() {
-            true => Some(Reference::open(dir, &self.base, &self.key, rows)?),
+            true => Some(Reference::open_beside(dir, &self.base, &self.key, rows)?),
             false => None,
         };
         Preference::from_config(objective, self.engine.table().is_some(), reference)

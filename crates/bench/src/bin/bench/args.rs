@@ -50,7 +50,7 @@ pub struct Common {
     /// Go on with the run in `--out`.
     #[arg(long)]
     pub resume: bool,
-    /// Replace what is in `--out`.
+    /// Replace the run in `--out`: its own files, once data, model and settings are known to be good.
     #[arg(long)]
     pub force: bool,
     /// Only print the statistics of the data; needs no model.

@@ -1,14 +1,14 @@
 //! From the command line to a run: the preset, the folder, the report.
 
 use std::io::stdout;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ::terminal::{Output, Watch, arguments};
+use ::terminal::{Output, Watch, WhileRead, arguments};
 use bench::config::{ExperimentConfig, Preset};
 use bench::experiment::{self, Experiment, Run};
 use bench::report::Document;
-use trainer::files::validate_free;
-use trainer::{TrainError, files};
+use trainer::TrainError;
+use trainer::folder::{RunFolder, Start};
 
 use super::args::{Common, Flags};
 
@@ -32,10 +32,8 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let folder = args.out.clone().unwrap_or_else(default);
     config.validate()?;
     let devices = trainer::device::for_training(&args.device, &config.training)?;
-    make_folder(&folder, args)?;
-    let used = folder.join("config.toml");
-    let text = toml::to_string_pretty(&config).map_err(|e| TrainError::format(&used, e))?;
-    files::replace_file(&used, text)?;
+    let (start, inputs) = (start(args), inputs(args, &config));
+    RunFolder::validate(&folder, start, &inputs)?;
     let about = format!(
         "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
         E::TITLE,
@@ -44,7 +42,10 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
         config.expected_minutes,
         folder.display()
     );
-    out.line(about).ok(); // A reader who has gone is no reason not to run.
+    // A reader who has gone is no reason not to run.
+    let mut stdout = WhileRead::new(stdout());
+    let out = &mut Output(&mut stdout);
+    out.line(about)?;
     let run = Run {
         preset: args.name(),
         config,
@@ -54,7 +55,12 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
         devices: (devices, args.device.clone()),
         command: arguments().join(" "),
     };
-    let report = experiment::run(&run, &mut Watch::new())?;
+    let checked = run.check()?;
+    let mut claimed = RunFolder::claim(&folder, start, &inputs)?;
+    claimed.begin(start, &run.folders(), &inputs)?;
+    let text = toml::to_string_pretty(&run.config);
+    claimed.write_config(&text.map_err(|e| TrainError::format(&folder, e))?, &inputs)?;
+    let report = experiment::run(&run, checked, &mut Watch::new())?;
     out.line(format_args!("\n{}", Document::of(&report).terminal()))?;
     let page = folder.join("report.html");
     out.line(format_args!("Report: {}", page.display()))?;
@@ -86,21 +92,22 @@ fn config_file(experiment: &str, name: &str) -> PathBuf {
     PathBuf::from(format!("configs/{experiment}/{name}.toml"))
 }
 
-fn make_folder(out: &Path, args: &Common) -> Result<(), TrainError> {
-    if !args.resume && !args.force {
-        validate_free(out)?;
+fn start(args: &Common) -> Start {
+    match (args.resume, args.force) {
+        (true, _) => Start::Resume,
+        (false, true) => Start::Replace,
+        (false, false) => Start::New,
     }
-    if args.force && !args.resume && out.exists() {
-        // Only what is a run of ours is ever removed.
-        if !out.join("config.toml").exists()
-            && std::fs::read_dir(out).is_ok_and(|mut d| d.next().is_some())
-        {
-            let problem = "holds no run (no config.toml); --force replaces runs only";
-            return Err(TrainError::format(out, problem));
-        }
-        std::fs::remove_dir_all(out).map_err(|e| TrainError::io(out, e))?;
-    }
-    std::fs::create_dir_all(out).map_err(|e| TrainError::io(out, e))
+}
+
+/// Files and folders that the run reads, which it must not replace.
+fn inputs<E: Experiment>(args: &Common, config: &ExperimentConfig<E>) -> Vec<PathBuf> {
+    let data = config.data.paths().iter().map(PathBuf::from);
+    let model = PathBuf::from(&config.model.source);
+    let model = Some(model).into_iter().chain(config.model.adapters.clone());
+    let given = args.config.clone().into_iter().chain(data).chain(model);
+    let all = given.chain(config.data.further_inputs());
+    all.filter(|path| path.exists()).collect()
 }
 
 fn next_command<E: Experiment>(preset: &str) -> Option<String> {

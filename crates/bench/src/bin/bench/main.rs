@@ -20,9 +20,9 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(error) => terminal::stopped("cargo xtask repro", &error).unwrap_or_else(|| {
             eprintln!("error: {error}");
             ExitCode::FAILURE
-        }
+        }),
     }
 }

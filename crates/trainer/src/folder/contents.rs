@@ -1,0 +1,192 @@
+//! What runs write, by name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{CONFIG, MARKER};
+use crate::error::TrainError;
+use crate::files::{found_folder, temporary_of};
+use crate::{adapters, checkpoint, session};
+
+/// Files of a run and of a run's reports.
+const FILES: [&str; 14] = [
+    CONFIG,
+    session::METRICS,
+    session::BEST_MODEL,
+    "clock",
+    "result.json",
+    "report.json",
+    "report.md",
+    "report.html",
+    "gallery.html",
+    // A model that is made in a run.
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+];
+
+/// Folders that every run may make. Reference log-probs and answers of a judge, which are known by their content, stay.
+const FOLDERS: [&str; 7] = [
+    adapters::FOLDER,
+    "adapters.new",
+    "adapters.old",
+    checkpoint::FOLDER,
+    "checkpoint.new",
+    "checkpoint.old",
+    PLOTS,
+];
+const PLOTS: &str = "plots";
+
+/// Folders within a run that are no deeper than this.
+const DEPTH: usize = 4;
+
+/// What runs left in a folder.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) files: Vec<PathBuf>,
+    /// Innermost first.
+    pub(super) folders: Vec<PathBuf>,
+}
+
+/// True for a folder that is missing or empty, but for a marker.
+pub(super) fn is_free(dir: &Path) -> Result<bool, TrainError> {
+    if !dir.exists() {
+        return Ok(true);
+    }
+    let entries = fs::read_dir(dir).map_err(|e| TrainError::io(dir, e))?;
+    for entry in entries {
+        if entry.map_err(|e| TrainError::io(dir, e))?.file_name() != MARKER {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// True for a run from before there were markers.
+pub(super) fn looks_like_a_run(dir: &Path) -> bool {
+    found_folder(&dir.join(checkpoint::FOLDER)).is_some() || dir.join("clock").is_file()
+}
+
+/// Lists what runs wrote into `dir`, and into the folders in it that are called as `made` says. Links are left alone.
+pub(super) fn of_runs(dir: &Path, made: &[String]) -> Result<Contents, TrainError> {
+    let mut found = Contents::default();
+    let in_itself = |name: &str| is_ours(name) && !is_of_a_model(name);
+    collect_files(dir, &in_itself, &mut found)?;
+    let made = made.iter().map(String::as_str);
+    for name in FOLDERS.into_iter().chain(made) {
+        let plain = !name.is_empty() && !name.contains(['/', '\\']) && name != "..";
+        if plain {
+            collect(&dir.join(name), DEPTH, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses to touch an input.
+pub(super) fn spare(removed: &[PathBuf], dir: &Path, inputs: &[PathBuf]) -> Result<(), TrainError> {
+    let inputs = inputs.iter().filter_map(|input| input.canonicalize().ok());
+    let inputs: Vec<PathBuf> = inputs.collect();
+    for path in removed {
+        let Ok(whole) = path.canonicalize() else {
+            continue;
+        };
+        let inside = |input: &&PathBuf| whole.starts_with(input) && !encloses(input, dir);
+        if inputs.iter().any(|input| inside(&input)) {
+            return Err(TrainError::OwnInput {
+                path: path.clone(),
+                dir: dir.into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an input is a folder that the run's folder lies in, such as one of data with all runs below it.
+fn encloses(input: &Path, dir: &Path) -> bool {
+    dir.canonicalize().is_ok_and(|dir| dir.starts_with(input))
+}
+
+/// Removes files, and folders that are empty then.
+pub(super) fn remove(contents: &Contents) -> Result<(), TrainError> {
+    for file in &contents.files {
+        fs::remove_file(file).map_err(|e| TrainError::io(file, e))?;
+    }
+    for folder in &contents.folders {
+        let _ = fs::remove_dir(folder); // What holds files of others stays.
+    }
+    Ok(())
+}
+
+/// Removes what killed processes left half-written.
+pub(super) fn remove_temporary(contents: &Contents) -> Result<(), TrainError> {
+    let name = |file: &PathBuf| {
+        file.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|n| temporary_of(n).is_some())
+    };
+    let mut temporary = contents.files.iter().filter(|file| name(file));
+    temporary.try_for_each(|file| fs::remove_file(file).map_err(|e| TrainError::io(file, e)))
+}
+
+fn collect(dir: &Path, depth: usize, found: &mut Contents) -> Result<(), TrainError> {
+    let is_folder = fs::symlink_metadata(dir).is_ok_and(|about| about.is_dir());
+    if !is_folder || depth == 0 {
+        return Ok(());
+    }
+    let plots = dir.file_name().is_some_and(|name| name == PLOTS);
+    let ours = |name: &str| is_ours(name) || (plots && name.ends_with(".svg"));
+    let folders = collect_files(dir, &ours, found)?;
+    for folder in folders {
+        let kept = folder
+            .file_name()
+            .is_some_and(|n| n == "reference" || n == "judge");
+        if !kept {
+            collect(&folder, depth - 1, found)?;
+        }
+    }
+    found.folders.push(dir.into());
+    Ok(())
+}
+
+/// Files of a folder that are ours; returns its folders.
+fn collect_files(
+    dir: &Path,
+    ours: &dyn Fn(&str) -> bool,
+    found: &mut Contents,
+) -> Result<Vec<PathBuf>, TrainError> {
+    let mut folders = Vec::new();
+    let error = |e| TrainError::io(dir, e);
+    if !dir.exists() {
+        return Ok(folders);
+    }
+    for entry in fs::read_dir(dir).map_err(error)? {
+        let entry = entry.map_err(error)?;
+        let kind = entry.file_type().map_err(error)?;
+        let name = entry.file_name();
+        let known = name
+            .to_str()
+            .is_some_and(|name| ours(temporary_of(name).unwrap_or(name)));
+        match known {
+            _ if kind.is_dir() => folders.push(entry.path()),
+            true if kind.is_file() => found.files.push(entry.path()),
+            _ => {}
+        }
+    }
+    Ok(folders)
+}
+
+fn is_ours(name: &str) -> bool {
+    FILES.contains(&name) || adapters::FILES.contains(&name) || checkpoint::FILES.contains(&name)
+}
+
+/// Files of models and adapters lie in folders of their own: where they lie in the run's folder itself, they are a user's.
+fn is_of_a_model(name: &str) -> bool {
+    adapters::FILES.contains(&name)
+        || checkpoint::FILES.contains(&name)
+        || name == "config.json"
+        || name.starts_with("tokenizer")
+        || name == "model.safetensors"
+        || name == "special_tokens_map.json"
+}

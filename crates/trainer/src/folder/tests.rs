@@ -1,0 +1,174 @@
+use super::*;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Files in a folder, as a run leaves them.
+fn fill(dir: &Path, names: &[&str]) {
+    for name in names {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+}
+
+/// What lies below a folder, but for the marker.
+fn files(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => open.push(path),
+                false => found.push(path.strip_prefix(dir).unwrap().display().to_string()),
+            }
+        }
+    }
+    found.retain(|name| name != MARKER);
+    found.sort();
+    found
+}
+
+/// A run that has ended, with folders of its own.
+fn run(dir: &Path, made: &[&str]) {
+    let mut folder = RunFolder::claim(dir, Start::New, &[]).unwrap();
+    let made: Vec<String> = made.iter().map(|&name| name.into()).collect();
+    folder.begin(Start::New, &made, &[]).unwrap();
+}
+
+fn replace(dir: &Path, inputs: &[PathBuf]) -> Result<(), TrainError> {
+    RunFolder::claim(dir, Start::Replace, inputs)?.begin(Start::Replace, &[], inputs)
+}
+
+#[test]
+fn a_run_is_replaced_and_nobody_elses_files_are() {
+    let dir = folder();
+    let dir = dir.path();
+    run(dir, &["dpo"]);
+    fill(
+        dir,
+        &[
+            "config.toml",
+            "metrics.jsonl",
+            "adapters/adapter_config.json",
+            "checkpoint.new/state.json",
+            "plots/accuracies.svg",
+            "dpo/checkpoint/optimizer.bpk",
+            "dpo/result.json",
+            "dpo/.result.json.Ab12Cd.tmp",
+        ],
+    );
+    let others = [
+        "adapters/README.md",
+        "dpo/data.jsonl",
+        "mine/config.toml",
+        "mine/result.json",
+        "model.safetensors",
+        "reference/reference-1.jsonl",
+        "train.jsonl",
+    ];
+    fill(dir, &others);
+    replace(dir, &[]).unwrap();
+    assert_eq!(files(dir), others);
+}
+
+#[test]
+fn a_folder_that_no_run_has_marked_is_not_replaced() {
+    let dir = folder();
+    fill(dir.path(), &["config.toml", "adapters/adapter_config.json"]);
+    let before = files(dir.path());
+    let error = replace(dir.path(), &[]).unwrap_err().to_string();
+    assert!(error.contains("not of a run"), "{error}");
+    assert_eq!(files(dir.path()), before);
+    assert!(!dir.path().join(MARKER).exists());
+}
+
+#[test]
+fn what_a_run_reads_is_not_replaced() {
+    let dir = folder();
+    run(dir.path(), &[]);
+    fill(dir.path(), &["config.toml", "adapters/adapter_config.json"]);
+    for input in ["config.toml", "adapters"] {
+        let error = replace(dir.path(), &[dir.path().join(input)]).unwrap_err();
+        assert!(error.to_string().contains("is read by this run"), "{error}");
+    }
+    assert_eq!(files(dir.path()).len(), 2);
+    // A folder of data with all runs below it is none of its files.
+    replace(dir.path(), &[dir.path().parent().unwrap().into()]).unwrap();
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn a_second_run_in_the_same_folder_is_refused_until_the_first_has_ended() {
+    let dir = folder();
+    let first = RunFolder::claim(dir.path(), Start::New, &[]).unwrap();
+    for start in [Start::New, Start::Resume, Start::Replace] {
+        let error = RunFolder::claim(dir.path(), start, &[]).unwrap_err();
+        let expected = format!("is in use by process {}", std::process::id());
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
+    assert!(RunFolder::validate_idle(dir.path()).is_err());
+    drop(first);
+    RunFolder::validate_idle(dir.path()).unwrap();
+    RunFolder::claim(dir.path(), Start::New, &[]).unwrap();
+}
+
+#[test]
+fn a_run_that_does_not_begin_leaves_no_trace() {
+    let parent = folder();
+    let dir = parent.path().join("run");
+    drop(RunFolder::claim(&dir, Start::New, &[]).unwrap());
+    assert!(!dir.exists());
+    RunFolder::validate(&dir, Start::Resume, &[]).unwrap();
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_resume_touches_nothing_where_there_is_nothing_to_resume() {
+    let dir = folder();
+    fill(dir.path(), &["metrics.jsonl", "config.toml"]);
+    let error = RunFolder::claim(dir.path(), Start::Resume, &[]).unwrap_err();
+    assert!(error.to_string().contains("no checkpoint"), "{error}");
+    assert!(!dir.path().join(MARKER).exists());
+    // A run from before there were markers goes on.
+    fill(dir.path(), &["checkpoint/state.json"]);
+    RunFolder::claim(dir.path(), Start::Resume, &[]).unwrap();
+}
+
+#[test]
+fn a_resume_sweeps_what_a_killed_run_left_half_written() {
+    let dir = folder();
+    run(dir.path(), &["dpo"]);
+    fill(
+        dir.path(),
+        &[
+            ".config.toml.Ab12Cd.tmp",
+            ".notes.txt.Ab12Cd.tmp",
+            "dpo/.result.json.Ab12Cd.tmp",
+            "dpo/result.json",
+        ],
+    );
+    let mut folder = RunFolder::claim(dir.path(), Start::Resume, &[]).unwrap();
+    folder.begin(Start::Resume, &[], &[]).unwrap();
+    assert_eq!(
+        files(dir.path()),
+        [".notes.txt.Ab12Cd.tmp", "dpo/result.json"]
+    );
+}
+
+#[test]
+fn the_configuration_of_the_user_is_left_as_it_is() {
+    let dir = folder();
+    run(dir.path(), &[]);
+    let path = dir.path().join(CONFIG);
+    fs::write(&path, "# mine").unwrap();
+    let folder = RunFolder::claim(dir.path(), Start::Resume, &[]).unwrap();
+    folder
+        .write_config("seed = 1", std::slice::from_ref(&path))
+        .unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "# mine");
+    folder.write_config("seed = 1", &[]).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "seed = 1");
+}
