@@ -75,7 +75,10 @@ fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
     let rows: Vec<Vec<String>> = users
         .iter()
         .take(SHOWN)
-        .map(|(id, count)| vec![format!("  {id}"), count.to_string()])
+        .map(|(id, count)| {
+            let id = printable::line(id.as_str());
+            vec![format!("  {id}"), count.to_string()]
+        })
         .collect();
     out.line("")?;
     out.table(&["  user", "comparisons"], &rows)?;
