@@ -12,7 +12,7 @@ use trainer::llm_backbone::weights::{WeightError, write_safetensors};
 use trainer::llm_backbone::{LoraConfig, Model};
 use trainer::monitor::Monitor;
 use trainer::policy::Policy;
-use trainer::pref_data::{Comparison, Prompt};
+use trainer::pref_data::{Comparison, Message, Prompt};
 use trainer::session::{Session, SessionConfig};
 use trainer::source::{self, BaseModel};
 use trainer::task::{Language, Responses};
@@ -108,7 +108,7 @@ fn texts(train: &[Comparison]) -> impl Iterator<Item = String> + '_ {
     train.iter().flat_map(|c| {
         let prompt = match &c.prompt {
             Prompt::Text(text) => text.clone(),
-            Prompt::Chat(messages) => messages.iter().map(|m| m.content.as_str()).collect(),
+            Prompt::Chat(messages) => messages.iter().map(Message::content).collect(),
         };
         [prompt, c.chosen.clone(), c.rejected.clone()]
     })

@@ -4,7 +4,7 @@ mod functions;
 mod python_json;
 
 use minijinja::{Environment, ErrorKind, Value, context};
-use serde::Serialize;
+use serde_json::Map;
 
 /// Why a chat could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -26,18 +26,25 @@ pub enum ChatError {
     },
 }
 
+/// What a template is given.
+#[derive(Debug, Clone, Copy)]
+pub struct ChatInputs<'a> {
+    /// The messages, each with all its fields in their order.
+    pub messages: &'a [&'a Map<String, serde_json::Value>],
+    /// The functions that may be called.
+    pub tools: Option<&'a serde_json::Value>,
+    /// Further variables.
+    pub variables: &'a Map<String, serde_json::Value>,
+    /// Whether the text ends where an answer begins.
+    pub add_generation_prompt: bool,
+}
+
 /// A compiled chat template with the special tokens it may name.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
     bos_token: Option<String>,
     eos_token: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'a str,
-    content: &'a str,
 }
 
 const NAME: &str = "chat_template";
@@ -87,31 +94,46 @@ impl ChatTemplate {
         messages: &[(R, C)],
         add_generation_prompt: bool,
     ) -> Result<String, ChatError> {
-        let messages: Vec<Message<'_>> = messages
-            .iter()
-            .map(|(role, content)| Message {
-                role: role.as_ref(),
-                content: content.as_ref(),
-            })
-            .collect();
-        let none = Value::from(());
+        let fields = |(role, content): &(R, C)| {
+            let text = |text: &str| serde_json::Value::String(text.to_owned());
+            let fields = [
+                ("role", text(role.as_ref())),
+                ("content", text(content.as_ref())),
+            ];
+            Map::from_iter(fields.map(|(name, value)| (name.to_owned(), value)))
+        };
+        let messages: Vec<_> = messages.iter().map(fields).collect();
+        self.render_with(&ChatInputs {
+            messages: &messages.iter().collect::<Vec<_>>(),
+            tools: None,
+            variables: &Map::new(),
+            add_generation_prompt,
+        })
+    }
+
+    /// Renders messages with all that a template may be given.
+    ///
+    /// # Errors
+    ///
+    /// [`ChatError`] if the template refuses the messages or fails.
+    pub fn render_with(&self, inputs: &ChatInputs<'_>) -> Result<String, ChatError> {
         // A special token that does not exist is left undefined, as `transformers` does.
         let token = |token: &Option<String>| match token {
             Some(token) => Value::from(token.as_str()),
             None => Value::UNDEFINED,
         };
+        let given = context! {
+            messages => inputs.messages,
+            add_generation_prompt => inputs.add_generation_prompt,
+            bos_token => token(&self.bos_token),
+            eos_token => token(&self.eos_token),
+            tools => inputs.tools,
+            documents => Value::from(()),
+        };
+        let variables = Value::from_serialize(inputs.variables);
         self.environment
             .get_template(NAME)
-            .and_then(|template| {
-                template.render(context! {
-                    messages => messages,
-                    add_generation_prompt => add_generation_prompt,
-                    bos_token => token(&self.bos_token),
-                    eos_token => token(&self.eos_token),
-                    tools => none,
-                    documents => none,
-                })
-            })
+            .and_then(|template| template.render(context! { ..variables, ..given }))
             .map_err(|error| chat_error(&error))
     }
 }

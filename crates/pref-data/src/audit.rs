@@ -159,6 +159,7 @@ mod tests {
             chosen: chosen.into(),
             rejected: rejected.into(),
             source: "s".into(),
+            template: Default::default(),
             group: None,
         }
     }

@@ -1,8 +1,11 @@
 //! What every loader yields.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::message::{Message, TemplateInputs};
 
 /// The caller's own name of a user, kept as it is: any text, `0` included. The generic user is no id but its absence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,15 +36,6 @@ impl From<&str> for UserId {
     }
 }
 
-/// One turn of a chat.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Message {
-    /// Who speaks: `system`, `user`, `assistant` or what the chat template knows.
-    pub role: String,
-    /// What is said.
-    pub content: String,
-}
-
 /// What the responses answer: plain text, or chat messages that a chat template turns into text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -63,17 +57,17 @@ impl Prompt {
     pub(crate) fn characters(&self) -> usize {
         match self {
             Prompt::Text(text) => text.chars().count(),
-            Prompt::Chat(messages) => messages.iter().map(|m| m.content.chars().count()).sum(),
+            Prompt::Chat(messages) => messages.iter().map(|m| m.content().chars().count()).sum(),
         }
     }
 
     /// The text, or roles and contents in their order.
-    pub(crate) fn texts(&self) -> Vec<&str> {
+    pub(crate) fn texts(&self) -> Vec<Cow<'_, str>> {
         match self {
-            Prompt::Text(text) => vec![text],
+            Prompt::Text(text) => vec![text.into()],
             Prompt::Chat(messages) => messages
                 .iter()
-                .flat_map(|message| [message.role.as_str(), message.content.as_str()])
+                .flat_map(|message| [message.role().into(), message.content()])
                 .collect(),
         }
     }
@@ -88,6 +82,9 @@ pub struct Comparison {
     pub user_text: Option<String>,
     /// What was answered.
     pub prompt: Prompt,
+    /// What the chat template is given beside the prompt's messages.
+    #[serde(default)]
+    pub template: TemplateInputs,
     /// The preferred response.
     pub chosen: String,
     /// The other response.

@@ -7,6 +7,8 @@
 //! | `user` | text, an integer, or null |
 //! | `user_text` | text or null |
 //! | `source` | what splits keep together: text, an integer, or null (then a hash of the prompt) |
+//! | `tools` | a list of functions for the chat template, or the same as JSON in a text |
+//! | `chat_template_kwargs` | an object of further variables for the chat template, or the same as JSON in a text |
 //! | `group` | text or null |
 //!
 //! Other columns are ignored. In CSV and Parquet a list of messages may also stand as JSON in a text cell. A record whose
@@ -16,9 +18,12 @@ mod chat;
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use crate::comparison::{Comparison, Prompt, UserId};
 use crate::error::DataError;
 use crate::hash::text_hash;
+use crate::message::TemplateInputs;
 use crate::reader::{Decoded, ReadOptions, Reader};
 use crate::records::{Fields, Format, Json};
 
@@ -47,6 +52,7 @@ fn decode(fields: &Fields) -> Result<Decoded<Comparison>, DataError> {
         user_text: fields.optional_text("user_text")?,
         source: source.unwrap_or_else(|| source_of(&prompt)),
         prompt,
+        template: template_inputs(fields)?,
         chosen,
         rejected,
         group: fields.optional_text("group")?,
@@ -73,6 +79,30 @@ fn prompt(fields: &Fields) -> Result<Prompt, DataError> {
         Some(Json::List(_)) => Ok(Prompt::Chat(chat::messages(fields, "prompt")?)),
         _ => Err(fields.wrong("prompt", "text or a list of messages")),
     }
+}
+
+/// What the record holds for the chat template.
+fn template_inputs(fields: &Fields) -> Result<TemplateInputs, DataError> {
+    let wrong = |name, expected| Err(fields.wrong(name, expected));
+    let tools = match fields.json_value("tools") {
+        None | Some(Value::Null) => None,
+        Some(tools @ Value::Array(_)) => Some(tools),
+        Some(_) => return wrong("tools", "a list of functions, or a JSON list in a text"),
+    };
+    let chat_template_kwargs = match fields.json_value("chat_template_kwargs") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(variables)) => variables,
+        Some(_) => {
+            return wrong(
+                "chat_template_kwargs",
+                "an object, or a JSON object in a text",
+            );
+        }
+    };
+    Ok(TemplateInputs {
+        tools,
+        chat_template_kwargs,
+    })
 }
 
 /// The default source: a hash of the prompt, so that equal prompts stay on one side of a split.

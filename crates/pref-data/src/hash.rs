@@ -19,24 +19,25 @@ pub fn rank(purpose: &str, seed: u64, name: &str) -> u64 {
 }
 
 /// A stable 64-bit hash of text parts; parts are told apart by their lengths.
-pub fn text_hash(parts: &[&str]) -> u64 {
-    let digest: [u8; 32] = hash_parts(parts).into();
+pub fn text_hash(parts: &[impl AsRef<str>]) -> u64 {
+    let digest = hash_parts(parts);
     first_u64(&digest)
 }
 
 /// The first 16 bytes of the hash behind [`text_hash`], for keys among many records.
-pub fn text_key(parts: &[&str]) -> u128 {
-    let digest: [u8; 32] = hash_parts(parts).into();
+pub fn text_key(parts: &[impl AsRef<str>]) -> u128 {
+    let digest = hash_parts(parts);
     u128::from(first_u64(&digest)) << 64 | u128::from(first_u64(&digest[8..]))
 }
 
-fn hash_parts(parts: &[&str]) -> impl Into<[u8; 32]> {
+fn hash_parts(parts: &[impl AsRef<str>]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
+        let part = part.as_ref();
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize()
+    hash.finalize().into()
 }
 
 fn first_u64(bytes: &[u8]) -> u64 {

@@ -37,10 +37,7 @@ fn problem(name: &str, text: &str) -> String {
 }
 
 fn chat(turns: &[(&str, &str)]) -> Prompt {
-    let message = |&(role, content): &(&str, &str)| Message {
-        role: role.into(),
-        content: content.into(),
-    };
+    let message = |&(role, content): &(&str, &str)| Message::new(role, content);
     Prompt::Chat(turns.iter().map(message).collect())
 }
 

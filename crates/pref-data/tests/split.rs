@@ -13,6 +13,7 @@ fn comparison(source: &str, chosen: &str, rejected: &str) -> Comparison {
         chosen: chosen.into(),
         rejected: rejected.into(),
         source: source.into(),
+        template: Default::default(),
         group: None,
     }
 }

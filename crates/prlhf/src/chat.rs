@@ -159,9 +159,6 @@ impl Chat<'_> {
     }
 
     fn remember(&mut self, role: &str, content: &str) {
-        self.history.push(Message {
-            role: role.into(),
-            content: content.into(),
-        });
+        self.history.push(Message::new(role, content));
     }
 }

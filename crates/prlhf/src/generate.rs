@@ -10,7 +10,7 @@ use serde_json::json;
 use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::inference::{Engine, Job};
-use trainer::pref_data::Prompt;
+use trainer::pref_data::{Message, Prompt, TemplateInputs};
 use trainer::user_model::UserRef;
 
 use crate::prepare::fit_prompts;
@@ -58,6 +58,8 @@ pub struct GenerateArgs {
 #[derive(Clone, Debug, Deserialize)]
 struct Line {
     prompt: Prompt,
+    #[serde(flatten)]
+    template: TemplateInputs,
     #[serde(default)]
     user_text: Option<String>,
 }
@@ -77,6 +79,7 @@ pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> 
     warn_of_cuts(engine, &lines, sampling.max_new_tokens)?;
     let job = |(line, user): (&Line, &UserRef)| Job {
         user_text: line.user_text.clone(),
+        template: line.template.clone(),
         ..Job::new(line.prompt.clone(), user.clone(), sampling.clone())
     };
     let jobs: Vec<Job> = lines
@@ -95,7 +98,7 @@ fn warn_of_cuts(engine: &Engine, lines: &[Line], room: usize) -> Result<(), Trai
     let formatter = fit_prompts(engine, room)?;
     let mut cut = 0;
     for line in lines {
-        let prompt = formatter.prompt(&line.prompt, line.user_text.as_deref())?;
+        let prompt = formatter.prompt(&line.prompt, &line.template, line.user_text.as_deref())?;
         cut += usize::from(prompt.cut || prompt.user_text_cut);
     }
     if cut > 0 {
@@ -121,6 +124,7 @@ fn lines(args: &GenerateArgs) -> Result<Vec<Line>, TrainError> {
         (_, Some(path)) => read(path)?,
         (text, None) => vec![Line {
             prompt: Prompt::Text(text.clone().unwrap_or_default()),
+            template: TemplateInputs::default(),
             user_text: None,
         }],
     };
@@ -179,8 +183,8 @@ fn print(
 /// The end of a prompt, in one line.
 fn shown(prompt: &Prompt) -> String {
     let text = match prompt {
-        Prompt::Text(text) => text,
-        Prompt::Chat(messages) => messages.last().map_or("", |m| m.content.as_str()),
+        Prompt::Text(text) => text.into(),
+        Prompt::Chat(messages) => messages.last().map(Message::content).unwrap_or_default(),
     };
     let words: Vec<&str> = text.split_whitespace().collect();
     let from = words.len().saturating_sub(12);

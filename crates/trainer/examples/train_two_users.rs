@@ -78,6 +78,7 @@ fn comparison(user: &str, question: &str, chosen: &str, rejected: &str) -> Compa
         chosen: chosen.into(),
         rejected: rejected.into(),
         source: question.into(),
+        template: Default::default(),
         group: None,
     }
 }

@@ -145,7 +145,7 @@ impl Engine {
             .formatter
             .clone()
             .fitted(self.positions(), most, MAX_NEW)?;
-        formatter.prompt(&job.prompt, job.user_text.as_deref())
+        formatter.prompt(&job.prompt, &job.template, job.user_text.as_deref())
     }
 
     /// Lets the model read a job's prompt, for [`Writing::admit`].

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use llm_backbone::chat::ChatTemplate;
+use llm_backbone::chat::{ChatInputs, ChatTemplate};
 use llm_backbone::tokenizer::Tokenizer;
-use pref_data::{Comparison, Message, Prompt};
+use pref_data::{Comparison, Message, Prompt, TemplateInputs};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -217,7 +217,8 @@ impl Formatter {
     /// # Errors
     /// A tokenizer or template that fails on this text.
     pub fn pair(&self, comparison: &Comparison) -> Result<TokenizedPair, TrainError> {
-        let prompt = self.prompt(&comparison.prompt, comparison.user_text.as_deref())?;
+        let user_text = comparison.user_text.as_deref();
+        let prompt = self.prompt(&comparison.prompt, &comparison.template, user_text)?;
         let (chosen, chosen_cut) = self.response(&comparison.prompt, &comparison.chosen)?;
         let (rejected, rejected_cut) = self.response(&comparison.prompt, &comparison.rejected)?;
         Ok(TokenizedPair {
@@ -235,6 +236,7 @@ impl Formatter {
     pub fn prompt(
         &self,
         prompt: &Prompt,
+        template: &TemplateInputs,
         user_text: Option<&str>,
     ) -> Result<TokenizedPrompt, TrainError> {
         let mut text = self.encode(user_text.unwrap_or_default())?;
@@ -242,7 +244,7 @@ impl Formatter {
         let budget = room - text.len().min(room / 2);
         let (ids, cut) = match self.messages(prompt) {
             None => self.fit_text(prompt_text(prompt), budget, &|t| self.raw_ids(t))?,
-            Some(messages) => self.fit_messages(messages, budget)?,
+            Some(messages) => self.fit_messages(messages, template, budget)?,
         };
         let left = room.saturating_sub(ids.len());
         let user_text_cut = text.len() > left;
@@ -316,28 +318,30 @@ impl Formatter {
         let mut messages = match prompt {
             Prompt::Chat(messages) => messages.clone(),
             Prompt::Text(text) if self.config.template == Template::Chat => {
-                vec![Message {
-                    role: "user".into(),
-                    content: text.trim_end().into(),
-                }]
+                vec![Message::new("user", text.trim_end())]
             }
             Prompt::Text(_) => return None,
         };
-        let has_system = messages.first().is_some_and(|m| m.role == "system");
+        let has_system = messages.first().is_some_and(|m| m.role() == "system");
         if !has_system && !self.config.system.is_empty() {
-            let (role, content) = ("system".into(), self.config.system.clone());
-            messages.insert(0, Message { role, content });
+            messages.insert(0, Message::new("system", self.config.system.clone()));
         }
         Some(messages)
     }
 
-    fn chat_ids(&self, messages: &[Message]) -> Result<Vec<u32>, TrainError> {
-        let pairs: Vec<(&str, &str)> = messages
-            .iter()
-            .map(|m| (m.role.as_str(), m.content.as_str()))
-            .collect();
+    fn chat_ids(
+        &self,
+        messages: &[Message],
+        template: &TemplateInputs,
+    ) -> Result<Vec<u32>, TrainError> {
+        let messages: Vec<_> = messages.iter().map(Message::fields).collect();
         let chat = self.chat.as_ref().ok_or(TrainError::NoChatTemplate)?;
-        let text = chat.render(&pairs, true)?;
+        let text = chat.render_with(&ChatInputs {
+            messages: &messages,
+            tools: template.tools.as_ref(),
+            variables: &template.chat_template_kwargs,
+            add_generation_prompt: true,
+        })?;
         self.encode(&text)
     }
 
@@ -346,20 +350,21 @@ impl Formatter {
     fn fit_messages(
         &self,
         mut messages: Vec<Message>,
+        template: &TemplateInputs,
         budget: usize,
     ) -> Result<(Vec<u32>, bool), TrainError> {
         let mut cut = false;
         loop {
-            let ids = self.chat_ids(&messages)?;
+            let ids = self.chat_ids(&messages, template)?;
             if ids.len() <= budget {
                 return Ok((ids, cut));
             }
             cut = true;
-            let first = usize::from(messages.first().is_some_and(|m| m.role == "system"));
+            let first = usize::from(messages.first().is_some_and(|m| m.role() == "system"));
             if messages.len() - first > 1 {
                 messages.remove(first);
                 // Many templates refuse a chat that begins with an answer.
-                while messages.len() - first > 1 && messages[first].role != "user" {
+                while messages.len() - first > 1 && messages[first].role() != "user" {
                     messages.remove(first);
                 }
                 continue;
@@ -367,16 +372,14 @@ impl Formatter {
             let Some(last) = messages.pop() else {
                 return Ok((ids, cut));
             };
-            let (content, role) = (last.content, last.role);
             let with = |text: &str| {
                 let mut all = messages.clone();
-                all.push(Message {
-                    role: role.clone(),
-                    content: text.into(),
-                });
-                self.chat_ids(&all)
+                let mut cut = last.clone();
+                cut.set_content(text);
+                all.push(cut);
+                self.chat_ids(&all, template)
             };
-            return self.fit_text(&content, budget, &with);
+            return self.fit_text(&last.content(), budget, &with);
         }
     }
 

@@ -282,6 +282,7 @@ fn comparisons() -> Vec<Comparison> {
         rejected: "w50 w51 w52".into(),
         user_text: None,
         source: i.to_string(),
+        template: Default::default(),
         group: None,
     };
     let users = [Some("a"), Some("b"), Some("stranger"), None, Some("c")];

@@ -122,10 +122,10 @@ fn shown(prompt: &Prompt) -> String {
     match prompt {
         Prompt::Text(text) => text.clone(),
         Prompt::Chat(messages) => match messages.as_slice() {
-            [only] => only.content.clone(),
+            [only] => only.content().into_owned(),
             several => several
                 .iter()
-                .map(|m| format!("{}: {}", m.role, m.content))
+                .map(|m| format!("{}: {}", m.role(), m.content()))
                 .collect::<Vec<_>>()
                 .join("\n\n"),
         },

@@ -56,7 +56,7 @@ impl RawForm {
                 Prompt::Text(format!("{before}{text}{after}"))
             }
             (Self::Dialogue, Prompt::Chat(messages)) => {
-                let line = |m: &Message| format!("{}: {}\n", m.role, m.content);
+                let line = |m: &Message| format!("{}: {}\n", m.role(), m.content());
                 let lines: String = messages.iter().map(line).collect();
                 Prompt::Text(format!("{lines}assistant:"))
             }
@@ -171,7 +171,8 @@ impl ExperimentData {
             Prompt::Chat(messages) => {
                 let mut messages = messages.clone();
                 if let Some(last) = messages.last_mut() {
-                    last.content = with(&last.content);
+                    let text = with(&last.content());
+                    last.set_content(text);
                 }
                 Prompt::Chat(messages)
             }

@@ -232,6 +232,7 @@ fn finish<D>(
                 }
             }),
             prompt: task.prompt.clone(),
+            template: Default::default(),
             user_text: task.user_text.clone(),
             key: task.key.clone(),
             sampling: sampling.clone(),

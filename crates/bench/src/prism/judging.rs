@@ -1,6 +1,7 @@
 //! What a judge is told of a PRISM user and a turn. The feedback at the end of a dialogue is left out on purpose: it was
 //! written about the chosen responses.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use judge::Value;
@@ -11,7 +12,7 @@ use trainer::pref_data::{Comparison, Message, Prompt};
 /// What the user chose before, as `configs/judge/prism.toml` shows it.
 #[derive(Serialize)]
 struct Example<'a> {
-    message: &'a str,
+    message: Cow<'a, str>,
     output_a: &'a str,
     output_b: &'a str,
     choice: &'static str,
@@ -64,7 +65,7 @@ pub fn fields(
             Value::from(expectation.unwrap_or("(not known)")),
         ),
         ("preferences", Value::from(preferences)),
-        ("message", Value::from(message)),
+        ("message", Value::from(message.into_owned())),
     ]
     .map(|(key, value)| (key.to_string(), value))
     .into();
@@ -77,12 +78,12 @@ pub fn fields(
     fields
 }
 
-fn parts(prompt: &Prompt) -> (&[Message], &str) {
+fn parts(prompt: &Prompt) -> (&[Message], Cow<'_, str>) {
     match prompt {
-        Prompt::Text(text) => (&[], text),
+        Prompt::Text(text) => (&[], text.into()),
         Prompt::Chat(messages) => match messages.split_last() {
-            Some((last, history)) => (history, &last.content),
-            None => (&[], ""),
+            Some((last, history)) => (history, last.content()),
+            None => (&[], "".into()),
         },
     }
 }
@@ -93,10 +94,7 @@ mod tests {
 
     #[test]
     fn the_last_message_stands_apart_from_the_history() {
-        let said = |role: &str, content: &str| Message {
-            role: role.into(),
-            content: content.into(),
-        };
+        let said = |role: &str, content: &str| Message::new(role, content);
         let prompt = Prompt::Chat(vec![
             said("user", "Hi."),
             said("assistant", "Hello."),
@@ -118,6 +116,7 @@ mod tests {
             chosen: "good".into(),
             rejected: "bad".into(),
             source: "c1".into(),
+            template: Default::default(),
             group: None,
         };
         let found = fields(None, &comparison.prompt, &[&comparison, &comparison]);

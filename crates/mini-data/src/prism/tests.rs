@@ -175,9 +175,9 @@ fn history_does_not_give_the_tone_away() {
         let Prompt::Chat(messages) = &comparison.prompt else {
             panic!("a chat");
         };
-        for message in messages.iter().filter(|one| one.role == "assistant") {
+        for message in messages.iter().filter(|one| one.role() == "assistant") {
             let (tone, _) = wanted(comparison.user.as_ref().unwrap());
-            agrees.push(traits(&message.content).0 == tone);
+            agrees.push(traits(&message.content()).0 == tone);
         }
     }
     assert!(agrees.len() > 80);

@@ -3,8 +3,11 @@
 //! The forms are those of TRL on the Hub: an explicit prompt beside `chosen` and `rejected`, or an implicit one, the
 //! messages that both begin with.
 
-use crate::comparison::{Message, Prompt};
+use serde_json::Value;
+
+use crate::comparison::Prompt;
 use crate::error::DataError;
+use crate::message::Message;
 use crate::records::{Fields, Json, describe};
 
 /// The messages of a list; at least one.
@@ -17,10 +20,8 @@ pub(super) fn messages(fields: &Fields, name: &str) -> Result<Vec<Message>, Data
         .enumerate()
         .map(|(index, value)| {
             let item = fields.item(name, index, value)?;
-            Ok(Message {
-                role: item.text("role")?,
-                content: item.text("content")?,
-            })
+            let message = Message::from_fields(item.values());
+            message.map_err(|error| item.wrong(error.field, error.expected))
         })
         .collect()
 }
@@ -48,11 +49,34 @@ pub(super) fn split_prompt(fields: &Fields) -> Result<(Prompt, String, String), 
 fn split_last(fields: &Fields, name: &str) -> Result<(Vec<Message>, String), DataError> {
     let mut messages = messages(fields, name)?;
     match messages.pop() {
-        Some(last) if last.role == "assistant" => Ok((messages, last.content)),
+        Some(last) if last.role() == "assistant" => Ok((messages, response(fields, name, &last)?)),
         other => {
-            let role = other.map_or("none".into(), |message| format!("role {:?}", message.role));
+            let role = other.map_or("none".into(), |message| {
+                format!("role {:?}", message.role())
+            });
             Err(fields.error(name, role, "a last message with the role \"assistant\""))
         }
+    }
+}
+
+/// Fields of an answer that a template shows beside its content.
+const BESIDE_TEXT: [&str; 4] = ["tool_calls", "reasoning_content", "reasoning", "thinking"];
+
+/// The text of the last message. What a template would show beside it would be lost, so it is refused.
+fn response(fields: &Fields, name: &str, last: &Message) -> Result<String, DataError> {
+    let is_said = |field: &&&str| match last.fields().get(**field) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(_) => true,
+    };
+    match BESIDE_TEXT.iter().find(is_said) {
+        Some(field) => Err(fields.error(
+            name,
+            format!("`{field}` in the last message"),
+            "a response of text in `content`, with nothing beside it",
+        )),
+        None => Ok(last.content().into_owned()),
     }
 }
 
@@ -87,11 +111,8 @@ fn join(fields: &Fields, leading: Vec<Message>) -> Result<Prompt, DataError> {
 
 /// A text beside lists of messages is what the user says, unless the lists already say it.
 fn text_prompt(text: &str, leading: &[Message]) -> Vec<Message> {
-    if leading.iter().any(|message| message.content == text) {
+    if leading.iter().any(|message| message.content() == text) {
         return Vec::new();
     }
-    vec![Message {
-        role: "user".into(),
-        content: text.into(),
-    }]
+    vec![Message::new("user", text)]
 }

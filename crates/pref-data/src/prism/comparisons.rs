@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dialogue, Response, Turn, is_empty};
-use crate::comparison::{Comparison, Message, Prompt};
+use crate::comparison::{Comparison, Prompt};
+use crate::message::{Message, TemplateInputs};
 use crate::skipped::Skipped;
 
 /// A turn is left out: the user says nothing in it.
@@ -97,6 +98,7 @@ impl Dialogue {
                     user: Some(self.user.clone()),
                     user_text: user_text.map(str::to_owned),
                     prompt: prompt.clone(),
+                    template: TemplateInputs::default(),
                     chosen: chosen.text.clone(),
                     rejected: response.text.clone(),
                     source: self.id.clone(),
@@ -155,10 +157,7 @@ fn prompt(history: &[Exchange], message: &str) -> Prompt {
 }
 
 fn said(role: &str, content: &str) -> Message {
-    Message {
-        role: role.into(),
-        content: content.into(),
-    }
+    Message::new(role, content)
 }
 
 fn characters(text: &str) -> usize {
@@ -184,7 +183,7 @@ fn cut(history: &mut Vec<Exchange>, user_text: Option<&str>) {
     let length = |exchange: &Exchange| -> usize {
         exchange
             .iter()
-            .map(|message| characters(&message.content))
+            .map(|message| characters(&message.content()))
             .sum()
     };
     let mut total: usize = history.iter().map(length).sum();

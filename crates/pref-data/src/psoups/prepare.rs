@@ -303,6 +303,7 @@ impl Cleaner {
             chosen: row.completion_a,
             rejected: row.completion_b,
             source: instruction,
+            template: Default::default(),
             group: Some(self.profile.name().into()),
         })
     }

@@ -2,16 +2,25 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::json::Json;
-use crate::comparison::Message;
 use crate::error::DataError;
+use crate::message::Message;
 
 /// Columns that hold text or messages.
 const TEXT: [&str; 3] = ["prompt", "chosen", "rejected"];
 /// Columns without which there is no comparison.
 const REQUIRED: [&str; 2] = ["chosen", "rejected"];
 /// Columns that may be empty.
-const OPTIONAL: [&str; 4] = ["user", "user_text", "source", "group"];
+const OPTIONAL: [&str; 6] = [
+    "user",
+    "user_text",
+    "source",
+    "group",
+    "tools",
+    "chat_template_kwargs",
+];
 
 /// Whether the column holds text or messages.
 pub(super) fn is_text(name: &str) -> bool {
@@ -48,13 +57,8 @@ pub(super) fn text_cell(cell: &str) -> Json<'static> {
         && let Ok(messages) = serde_json::from_str::<Vec<Message>>(cell)
         && !messages.is_empty()
     {
-        return Json::List(messages.into_iter().map(object).collect());
+        let fields = |message: Message| Value::Object(message.into());
+        return Json::List(messages.into_iter().map(fields).map(Json::from).collect());
     }
     Json::text(cell.to_owned())
-}
-
-fn object(Message { role, content }: Message) -> Json<'static> {
-    let fields = [("role", role), ("content", content)];
-    let fields = fields.map(|(name, text)| (name.into(), Json::text(text)));
-    Json::Object(fields.into_iter().collect())
 }

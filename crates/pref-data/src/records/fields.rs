@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
 use super::json::{Json, Object};
 use crate::error::{DataError, WHOLE_RECORD};
@@ -192,6 +192,23 @@ impl<'a> Fields<'a> {
             Some(Json::List(items)) => Ok(items),
             _ => Err(self.wrong(name, "a list")),
         }
+    }
+
+    /// The value as it is; JSON in a text becomes what it holds.
+    pub fn json_value(&self, name: &str) -> Option<Value> {
+        match self.get(name)? {
+            Json::Text(text) if text.trim().is_empty() => None,
+            Json::Text(text) => match serde_json::from_str(text) {
+                Ok(value) => Some(value),
+                Err(_) => Some(Value::String(text.to_string())),
+            },
+            other => Some(other.to_value()),
+        }
+    }
+
+    /// All fields as they are.
+    pub fn values(&self) -> Map<String, Value> {
+        self.object.values()
     }
 
     /// The fields of an object.

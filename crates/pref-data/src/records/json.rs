@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,14 @@ impl<'a> Object<'a> {
     pub fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// The same in the type of `serde_json`.
+    pub fn values(&self) -> Map<String, Value> {
+        let fields = self.0.iter();
+        fields
+            .map(|(name, value)| (name.to_string(), value.to_value()))
+            .collect()
+    }
 }
 
 impl<'a> FromIterator<(Cow<'a, str>, Json<'a>)> for Object<'a> {
@@ -50,9 +58,37 @@ impl<'a> Json<'a> {
         Self::Text(text.into())
     }
 
+    /// The same in the type of `serde_json`.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(truth) => Value::Bool(*truth),
+            Self::Number(number) => Value::Number(number.clone()),
+            Self::Text(text) => Value::String(text.to_string()),
+            Self::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
+            Self::Object(fields) => Value::Object(fields.values()),
+        }
+    }
+
     /// What stands in the bytes.
     pub fn parse(bytes: &'a [u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
+    }
+}
+
+impl From<Value> for Json<'static> {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(truth) => Self::Bool(truth),
+            Value::Number(number) => Self::Number(number),
+            Value::String(text) => Self::text(text),
+            Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
+            Value::Object(fields) => {
+                let fields = fields.into_iter();
+                Self::Object(fields.map(|(name, value)| (name.into(), value.into())).collect())
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What must not be torn apart: comparisons that share a source or a pair.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::comparison::Comparison;
@@ -15,7 +16,7 @@ pub(crate) fn pair_key(comparison: &Comparison) -> u128 {
     } else {
         (rejected, chosen)
     };
-    let mut parts: Vec<&str> = vec![a, b];
+    let mut parts: Vec<Cow<'_, str>> = vec![a.into(), b.into()];
     parts.extend(comparison.prompt.texts());
     text_key(&parts)
 }

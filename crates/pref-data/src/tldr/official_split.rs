@@ -65,6 +65,7 @@ mod tests {
             chosen: chosen.into(),
             rejected: rejected.into(),
             source: source.into(),
+            template: Default::default(),
             group: None,
         }
     }

@@ -85,6 +85,7 @@ impl TldrRecord {
             chosen: chosen.text.clone(),
             rejected: rejected.text.clone(),
             source: self.post_key(),
+            template: Default::default(),
             group: None,
         })
     }

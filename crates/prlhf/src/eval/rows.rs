@@ -94,8 +94,8 @@ pub fn comparison_id(comparison: &Comparison) -> String {
         Prompt::Chat(messages) => {
             part("chat");
             for message in messages {
-                part(&message.role);
-                part(&message.content);
+                part(message.role());
+                part(&message.content());
             }
         }
     }
@@ -143,6 +143,7 @@ pub(super) mod tests {
             chosen: "a".into(),
             rejected: "b".into(),
             source: "s".into(),
+            template: Default::default(),
             group: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use llm_backbone::generate::End;
 use llm_backbone::sampling::SamplingConfig;
-use pref_data::{Prompt, general};
+use pref_data::{Prompt, TemplateInputs, general};
 use user_model::UserRef;
 
 /// A response to write.
@@ -12,6 +12,8 @@ pub struct Job {
     pub user: UserRef,
     /// To what.
     pub prompt: Prompt,
+    /// What the chat template is given beside the prompt's messages.
+    pub template: TemplateInputs,
     /// What the user said of themselves.
     pub user_text: Option<String>,
     /// What tells the prompt from others: with seed, user and step it fixes every draw.
@@ -29,6 +31,7 @@ impl Job {
             user,
             key: general::source_of(&prompt),
             prompt,
+            template: TemplateInputs::default(),
             user_text: None,
             sampling,
             log_probs: false,

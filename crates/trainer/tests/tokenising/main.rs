@@ -6,7 +6,7 @@ mod cuts;
 mod support;
 
 use llm_backbone::tokenizer::Tokenizer;
-use pref_data::{Comparison, Message, Prompt, UserId};
+use pref_data::{Comparison, Message, Prompt, TemplateInputs, UserId};
 use trainer::tokenise::{Formatter, PromptConfig, Template, TokenizedPair, TokenizedPrompt};
 
 const BOS: &str = "<s>";
@@ -54,7 +54,9 @@ fn text(formatter: &Formatter, ids: &[u32]) -> String {
 
 fn prompt(formatter: &Formatter, prompt: &str, user_text: Option<&str>) -> TokenizedPrompt {
     let prompt = Prompt::Text(prompt.into());
-    formatter.prompt(&prompt, user_text).expect("ids")
+    formatter
+        .prompt(&prompt, &TemplateInputs::default(), user_text)
+        .expect("ids")
 }
 
 fn chat(formatter: &Formatter, messages: &[(&str, &str)]) -> TokenizedPrompt {
@@ -66,12 +68,11 @@ fn chat_with(
     messages: &[(&str, &str)],
     user_text: Option<&str>,
 ) -> TokenizedPrompt {
-    let message = |(role, content): &(&str, &str)| Message {
-        role: (*role).into(),
-        content: (*content).into(),
-    };
+    let message = |(role, content): &(&str, &str)| Message::new(*role, *content);
     let prompt = Prompt::Chat(messages.iter().map(message).collect());
-    formatter.prompt(&prompt, user_text).expect("ids")
+    formatter
+        .prompt(&prompt, &TemplateInputs::default(), user_text)
+        .expect("ids")
 }
 
 fn comparison(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
@@ -82,6 +83,7 @@ fn comparison(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
         chosen: chosen.into(),
         rejected: rejected.into(),
         source: "s".into(),
+        template: Default::default(),
         group: None,
     }
 }

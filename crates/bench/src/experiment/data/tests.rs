@@ -62,10 +62,7 @@ fn the_oracle_is_told_the_preference_at_the_end_of_the_instruction() {
 
 #[test]
 fn a_raw_dialogue_is_lines_of_roles_after_the_users_text() {
-    let said = |role: &str, content: &str| Message {
-        role: role.into(),
-        content: content.into(),
-    };
+    let said = |role: &str, content: &str| Message::new(role, content);
     let data = ExperimentData {
         tasks: vec![SamplingTask {
             prompt: Prompt::Chat(vec![

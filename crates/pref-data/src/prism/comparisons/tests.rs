@@ -43,7 +43,7 @@ fn messages(prompt: &Prompt) -> Vec<String> {
         Prompt::Text(text) => vec![text.clone()],
         Prompt::Chat(messages) => messages
             .iter()
-            .map(|message| format!("{}: {}", message.role, message.content))
+            .map(|message| format!("{}: {}", message.role(), message.content()))
             .collect(),
     }
 }

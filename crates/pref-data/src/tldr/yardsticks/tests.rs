@@ -23,6 +23,7 @@ fn comparison(user: &str, prefers_longer: bool) -> Comparison {
         chosen: chosen.into(),
         rejected: rejected.into(),
         source: "s".into(),
+        template: Default::default(),
         group: None,
     }
 }
