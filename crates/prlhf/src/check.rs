@@ -190,6 +190,13 @@ fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> 
             "more than a tenth of the comparisons is cut: raise the limits of [prompt]".into(),
         );
     }
+    let equal: usize = training.datasets().map(|d| d.equal_after_cut).sum();
+    if equal > 0 {
+        found.push(format!(
+            "{equal} comparisons have equal responses as tokens and teach nothing: raise prompt.max_response_length, or leave them out"
+        ));
+    }
+    found.extend(audit.remarks());
     if training.validation.is_none() {
         found.push("no validation data: the last step is kept, not the best".into());
     }

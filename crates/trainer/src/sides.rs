@@ -1,6 +1,6 @@
 //! Comparisons to train on, and comparisons for all choices.
 
-use pref_data::{Comparison, DataError, ReadOptions, Skipped, SplitRatios, read_comparisons};
+use pref_data::{Comparison, DataError, Skipped, SplitRatios, read_comparisons};
 
 use crate::config::DataSection;
 use crate::error::TrainError;
@@ -27,15 +27,12 @@ impl Sides {
     /// to hold any out.
     pub fn read(section: &DataSection) -> Result<Self, TrainError> {
         section.validate()?;
-        let options = ReadOptions {
-            lenient: section.lenient,
-        };
-        let (train, mut skipped) = read_comparisons(&section.train, options)?;
+        let (train, mut skipped) = read_comparisons(&section.train, section.options())?;
         if section.validation.is_empty() {
             let sides = Self::split(train, section.validation_share)?;
             return Ok(Self { skipped, ..sides });
         }
-        let (validation, more) = read_comparisons(&section.validation, options)?;
+        let (validation, more) = read_comparisons(&section.validation, section.options())?;
         skipped.merge(&more);
         Ok(Self {
             train,

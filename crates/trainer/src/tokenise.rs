@@ -217,6 +217,11 @@ impl Formatter {
     /// # Errors
     /// A tokenizer or template that fails on this text.
     pub fn pair(&self, comparison: &Comparison) -> Result<TokenizedPair, TrainError> {
+        let split = match self.config.template {
+            Template::Chat => comparison.with_messages(),
+            Template::Raw => None,
+        };
+        let comparison = split.as_ref().unwrap_or(comparison);
         let user_text = comparison.user_text.as_deref();
         let prompt = self.prompt(&comparison.prompt, &comparison.template, user_text)?;
         let (chosen, chosen_cut) = self.response(&comparison.prompt, &comparison.chosen)?;
@@ -318,7 +323,8 @@ impl Formatter {
         let mut messages = match prompt {
             Prompt::Chat(messages) => messages.clone(),
             Prompt::Text(text) if self.config.template == Template::Chat => {
-                vec![Message::new("user", text.trim_end())]
+                let one = || vec![Message::new("user", text.trim_end())];
+                prompt.dialogue().unwrap_or_else(one)
             }
             Prompt::Text(_) => return None,
         };
