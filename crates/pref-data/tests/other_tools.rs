@@ -137,6 +137,17 @@ fn sharegpt_single_messages_and_other_roles_are_read() {
 }
 
 #[test]
+fn fields_without_a_value_tell_no_messages_apart() {
+    let (found, _) = one(
+        r#"{"chosen": [{"role": "user", "content": "Hi", "tool_calls": []}, {"role": "assistant", "content": "a"}], "rejected": [{"content": "Hi", "role": "user", "name": null}, {"role": "assistant", "content": "b"}]}"#,
+    );
+    let Prompt::Chat(messages) = found.prompt else {
+        panic!()
+    };
+    assert_eq!((messages.len(), &*messages[0].content()), (1, "Hi"));
+}
+
+#[test]
 fn a_call_of_a_tool_may_have_no_content() {
     let (found, _) = one(
         r#"{"prompt": [{"role": "user", "content": "W?"}, {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "w"}}]}, {"role": "tool", "content": "rain"}], "chosen": "Rain.", "rejected": "Sun."}"#,

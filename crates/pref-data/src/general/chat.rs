@@ -135,7 +135,7 @@ pub(super) fn split_prompt(
 ) -> Result<(Prompt, String, String), DataError> {
     let (leading, chosen) = split_last(fields, chosen_name, chosen)?;
     let (other, rejected) = split_last(fields, rejected_name, rejected)?;
-    if leading != other {
+    if !same(&leading, &other) {
         let found = format!(
             "{} of `{chosen_name}`, {} of `{rejected_name}`, not the same",
             leading.len(),
@@ -145,6 +145,25 @@ pub(super) fn split_prompt(
         return Err(fields.error(rejected_name, found, &expected));
     }
     Ok((join(fields, prompt, leading)?, chosen, rejected))
+}
+
+/// Whether messages say the same. Tables have a field in every row, null or an empty list where a record had none.
+fn same(some: &[Message], others: &[Message]) -> bool {
+    let is_said = |(_, value): &(&String, &Value)| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    };
+    let fields = |message: &Message| -> Map<String, Value> {
+        let said = message.fields().iter().filter(is_said);
+        said.map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
+    some.len() == others.len()
+        && some
+            .iter()
+            .zip(others)
+            .all(|(a, b)| a == b || fields(a) == fields(b))
 }
 
 /// The messages before the last one, and the last one, which the assistant must speak.
@@ -193,7 +212,7 @@ fn join(fields: &Fields, prompt: Option<Said>, leading: Vec<Message>) -> Result<
         Some(Said::Text(text)) => text_prompt(&text, &leading),
         Some(Said::Chat(messages)) => messages,
     };
-    if leading.starts_with(&prompt) {
+    if leading.len() >= prompt.len() && same(&leading[..prompt.len()], &prompt) {
         prompt = leading;
     } else {
         prompt.extend(leading);
