@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::comparison::{Comparison, UserId};
+use crate::general::MISSING;
 use crate::hash::text_key;
 use crate::skipped::Skipped;
 use crate::split::pair_key;
@@ -35,6 +36,8 @@ pub struct Audit {
     pub equal_texts: usize,
     /// Comparisons with an empty response.
     pub empty_responses: usize,
+    /// Users whose ids a person would take for one another: by Unicode form, letter case, or white space at the ends.
+    pub look_alikes: Vec<[UserId; 2]>,
     /// What the loader left out.
     pub skipped: Skipped,
 }
@@ -74,6 +77,12 @@ impl AuditBuilder {
         audit.single_comparison_users =
             audit.per_user.values().filter(|&&count| count == 1).count();
         audit.skipped = skipped.clone();
+        let mut folded: HashMap<String, &UserId> = HashMap::new();
+        for user in audit.per_user.keys() {
+            if let Some(other) = folded.insert(printable::folded(user.as_str()), user) {
+                audit.look_alikes.push([other.clone(), user.clone()]);
+            }
+        }
         for users in self.pairs.values() {
             for (user, votes) in users {
                 audit.duplicates += votes
@@ -109,6 +118,34 @@ impl Audit {
             builder.add(comparison);
         }
         builder.finish(skipped)
+    }
+}
+
+impl Audit {
+    /// What a person should look at before training, a sentence each.
+    pub fn remarks(&self) -> Vec<String> {
+        const SHOWN: usize = 5;
+        let mut remarks = Vec::new();
+        for [one, other] in self.look_alikes.iter().take(SHOWN) {
+            let difference = printable::difference(one.as_str(), other.as_str());
+            let difference = difference.map_or_else(String::new, |by| format!(" ({by})"));
+            remarks.push(format!(
+                "the users {} and {} look alike and are two{difference}",
+                printable::quoted(one.as_str()),
+                printable::quoted(other.as_str())
+            ));
+        }
+        if let Some(more @ 1..) = self.look_alikes.len().checked_sub(SHOWN) {
+            remarks.push(format!("{more} more pairs of users look alike"));
+        }
+        for name in MISSING {
+            if let Some(count) = self.per_user.get(&UserId::new(name)) {
+                remarks.push(format!(
+                    "a user of {count} comparisons is called `{name}`: a missing value that became text?"
+                ));
+            }
+        }
+        remarks
     }
 }
 

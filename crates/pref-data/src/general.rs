@@ -1,9 +1,9 @@
-//! The general layout: `prompt`, `chosen`, `rejected`, `user` and some optional columns, from JSON, CSV or Parquet.
+//! The general layout, from JSON, CSV, Parquet or Arrow.
 //!
 //! | column | holds |
 //! |---|---|
 //! | `prompt` | text, or a list of `{role, content}`; may be absent if `chosen` and `rejected` are lists that begin alike |
-//! | `chosen`, `rejected` | text, or a list of messages whose last one, the assistant's, is the response |
+//! | `chosen`, `rejected` | text, one message, or a list of messages whose last one, the assistant's, is the response |
 //! | `user` | text, an integer, or null |
 //! | `user_text` | text or null |
 //! | `source` | what splits keep together: text, an integer, or null (then a hash of the prompt) |
@@ -11,24 +11,38 @@
 //! | `chat_template_kwargs` | an object of further variables for the chat template, or the same as JSON in a text |
 //! | `group` | text or null |
 //!
-//! Other columns are ignored. In CSV and Parquet a list of messages may also stand as JSON in a text cell. A record whose
-//! two responses are equal says nothing; it is left out and counted, strict or lenient.
+//! Other columns are ignored. What other tools write is read too, and said in a note: other names of columns ([`Columns`] may
+//! name any), Alpaca's `instruction` and `input`, ShareGPT's `from` and `value`, HH's dialogues in one text, messages that
+//! stand as JSON or in Python's notation in a text, responses that repeat the prompt. A record whose two responses are equal,
+//! or equal but for white space at their ends, says nothing; it is left out and counted, strict or lenient.
 
+mod cell;
 mod chat;
+mod columns;
+mod others;
+mod python;
+mod repeated;
+mod transcript;
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use self::chat::Said;
+pub use self::columns::Columns;
 use crate::comparison::{Comparison, Prompt, UserId};
 use crate::error::DataError;
 use crate::hash::text_hash;
 use crate::message::TemplateInputs;
 use crate::reader::{Decoded, ReadOptions, Reader};
-use crate::records::{Fields, Format, Json};
+use crate::records::{DataFile, Fields, Format, Found, list};
 
 /// The reason under which records with two equal responses are counted.
 pub(crate) const EQUAL_RESPONSES: &str = "chosen and rejected are equal";
+const EQUAL_BUT_SPACE: &str = "chosen and rejected are equal but for white space at their ends";
+/// What missing values become in text.
+pub(crate) const MISSING: [&str; 6] = ["nan", "NaN", "None", "null", "NULL", "<NA>"];
+const ONLY_SPACE: &str = "chosen and rejected differ in white space only";
 
 /// Streams comparisons from files and folders, one after the other; formats may be mixed.
 ///
@@ -38,47 +52,137 @@ pub fn read<P: AsRef<Path>>(
     paths: &[P],
     options: ReadOptions,
 ) -> Result<Reader<Comparison>, DataError> {
-    Reader::open(paths, &Format::ALL, options, decode)
+    read_columns(paths, options, Columns::default())
 }
 
-fn decode(fields: &Fields) -> Result<Decoded<Comparison>, DataError> {
-    let (prompt, chosen, rejected) = texts(fields)?;
+/// As [`read`], with columns by other names.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_columns<P: AsRef<Path>>(
+    paths: &[P],
+    options: ReadOptions,
+    columns: Columns,
+) -> Result<Reader<Comparison>, DataError> {
+    let used = columns.clone();
+    Ok(Reader::of(
+        list(paths, &Format::ALL)?,
+        options,
+        move |name| used.may_use(name),
+        move |fields| decode(fields, &columns),
+    ))
+}
+
+/// A prompt to answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromptRecord {
+    /// What is to be answered.
+    pub prompt: Prompt,
+    /// What the chat template is given beside the prompt's messages.
+    pub template: TemplateInputs,
+    /// For whom; `None`: it is not said.
+    pub user: Option<UserId>,
+    /// What the user says about herself.
+    pub user_text: Option<String>,
+}
+
+/// Streams prompts from a file with the columns of comparisons, of which it needs none but the prompt.
+pub fn read_prompts(path: &Path) -> Reader<PromptRecord> {
+    let found = Found {
+        files: vec![DataFile::at(path)],
+        passed_over: Vec::new(),
+    };
+    Reader::of(
+        found,
+        ReadOptions::default(),
+        |name| Columns::default().may_use(name),
+        decode_prompt,
+    )
+}
+
+fn decode_prompt(fields: &Fields) -> Result<Decoded<PromptRecord>, DataError> {
+    let columns = Columns::default();
+    let prompt = match others::prompt(fields, &columns, true)? {
+        Some(Said::Text(text)) => Prompt::Text(text),
+        Some(Said::Chat(messages)) => Prompt::Chat(messages),
+        None => return Err(fields.missing("prompt", chat::EXPECTED)),
+    };
+    let user = match columns.find(fields, "user")? {
+        Some(column) => fields.optional_name(column)?,
+        None => None,
+    };
+    Ok(Decoded::Keep(PromptRecord {
+        prompt,
+        template: template_inputs(fields)?,
+        user: user.map(UserId::new),
+        user_text: fields.optional_text("user_text")?,
+    }))
+}
+
+fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
+    let (prompt, chosen, rejected) = texts(fields, columns)?;
+    for text in [&chosen, &rejected] {
+        if MISSING.contains(&text.as_str()) {
+            fields.note(format!(
+                "a response is `{text}`: a missing value that became text?"
+            ));
+        }
+    }
     if chosen == rejected {
         return Ok(Decoded::Skip(EQUAL_RESPONSES));
     }
-    let source = fields.optional_name("source")?;
+    if chosen.trim() == rejected.trim() {
+        return Ok(Decoded::Skip(EQUAL_BUT_SPACE));
+    }
+    if chosen.split_whitespace().eq(rejected.split_whitespace()) {
+        fields.note(ONLY_SPACE);
+    }
+    let name = |role| match columns.find(fields, role)? {
+        Some(column) => fields.optional_name(column),
+        None => Ok(None),
+    };
+    let text = |role| match columns.find(fields, role)? {
+        Some(column) => fields.optional_text(column),
+        None => Ok(None),
+    };
+    let source = name("source")?;
     Ok(Decoded::Keep(Comparison {
-        user: fields.optional_name("user")?.map(UserId::new),
-        user_text: fields.optional_text("user_text")?,
+        user: name("user")?.map(UserId::new),
+        user_text: text("user_text")?,
         source: source.unwrap_or_else(|| source_of(&prompt)),
         prompt,
         template: template_inputs(fields)?,
         place: fields.place(),
         chosen,
         rejected,
-        group: fields.optional_text("group")?,
+        group: text("group")?,
     }))
 }
 
-fn texts(fields: &Fields) -> Result<(Prompt, String, String), DataError> {
-    let is_list = |name| matches!(fields.get(name), Some(Json::List(_)));
-    match (is_list("chosen"), is_list("rejected")) {
-        (true, true) => chat::split_prompt(fields),
-        (true, false) => Err(fields.wrong("rejected", "a list of messages, as in `chosen`")),
-        (false, true) => Err(fields.wrong("chosen", "a list of messages, as in `rejected`")),
-        (false, false) => Ok((
-            prompt(fields)?,
-            fields.text("chosen")?,
-            fields.text("rejected")?,
-        )),
-    }
-}
-
-fn prompt(fields: &Fields) -> Result<Prompt, DataError> {
-    match fields.get("prompt") {
-        Some(Json::Text(text)) => Ok(Prompt::Text(text.to_string())),
-        Some(Json::List(_)) => Ok(Prompt::Chat(chat::messages(fields, "prompt")?)),
-        _ => Err(fields.wrong("prompt", "text or a list of messages")),
+fn texts(fields: &Fields, columns: &Columns) -> Result<(Prompt, String, String), DataError> {
+    let [(chosen_name, chosen), (rejected_name, rejected)] = others::responses(fields, columns)?;
+    match (chosen, rejected) {
+        (Said::Chat(chosen), Said::Chat(rejected)) => {
+            let leads = chosen.len() > 1;
+            let prompt = others::prompt(fields, columns, !leads)?;
+            chat::split_prompt(
+                fields,
+                prompt,
+                [(chosen_name, chosen), (rejected_name, rejected)],
+            )
+        }
+        (Said::Chat(_), Said::Text(_)) => {
+            let expected = format!("a list of messages, as in `{chosen_name}`");
+            Err(fields.wrong(rejected_name, &expected))
+        }
+        (Said::Text(_), Said::Chat(_)) => {
+            let expected = format!("a list of messages, as in `{rejected_name}`");
+            Err(fields.wrong(chosen_name, &expected))
+        }
+        (Said::Text(chosen), Said::Text(rejected)) => {
+            let prompt = others::prompt(fields, columns, true)?;
+            repeated::split(fields, rejected_name, prompt, chosen, rejected)
+        }
     }
 }
 

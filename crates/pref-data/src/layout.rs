@@ -3,15 +3,19 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::comparison::Comparison;
 use crate::error::DataError;
+use crate::general::{self, Columns};
 use crate::reader::ReadOptions;
-use crate::records::{Format, first_mark, list, names};
+use crate::records::{DataFile, Format, first_mark, list, names};
 use crate::skipped::Skipped;
-use crate::{general, prism, psoups, tldr};
+use crate::{prism, psoups, tldr};
 
 /// Which layout some files follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// `prompt`, `chosen`, `rejected`, `user`; see [`general`].
     General,
@@ -24,34 +28,56 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// Fields by which a record is told from those of other layouts.
-    const MARKS: [(&str, Self); 7] = [
-        ("summaries", Self::Tldr),
-        ("completion_a", Self::Psoups),
-        ("conversation_history", Self::Prism),
-        ("model_response", Self::Prism),
-        ("stated_prefs", Self::Prism),
-        ("chosen", Self::General),
-        ("rejected", Self::General),
+    /// Fields by which a record is told from those of other layouts: all that the layout requires.
+    const MARKS: [(&[&str], Self); 6] = [
+        (&["chosen", "rejected"], Self::General),
+        (tldr::FIELDS, Self::Tldr),
+        (psoups::FIELDS, Self::Psoups),
+        (prism::CONVERSATION, Self::Prism),
+        (prism::UTTERANCE, Self::Prism),
+        (prism::SURVEY, Self::Prism),
     ];
 
-    /// Looks at the first readable record of each file until one tells. The folder of the unpacked P-SOUPS archive is known
-    /// by the files in its `rm_training`.
+    /// Looks at the first readable records of each file until one tells. The folder of the unpacked P-SOUPS archive is known
+    /// by the files in its `rm_training`. What no record tells is the general layout.
     ///
     /// # Errors
     /// [`DataError`] if there is no file, or one cannot be opened; [`DataError::Packed`] for an archive.
     pub fn detect<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
         let files = match psoups::profile_files(paths) {
-            Ok(files) => files.into_values().flatten().collect(),
+            Ok(files) => {
+                let files = files.into_values().flatten();
+                files.map(|path| DataFile::at(&path)).collect()
+            }
             Err(error @ DataError::Packed { .. }) => return Err(error),
-            Err(_) => list(paths, &Format::ALL)?,
+            Err(_) => list(paths, &Format::ALL)?.files,
         };
-        for path in files {
-            if let Some(layout) = first_mark(&path, &Self::MARKS)? {
+        for file in files {
+            if let Some(layout) = first_mark(&file, &Self::MARKS)? {
                 return Ok(layout);
             }
         }
         Ok(Self::General)
+    }
+}
+
+/// How to read files of any layout.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataOptions {
+    /// How to treat broken records.
+    pub read: ReadOptions,
+    /// The layout; `None`: the records tell.
+    pub layout: Option<Layout>,
+    /// Columns of the general layout by other names.
+    pub columns: Columns,
+}
+
+impl From<ReadOptions> for DataOptions {
+    fn from(read: ReadOptions) -> Self {
+        Self {
+            read,
+            ..Self::default()
+        }
     }
 }
 
@@ -62,13 +88,23 @@ impl Layout {
 /// [`DataError`]: unreadable or broken input, or no comparison at all.
 pub fn read_comparisons<P: AsRef<Path>>(
     paths: &[P],
-    options: ReadOptions,
+    options: impl Into<DataOptions>,
 ) -> Result<(Vec<Comparison>, Skipped), DataError> {
-    let (comparisons, skipped) = match Layout::detect(paths)? {
-        Layout::General => general::read(paths, options)?.read_all()?,
-        Layout::Tldr => tldr::read_comparisons(paths, options)?,
-        Layout::Psoups => psoups::read_comparisons(paths, options)?,
-        Layout::Prism => prism::read_comparisons(paths, options)?,
+    let DataOptions {
+        read,
+        layout,
+        columns,
+    } = options.into();
+    let layout = match layout {
+        Some(layout) => layout,
+        None if columns != Columns::default() => Layout::General,
+        None => Layout::detect(paths)?,
+    };
+    let (comparisons, skipped) = match layout {
+        Layout::General => general::read_columns(paths, read, columns)?.read_all()?,
+        Layout::Tldr => tldr::read_comparisons(paths, read)?,
+        Layout::Psoups => psoups::read_comparisons(paths, read)?,
+        Layout::Prism => prism::read_comparisons(paths, read)?,
     };
     if comparisons.is_empty() {
         return Err(DataError::Empty {

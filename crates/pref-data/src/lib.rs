@@ -3,7 +3,7 @@
 //! A [`Comparison`] is one human judgement: for a prompt, a chosen and a rejected response, and who judged.
 //! These layouts are read, one record in memory at a time; [`read_comparisons`] tells them apart:
 //!
-//! - [`general`]: JSON Lines, CSV or Parquet with `prompt`, `chosen`, `rejected` and `user`.
+//! - [`general`]: JSON Lines, CSV, Parquet or Arrow with `prompt`, `chosen`, `rejected` and `user`, or what other tools write.
 //! - [`tldr`]: the official files of OpenAI's "summarize from feedback" comparisons, with the steps of the TL;DR
 //!   experiment.
 //! - [`psoups`]: the official profile files of "Personalized Soups".
@@ -34,7 +34,8 @@ mod split;
 pub use audit::{Audit, AuditBuilder};
 pub use comparison::{Comparison, Prompt, UserId};
 pub use error::{DataError, RecordError, SplitError};
-pub use layout::{Layout, read_comparisons};
+pub use general::Columns;
+pub use layout::{DataOptions, Layout, read_comparisons};
 pub use message::{Message, MessageError, TemplateInputs};
 pub use place::Place;
 pub use prompts::read_prompts;

@@ -27,6 +27,7 @@ pub use stats::{PartCounts, PrismStats};
 pub use survey::Preference;
 
 pub(crate) use prepare::read_comparisons;
+pub(crate) use sources::{CONVERSATION, SURVEY, UTTERANCE};
 
 /// Whether a text says nothing: white space only, or what the official files write for it.
 fn is_empty(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::error::{DataError, WHOLE_RECORD};
-use crate::records::{self, Fields, Format, describe};
+use crate::records::{self, DataFile, Fields, Format, describe};
 
 /// A longer line is no prompt, but a file of another kind.
 const MAX_LINE_BYTES: usize = 1 << 20;
@@ -20,7 +20,7 @@ const MAX_LINE_BYTES: usize = 1 << 20;
 pub fn read_prompts(path: &Path) -> Result<Vec<String>, DataError> {
     let prompts = match Format::of(path) {
         Some(Format::Json) => from_json(path)?,
-        Some(Format::Csv | Format::Parquet) => {
+        Some(Format::Csv | Format::Parquet | Format::Arrow) => {
             return Err(DataError::Format {
                 path: path.to_path_buf(),
                 found: path
@@ -44,7 +44,8 @@ pub fn read_prompts(path: &Path) -> Result<Vec<String>, DataError> {
 
 fn from_json(path: &Path) -> Result<Vec<String>, DataError> {
     let mut prompts = Vec::new();
-    for record in records::open(path).map_err(|error| error.error)? {
+    let all = records::open(&DataFile::at(path), &|_| true);
+    for record in all.map_err(|error| error.error)? {
         let record = record.map_err(|error| error.error)?;
         let object = record.object(path)?;
         let fields = Fields::of(path, &record, &object);

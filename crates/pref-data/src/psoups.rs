@@ -27,3 +27,6 @@ pub use stats::{ProfileCounts, PsoupsStats};
 
 pub(crate) use locate::profile_files;
 pub(crate) use prepare::read_comparisons;
+
+/// The fields of a row, all required.
+pub(crate) const FIELDS: &[&str] = &["user_input", "completion_a", "completion_b"];

@@ -1,11 +1,11 @@
 //! Streaming over several files.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use crate::error::DataError;
-use crate::records::{self, Fields, Format, RawError, RawRecord, RawRecords};
+use crate::records::{self, DataFile, Fields, Format, Found, RawError, RawRecord, RawRecords};
 use crate::skipped::Skipped;
 
 /// How to treat records that do not follow the layout.
@@ -23,17 +23,20 @@ pub(crate) enum Decoded<T> {
     Skip(&'static str),
 }
 
-type Decode<T> = fn(&Fields) -> Result<Decoded<T>, DataError>;
+type Decode<T> = Box<dyn Fn(&Fields) -> Result<Decoded<T>, DataError>>;
 
 /// An iterator over the records of files, one in memory at a time. After streaming, [`Reader::skipped`] tells what
 /// was left out. It goes on after a broken record; after an error of the file itself it ends.
 pub struct Reader<T> {
-    waiting: VecDeque<PathBuf>,
-    all: Vec<PathBuf>,
+    waiting: VecDeque<DataFile>,
+    all: String,
+    wanted: Box<dyn Fn(&str) -> bool>,
     current: Option<(Rc<Path>, RawRecords)>,
     decode: Decode<T>,
     options: ReadOptions,
     skipped: Skipped,
+    /// The first broken record that was left out.
+    broken: Option<String>,
 }
 
 impl<T> Reader<T> {
@@ -41,17 +44,35 @@ impl<T> Reader<T> {
         paths: &[P],
         formats: &[Format],
         options: ReadOptions,
-        decode: Decode<T>,
+        decode: impl Fn(&Fields) -> Result<Decoded<T>, DataError> + 'static,
     ) -> Result<Self, DataError> {
-        let all = records::list(paths, formats)?;
-        Ok(Self {
-            waiting: all.clone().into(),
-            all,
+        let found = records::list(paths, formats)?;
+        Ok(Self::of(found, options, |_| true, decode))
+    }
+
+    /// Of files that were found already; of their columns those that are `wanted`.
+    pub(crate) fn of(
+        found: Found,
+        options: ReadOptions,
+        wanted: impl Fn(&str) -> bool + 'static,
+        decode: impl Fn(&Fields) -> Result<Decoded<T>, DataError> + 'static,
+    ) -> Self {
+        let Found { files, passed_over } = found;
+        let mut skipped = Skipped::default();
+        for (path, reason) in passed_over {
+            skipped.note(reason, printable::line(&path.display().to_string()));
+        }
+        let paths: Vec<&Path> = files.iter().map(DataFile::path).collect();
+        Self {
+            all: records::names(&paths),
+            waiting: files.into(),
+            wanted: Box::new(wanted),
             current: None,
-            decode,
+            decode: Box::new(decode),
             options,
-            skipped: Skipped::default(),
-        })
+            skipped,
+            broken: None,
+        }
     }
 
     /// What has been left out so far, by reason.
@@ -66,9 +87,10 @@ impl<T> Reader<T> {
     pub fn read_all(mut self) -> Result<(Vec<T>, Skipped), DataError> {
         let items = self.by_ref().collect::<Result<Vec<T>, DataError>>()?;
         if items.is_empty() {
+            let first = self.broken.map(|error| format!("; the first: {error}"));
             return Err(DataError::Empty {
-                paths: records::names(&self.all),
-                found: format!("no record ({})", self.skipped),
+                paths: self.all,
+                found: format!("no record ({}{})", self.skipped, first.unwrap_or_default()),
             });
         }
         Ok((items, self.skipped))
@@ -83,8 +105,9 @@ impl<T> Reader<T> {
                 }
                 self.current = None;
             }
-            let path: Rc<Path> = self.waiting.pop_front()?.into();
-            match records::open(&path) {
+            let file = self.waiting.pop_front()?;
+            let path: Rc<Path> = file.path().into();
+            match records::open(&file, &self.wanted) {
                 Ok(records) => self.current = Some((path, records)),
                 Err(error) => return Some((path, Err(error))),
             }
@@ -98,14 +121,21 @@ impl<T> Reader<T> {
 
     /// `None` if the record was left out.
     fn understand(&mut self, path: &Path, record: &RawRecord) -> Option<Result<T, DataError>> {
-        let decoded = record
-            .object(path)
-            .and_then(|object| (self.decode)(&Fields::of(path, record, &object)));
-        match decoded {
-            Ok(Decoded::Keep(item)) => Some(Ok(item)),
+        let place = || format!("{}:{}", path.display(), record.line);
+        let object = match record.object(path) {
+            Ok(object) => object,
+            Err(error) => return self.broken(error),
+        };
+        let fields = Fields::of(path, record, &object);
+        match (self.decode)(&fields) {
+            Ok(Decoded::Keep(item)) => {
+                for note in fields.take_notes() {
+                    self.skipped.note(&note, place());
+                }
+                Some(Ok(item))
+            }
             Ok(Decoded::Skip(reason)) => {
-                let place = format!("{}:{}", path.display(), record.line);
-                self.skipped.add(reason, place);
+                self.skipped.add(reason, place());
                 None
             }
             Err(error) => self.broken(error),
@@ -117,6 +147,9 @@ impl<T> Reader<T> {
         match error {
             DataError::Record(record) if self.options.lenient => {
                 tracing::warn!(%record, "broken record left out");
+                if self.broken.is_none() {
+                    self.broken = Some(record.to_string());
+                }
                 let reason = format!(
                     "broken record, field `{}`: expected {}",
                     record.field, record.expected

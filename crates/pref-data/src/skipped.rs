@@ -1,11 +1,11 @@
-//! The account of what was left out.
+//! The account of what was left out, or read otherwise than it stands.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-/// One reason for leaving records out.
+/// One reason, for leaving records out or for reading them otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct SkippedReason {
     count: u64,
@@ -13,23 +13,35 @@ struct SkippedReason {
     first: String,
 }
 
-/// How many records were left out, by reason. Reasons are short sentences, the same for every record of a kind.
+/// How many records were left out, by reason, and notes of what else a reader should know: files passed over, records read
+/// otherwise than they stand. Reasons are short sentences, the same for every record of a kind. Only reasons are serialised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Skipped {
-    reasons: BTreeMap<String, SkippedReason>,
+    reasons: Counts,
+    #[serde(skip)]
+    notes: Counts,
 }
 
 impl Skipped {
     /// Counts one record.
     pub fn add(&mut self, reason: &str, place: impl fmt::Display) {
-        if let Some(entry) = self.reasons.get_mut(reason) {
-            entry.count += 1;
-            return;
-        }
-        let first = place.to_string();
-        self.reasons
-            .insert(reason.to_owned(), SkippedReason { count: 1, first });
+        count(&mut self.reasons, reason, place);
+    }
+
+    /// Counts a record that was kept, or a file, of which something must be said.
+    pub fn note(&mut self, what: &str, place: impl fmt::Display) {
+        count(&mut self.notes, what, place);
+    }
+
+    /// The notes in alphabetical order, each with its count and the first place.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = self.notes.iter();
+        notes
+            .map(|(what, SkippedReason { count, first })| {
+                format!("{count} x {what} (first: {first})")
+            })
+            .collect()
     }
 
     /// Records left out for one reason.
@@ -42,7 +54,7 @@ impl Skipped {
         self.reasons.values().map(|entry| entry.count).sum()
     }
 
-    /// Whether nothing was left out.
+    /// Whether no record was left out.
     pub fn is_empty(&self) -> bool {
         self.reasons.is_empty()
     }
@@ -62,12 +74,28 @@ impl Skipped {
 
     /// Adds the counts of another account.
     pub fn merge(&mut self, other: &Skipped) {
-        for (reason, entry) in other.iter() {
-            match self.reasons.get_mut(reason) {
-                Some(mine) => mine.count += entry.count,
-                None => {
-                    self.reasons.insert(reason.to_owned(), entry.clone());
-                }
+        merge(&mut self.reasons, &other.reasons);
+        merge(&mut self.notes, &other.notes);
+    }
+}
+
+type Counts = BTreeMap<String, SkippedReason>;
+
+fn count(counts: &mut Counts, what: &str, place: impl fmt::Display) {
+    if let Some(entry) = counts.get_mut(what) {
+        entry.count += 1;
+        return;
+    }
+    let first = place.to_string();
+    counts.insert(what.to_owned(), SkippedReason { count: 1, first });
+}
+
+fn merge(counts: &mut Counts, others: &Counts) {
+    for (what, entry) in others {
+        match counts.get_mut(what) {
+            Some(mine) => mine.count += entry.count,
+            None => {
+                counts.insert(what.clone(), entry.clone());
             }
         }
     }
@@ -75,15 +103,15 @@ impl Skipped {
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return write!(f, "nothing left out");
+        let left_out = self.iter().map(|(reason, SkippedReason { count, first })| {
+            format!("{count} left out: {reason} (first: {first})")
+        });
+        let mut lines: Vec<String> = left_out.collect();
+        if lines.is_empty() {
+            lines.push("nothing left out".into());
         }
-        for (n, (reason, entry)) in self.iter().enumerate() {
-            let separator = if n == 0 { "" } else { "\n" };
-            let SkippedReason { count, first } = entry;
-            write!(f, "{separator}{count} left out: {reason} (first: {first})")?;
-        }
-        Ok(())
+        lines.extend(self.notes());
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -107,5 +135,18 @@ mod tests {
             skipped.to_string(),
             "3 left out: equal texts (first: a:1)\n1 left out: no worker (first: b:3)"
         );
+    }
+
+    #[test]
+    fn notes_stand_below_what_was_left_out() {
+        let mut skipped = Skipped::default();
+        skipped.note("file passed over", "a/README.md");
+        assert!(skipped.is_empty());
+        let mut more = Skipped::default();
+        more.note("file passed over", "b/notes.txt");
+        skipped.merge(&more);
+        let expected = "nothing left out\n2 x file passed over (first: a/README.md)";
+        assert_eq!(skipped.to_string(), expected);
+        assert_eq!(serde_json::to_string(&skipped).unwrap(), "{}");
     }
 }

@@ -29,3 +29,6 @@ pub use workers::{Worker, Workers};
 pub use yardsticks::{Accuracies, Yardsticks};
 
 pub(crate) use read::read_comparisons;
+
+/// The fields of a record, all required.
+pub(crate) const FIELDS: &[&str] = &["info", "summaries", "choice", "worker", "split"];

@@ -31,6 +31,9 @@ fn mini_data_is_told_apart() {
     }
 }
 
+/// The fields of an official record.
+const TLDR: &str = r#"{"info": {}, "summaries": [], "choice": 0, "worker": "w", "split": "train"}"#;
+
 #[test]
 fn contents_tell_and_not_the_name() {
     let folder = TempDir::new().unwrap();
@@ -38,20 +41,33 @@ fn contents_tell_and_not_the_name() {
     let general = r#"{"prompt": "p", "chosen": "a", "rejected": "b"}"#;
     for (text, layout) in [
         (general, Layout::General),
-        ("broken\n{\"summaries\": []}", Layout::Tldr),
-        ("[{\"completion_a\": \"a\"}]", Layout::Psoups),
+        (&format!("broken\n{TLDR}"), Layout::Tldr),
         (
-            "{\"utterance_id\": \"u\", \"model_response\": \"r\"}",
+            "[{\"user_input\": \"i\", \"completion_a\": \"a\", \"completion_b\": \"b\"}]",
+            Layout::Psoups,
+        ),
+        (
+            "{\"conversation_id\": \"c\", \"user_id\": \"u\", \"conversation_history\": []}",
             Layout::Prism,
         ),
         ("", Layout::General),
+        // One field of an official layout is not that layout.
+        ("{\"summaries\": []}", Layout::General),
+        (
+            "{\"prompt\": \"p\", \"completion_a\": \"a\"}",
+            Layout::General,
+        ),
+        (
+            "{\"user_id\": \"u\", \"stated_prefs\": \"s\"}",
+            Layout::General,
+        ),
     ] {
         fs::write(&path, text).unwrap();
         assert_eq!(Layout::detect(&[&path]).unwrap(), layout, "{text}");
     }
     // A file that says nothing, metadata for example, leaves it to the next one.
     fs::write(folder.path().join("a.json"), "{\"models\": 21}").unwrap();
-    fs::write(folder.path().join("b.json"), "{\"summaries\": []}").unwrap();
+    fs::write(folder.path().join("b.json"), TLDR).unwrap();
     let paths = ["a.json", "b.json"].map(|name| folder.path().join(name));
     assert_eq!(Layout::detect(&paths).unwrap(), Layout::Tldr);
 }

@@ -85,7 +85,10 @@ fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
     let rows: Vec<Vec<String>> = users
         .iter()
         .take(SHOWN)
-        .map(|(id, count)| vec![format!("  {id}"), count.to_string()])
+        .map(|(id, count)| {
+            let id = printable::line(id.as_str());
+            vec![format!("  {id}"), count.to_string()]
+        })
         .collect();
     out.line("")?;
     out.table(&["  user", "comparisons"], &rows)?;
@@ -197,6 +200,13 @@ fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> 
             "more than a tenth of the comparisons is cut: raise the limits of [prompt]".into(),
         );
     }
+    let equal: usize = training.datasets().map(|d| d.equal_after_cut).sum();
+    if equal > 0 {
+        found.push(format!(
+            "{equal} comparisons have equal responses as tokens and teach nothing: raise prompt.max_response_length, or leave them out"
+        ));
+    }
+    found.extend(audit.remarks());
     if training.validation.is_none() {
         found.push("no validation data: the last step is kept, not the best".into());
     }

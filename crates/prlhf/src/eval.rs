@@ -13,8 +13,9 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use terminal::{Bars, Output};
+use terminal::{Bars, Output, hub};
 use trainer::TrainError;
+use trainer::config::DataSection;
 use trainer::dataset::leave_out_refused;
 use trainer::eval::TextQuality;
 use trainer::example::Example;
@@ -22,7 +23,7 @@ use trainer::files::replace_file;
 use trainer::inference::{Engine, Opened};
 use trainer::pdpo_loss::ScoredRow;
 use trainer::policy::Policy;
-use trainer::pref_data::{Comparison, ReadOptions, Skipped, read_comparisons};
+use trainer::pref_data::{Comparison, Skipped, read_comparisons};
 use trainer::task::Task;
 use trainer::tokenise::Formatter;
 
@@ -74,7 +75,8 @@ pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     if let [a, b] = args.compare.as_slice() {
         return side_by_side::run(args, [a, b], out);
     }
-    let loaded = Loaded::read(&args.data, args.lenient)?;
+    let section = args.trained.trained()?.config.data;
+    let loaded = Loaded::read(&args.data, args.lenient, &section)?;
     let cache = Cache::new()?;
     let report = evaluate(args, &args.trained, &loaded, &cache, out)?;
     if let Some(path) = &args.json {
@@ -93,12 +95,20 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Reads files and folders of any layout.
+    /// Reads files and folders of any layout, with the columns that a `[data]` section names.
     ///
     /// # Errors
     /// A broken record unless `lenient`, naming file, line and field, or no comparison at all.
-    pub fn read(paths: &[PathBuf], lenient: bool) -> Result<Self, TrainError> {
-        let (comparisons, skipped) = read_comparisons(paths, ReadOptions { lenient })?;
+    pub fn read(
+        paths: &[PathBuf],
+        lenient: bool,
+        section: &DataSection,
+    ) -> Result<Self, TrainError> {
+        let mut options = section.options();
+        options.read.lenient = lenient;
+        // Other files may be of another layout than the training data.
+        options.layout = None;
+        let (comparisons, skipped) = read_comparisons(&hub::locate_data(paths)?, options)?;
         Ok(Self {
             comparisons,
             skipped,

@@ -1,15 +1,13 @@
 //! `prlhf generate`: responses for users.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
 use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::inference::{Engine, Job};
+use trainer::pref_data::general::{PromptRecord, read_prompts};
 use trainer::pref_data::{Message, Prompt, TemplateInputs};
 use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
@@ -32,10 +30,11 @@ pub struct GenerateArgs {
         conflicts_with = "prompts"
     )]
     pub prompt: Option<String>,
-    /// Many prompts: JSON Lines with `prompt` (text or a list of messages) and optionally `user_text`.
+    /// Many prompts: JSON Lines, CSV or Parquet with `prompt` (text or a list of messages) and optionally `user` and
+    /// `user_text`. A prompt with a user is answered as that user.
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
-    /// For this user; may be given several times.
+    /// For this user, unless the prompt names its own; may be given several times.
     #[arg(long, value_name = "ID")]
     pub user: Vec<String>,
     /// Also for the generic user, which is the default where no --user is given.
@@ -55,16 +54,6 @@ pub struct GenerateArgs {
     pub sampling: SamplingArgs,
 }
 
-/// A line of `--prompts`.
-#[derive(Clone, Debug, Deserialize)]
-struct Line {
-    prompt: Prompt,
-    #[serde(flatten)]
-    template: TemplateInputs,
-    #[serde(default)]
-    user_text: Option<String>,
-}
-
 /// Writes a response for every prompt and user.
 ///
 /// # Errors
@@ -82,15 +71,17 @@ pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> 
     );
     let users = users(args, engine)?;
     warn_of_cuts(engine, &lines, sampling.max_new_tokens)?;
-    let job = |(line, user): (&Line, &UserRef)| Job {
-        user_text: line.user_text.clone(),
-        template: line.template.clone(),
-        ..Job::new(line.prompt.clone(), user.clone(), sampling.clone())
-    };
-    let jobs: Vec<Job> = lines
-        .iter()
-        .flat_map(|line| users.iter().map(move |user| job((line, user))))
-        .collect();
+    let own = own_users(args, engine, &lines)?;
+    let mut jobs = Vec::new();
+    for (line, own) in lines.iter().zip(&own) {
+        for user in own.as_ref().map_or(&*users, std::slice::from_ref) {
+            jobs.push(Job {
+                user_text: line.user_text.clone(),
+                template: line.template.clone(),
+                ..Job::new(line.prompt.clone(), user.clone(), sampling.clone())
+            });
+        }
+    }
     let responses = engine.respond(&jobs, args.batch, &Bars::default())?;
     for (job, response) in jobs.iter().zip(&responses) {
         print(job, &response.text, args.json, jobs.len() > 1, out)?;
@@ -99,7 +90,7 @@ pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> 
 }
 
 /// Says how many prompts are, with the user's text, longer than allowed.
-fn warn_of_cuts(engine: &Engine, lines: &[Line], room: usize) -> Result<(), TrainError> {
+fn warn_of_cuts(engine: &Engine, lines: &[PromptRecord], room: usize) -> Result<(), TrainError> {
     let formatter = fit_prompts(engine, room)?;
     let mut cut = 0;
     for line in lines {
@@ -124,12 +115,36 @@ fn users(args: &GenerateArgs, engine: &Engine) -> Result<Vec<UserRef>, TrainErro
     Ok(users)
 }
 
-fn lines(args: &GenerateArgs) -> Result<Vec<Line>, TrainError> {
+/// The users that prompts name. Where the run knows no users, everybody is the generic one.
+fn own_users(
+    args: &GenerateArgs,
+    engine: &Engine,
+    lines: &[PromptRecord],
+) -> Result<Vec<Option<UserRef>>, TrainError> {
+    let named = lines.iter().filter(|line| line.user.is_some()).count();
+    if named > 0 && engine.table().is_none() {
+        tracing::warn!("{named} prompts name a user, but these adapters know no users");
+        return Ok(vec![None; lines.len()]);
+    }
+    let user = |(at, line): (usize, &PromptRecord)| {
+        let Some(id) = &line.user else {
+            return Ok(None);
+        };
+        engine.user(id.as_str()).map(Some).map_err(|error| {
+            let path = args.prompts.as_deref().unwrap_or(Path::new("--prompt"));
+            TrainError::format(path, format!("prompt {}: {error}", at + 1))
+        })
+    };
+    lines.iter().enumerate().map(user).collect()
+}
+
+fn lines(args: &GenerateArgs) -> Result<Vec<PromptRecord>, TrainError> {
     let mut lines = match (&args.prompt, &args.prompts) {
         (_, Some(path)) => read(path)?,
-        (text, None) => vec![Line {
+        (text, None) => vec![PromptRecord {
             prompt: Prompt::Text(text.clone().unwrap_or_default()),
             template: TemplateInputs::default(),
+            user: None,
             user_text: None,
         }],
     };
@@ -141,26 +156,10 @@ fn lines(args: &GenerateArgs) -> Result<Vec<Line>, TrainError> {
     Ok(lines)
 }
 
-fn read(path: &Path) -> Result<Vec<Line>, TrainError> {
-    let file = File::open(path).map_err(|e| TrainError::io(path, e))?;
-    let mut lines = Vec::new();
-    for (at, text) in BufReader::new(file).lines().enumerate() {
-        let text = text.map_err(|e| TrainError::io(path, e))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let line = serde_json::from_str(&text).map_err(|error| {
-            let problem = format!(
-                "line {}: {error}; expected an object with `prompt`, text or messages",
-                at + 1
-            );
-            TrainError::format(path, problem)
-        })?;
-        lines.push(line);
-    }
-    if lines.is_empty() {
-        let after = format!("in {}: it holds no prompt", path.display());
-        return Err(TrainError::Empty { after });
+fn read(path: &Path) -> Result<Vec<PromptRecord>, TrainError> {
+    let (lines, noted) = read_prompts(path).read_all()?;
+    for note in noted.notes() {
+        tracing::info!("{note}");
     }
     Ok(lines)
 }

@@ -115,7 +115,8 @@ fn describe_tokenizer(tokenizer: &Tokenizer, out: &mut Output<'_>) -> Result<(),
 }
 
 fn comparisons(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let (comparisons, skipped) = read_comparisons(&[path], ReadOptions { lenient: true })?;
+    let paths = hub::locate_data(&[path.to_path_buf()])?;
+    let (comparisons, skipped) = read_comparisons(&paths, ReadOptions { lenient: true })?;
     out.fact("data", path.display())?;
     out.line(Audit::of(&comparisons, &skipped))
 }

@@ -23,7 +23,7 @@ pub fn prepare(
 ) -> Result<(Training, Audit), TrainError> {
     config.validate()?;
     config.model.validate()?;
-    let mut sides = Sides::read(&config.data)?;
+    let mut sides = Sides::read(&hub::located(&config.data)?)?;
     sides.validate()?;
     let base = hub::open_section(&config.model, device)?;
     let training = Training::new(config, base, &mut sides, clock)?;
@@ -40,18 +40,28 @@ pub fn prepare(
 /// What was cut in some data, as a sentence.
 pub fn cuts<'a>(datasets: impl Iterator<Item = &'a Dataset>, limits: &PromptConfig) -> String {
     let (mut prompts, mut user_texts, mut responses, mut all) = (0, 0, 0, 0);
+    let (mut equal, mut first) = (0, None);
     for dataset in datasets {
         prompts += dataset.cut_prompts;
         user_texts += dataset.cut_user_texts;
         responses += dataset.cut_responses;
         all += dataset.items.len();
+        equal += dataset.equal_after_cut;
+        first = first.or(dataset.first_equal.as_deref());
     }
+    let equal = match first {
+        Some(first) => format!(
+            "; {equal} comparisons have equal responses as tokens and teach nothing (first: {})",
+            printable::line(first)
+        ),
+        None => String::new(),
+    };
     let user_texts = match user_texts {
         0 => String::new(),
         some => format!(", {some} user texts their end"),
     };
     format!(
-        "{prompts} of {all} prompts above {} tokens lost their beginning{user_texts}, {responses} comparisons with a response above {} its end",
+        "{prompts} of {all} prompts above {} tokens lost their beginning{user_texts}, {responses} comparisons with a response above {} its end{equal}",
         limits.max_prompt_length, limits.max_response_length
     )
 }

@@ -131,13 +131,18 @@ fn describe(
     out.fact(
         "data",
         format_args!(
-            "{} comparisons to train on, {} for validation, {} users; {}",
+            "{} comparisons to train on, {} for validation, {} users",
             training.train.items.len(),
             held,
             audit.per_user.len(),
-            audit.skipped
         ),
     )?;
+    for line in audit.skipped.to_string().lines() {
+        out.fact("", line)?;
+    }
+    for remark in audit.remarks() {
+        tracing::warn!("{remark}");
+    }
     let limits = training.formatter.config();
     out.fact("cut", cuts(training.datasets(), limits))?;
     out.fact(

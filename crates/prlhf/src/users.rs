@@ -72,19 +72,23 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         Action::List => return list(&table, out),
         Action::Export { id, file } => {
             table.export_user(id)?.write(file)?;
-            return out.line(format_args!("user `{id}` is in {}", file.display()));
+            let id = printable::quoted(id);
+            return out.line(format_args!("user {id} is in {}", file.display()));
         }
-        Action::Add { id } => match table.add(id) {
-            true => format!("user `{id}` is known"),
-            false => return Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
-        },
+        Action::Add { id } => {
+            UserTable::validate_id(id)?;
+            match table.add(id) {
+                true => format!("user {} is known", printable::quoted(id)),
+                false => return Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
+            }
+        }
         Action::Remove { id } => {
             table.remove(id)?;
-            format!("user `{id}` is forgotten")
+            format!("user {} is forgotten", printable::quoted(id))
         }
         Action::Import { file } => {
             let user = ExportedUser::read(file)?;
-            let done = format!("user `{}` is known", user.id);
+            let done = format!("user {} is known", printable::quoted(&user.id));
             table.import_user(user)?;
             done
         }
@@ -105,6 +109,7 @@ fn list(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {
             true => "trained",
             false => "as it began",
         };
+        let id = printable::line(id);
         out.line(format_args!("{id}\t{row}"))?;
     }
     Ok(())
@@ -114,7 +119,8 @@ fn warn_of_checkpoint(adapters: &Path, id: &str) {
     let checkpoint = adapters.join("../checkpoint");
     if checkpoint.is_dir() {
         tracing::warn!(
-            "the checkpoint beside the adapters still holds the row of `{id}`, the training data their comparisons"
+            "the checkpoint beside the adapters still holds the row of {}, the training data their comparisons",
+            printable::quoted(id)
         );
     }
 }

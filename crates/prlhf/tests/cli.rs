@@ -236,7 +236,116 @@ fn generate_reads_prompts_and_names_the_broken_line() {
     );
     let broken = broken.to_str().unwrap();
     let error = prlhf(&["generate", "--run", run, "--prompts", broken]).error();
-    assert!(error.contains("broken-prompts.jsonl: line 2"), "{error}");
+    assert!(
+        error.contains("broken-prompts.jsonl:2: field `prompt`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn prompts_of_a_file_are_answered_as_the_users_they_name() {
+    let run = fixture().run.to_str().unwrap();
+    let prompts = "\u{feff}{\"prompt\": \"one\", \"user\": \"long\"}\n{\"prompt\": \"two\"}\n";
+    let prompts = fixture().file("prompts.jsonl", prompts);
+    let args = ["generate", "--run", run, "--max-new-tokens", "2", "--json"];
+    let file = ["--prompts", prompts.to_str().unwrap()];
+    let users = |more: &[&str]| {
+        let text = prlhf(&[&args[..], &file, more].concat()).ok();
+        let user = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["user"].as_str().map(str::to_owned)
+        };
+        text.lines().map(user).collect::<Vec<_>>()
+    };
+    let [short, long] = ["short", "long"].map(|id| Some(id.to_owned()));
+    assert_eq!(users(&[]), [long.clone(), None]);
+    assert_eq!(users(&["--user", "short"]), [long, short]);
+    let other = fixture().file("other.jsonl", "{\"prompt\": \"one\", \"user\": \"lang\"}\n");
+    let error = prlhf(&[&args[..], &["--prompts", other.to_str().unwrap()]].concat()).error();
+    assert!(
+        error.contains("prompt 1: unknown user `lang`; known and similar: `long`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_empty_id_is_refused_and_an_odd_one_escaped() {
+    let run = fixture().copy_of_run();
+    let users = |action: &[&str]| prlhf(&[&["users", "--run", run.str()][..], action].concat());
+    for blank in ["", " "] {
+        let error = users(&["add", blank]).error();
+        assert!(error.contains("must not be empty or blank"), "{error}");
+    }
+    users(&["add", "x\ny"]).ok();
+    assert!(users(&["list"]).ok().ends_with("x\\ny\tas it began\n"));
+    users(&["add", "Zo\u{eb}"]).ok();
+    let error = users(&["remove", "Zoe\u{308}"]).error();
+    assert!(
+        error.contains("U+00EB in place of U+0065 U+0308"),
+        "{error}"
+    );
+}
+
+#[test]
+fn check_says_how_data_was_read_and_what_teaches_nothing() {
+    let row = |number: usize, end: &str| {
+        let long = "yes, and there is a lot more to be said. ".repeat(20);
+        serde_json::json!({"question": format!("Is it {number}?"), "response_j": format!("{long}{end}"),
+            "response_k": format!("{long}not {end}"), "worker": "anna"})
+        .to_string()
+    };
+    let rows: Vec<String> = (0..4).map(|number| row(number, "so")).collect();
+    let config = fixture().config_with("train = ", "train = [\"-\"] # ");
+    let args = [
+        "check",
+        "--no-estimate",
+        "--config",
+        config.to_str().unwrap(),
+    ];
+    let report = fixture::prlhf_with(&args, &rows.join("\n")).ok();
+    for part in [
+        "4 x column `worker` is taken for `user` (first: standard input:1)",
+        "4 comparisons have equal responses as tokens and teach nothing",
+        "anna",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+}
+
+#[test]
+fn columns_and_layout_are_keys_of_the_configuration() {
+    let data = fixture::comparisons(&["short", "long"]);
+    let data = data
+        .replace("\"chosen\"", "\"win\"")
+        .replace("\"rejected\"", "\"lose\"");
+    let data = fixture().file("mapped.jsonl", &data);
+    let config = fixture().config_with("train = ", &format!("train = [{data:?}] # "));
+    let check = [
+        "check",
+        "--no-estimate",
+        "--config",
+        config.to_str().unwrap(),
+    ];
+    let error = prlhf(&check).error();
+    assert!(
+        error.contains("field `chosen`: expected text, found nothing"),
+        "{error}"
+    );
+    assert!(error.contains("`prompt`, `win`, `lose`, `user`"), "{error}");
+    let columns = [
+        "--set",
+        "data.columns.chosen=win",
+        "--set",
+        "data.columns.rejected=lose",
+    ];
+    let report = prlhf(&[&check[..], &columns].concat()).ok();
+    assert!(
+        report.contains("comparisons                  16"),
+        "{report}"
+    );
+    let layout = ["--set", "data.layout=tldr"];
+    let error = prlhf(&[&check[..], &layout].concat()).error();
+    assert!(error.contains("field `info`"), "{error}");
 }
 
 #[test]

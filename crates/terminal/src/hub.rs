@@ -1,13 +1,13 @@
-//! Models by name: a local path as it is, a hub id downloaded into the hub's own cache.
+//! Models and data sets by name: a local path as it is, a hub id downloaded into the hub's own cache.
 
 #[cfg(feature = "hub")]
 mod download;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::ModelSection;
+use trainer::config::{DataSection, ModelSection};
 use trainer::source::{self, BaseModel};
 
 /// Opens the model of a `[model]` section, which may name it by hub id.
@@ -35,6 +35,83 @@ pub fn locate(source: &str) -> Result<PathBuf, TrainError> {
     download(source)
 }
 
+/// The same section with local paths; data sets of the hub are downloaded.
+///
+/// # Errors
+/// As [`locate_data`].
+pub fn located(section: &DataSection) -> Result<DataSection, TrainError> {
+    Ok(DataSection {
+        train: locate_data(&section.train)?,
+        validation: locate_data(&section.validation)?,
+        ..section.clone()
+    })
+}
+
+/// The local paths of data. `hf://OWNER/NAME` is a data set of the hub: its files for training where their names tell splits
+/// apart, else all; `hf://OWNER/NAME/PATH` is a file or a folder in it.
+///
+/// # Errors
+/// [`TrainError::NoData`] that says what was tried.
+pub fn locate_data(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TrainError> {
+    let mut located = Vec::new();
+    for path in paths {
+        match hub_data(path) {
+            None => located.push(path.clone()),
+            Some(name) => located.extend(data_set(name)?),
+        }
+    }
+    Ok(located)
+}
+
+/// What stands behind `hf://`, or `hf://datasets/` as other tools write it.
+fn hub_data(path: &Path) -> Option<&str> {
+    let name = path.to_str()?;
+    // Paths that went through a list of components have lost a slash.
+    let name = ["hf://", "hf:/"]
+        .iter()
+        .find_map(|scheme| name.strip_prefix(scheme))?;
+    Some(name.strip_prefix("datasets/").unwrap_or(name))
+}
+
+fn data_set(name: &str) -> Result<Vec<PathBuf>, TrainError> {
+    let mut parts = name.trim_end_matches('/').splitn(3, '/');
+    let (Some(owner), Some(set)) = (parts.next(), parts.next()) else {
+        return Err(no_data(name, "an owner and a name are needed"));
+    };
+    if owner.is_empty() || set.is_empty() {
+        return Err(no_data(name, "an owner and a name are needed"));
+    }
+    download_data(&format!("{owner}/{set}"), parts.next().unwrap_or_default())
+}
+
+fn no_data(name: &str, problem: impl ToString) -> TrainError {
+    TrainError::NoData {
+        source_name: format!("hf://{name}"),
+        problem: problem.to_string(),
+    }
+}
+
+#[cfg(feature = "hub")]
+fn download_data(id: &str, within: &str) -> Result<Vec<PathBuf>, TrainError> {
+    let files = download::data_set(id, within);
+    let files = files.map_err(|error| no_data(id, format!("the hub said: {error}")))?;
+    match files.is_empty() {
+        true => Err(no_data(
+            id,
+            format!("it holds no data file below `/{within}`"),
+        )),
+        false => Ok(files),
+    }
+}
+
+#[cfg(not(feature = "hub"))]
+fn download_data(id: &str, _within: &str) -> Result<Vec<PathBuf>, TrainError> {
+    Err(no_data(
+        id,
+        "this program was built without the feature `hub`",
+    ))
+}
+
 fn no_model(source: &str, problem: impl ToString) -> TrainError {
     TrainError::NoModel {
         source_name: source.into(),
@@ -52,4 +129,24 @@ fn download(id: &str) -> Result<PathBuf, TrainError> {
 fn download(id: &str) -> Result<PathBuf, TrainError> {
     let problem = "not a local path, and this program was built without the feature `hub`";
     Err(no_model(id, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_the_hub_is_known_by_its_scheme() {
+        let name = |path: &str| hub_data(Path::new(path)).map(str::to_owned);
+        assert_eq!(name("hf://owner/name").as_deref(), Some("owner/name"));
+        assert_eq!(
+            name("hf://datasets/owner/name/a.jsonl").as_deref(),
+            Some("owner/name/a.jsonl")
+        );
+        assert_eq!(name("owner/name"), None);
+        let local = [PathBuf::from("a.jsonl"), PathBuf::from("-")];
+        assert_eq!(locate_data(&local).unwrap(), local);
+        let error = locate_data(&["hf://name".into()]).unwrap_err().to_string();
+        assert!(error.contains("an owner and a name"), "{error}");
+    }
 }

@@ -10,6 +10,7 @@ use burn::tensor::DType;
 use llm_backbone::sampling::{SamplingConfig, SamplingError};
 use llm_backbone::{LoraConfig, LoraError, Precision};
 use pdpo_loss::ObjectiveConfig;
+use pref_data::{Columns, DataOptions, Layout, ReadOptions};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::TrainError;
@@ -176,11 +177,11 @@ impl From<Dtype> for Precision {
     }
 }
 
-/// `[data]`: comparisons in the general layout.
+/// `[data]`: comparisons.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSection {
-    /// Files or folders with training comparisons.
+    /// Files or folders with training comparisons; `-` is standard input, `hf://OWNER/NAME` a data set of the hub.
     pub train: Vec<PathBuf>,
     /// Files or folders with validation comparisons; empty: a share of `train`, split by prompt.
     pub validation: Vec<PathBuf>,
@@ -188,6 +189,11 @@ pub struct DataSection {
     pub validation_share: f64,
     /// Skip and count broken records instead of stopping at the first. Default false.
     pub lenient: bool,
+    /// `general`, `tldr`, `psoups` or `prism`; absent (default): the records tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    /// `[data.columns]`: columns of the general layout by other names. Default none.
+    pub columns: Columns,
 }
 
 impl Default for DataSection {
@@ -197,11 +203,24 @@ impl Default for DataSection {
             validation: Vec::new(),
             validation_share: 0.1,
             lenient: false,
+            layout: None,
+            columns: Columns::default(),
         }
     }
 }
 
 impl DataSection {
+    /// How its files are to be read.
+    pub fn options(&self) -> DataOptions {
+        DataOptions {
+            read: ReadOptions {
+                lenient: self.lenient,
+            },
+            layout: self.layout,
+            columns: self.columns.clone(),
+        }
+    }
+
     /// Refuses a section that names no data.
     ///
     /// # Errors

@@ -24,6 +24,10 @@ pub struct Dataset {
     pub cut_user_texts: usize,
     /// Comparisons with a response that lost its end.
     pub cut_responses: usize,
+    /// Comparisons whose responses are equal after that: they teach nothing.
+    pub equal_after_cut: usize,
+    /// The source of the first of these.
+    pub first_equal: Option<String>,
 }
 
 impl Dataset {
@@ -39,8 +43,14 @@ impl Dataset {
             dataset.cut_prompts += usize::from(pair.prompt.cut);
             dataset.cut_user_texts += usize::from(pair.prompt.user_text_cut);
             dataset.cut_responses += usize::from(pair.response_cut);
+            if pair.chosen == pair.rejected {
+                dataset.equal_after_cut += 1;
+                let first = || comparison.source.clone();
+                dataset.first_equal.get_or_insert_with(first);
+            }
             let count = |text: &str| text.chars().count();
             let user = comparison.user.as_ref().map(|u| u.as_str().to_string());
+            user.as_deref().map_or(Ok(()), UserTable::validate_id)?;
             dataset.items.push(Arc::new(Item {
                 group: comparison.group.clone(),
                 characters: [count(&comparison.chosen), count(&comparison.rejected)],

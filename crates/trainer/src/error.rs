@@ -175,6 +175,14 @@ pub enum TrainError {
         /// Why not.
         problem: String,
     },
+    /// A data set that is nowhere to be found.
+    #[error("no data set at `{source_name}`: {problem}; give a file, a folder or hf://OWNER/NAME")]
+    NoData {
+        /// As asked for.
+        source_name: String,
+        /// Why not.
+        problem: String,
+    },
     /// A folder that holds another run.
     #[error("{} already holds files; go on with --resume, replace them with --force, or choose another folder", path.display())]
     Occupied {

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use pref_data::{
-    Comparison, DataError, Prompt, ReadOptions, Skipped, SplitError, SplitRatios, UserId,
-    read_comparisons,
+    Comparison, DataError, Prompt, Skipped, SplitError, SplitRatios, UserId, read_comparisons,
 };
 
 use crate::config::DataSection;
@@ -32,15 +31,12 @@ impl Sides {
     /// to hold any out.
     pub fn read(section: &DataSection) -> Result<Self, TrainError> {
         section.validate()?;
-        let options = ReadOptions {
-            lenient: section.lenient,
-        };
-        let (train, mut skipped) = read_comparisons(&section.train, options)?;
+        let (train, mut skipped) = read_comparisons(&section.train, section.options())?;
         if section.validation.is_empty() {
             let sides = Self::split(train, section.validation_share)?;
             return Ok(Self { skipped, ..sides });
         }
-        let (validation, more) = read_comparisons(&section.validation, options)?;
+        let (validation, more) = read_comparisons(&section.validation, section.options())?;
         skipped.merge(&more);
         Ok(Self {
             train,

@@ -260,6 +260,11 @@ impl Formatter {
     /// # Errors
     /// A tokenizer or template that fails on this text.
     pub fn pair(&self, comparison: &Comparison) -> Result<TokenizedPair, TrainError> {
+        let split = match self.config.template {
+            Template::Chat => comparison.with_messages(),
+            Template::Raw => None,
+        };
+        let comparison = split.as_ref().unwrap_or(comparison);
         let responses = [comparison.chosen.as_str(), comparison.rejected.as_str()];
         let about = comparison.user_text.as_deref();
         let prompt = self.prepare(&comparison.prompt, &comparison.template, about, &responses)?;

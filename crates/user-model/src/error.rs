@@ -46,7 +46,7 @@ pub enum ConfigError {
 #[non_exhaustive]
 pub enum TableError {
     /// The id was never added.
-    #[error("unknown user `{id}`{}", similar(.nearest))]
+    #[error("unknown user {}{}", printable::quoted(.id), similar(.id, .nearest))]
     UnknownUser {
         /// The id asked for.
         id: String,
@@ -54,8 +54,14 @@ pub enum TableError {
         nearest: Vec<String>,
     },
     /// An import would overwrite a user.
-    #[error("user `{id}` is already in the table; remove it first")]
+    #[error("user {} is already in the table; remove it first", printable::quoted(.id))]
     KnownUser {
+        /// The id.
+        id: String,
+    },
+    /// Nobody is called nothing: the generic user is a keyword, not an id.
+    #[error("user {}: an id must not be empty or blank", printable::quoted(.id))]
+    EmptyId {
         /// The id.
         id: String,
     },
@@ -90,7 +96,7 @@ pub enum TableError {
     #[error("the row gradients cannot be read from their device: {0}")]
     Device(String),
     /// An exported user comes from a user model of another form.
-    #[error("exported user `{id}`: {key} is {found}, expected {expected}")]
+    #[error("exported user {}: {key} is {found}, expected {expected}", printable::quoted(.id))]
     Incompatible {
         /// The user.
         id: String,
@@ -106,12 +112,17 @@ pub enum TableError {
     Config(#[from] ConfigError),
 }
 
-fn similar(nearest: &[String]) -> String {
+/// Near matches; where the eye may not see in what one differs, that too.
+fn similar(id: &str, nearest: &[String]) -> String {
     if nearest.is_empty() {
         return String::new();
     }
-    let quoted: Vec<String> = nearest.iter().map(|id| format!("`{id}`")).collect();
-    format!("; known and similar: {}", quoted.join(", "))
+    let shown = |near: &String| match printable::difference(id, near) {
+        Some(difference) => format!("{} ({difference})", printable::quoted(near)),
+        None => printable::quoted(near),
+    };
+    let shown: Vec<String> = nearest.iter().map(shown).collect();
+    format!("; known and similar: {}", shown.join(", "))
 }
 
 /// A user-model file that cannot be read or written.

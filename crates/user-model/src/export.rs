@@ -69,8 +69,9 @@ impl UserTable {
     ///
     /// # Errors
     ///
-    /// [`TableError`] if the id is known, or the row comes from a user model of another form.
+    /// [`TableError`] if the id is blank or known, or the row comes from a user model of another form.
     pub fn import_user(&mut self, user: ExportedUser) -> Result<(), TableError> {
+        Self::validate_id(&user.id)?;
         if self.contains(&user.id) {
             return Err(TableError::KnownUser { id: user.id });
         }
@@ -78,7 +79,7 @@ impl UserTable {
         if let Some(values) = user.row {
             let expected = self.config.row_len();
             if values.len() != expected || expected == 0 {
-                let what = format!("the row of user `{}`", user.id);
+                let what = format!("the row of user {}", printable::quoted(&user.id));
                 return Err(length(&what, values.len(), expected));
             }
             let row = Row {

@@ -29,7 +29,7 @@ impl fmt::Display for UserRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Generic => f.write_str("the generic user"),
-            Self::Id(id) => write!(f, "user `{id}`"),
+            Self::Id(id) => write!(f, "user {}", printable::quoted(id)),
         }
     }
 }
@@ -100,10 +100,22 @@ impl UserTable {
         &self.config
     }
 
-    /// Makes an id known; `false` if it was.
+    /// Refuses an id that is empty or blank.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::EmptyId`].
+    pub fn validate_id(id: &str) -> Result<(), TableError> {
+        match id.trim().is_empty() {
+            true => Err(TableError::EmptyId { id: id.to_owned() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes an id known; `false` if it was, or if it is no id (see [`UserTable::validate_id`]).
     pub fn add(&mut self, id: impl Into<String>) -> bool {
         let id = id.into();
-        if self.ids.contains_key(&id) {
+        if self.ids.contains_key(&id) || Self::validate_id(&id).is_err() {
             return false;
         }
         self.ids.insert(id, self.next_place);
@@ -160,8 +172,9 @@ impl UserTable {
     ///
     /// # Errors
     ///
-    /// [`TableError::UnknownUser`] with near matches.
+    /// [`TableError::UnknownUser`] with near matches, [`TableError::EmptyId`].
     pub fn user(&self, id: &str) -> Result<UserRef, TableError> {
+        Self::validate_id(id)?;
         let user = UserRef::id(id);
         self.validate_known(&user).map(|()| user)
     }
@@ -277,6 +290,38 @@ mod tests {
         assert_eq!(
             table().batch(&[], &Device::flex()).unwrap_err(),
             TableError::EmptyBatch
+        );
+    }
+
+    #[test]
+    fn an_id_is_not_blank() {
+        let mut table = table();
+        for blank in ["", " ", "\u{3000}\n"] {
+            assert!(!table.add(blank) && !table.contains(blank));
+            let id = blank.to_owned();
+            assert_eq!(table.user(blank), Err(TableError::EmptyId { id }));
+        }
+        let error = table.user("").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "user ``: an id must not be empty or blank"
+        );
+    }
+
+    #[test]
+    fn ids_are_told_apart_by_unicode_form_and_the_difference_is_shown() {
+        let mut table = table();
+        assert!(table.add("Zo\u{eb}") && table.add("x\ny"));
+        let error = table.user("Zoe\u{308}").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown user `Zoe\u{308}`; known and similar: `Zo\u{eb}` (U+00EB in place of U+0065 U+0308)"
+        );
+        assert!(table.add("Zoe\u{308}"));
+        let error = table.user("x y").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown user `x y`; known and similar: `x\\ny` (U+000A in place of U+0020)"
         );
     }
 

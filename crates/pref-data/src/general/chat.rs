@@ -1,53 +1,177 @@
-//! Chat messages in records: lists of `{role, content}`, and responses that hold their prompt.
+//! What a field says, text or messages, in the shapes that tools write; and responses that hold their prompt.
 //!
-//! The forms are those of TRL on the Hub: an explicit prompt beside `chosen` and `rejected`, or an implicit one, the
-//! messages that both begin with.
+//! The forms of whole records are those of TRL on the Hub: an explicit prompt beside `chosen` and `rejected`, or an implicit
+//! one, the messages that both begin with.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::cell;
 use crate::comparison::Prompt;
 use crate::error::DataError;
 use crate::message::Message;
-use crate::records::{Fields, Json, describe};
+use crate::records::{Fields, Json};
 
-/// The messages of a list; at least one.
-pub(super) fn messages(fields: &Fields, name: &str) -> Result<Vec<Message>, DataError> {
-    let list = fields.list(name)?;
-    if list.is_empty() {
+/// What a field says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Said {
+    Text(String),
+    Chat(Vec<Message>),
+}
+
+pub(super) const EXPECTED: &str = "text or a list of messages";
+
+/// What stands in a field; none for null.
+pub(super) fn said(fields: &Fields, name: &str) -> Result<Option<Said>, DataError> {
+    match fields.get(name) {
+        None => Ok(None),
+        Some(value) => of_value(fields, name, value).map(Some),
+    }
+}
+
+fn of_value(fields: &Fields, name: &str, value: &Json) -> Result<Said, DataError> {
+    match value {
+        Json::Text(text) => match cell::held(text) {
+            cell::Held::Text => Ok(Said::Text(text.to_string())),
+            cell::Held::Messages(value, notation) => {
+                fields.note(format!("`{name}` holds messages as text in {notation}"));
+                of_value(fields, name, &value)
+            }
+            cell::Held::Broken => Err(fields.error(
+                name,
+                "text that begins like a list of messages and is neither JSON nor Python".into(),
+                "messages in JSON: write the cell with json.dumps, or the file with df.to_json(orient=\"records\", lines=True)",
+            )),
+        },
+        Json::List(items) => list(fields, name, items),
+        Json::Object(object) => match CONVERSATION.iter().find_map(|key| object.get(key)) {
+            Some(Json::List(items)) => list(fields, name, items),
+            _ => Ok(Said::Chat(vec![message(fields, name, None, value)?])),
+        },
+        _ => Err(fields.wrong(name, EXPECTED)),
+    }
+}
+
+/// Names under which a list of messages stands in an object.
+const CONVERSATION: [&str; 2] = ["messages", "conversations"];
+
+fn list(fields: &Fields, name: &str, items: &[Json]) -> Result<Said, DataError> {
+    if items.is_empty() {
         return Err(fields.wrong(name, "at least one message"));
     }
-    list.iter()
-        .enumerate()
-        .map(|(index, value)| {
-            let item = fields.item(name, index, value)?;
-            let message = Message::from_fields(item.values());
-            message.map_err(|error| item.wrong(error.field, error.expected))
-        })
-        .collect()
+    if let Some(text) = parts(items) {
+        return Ok(Said::Text(text));
+    }
+    let items = items.iter().enumerate();
+    let messages = items.map(|(index, value)| message(fields, name, Some(index), value));
+    Ok(Said::Chat(messages.collect::<Result<_, _>>()?))
+}
+
+/// The text of a list of parts of a content, or of a list of a single text.
+fn parts(items: &[Json]) -> Option<String> {
+    if let [Json::Text(text)] = items {
+        return Some(text.to_string());
+    }
+    let text = |item: &Json| match item {
+        Json::Object(part) if part.get("type") == Some(&Json::text("text")) => {
+            match part.get("text") {
+                Some(Json::Text(text)) => Some(text.to_string()),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    items.iter().map(text).collect()
+}
+
+/// One message, of a list if there is an index; ShareGPT's `from` and `value` are `role` and `content`.
+fn message(
+    fields: &Fields,
+    name: &str,
+    index: Option<usize>,
+    value: &Json,
+) -> Result<Message, DataError> {
+    let item = match (index, value) {
+        (Some(index), _) => fields.item(name, index, value)?,
+        (None, Json::Object(object)) => fields.within(name, object),
+        (None, _) => return Err(fields.wrong(name, EXPECTED)),
+    };
+    let mut found = item.values();
+    for (theirs, ours) in [("from", "role"), ("value", "content")] {
+        if !found.contains_key(ours) && found.contains_key(theirs) {
+            found = renamed(found, theirs, ours);
+        }
+    }
+    if let Some(Value::String(role)) = found.get_mut("role")
+        && let Some(ours) = role_of(role)
+    {
+        *role = ours.to_owned();
+    }
+    Message::from_fields(found).map_err(|error| item.wrong(error.field, error.expected))
+}
+
+/// The same with another name for one field, in its place.
+fn renamed(fields: Map<String, Value>, from: &str, to: &str) -> Map<String, Value> {
+    let name = |name: String| if name == from { to.to_owned() } else { name };
+    let fields = fields.into_iter();
+    fields.map(|(key, value)| (name(key), value)).collect()
+}
+
+/// The role that another tool's name stands for. Names that are not known here are left to the chat template.
+fn role_of(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "system" => "system",
+        "user" | "human" | "prompter" => "user",
+        "assistant" | "gpt" | "chatgpt" | "bot" | "model" => "assistant",
+        "tool" => "tool",
+        _ => return None,
+    })
 }
 
 /// Prompt, chosen and rejected where both responses are lists of messages.
-pub(super) fn split_prompt(fields: &Fields) -> Result<(Prompt, String, String), DataError> {
-    let (leading, chosen) = split_last(fields, "chosen")?;
-    let (other, rejected) = split_last(fields, "rejected")?;
-    if leading != other {
+pub(super) fn split_prompt(
+    fields: &Fields,
+    prompt: Option<Said>,
+    [(chosen_name, chosen), (rejected_name, rejected)]: [(&str, Vec<Message>); 2],
+) -> Result<(Prompt, String, String), DataError> {
+    let (leading, chosen) = split_last(fields, chosen_name, chosen)?;
+    let (other, rejected) = split_last(fields, rejected_name, rejected)?;
+    if !same(&leading, &other) {
         let found = format!(
-            "{} of `chosen`, {} of `rejected`, not the same",
+            "{} of `{chosen_name}`, {} of `{rejected_name}`, not the same",
             leading.len(),
             other.len()
         );
-        return Err(fields.error(
-            "rejected",
-            found,
-            "the same messages before the last as in `chosen`",
-        ));
+        let expected = format!("the same messages before the last as in `{chosen_name}`");
+        return Err(fields.error(rejected_name, found, &expected));
     }
-    Ok((join(fields, leading)?, chosen, rejected))
+    Ok((join(fields, prompt, leading)?, chosen, rejected))
+}
+
+/// Whether messages say the same. Tables have a field in every row, null or an empty list where a record had none.
+fn same(some: &[Message], others: &[Message]) -> bool {
+    let is_said = |(_, value): &(&String, &Value)| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    };
+    let fields = |message: &Message| -> Map<String, Value> {
+        let said = message.fields().iter().filter(is_said);
+        said.map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    };
+    some.len() == others.len()
+        && some
+            .iter()
+            .zip(others)
+            .all(|(a, b)| a == b || fields(a) == fields(b))
 }
 
 /// The messages before the last one, and the last one, which the assistant must speak.
-fn split_last(fields: &Fields, name: &str) -> Result<(Vec<Message>, String), DataError> {
-    let mut messages = messages(fields, name)?;
+fn split_last(
+    fields: &Fields,
+    name: &str,
+    mut messages: Vec<Message>,
+) -> Result<(Vec<Message>, String), DataError> {
     match messages.pop() {
         Some(last) if last.role() == "assistant" => Ok((messages, response(fields, name, &last)?)),
         other => {
@@ -80,28 +204,21 @@ fn response(fields: &Fields, name: &str, last: &Message) -> Result<String, DataE
     }
 }
 
-/// The prompt from the `prompt` field and from the messages that both responses begin with.
-fn join(fields: &Fields, leading: Vec<Message>) -> Result<Prompt, DataError> {
-    let mut prompt = match fields.get("prompt") {
+/// The prompt from a field of its own and from the messages that both responses begin with.
+fn join(fields: &Fields, prompt: Option<Said>, leading: Vec<Message>) -> Result<Prompt, DataError> {
+    let mut prompt = match prompt {
         None => Vec::new(),
-        Some(Json::Text(text)) if text.is_empty() => Vec::new(),
-        Some(Json::Text(text)) => text_prompt(text, &leading),
-        Some(Json::List(_)) => messages(fields, "prompt")?,
-        Some(other) => {
-            return Err(fields.error(
-                "prompt",
-                describe(Some(other)),
-                "text or a list of messages",
-            ));
-        }
+        Some(Said::Text(text)) if text.is_empty() => Vec::new(),
+        Some(Said::Text(text)) => text_prompt(&text, &leading),
+        Some(Said::Chat(messages)) => messages,
     };
-    if leading.starts_with(&prompt) {
+    if leading.len() >= prompt.len() && same(&leading[..prompt.len()], &prompt) {
         prompt = leading;
     } else {
         prompt.extend(leading);
     }
     if prompt.is_empty() {
-        return Err(fields.wrong(
+        return Err(fields.missing(
             "prompt",
             "a prompt, or messages before the last in `chosen` and `rejected`",
         ));

@@ -18,8 +18,9 @@ impl Sources {
     /// alone.
     pub fn find<P: AsRef<Path>>(paths: &[P]) -> Result<Self, DataError> {
         let mut sources = Self::default();
-        for path in records::list(paths, &[Format::Json])? {
-            match records::first_mark(&path, &MARKS)? {
+        for file in records::list(paths, &[Format::Json])?.files {
+            let path = file.path().to_path_buf();
+            match records::first_mark(&file, &MARKS)? {
                 Some(Holds::Survey) => sources.survey.push(path),
                 Some(Holds::Conversations) => sources.conversations.push(path),
                 Some(Holds::Utterances) => sources.utterances.push(path),
@@ -45,8 +46,33 @@ enum Holds {
     Utterances,
 }
 
-const MARKS: [(&str, Holds); 3] = [
-    ("conversation_history", Holds::Conversations),
-    ("stated_prefs", Holds::Survey),
-    ("model_response", Holds::Utterances),
+/// The fields of a dialogue, all required.
+pub(crate) const CONVERSATION: &[&str] = &["conversation_id", "user_id", "conversation_history"];
+/// The fields of a rated response, all required.
+pub(crate) const UTTERANCE: &[&str] = &[
+    "conversation_id",
+    "user_id",
+    "turn",
+    "within_turn_id",
+    "user_prompt",
+    "model_response",
+    "model_name",
+    "score",
+    "if_chosen",
+];
+/// The fields of a participant, all required.
+pub(crate) const SURVEY: &[&str] = &[
+    "user_id",
+    "survey_only",
+    "num_completed_conversations",
+    "self_description",
+    "system_string",
+    "stated_prefs",
+    "order_stated_prefs",
+];
+
+const MARKS: [(&[&str], Holds); 3] = [
+    (CONVERSATION, Holds::Conversations),
+    (SURVEY, Holds::Survey),
+    (UTTERANCE, Holds::Utterances),
 ];

@@ -1,73 +1,88 @@
-//! CSV files. A cell is text; an empty cell of an optional column is null.
+//! CSV files. A cell is text; an empty cell is null, as it is in JSON.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, StringRecordsIntoIter};
 
-use super::columns;
-use super::fields::{Content, RawError, RawRecord, RawRecords};
+use super::fields::{Content, RawError, RawRecord, RawRecords, validate_distinct};
 use super::json::Json;
+use super::limits::{Allowance, Allowed};
 use crate::error::{DataError, WHOLE_RECORD};
 
-/// Opens a CSV file whose first line names the columns.
-pub(super) fn open(path: &Path) -> Result<RawRecords, RawError> {
-    let file = File::open(path).map_err(|error| RawError::fatal(DataError::io(path, error)))?;
-    let mut reader = ReaderBuilder::new().from_reader(file);
-    let headers = reader
-        .headers()
-        .map_err(|error| convert(path, error))?
-        .clone();
+/// Reads CSV whose first line names the columns.
+pub(super) fn open(path: &Path, input: impl Read + 'static) -> Result<RawRecords, RawError> {
+    let allowance = Allowance::new();
+    let input = Allowed {
+        input,
+        allowance: allowance.clone(),
+    };
+    let mut reader = ReaderBuilder::new().from_reader(input);
+    let headers = reader.headers().map_err(|error| convert(path, error))?;
+    let headers = headers.clone();
+    if allowance.is_spent() {
+        return Err(too_long(path, 1));
+    }
     let names: Vec<&str> = headers.iter().collect();
-    columns::validate(path, &names).map_err(RawError::fatal)?;
+    validate_distinct(path, &names)?;
     Ok(Box::new(CsvRows {
         path: path.to_path_buf(),
         headers,
         rows: reader.into_records(),
+        allowance,
+        line: 1,
         done: false,
     }))
 }
 
-struct CsvRows {
+struct CsvRows<R> {
     path: PathBuf,
     headers: StringRecord,
-    rows: StringRecordsIntoIter<File>,
+    rows: StringRecordsIntoIter<Allowed<R>>,
+    allowance: Allowance,
+    /// Of the last record.
+    line: u64,
     done: bool,
 }
 
-impl CsvRows {
+impl<R> CsvRows<R> {
     fn record(&self, row: &StringRecord) -> RawRecord {
-        let line = row.position().map_or(0, csv::Position::line);
         let cells = self.headers.iter().zip(row.iter());
-        let fields = cells.map(|(name, cell)| (Cow::Owned(name.to_owned()), value(name, cell)));
+        let fields = cells.map(|(name, cell)| (Cow::Owned(name.to_owned()), value(cell)));
         RawRecord {
-            line,
+            line: self.line,
             item: None,
-            content: Content::Fields(fields.collect()),
+            content: Content::Cells(fields.collect()),
         }
     }
 }
 
-fn value(name: &str, cell: &str) -> Json<'static> {
-    if columns::is_text(name) {
-        columns::text_cell(cell)
-    } else if cell.is_empty() && columns::is_optional(name) {
-        Json::Null
-    } else {
-        Json::text(cell.to_owned())
+fn value(cell: &str) -> Json<'static> {
+    match cell.is_empty() {
+        true => Json::Null,
+        false => Json::text(cell.to_owned()),
     }
 }
 
-impl Iterator for CsvRows {
+impl<R: Read> Iterator for CsvRows<R> {
     type Item = Result<RawRecord, RawError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
             return None;
         }
-        Some(match self.rows.next()? {
-            Ok(row) => Ok(self.record(&row)),
+        self.allowance.renew();
+        let row = self.rows.next()?;
+        if self.allowance.is_spent() {
+            self.done = true;
+            return Some(Err(too_long(&self.path, self.line + 1)));
+        }
+        Some(match row {
+            Ok(row) => {
+                self.line = row.position().map_or(0, csv::Position::line);
+                Ok(self.record(&row))
+            }
             Err(error) => {
                 let error = convert(&self.path, error);
                 self.done = error.fatal;
@@ -75,6 +90,12 @@ impl Iterator for CsvRows {
             }
         })
     }
+}
+
+fn too_long(path: &Path, line: u64) -> RawError {
+    let found = "more than 64 MiB (a quote that is never closed?)";
+    let expected = "a row of at most 64 MiB";
+    RawError::fatal(DataError::record(path, line, WHOLE_RECORD, found, expected))
 }
 
 fn convert(path: &Path, error: csv::Error) -> RawError {

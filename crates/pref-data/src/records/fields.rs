@@ -1,10 +1,14 @@
 //! One record as named JSON values, with access that says where, what and what instead.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde_json::{Map, Number, Value};
+use strsim::levenshtein;
 
+use super::invalid;
 use super::json::{Json, Object};
 use crate::error::{DataError, WHOLE_RECORD};
 use crate::place::Place;
@@ -22,7 +26,10 @@ pub(crate) struct RawRecord {
 pub(super) enum Content {
     /// JSON that nobody has looked at yet.
     Bytes(Vec<u8>),
-    Fields(Object<'static>),
+    /// Cells of a CSV row: text, where other formats have numbers.
+    Cells(Object<'static>),
+    /// The columns of a row that somebody asked for, and the names of the others.
+    Row(Object<'static>, Rc<[String]>),
 }
 
 impl RawRecord {
@@ -32,11 +39,11 @@ impl RawRecord {
     /// [`DataError`] if the bytes are no JSON, or something else than an object.
     pub fn object(&self, path: &Path) -> Result<Cow<'_, Object<'_>>, DataError> {
         let found = match &self.content {
-            Content::Fields(fields) => return Ok(Cow::Borrowed(fields)),
+            Content::Cells(fields) | Content::Row(fields, _) => return Ok(Cow::Borrowed(fields)),
             Content::Bytes(bytes) => match Json::parse(bytes) {
                 Ok(Json::Object(fields)) => return Ok(Cow::Owned(fields)),
                 Ok(other) => describe(Some(&other)),
-                Err(error) => format!("invalid JSON ({error})"),
+                Err(error) => invalid::explain(bytes, &error),
             },
         };
         let error = DataError::record(path, self.line, WHOLE_RECORD, found, "one JSON object");
@@ -64,6 +71,24 @@ impl RawError {
     }
 }
 
+/// Refuses a table with two columns of a name.
+///
+/// # Errors
+/// [`DataError::Record`] in the file's first line.
+pub(super) fn validate_distinct(path: &Path, names: &[&str]) -> Result<(), RawError> {
+    let mut all = names.iter().enumerate();
+    match all.find(|(n, name)| names[..*n].contains(name)) {
+        Some((_, name)) => {
+            let found = format!("the columns {}", names.join(", "));
+            let expected = "one column of this name";
+            Err(RawError::fatal(DataError::record(
+                path, 1, *name, found, expected,
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The records of one file.
 pub(crate) type RawRecords = Box<dyn Iterator<Item = Result<RawRecord, RawError>>>;
 
@@ -74,6 +99,12 @@ pub(crate) struct Fields<'a> {
     item: Option<u64>,
     within: Option<Within<'a>>,
     object: &'a Object<'a>,
+    /// Every value is text, numbers too.
+    untyped: bool,
+    /// Columns that were not read.
+    others: &'a [String],
+    /// What was read otherwise than it stands.
+    notes: RefCell<Vec<String>>,
 }
 
 /// Where in a record an object stands; put into words only if something is wrong.
@@ -85,14 +116,45 @@ struct Within<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub fn of(path: &'a Path, record: &RawRecord, object: &'a Object<'a>) -> Self {
+    pub fn of(path: &'a Path, record: &'a RawRecord, object: &'a Object<'a>) -> Self {
         Self {
             path,
             line: record.line,
             item: record.item,
             within: None,
             object,
+            untyped: matches!(record.content, Content::Cells(_)),
+            others: match &record.content {
+                Content::Row(_, others) => others,
+                _ => &[],
+            },
+            notes: RefCell::default(),
         }
+    }
+
+    /// Says that something was read otherwise than it stands: a short sentence, the same for every record of a kind.
+    pub fn note(&self, what: impl Into<String>) {
+        match self.within {
+            Some(within) => within.outer.note(what),
+            None => self.notes.borrow_mut().push(what.into()),
+        }
+    }
+
+    /// What was noted, once.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+
+    /// Whether there is a value of this name, null too.
+    pub fn contains(&self, name: &str) -> bool {
+        self.object.contains(name)
+    }
+
+    /// The names of the record's fields, read or not.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.object
+            .names()
+            .chain(self.others.iter().map(String::as_str))
     }
 
     /// The value, unless it is absent or null.
@@ -118,16 +180,30 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A name, written as text or as an integer, or nothing. Empty text names nobody and is an error.
+    /// A name, written as text or as an integer, or nothing. Blank text names nobody and is an error. `12.0`, which is what
+    /// pandas makes of 12 in a column with gaps, is 12; said in a note.
     pub fn optional_name(&self, name: &str) -> Result<Option<String>, DataError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Json::Text(text)) if !text.is_empty() => Ok(Some(text.to_string())),
-            Some(Json::Number(number)) if number.is_i64() || number.is_u64() => {
-                Ok(Some(number.to_string()))
+        let found = match self.get(name) {
+            None => return Ok(None),
+            Some(Json::Text(text)) if text.trim().is_empty() => None,
+            Some(Json::Text(text)) => match text.strip_suffix(".0") {
+                Some(whole) if self.untyped && is_integer(whole) => Some((whole.to_owned(), true)),
+                _ => Some((text.to_string(), false)),
+            },
+            Some(Json::Number(number)) if number.is_f64() => {
+                let whole = number.as_f64().and_then(whole);
+                whole.map(|whole| (whole.to_string(), true))
             }
-            Some(_) => Err(self.wrong(name, "text that is not empty, an integer, or null")),
+            Some(Json::Number(number)) => Some((number.to_string(), false)),
+            Some(_) => None,
+        };
+        let Some((found, rounded)) = found else {
+            return Err(self.wrong(name, "text that is not empty, an integer, or null"));
+        };
+        if rounded {
+            self.note(format!("`{name}` written as in 12.0 is taken for 12"));
         }
+        Ok(Some(found))
     }
 
     fn number_at(&self, name: &str) -> Option<&'a Number> {
@@ -150,17 +226,14 @@ impl<'a> Fields<'a> {
 
     /// An integer, also where it is written as `3.0`, or nothing.
     pub fn optional_whole(&self, name: &str) -> Result<Option<i64>, DataError> {
-        const EXACT: f64 = (1u64 << 53) as f64;
         if self.get(name).is_none() {
             return Ok(None);
         }
-        let from_float =
-            |number: f64| (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64);
-        let whole = self.number_at(name).and_then(|number| {
-            let float = || number.as_f64().and_then(from_float);
+        let number = self.number_at(name).and_then(|number| {
+            let float = || number.as_f64().and_then(whole);
             number.as_i64().or_else(float)
         });
-        whole
+        number
             .map(Some)
             .ok_or_else(|| self.wrong(name, "an integer or null"))
     }
@@ -225,6 +298,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields of an object that stands in a field.
+    pub fn within<'s>(&'s self, name: &'s str, object: &'s Object<'s>) -> Fields<'s> {
+        self.inner(name, None, object)
+    }
+
     /// The fields of one item of a list.
     pub fn item<'s>(
         &'s self,
@@ -244,6 +322,37 @@ impl<'a> Fields<'a> {
     /// The error for a field that holds something else than expected.
     pub fn wrong(&self, name: &str, expected: &str) -> DataError {
         self.error(name, describe(self.object.get(name)), expected)
+    }
+
+    /// The error for a field that must be there: names those that are, and the nearest.
+    pub fn missing(&self, name: &str, expected: &str) -> DataError {
+        const SHOWN: usize = 20;
+        if self.contains(name) {
+            return self.wrong(name, expected);
+        }
+        let shown = |name: &str| printable::quoted(&shortened(name));
+        let names: Vec<&str> = self.names().collect();
+        if names.is_empty() {
+            return self.wrong(name, expected);
+        }
+        let mut list: Vec<String> = names.iter().take(SHOWN).map(|name| shown(name)).collect();
+        if names.len() > SHOWN {
+            list.push(format!("{} more", names.len() - SHOWN));
+        }
+        let distance =
+            |other: &str| levenshtein(&name.to_lowercase(), &other.trim().to_lowercase());
+        let nearest = names.iter().map(|other| (distance(other), *other)).min();
+        let nearest = match nearest {
+            Some((distance, other)) if distance <= (name.chars().count() / 2).max(2) => {
+                format!(", the nearest is {}", shown(other))
+            }
+            _ => String::new(),
+        };
+        let found = format!(
+            "nothing: the columns are {}{nearest}; `[data.columns]` may name another",
+            list.join(", ")
+        );
+        self.error(name, found, expected)
     }
 
     /// The error for a field, with the finding in words.
@@ -276,8 +385,22 @@ impl<'a> Fields<'a> {
                 index,
             }),
             object,
+            untyped: self.untyped,
+            others: &[],
+            notes: RefCell::default(),
         }
     }
+}
+
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The integer that a number is, if it is one and exact.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = (1u64 << 53) as f64;
+    (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
 }
 
 /// A value in a few words.

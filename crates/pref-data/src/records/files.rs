@@ -1,11 +1,15 @@
 //! From paths to files: folders, several paths, and what a file's ending says.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use super::fields::{RawError, RawRecords};
-use super::{csv_rows, json_rows, parquet_rows};
 use crate::error::DataError;
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
 
 /// How a file holds its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,91 +20,152 @@ pub(crate) enum Format {
     Csv,
     /// `.parquet`.
     Parquet,
+    /// `.arrow`: a stream or file of Arrow's IPC format, as in a folder of `datasets.save_to_disk`.
+    Arrow,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Csv, Self::Parquet];
+    pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Parquet, Self::Arrow];
 
-    const ENDINGS: &str = ".jsonl, .ndjson, .json, .csv or .parquet";
+    pub(super) const ENDINGS: &str =
+        ".jsonl, .ndjson, .json, .csv, .parquet or .arrow, the first four also with .gz or .zst";
 
-    /// The format that the ending names, in either case.
+    /// The format that the ending names, in either case; endings of packed files aside.
     pub fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let packed = [".gz", ".zst", ".zstd"];
+        let name = packed.iter().find_map(|ending| name.strip_suffix(ending));
+        let whole = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = name.unwrap_or(&whole);
+        match name.rsplit_once('.')?.1 {
             "jsonl" | "ndjson" | "json" => Some(Self::Json),
             "csv" => Some(Self::Csv),
             "parquet" => Some(Self::Parquet),
+            "arrow" => Some(Self::Arrow),
             _ => None,
         }
     }
 }
 
-/// What stands beside the first of these fields that the file's first readable record has.
-pub(crate) fn first_mark<K: Copy>(
-    path: &Path,
-    marks: &[(&str, K)],
-) -> Result<Option<K>, DataError> {
-    for record in open(path).map_err(|error| error.error)? {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) if error.fatal => return Err(error.error),
-            Err(_) => continue,
-        };
-        if let Ok(object) = record.object(path) {
-            let mut marks = marks.iter();
-            let found = marks.find(|(name, _)| object.contains(name));
-            return Ok(found.map(|(_, meaning)| *meaning));
-        }
-    }
-    Ok(None)
+/// A file with records.
+#[derive(Clone, Debug)]
+pub(crate) struct DataFile {
+    path: PathBuf,
+    /// What its ending says; none for standard input.
+    pub(super) format: Option<Format>,
+    /// What standard input held.
+    kept: Option<Arc<File>>,
 }
 
-/// The files behind paths, in the order given; a folder stands for its files of the wanted formats in the order of
-/// their names (not those of folders in it).
+impl DataFile {
+    /// A file by its ending.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            format: Format::of(path),
+            kept: None,
+        }
+    }
+
+    /// Standard input, kept in a temporary file: it comes once and is read more than once.
+    fn stdin() -> Result<Self, DataError> {
+        static KEPT: OnceLock<io::Result<Arc<File>>> = OnceLock::new();
+        let path = PathBuf::from("standard input");
+        let kept = KEPT.get_or_init(|| {
+            let mut file = tempfile::tempfile()?;
+            io::copy(&mut io::stdin().lock(), &mut file)?;
+            Ok(Arc::new(file))
+        });
+        match kept {
+            Ok(kept) => Ok(Self {
+                path,
+                format: None,
+                kept: Some(Arc::clone(kept)),
+            }),
+            Err(error) => {
+                let error = io::Error::new(error.kind(), error.to_string());
+                Err(DataError::io(&path, error))
+            }
+        }
+    }
+
+    /// What messages call it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, at its beginning.
+    pub(super) fn open(&self) -> Result<File, DataError> {
+        let file = match &self.kept {
+            Some(kept) => kept.try_clone().and_then(|mut file| {
+                file.rewind()?;
+                Ok(file)
+            }),
+            None => File::open(&self.path),
+        };
+        file.map_err(|error| DataError::io(&self.path, error))
+    }
+}
+
+/// What paths lead to.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Files to read, in the order of the paths; those of a folder in the order of their names.
+    pub files: Vec<DataFile>,
+    /// Files of folders that are not read, and why.
+    pub passed_over: Vec<(PathBuf, &'static str)>,
+}
+
+const NO_DATA: &str = "file passed over: no data file by its ending";
+const CACHE: &str = "file passed over: a cache of `datasets`";
+const OTHER_SPLIT: &str =
+    "file passed over: of another split than train (name its folder to read it)";
+
+/// The files behind paths, in the order given. A folder stands for its files of the wanted formats and those of the folders in
+/// it; where these are named after splits, for `train` alone. `-` is standard input.
 ///
 /// # Errors
 /// [`DataError`] if a path cannot be read, a file has another ending, or nothing is found.
-pub(crate) fn list<P: AsRef<Path>>(
-    paths: &[P],
-    formats: &[Format],
-) -> Result<Vec<PathBuf>, DataError> {
+pub(crate) fn list<P: AsRef<Path>>(paths: &[P], formats: &[Format]) -> Result<Found, DataError> {
     let expected = expected_endings(formats);
-    let mut files = Vec::new();
+    let mut found = Found::default();
     for path in paths {
         let path = path.as_ref();
+        if path == Path::new(STDIN) {
+            found.files.push(DataFile::stdin()?);
+            continue;
+        }
         let metadata = fs::metadata(path).map_err(|error| DataError::io(path, error))?;
         if metadata.is_dir() {
-            files.extend(in_folder(path, formats)?);
+            in_folder(path, formats, &mut found)?;
         } else if Format::of(path).is_some_and(|format| formats.contains(&format)) {
-            files.push(path.to_path_buf());
+            found.files.push(DataFile::at(path));
         } else {
-            let found = path
-                .extension()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let path = path.to_path_buf();
+            let ending = path.extension().unwrap_or_default().to_string_lossy();
             return Err(DataError::Format {
-                path,
-                found,
+                path: path.to_path_buf(),
+                found: ending.into_owned(),
                 expected,
             });
         }
     }
-    if files.is_empty() {
-        let found = names(paths);
+    if found.files.is_empty() {
+        let mut looked = names(paths);
+        if !found.passed_over.is_empty() {
+            let others: Vec<_> = found.passed_over.iter().map(|(path, _)| path).collect();
+            looked = format!("{looked}, which holds {}", some(&others));
+        }
+        let found = looked;
         return Err(DataError::NoFiles { found, expected });
     }
-    Ok(files)
+    Ok(found)
 }
 
 /// Paths in one line, for messages.
 pub(crate) fn names<P: AsRef<Path>>(paths: &[P]) -> String {
-    let names: Vec<String> = paths
-        .iter()
-        .map(|path| path.as_ref().display().to_string())
-        .collect();
+    let name = |path: &P| printable::line(&path.as_ref().display().to_string()).into_owned();
+    let names: Vec<String> = paths.iter().map(name).collect();
     if names.is_empty() {
         "no path".into()
     } else {
@@ -108,40 +173,110 @@ pub(crate) fn names<P: AsRef<Path>>(paths: &[P]) -> String {
     }
 }
 
-/// The records of one file, by its ending.
-pub(crate) fn open(path: &Path) -> Result<RawRecords, RawError> {
-    match Format::of(path) {
-        Some(Format::Json) => json_rows::open(path),
-        Some(Format::Csv) => csv_rows::open(path),
-        Some(Format::Parquet) => parquet_rows::open(path),
-        None => Err(RawError::fatal(DataError::Format {
-            path: path.to_path_buf(),
-            found: String::new(),
-            expected: Format::ENDINGS,
-        })),
+/// The first few of many paths.
+fn some<P: AsRef<Path>>(paths: &[P]) -> String {
+    const SHOWN: usize = 5;
+    match paths.len().saturating_sub(SHOWN) {
+        0 => names(paths),
+        more => format!("{} and {more} more", names(&paths[..SHOWN])),
     }
 }
 
 fn expected_endings(formats: &[Format]) -> &'static str {
     if formats == [Format::Json] {
-        ".json, .jsonl or .ndjson"
+        ".json, .jsonl or .ndjson, also with .gz or .zst"
     } else {
         Format::ENDINGS
     }
 }
 
-fn in_folder(folder: &Path, formats: &[Format]) -> Result<Vec<PathBuf>, DataError> {
-    let entries = fs::read_dir(folder).map_err(|error| DataError::io(folder, error))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| DataError::io(folder, error))?.path();
+/// Files that `datasets` puts beside its data.
+const OF_DATASETS: [&str; 4] = [
+    "dataset_info.json",
+    "dataset_infos.json",
+    "dataset_dict.json",
+    "state.json",
+];
+
+fn in_folder(folder: &Path, formats: &[Format], found: &mut Found) -> Result<(), DataError> {
+    const DEEPEST: usize = 16;
+    let (mut files, mut others) = (Vec::new(), Vec::new());
+    walk(folder, DEEPEST, &mut |path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let wanted = Format::of(&path).is_some_and(|format| formats.contains(&format));
-        if wanted && path.is_file() {
+        if OF_DATASETS.contains(&&*name) {
+            // Known, and no data.
+        } else if name.starts_with("cache-") && name.ends_with(".arrow") {
+            others.push((path, CACHE));
+        } else if wanted {
             files.push(path);
         } else {
-            tracing::debug!(path = %path.display(), "not a data file by its ending, left alone");
+            others.push((path, NO_DATA));
+        }
+    })?;
+    let split_of = |path: &PathBuf| split_folder(folder, path);
+    let splits: BTreeSet<_> = files.iter().filter_map(split_of).collect();
+    let only_train = splits.len() > 1 && splits.contains("train");
+    for path in files {
+        match split_of(&path) {
+            Some(split) if only_train && split != "train" => others.push((path, OTHER_SPLIT)),
+            _ => found.files.push(DataFile::at(&path)),
         }
     }
-    files.sort();
-    Ok(files)
+    found.passed_over.extend(others);
+    Ok(())
+}
+
+/// The split that a folder between `folder` and the file is named after.
+fn split_folder(folder: &Path, file: &Path) -> Option<&'static str> {
+    const SPLITS: [&str; 7] = ["train", "test", "validation", "valid", "val", "dev", "eval"];
+    let between = file.strip_prefix(folder).ok()?.parent()?;
+    let names = between.iter().filter_map(|name| name.to_str());
+    let mut named = names.filter_map(|name| {
+        let name = name.to_ascii_lowercase();
+        SPLITS.into_iter().find(|split| name == *split)
+    });
+    named.next()
+}
+
+/// Every file below a folder, in the order of the names; hidden ones aside.
+fn walk(folder: &Path, deepest: usize, visit: &mut dyn FnMut(PathBuf)) -> Result<(), DataError> {
+    let io = |error| DataError::io(folder, error);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    for path in paths {
+        if path.is_file() {
+            visit(path);
+        } else if path.is_dir() && deepest > 0 {
+            walk(&path, deepest - 1, visit)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_name_formats_packed_or_not() {
+        for (name, format) in [
+            ("a.jsonl", Some(Format::Json)),
+            ("a.b.JSON.GZ", Some(Format::Json)),
+            ("a.csv.zst", Some(Format::Csv)),
+            ("a.parquet", Some(Format::Parquet)),
+            ("data-00000-of-00001.arrow", Some(Format::Arrow)),
+            ("a.gz", None),
+            ("a.txt", None),
+            ("jsonl", None),
+        ] {
+            assert_eq!(Format::of(Path::new(name)), format, "{name}");
+        }
+    }
 }

@@ -1,11 +1,15 @@
 //! JSON values that borrow their texts from the bytes of the record: most of a file is text, and copying it twice is slow.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+/// No honest record holds more values. Two bytes of a file, `0,`, are a value, and one takes some thirty bytes of memory.
+const MAX_VALUES: usize = 1 << 20;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,12 +41,22 @@ impl<'a> Object<'a> {
         self.0.len()
     }
 
+    /// The names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// The same in the type of `serde_json`.
     pub fn values(&self) -> Map<String, Value> {
-        let fields = self.0.iter();
+        let fields = self.iter();
         fields
-            .map(|(name, value)| (name.to_string(), value.to_value()))
+            .map(|(name, value)| (name.to_owned(), value.to_value()))
             .collect()
+    }
+
+    /// Names and values, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 }
 
@@ -58,6 +72,23 @@ impl<'a> Json<'a> {
         Self::Text(text.into())
     }
 
+    /// The same with texts of its own.
+    pub fn into_owned(self) -> Json<'static> {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(truth) => Json::Bool(truth),
+            Self::Number(number) => Json::Number(number),
+            Self::Text(text) => Json::text(text.into_owned()),
+            Self::List(items) => Json::List(items.into_iter().map(Json::into_owned).collect()),
+            Self::Object(Object(fields)) => {
+                let fields = fields.into_iter();
+                let owned =
+                    fields.map(|(name, value)| (name.into_owned().into(), value.into_owned()));
+                Json::Object(owned.collect())
+            }
+        }
+    }
+
     /// The same in the type of `serde_json`.
     pub fn to_value(&self) -> Value {
         match self {
@@ -70,9 +101,29 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> u64 {
+        const EACH: u64 = 32;
+        EACH + match self {
+            Self::Text(text) => text.len() as u64,
+            Self::List(items) => items.iter().map(Self::bytes).sum(),
+            Self::Object(object) => {
+                let fields = object.iter();
+                fields
+                    .map(|(name, value)| EACH + name.len() as u64 + value.bytes())
+                    .sum()
+            }
+            _ => 0,
+        }
+    }
+
     /// What stands in the bytes.
     pub fn parse(bytes: &'a [u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(bytes)
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let left = Cell::new(MAX_VALUES);
+        let value = AnyValue { left: &left }.deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(value)
     }
 }
 
@@ -86,19 +137,10 @@ impl From<Value> for Json<'static> {
             Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
             Value::Object(fields) => {
                 let fields = fields.into_iter();
-                Self::Object(
-                    fields
-                        .map(|(name, value)| (name.into(), value.into()))
-                        .collect(),
-                )
+                let fields = fields.map(|(name, value)| (name.into(), value.into()));
+                Self::Object(fields.collect())
             }
         }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue)
     }
 }
 
@@ -107,9 +149,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct AnyValue;
+/// Reads a value, as long as there is room for one more.
+#[derive(Clone, Copy)]
+struct AnyValue<'c> {
+    left: &'c Cell<usize>,
+}
 
-impl<'de> Visitor<'de> for AnyValue {
+impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(D::Error::custom("more than a million values in one record"));
+        };
+        self.left.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyValue<'_> {
     type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -148,16 +206,16 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Json::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json<'de>, A::Error> {
-        let mut object = Vec::with_capacity(8);
-        while let Some((Name(name), value)) = fields.next_entry()? {
-            object.push((name, value));
+        let mut object = Vec::new();
+        while let Some(Name(name)) = fields.next_key()? {
+            object.push((name, fields.next_value_seed(self)?));
         }
         Ok(Json::Object(Object(object)))
     }
@@ -221,6 +279,14 @@ mod tests {
             assert!(Json::parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(Json::parse(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn a_record_has_no_more_than_a_million_values() {
+        let list = |items: usize| format!("{{\"x\":[{}{{}}]}}", "{},".repeat(items - 1));
+        assert!(Json::parse(list(MAX_VALUES - 2).as_bytes()).is_ok());
+        let error = Json::parse(list(MAX_VALUES - 1).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("more than a million values"));
     }
 
     #[test]

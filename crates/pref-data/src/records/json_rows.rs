@@ -1,24 +1,19 @@
 //! JSON files: one object a line, or one array of objects; never more than one record in memory.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use memchr::{memchr_iter, memchr2};
 
 use super::fields::{Content, RawError, RawRecord, RawRecords};
+use super::limits::MAX_RECORD_BYTES;
 use crate::error::{DataError, WHOLE_RECORD};
-
-/// No honest comparison is longer; a file without line ends must not fill the memory.
-const MAX_RECORD_BYTES: usize = 64 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
-/// Opens a JSON file; the first character decides between lines and array.
-pub(super) fn open(path: &Path) -> Result<RawRecords, RawError> {
+/// Reads JSON; the first character decides between lines and array.
+pub(super) fn open(path: &Path, mut input: impl BufRead + 'static) -> Result<RawRecords, RawError> {
     let fatal = |error| RawError::fatal(DataError::io(path, error));
-    let file = File::open(path).map_err(fatal)?;
-    let mut input = BufReader::with_capacity(1 << 16, file);
     let start = input.fill_buf().map_err(fatal)?;
     let skip = if start.starts_with(BYTE_ORDER_MARK) {
         3

@@ -1,9 +1,9 @@
-//! Parquet files through the record API (no arrow). Only our own columns are read.
+//! Parquet files through the record API (no arrow). Only wanted columns are read.
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -12,21 +12,43 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::{Type, TypePtr};
 use serde_json::Number;
 
-use super::columns;
-use super::fields::{Content, RawError, RawRecord, RawRecords};
+use super::content::Wanted;
+use super::fields::{Content, RawError, RawRecord, RawRecords, validate_distinct};
+use super::guard::guarded;
 use super::json::{Json, Object};
+use super::limits::most_bytes;
+use super::parquet_size;
 use crate::error::{DataError, WHOLE_RECORD};
 
 const EXPECTED: &str =
     "a readable Parquet file with columns of text, integers or lists of messages";
 
-/// Opens a Parquet file.
-pub(super) fn open(path: &Path) -> Result<RawRecords, RawError> {
-    let file = File::open(path).map_err(|error| RawError::fatal(DataError::io(path, error)))?;
+/// Reads the wanted columns of a Parquet file.
+pub(super) fn open(path: &Path, file: File, wanted: Wanted) -> Result<RawRecords, RawError> {
+    let io = |error| RawError::fatal(DataError::io(path, error));
+    let size = file.metadata().map_err(io)?.len();
+    let looked_at = file.try_clone().map_err(io)?;
     let reader =
         guarded(|| SerializedFileReader::new(file)).map_err(|found| broken(path, 1, &found))?;
     let schema = reader.metadata().file_metadata().schema();
-    let columns = our_columns(path, schema)?;
+    let all = schema.get_fields();
+    let names: Vec<&str> = all.iter().map(|column| column.name()).collect();
+    validate_distinct(path, &names)?;
+    let is_wanted = |column: &&TypePtr| wanted(column.name());
+    let columns: Vec<TypePtr> = all.iter().filter(is_wanted).cloned().collect();
+    let others = names.iter().filter(|name| !wanted(name));
+    let others: Rc<[String]> = others.map(|&name| name.to_owned()).collect();
+    if columns.is_empty() {
+        return Ok(without_columns(
+            reader.metadata().file_metadata().num_rows(),
+            others,
+        ));
+    }
+    guarded(|| {
+        parquet_size::validate(looked_at, size, reader.metadata(), wanted)
+            .map_err(ParquetError::General)
+    })
+    .map_err(|found| broken(path, 1, &found))?;
     let name = schema.name().to_owned();
     let rows = guarded(|| {
         let projection = Type::group_type_builder(&name)
@@ -36,28 +58,40 @@ pub(super) fn open(path: &Path) -> Result<RawRecords, RawError> {
     });
     Ok(Box::new(ParquetRows {
         path: path.to_path_buf(),
-        rows: rows.map_err(|found| broken(path, 1, &found))?,
+        rows: rows
+            .map_err(|found| broken(path, 1, &found))?
+            .with_batch_size(64),
+        others,
         row: 0,
+        left: most_bytes(size),
         done: false,
     }))
 }
 
-fn our_columns(path: &Path, schema: &Type) -> Result<Vec<TypePtr>, RawError> {
-    let all = schema.get_fields();
-    let names: Vec<&str> = all.iter().map(|column| column.name()).collect();
-    columns::validate(path, &names).map_err(RawError::fatal)?;
-    let ours = |name: &str| columns::is_text(name) || columns::is_optional(name);
-    Ok(all
-        .iter()
-        .filter(|column| ours(column.name()))
-        .cloned()
-        .collect())
+/// A row of no columns but their names, if there is a row.
+fn without_columns(rows: i64, others: Rc<[String]>) -> RawRecords {
+    let row = || -> Result<RawRecord, RawError> {
+        Ok(RawRecord {
+            line: 1,
+            item: None,
+            content: Content::Row(Object::default(), others),
+        })
+    };
+    Box::new((rows > 0).then(row).into_iter())
+}
+
+/// The error for a file that is none by its first bytes.
+pub(super) fn not_one(path: &Path) -> Result<RawRecords, RawError> {
+    Err(broken(path, 1, "other first bytes than those of Parquet"))
 }
 
 struct ParquetRows {
     path: PathBuf,
     rows: RowIter<'static>,
+    others: Rc<[String]>,
     row: u64,
+    /// Bytes that what is read may still take.
+    left: u64,
     done: bool,
 }
 
@@ -84,7 +118,7 @@ impl Iterator for ParquetRows {
 }
 
 impl ParquetRows {
-    fn record(&self, row: Row) -> Result<RawRecord, RawError> {
+    fn record(&mut self, row: Row) -> Result<RawRecord, RawError> {
         let mut fields = Vec::new();
         for (name, field) in row.into_columns() {
             let value = value(&field).map_err(|found| {
@@ -97,26 +131,21 @@ impl ParquetRows {
                 );
                 RawError::broken_record(error)
             })?;
-            let value = match value {
-                Json::Text(text) if columns::is_text(&name) => columns::text_cell(&text),
-                other => other,
-            };
             fields.push((Cow::Owned(name), value));
         }
+        let fields: Object = fields.into_iter().collect();
+        let taken = fields.iter().map(|(_, value)| value.bytes()).sum();
+        let Some(left) = self.left.checked_sub(taken) else {
+            self.done = true;
+            let found = "more than 512 MiB and 20 times the file's size of text";
+            return Err(broken(&self.path, self.row, found));
+        };
+        self.left = left;
         Ok(RawRecord {
             line: self.row,
             item: None,
-            content: Content::Fields(fields.into_iter().collect()),
+            content: Content::Row(fields, Rc::clone(&self.others)),
         })
-    }
-}
-
-/// The record API asserts in places where a damaged file reaches it; such a file must be an error, not a crash.
-fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("contents that the Parquet reader cannot handle".into()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use statistics::Interval;
 use terminal::Output;
 use trainer::TrainError;
+use trainer::config::{Config, DataSection, read_toml};
 use trainer::inference::Trained;
 
 use super::compare::{Group, Side, Versus};
@@ -23,7 +24,9 @@ pub fn run(args: &EvalArgs, sides: [&Path; 2], out: &mut Output<'_>) -> Result<(
         tracing::warn!("--data is not read: both sides are evaluated already");
     }
     let loaded = match args.data.as_slice() {
-        paths if folders && !paths.is_empty() => Some(Loaded::read(paths, args.lenient)?),
+        paths if folders && !paths.is_empty() => {
+            Some(Loaded::read(paths, args.lenient, &section(args, sides))?)
+        }
         _ => None,
     };
     let cache = Cache::new()?;
@@ -36,6 +39,20 @@ pub fn run(args: &EvalArgs, sides: [&Path; 2], out: &mut Output<'_>) -> Result<(
         write_json(path, &versus)?;
     }
     print(&versus, out)
+}
+
+/// How the first run on either side reads its data.
+fn section(args: &EvalArgs, sides: [&Path; 2]) -> DataSection {
+    let mut runs = sides
+        .iter()
+        .filter(|path| path.join("config.toml").is_file());
+    let run = runs.next().and_then(|run| Trained::run(run).ok());
+    let named = || {
+        let path = args.trained.config.as_ref()?;
+        read_toml::<Config>(path).ok()
+    };
+    let config = run.map(|run| run.config).or_else(named);
+    config.unwrap_or_default().data
 }
 
 /// A file as it is, a folder evaluated.

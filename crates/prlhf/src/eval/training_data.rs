@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use terminal::hub;
 use trainer::TrainError;
 use trainer::config::DataSection;
 use trainer::pref_data::general::source_of;
-use trainer::pref_data::{Comparison, Prompt, ReadOptions, read_comparisons};
+use trainer::pref_data::{Comparison, Prompt, read_comparisons};
 use trainer::sides::Sides;
 
 use super::report::TrainingData;
@@ -38,14 +39,21 @@ impl TrainedOn {
         section: &DataSection,
     ) -> Result<Self, TrainError> {
         if !named.is_empty() {
-            let (comparisons, _) = read_comparisons(named, ReadOptions { lenient })?;
+            let mut options = section.options();
+            options.read.lenient = lenient;
+            let (comparisons, _) = read_comparisons(&hub::locate_data(named)?, options)?;
             return Ok(Self::of(&comparisons));
         }
         if section.train.is_empty() {
             let reason = "no configuration names it; --training-data does";
             return Ok(Self::Unknown(reason.into()));
         }
-        Ok(match Sides::read(section) {
+        if section.train.iter().any(|path| path.as_os_str() == "-") {
+            let reason = "it came from standard input; --training-data names it";
+            return Ok(Self::Unknown(reason.into()));
+        }
+        let sides = hub::located(section).and_then(|section| Sides::read(&section));
+        Ok(match sides {
             Ok(sides) => Self::of(&sides.train),
             Err(error) => Self::Unknown(error.to_string()),
         })

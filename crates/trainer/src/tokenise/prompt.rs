@@ -199,7 +199,8 @@ impl Formatter {
         let mut messages = match prompt {
             Prompt::Chat(messages) => messages.clone(),
             Prompt::Text(text) if self.config.template == Template::Chat => {
-                vec![Message::new("user", text)]
+                let one = || vec![Message::new("user", text)];
+                prompt.dialogue().unwrap_or_else(one)
             }
             Prompt::Text(_) => return None,
         };

@@ -75,14 +75,19 @@ impl Manifest {
     }
 
     fn validate_users(&self, path: &Path) -> Result<(), FileError> {
+        let wrong =
+            |found: String, expected: &str| Err(FileError::content(path, "users", found, expected));
+        let mut blank = self.users.iter();
+        if let Some(id) = blank.find(|id| UserTable::validate_id(id).is_err()) {
+            let found = format!("a list with {}", printable::quoted(id));
+            return wrong(found, "ids that are not blank");
+        }
         let mut seen = BTreeSet::new();
         match self.users.iter().find(|id| !seen.insert(id.as_str())) {
-            Some(id) => Err(FileError::content(
-                path,
-                "users",
-                format!("a list with `{id}` twice"),
-                "distinct ids",
-            )),
+            Some(id) => {
+                let found = format!("a list with {} twice", printable::quoted(id));
+                wrong(found, "distinct ids")
+            }
             None => Ok(()),
         }
     }

@@ -1,0 +1,132 @@
+//! Which column holds what: by our own names, by those of other tools, or by `[data.columns]`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::DataError;
+use crate::records::Fields;
+
+/// Columns by other names than our own. What is not named here is found by our name or one that other tools use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    /// What was answered.
+    pub prompt: Option<String>,
+    /// The preferred response.
+    pub chosen: Option<String>,
+    /// The other response.
+    pub rejected: Option<String>,
+    /// Who judged.
+    pub user: Option<String>,
+    /// What the user says about herself.
+    pub user_text: Option<String>,
+    /// What splits keep together.
+    pub source: Option<String>,
+    /// A label of the user's kind.
+    pub group: Option<String>,
+}
+
+/// Our name and those of other tools, in the order in which they are looked for.
+const NAMES: [(&str, &[&str]); 7] = [
+    ("prompt", &["question", "instruction", "query"]),
+    (
+        "chosen",
+        &[
+            "response_j",
+            "chosen_response",
+            "response_chosen",
+            "preferred",
+            "preferred_output",
+        ],
+    ),
+    (
+        "rejected",
+        &[
+            "response_k",
+            "rejected_response",
+            "response_rejected",
+            "dispreferred",
+            "non_preferred_output",
+        ],
+    ),
+    (
+        "user",
+        &[
+            "user_id",
+            "annotator",
+            "annotator_id",
+            "worker",
+            "worker_id",
+            "labeler",
+            "labeler_id",
+            "rater",
+            "rater_id",
+        ],
+    ),
+    ("user_text", &[]),
+    ("source", &[]),
+    ("group", &[]),
+];
+
+/// Lists of messages that end before the response, where there is no prompt.
+pub(super) const CONVERSATIONS: [&str; 3] = ["conversations", "conversation", "messages"];
+
+/// Further columns that are read beside the others.
+const BESIDE: [&str; 7] = [
+    "tools",
+    "chat_template_kwargs",
+    "input",
+    "system",
+    "history",
+    "response",
+    "output",
+];
+
+impl Columns {
+    fn mapped(&self, role: &str) -> Option<&str> {
+        let column = match role {
+            "prompt" => &self.prompt,
+            "chosen" => &self.chosen,
+            "rejected" => &self.rejected,
+            "user" => &self.user,
+            "user_text" => &self.user_text,
+            "source" => &self.source,
+            _ => &self.group,
+        };
+        column.as_deref()
+    }
+
+    /// Whether a column of this name may be read.
+    pub(super) fn may_use(&self, name: &str) -> bool {
+        let known = |(role, others): &(&str, &[&str])| {
+            *role == name || others.contains(&name) || self.mapped(role) == Some(name)
+        };
+        NAMES.iter().any(known) || CONVERSATIONS.contains(&name) || BESIDE.contains(&name)
+    }
+
+    /// The column of a record that holds this; notes it where the name is another tool's.
+    ///
+    /// # Errors
+    /// A column that the configuration names and the record does not have.
+    pub(super) fn find<'c>(
+        &'c self,
+        fields: &Fields,
+        role: &'static str,
+    ) -> Result<Option<&'c str>, DataError> {
+        if let Some(name) = self.mapped(role) {
+            return match fields.contains(name) {
+                true => Ok(Some(name)),
+                false => Err(fields.missing(name, &format!("the column for `{role}`"))),
+            };
+        }
+        if fields.contains(role) {
+            return Ok(Some(role));
+        }
+        let others = NAMES.iter().find(|(name, _)| *name == role);
+        let mut others = others.into_iter().flat_map(|(_, others)| *others);
+        let Some(&name) = others.find(|name| fields.contains(name)) else {
+            return Ok(None);
+        };
+        fields.note(format!("column `{name}` is taken for `{role}`"));
+        Ok(Some(name))
+    }
+}
