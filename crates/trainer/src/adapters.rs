@@ -10,9 +10,10 @@ use llm_backbone::{LoraConfig, Model};
 use user_model::{MANIFEST_FILE, Moments, UserTable, Vocabulary};
 
 use crate::error::TrainError;
+use crate::lineage::Lineage;
 use crate::policy::Policy;
 
-/// Writes adapters and user model. `base` names the model that they belong to.
+/// Writes adapters and user model. `base` is the model that they belong to.
 ///
 /// # Errors
 /// A folder that cannot be written.
@@ -21,9 +22,10 @@ pub fn save(
     policy: &Policy,
     table: Option<&UserTable>,
     lora: &LoraConfig,
-    base: &str,
+    base: &Lineage,
 ) -> Result<(), TrainError> {
-    policy.model.save_adapters(dir, lora, base)?;
+    policy.model.save_adapters(dir, lora, &base.name)?;
+    base.write(dir)?;
     if let (Some(users), Some(table)) = (&policy.users, table) {
         user_model::save(dir, users, table, Moments::Drop)?;
     }

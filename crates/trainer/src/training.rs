@@ -16,6 +16,7 @@ use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::files::{replace_file, validate_free};
 use crate::inference::Engine;
+use crate::lineage::Lineage;
 use crate::monitor::Monitor;
 use crate::policy::Policy;
 use crate::reference::Reference;
@@ -127,6 +128,8 @@ pub struct Training {
     pub model: Model,
     /// Its name.
     pub source: String,
+    /// What it is made of.
+    pub lineage: Lineage,
     /// The key of its reference log-probs.
     key: String,
     /// Text to ids.
@@ -174,6 +177,7 @@ impl Training {
             clock,
             model: base.model.frozen(),
             source: base.source,
+            lineage: base.lineage,
             key: base.key,
             formatter,
             train,
@@ -245,7 +249,7 @@ impl Training {
         let validation = self.validation.as_ref().map(examples).unwrap_or_default();
         let config = SessionConfig {
             dir: place.dir.clone(),
-            base: self.source.clone(),
+            base: self.lineage.clone(),
             model_key: self.key.clone(),
             seed: self.config.seed,
             lora: self.config.lora.clone(),
