@@ -109,6 +109,28 @@ impl StoredMatrix {
         &self.0.bytes[first * row..][..rows * row]
     }
 
+    /// The index of a number that is infinite or none, the first of its block where blocks have factors; `None` where all are
+    /// finite.
+    pub fn not_finite(&self) -> Option<usize> {
+        const HALF: u16 = 0x7c00;
+        const BFLOAT: u16 = 0x7f80;
+        let (kind, bytes) = (self.0.kind, self.bytes());
+        let has = |exponent: u16, block: &[u8], at: usize| {
+            u16::from_le_bytes([block[at], block[at + 1]]) & exponent == exponent
+        };
+        let mut blocks = bytes.chunks_exact(kind.block_bytes());
+        let block = match kind {
+            TensorType::F32 => blocks.position(|block| has(BFLOAT, block, 2)),
+            TensorType::F16 => blocks.position(|block| has(HALF, block, 0)),
+            TensorType::BF16 => blocks.position(|block| has(BFLOAT, block, 0)),
+            _ => blocks.position(|block| {
+                let mut factors = kind.factors().iter();
+                factors.any(|at| has(HALF, block, *at))
+            }),
+        };
+        block.map(|block| block * kind.block())
+    }
+
     /// All numbers, row by row.
     pub fn to_vec(&self) -> Vec<f32> {
         let [d_out, d_in] = self.0.shape;
@@ -125,5 +147,39 @@ impl fmt::Debug for StoredMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [d_out, d_in] = self.0.shape;
         write!(f, "StoredMatrix({d_out} x {d_in}, {})", self.0.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every type has its factors where `dequantise` reads them: an infinite one makes numbers that are not finite.
+    #[test]
+    fn numbers_that_are_none_are_found_in_every_type() {
+        for kind in TensorType::ALL {
+            let shape = [2, kind.block()];
+            let size = kind.block_bytes();
+            let good = vec![0x11; 2 * size];
+            let matrix = StoredMatrix::new(kind, good.clone(), shape).expect("two blocks");
+            assert_eq!(matrix.not_finite(), None, "{kind}");
+            assert!(matrix.to_vec().iter().all(|number| number.is_finite()));
+
+            let factors = match kind {
+                TensorType::F32 => &[2],
+                TensorType::F16 | TensorType::BF16 => &[0],
+                _ => kind.factors(),
+            };
+            for at in factors {
+                let mut bad = good.clone();
+                bad[size + at..size + at + 2].copy_from_slice(&[0xff, 0xff]);
+                let matrix = StoredMatrix::new(kind, bad, shape).expect("two blocks");
+                assert_eq!(matrix.not_finite(), Some(kind.block()), "{kind}");
+                let numbers = matrix.to_vec();
+                let (first, second) = numbers.split_at(kind.block());
+                assert!(first.iter().all(|number| number.is_finite()), "{kind}");
+                assert!(second.iter().any(|number| !number.is_finite()), "{kind}");
+            }
+        }
     }
 }

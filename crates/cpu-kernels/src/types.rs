@@ -88,6 +88,16 @@ impl TensorType {
         }
     }
 
+    /// Where the half-precision factors of a block are; none in types that store numbers one by one.
+    pub(crate) fn factors(self) -> &'static [usize] {
+        match self {
+            Self::F32 | Self::F16 | Self::BF16 => &[],
+            Self::Q4_0 | Self::Q5_0 | Self::Q8_0 => &[0],
+            Self::Q4_1 | Self::Q5_1 | Self::Q4_K => &[0, 2],
+            Self::Q6_K => &[208],
+        }
+    }
+
     /// The supported types in words, for messages.
     pub fn supported() -> String {
         Self::ALL.map(|kind| kind.to_string()).join(", ")

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 pub use sizes::Sizes;
 
 use crate::family::{self, FamilyConfig};
+use crate::weights::UNQUANTISED;
 use keys::Keys;
 
 /// The shape of a language model of any family.
@@ -82,7 +83,9 @@ impl ModelConfig {
                 file: file.to_owned(),
                 source,
             })?;
-        let config = Self(family::from_hf(&Keys::json(&map, file))?);
+        let keys = Keys::json(&map, file);
+        refuse_quantised(&keys)?;
+        let config = Self(family::from_hf(&keys)?);
         config.validate(file)?;
         Ok(config)
     }
@@ -109,6 +112,10 @@ impl ModelConfig {
         self.0.config().sizes()
     }
 
+    pub(crate) fn sizes_mut(&mut self) -> &mut Sizes {
+        self.0.config_mut().sizes_mut()
+    }
+
     /// Rows of the embedding matrix.
     pub fn vocab_size(&self) -> usize {
         self.sizes().vocab_size
@@ -128,6 +135,35 @@ impl ModelConfig {
         self.sizes().validate(self.0.facts().spelling, file)?;
         self.0.config().validate(file)
     }
+}
+
+/// Refuses a model whose weights a program packed.
+fn refuse_quantised(keys: &Keys<'_>) -> Result<(), ConfigError> {
+    for key in ["quantization_config", "compression_config"] {
+        let Some(Value::Object(map)) = keys.json_value(key) else {
+            continue;
+        };
+        let flag = |name: &str| map.get(name).and_then(Value::as_bool);
+        let bits = |name: &str| map.get(name).and_then(Value::as_u64);
+        let bits = match () {
+            () if flag("load_in_4bit") == Some(true) => Some(4),
+            () if flag("load_in_8bit") == Some(true) => Some(8),
+            () => bits("bits").or(bits("w_bit")),
+        };
+        let off = [flag("load_in_4bit"), flag("load_in_8bit")] == [Some(false); 2];
+        if map.is_empty() || off {
+            continue;
+        }
+        let method = map.get("quant_method").and_then(Value::as_str);
+        let bits = bits.map_or(String::new(), |bits| format!(", {bits} bits"));
+        let found = format!(
+            "weights quantised by {}{bits}",
+            method.unwrap_or("some program")
+        );
+        let expected = format!("weights as they were trained: {UNQUANTISED}");
+        return Err(keys.error(key, found, expected));
+    }
+    Ok(())
 }
 
 /// Largest size accepted for any width, count or vocabulary: far above every real model, far below overflow.

@@ -74,6 +74,9 @@ pub(crate) trait DecoderConfig {
     /// The sizes that all families have.
     fn sizes(&self) -> &Sizes;
 
+    /// The same, to be changed.
+    fn sizes_mut(&mut self) -> &mut Sizes;
+
     /// The keys of a `config.json` beside the sizes.
     fn to_hf(&self) -> Map<String, Value>;
 
@@ -92,6 +95,9 @@ pub(crate) trait Decoder: Parts {
 
     /// The stream to logits; none where that is the embedding's matrix.
     fn head(&self) -> Option<&Head>;
+
+    /// The same, to be changed.
+    fn head_mut(&mut self) -> &mut Option<Head>;
 
     /// Rotary positions.
     fn rope(&self) -> &Rope;

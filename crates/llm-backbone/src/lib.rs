@@ -38,6 +38,7 @@ mod random;
 mod registry;
 mod rope;
 pub mod sampling;
+mod save;
 pub mod soft_prompt;
 pub mod tokenizer;
 pub mod weights;

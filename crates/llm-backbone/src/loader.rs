@@ -88,7 +88,7 @@ impl<'a> Loader<'a> {
             for block in &mut loaded[settled..] {
                 block.parts_mut(&mut loose);
             }
-            let loose: Vec<_> = loose.into_iter().map(PartMut::matrix).collect();
+            let loose: Vec<_> = loose.into_iter().filter_map(PartMut::matrix).collect();
             if i + 1 == count || are_enough(&loose) {
                 settle(loose);
                 settled = i + 1;
@@ -222,6 +222,14 @@ impl<'a> Loader<'a> {
         if let (Origin::Files(source), Precision::Stored) = (self.from, self.precision) {
             validate_shape(source, &name, &shape)?;
             if let Some(stored) = source.stored(&name)? {
+                if let Some(at) = stored.not_finite() {
+                    let mut row = vec![0.0; shape[1]];
+                    stored.rows(at / shape[1], &mut row);
+                    let column = at % shape[1];
+                    let value = row[column..].iter().find(|value| !value.is_finite());
+                    let value = value.copied().unwrap_or(f32::NAN);
+                    return Err(WeightError::not_finite(source.path(), &name, at, value));
+                }
                 return Ok(Matrix::stored(stored));
             }
         }
@@ -237,13 +245,61 @@ impl<'a> Loader<'a> {
         let values = match self.from {
             Origin::Files(source) => {
                 validate_shape(source, name, &shape)?;
-                source.read(name)?
+                let values = source.read(name)?;
+                self.validate_numbers(source, name, &values)?;
+                values
             }
             Origin::Random(seed) => initial.values(name, shape.iter().product(), seed),
         };
         let tensor = Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32));
         Ok(cast_if_needed(tensor, self.precision.dtype()))
     }
+
+    /// Refuses numbers that are none, and those that the type they are to have cannot hold.
+    fn validate_numbers(
+        &self,
+        source: &dyn WeightSource,
+        name: &str,
+        values: &[f32],
+    ) -> Result<(), WeightError> {
+        let largest = largest_magnitude(values);
+        let (most, problem) = match self.precision.dtype() {
+            DType::F16 => (
+                LARGEST_HALF,
+                "16-bit floats (f16) end at 65504: use bf16 or f32",
+            ),
+            _ => (f32::MAX, ""),
+        };
+        if largest <= most {
+            return Ok(());
+        }
+        let beyond = |value: &f32| value.is_nan() || value.abs() > most;
+        let at = values.iter().position(beyond).unwrap_or(0);
+        let value = values.get(at).copied().unwrap_or(largest);
+        match value.is_finite() {
+            false => Err(WeightError::not_finite(source.path(), name, at, value)),
+            true => Err(WeightError::Number {
+                file: source.path().to_owned(),
+                name: name.to_owned(),
+                at,
+                value,
+                problem,
+            }),
+        }
+    }
+}
+
+/// The largest half.
+pub(crate) const LARGEST_HALF: f32 = 65504.0;
+
+/// The largest of the numbers without their signs; infinite or NaN where one of them is. The bits of such floats are in the
+/// order of their values, and their maximum is vector code.
+pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
+    const SIGN: u32 = 1 << 31;
+    let bits = values
+        .iter()
+        .fold(0, |most: u32, value| most.max(value.to_bits() & !SIGN));
+    f32::from_bits(bits)
 }
 
 impl Initial {

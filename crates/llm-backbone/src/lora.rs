@@ -3,6 +3,9 @@
 //! burn's own `apply_lora` composes the full weight in every forward pass, which costs a full weight gradient. Here the
 //! low-rank path is added to the layer's output; values and gradients equal those of `peft`.
 
+mod rules;
+mod targets;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -16,25 +19,9 @@ use crate::matrix::cast_if_needed;
 use crate::model::{Model, host};
 use crate::parts::{Part, PartMut};
 use crate::random::{fnv1a, named_rng, normal};
-
-/// Which layers get an adapter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Targets {
-    /// The word `all-linear`: every linear layer of every block, but neither embedding nor head.
-    Keyword(AllLinear),
-    /// Module names or their last parts (`q_proj`, `wte`); a name that matches nothing in this architecture is passed
-    /// over, a list that matches nothing at all is an error.
-    Names(Vec<String>),
-}
-
-/// The keyword of [`Targets`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AllLinear {
-    /// As `peft` spells it.
-    #[serde(rename = "all-linear")]
-    AllLinear,
-}
+pub(crate) use rules::{Layers, Pattern, Rules, Shape};
+pub use targets::Targets;
+pub(crate) use targets::{Matcher, ends_in};
 
 /// Size and place of the adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,13 +43,13 @@ impl Default for LoraConfig {
             rank: 8,
             alpha: 16.0,
             dropout: 0.0,
-            targets: Targets::Keyword(AllLinear::AllLinear),
+            targets: Targets::AllLinear,
         }
     }
 }
 
 /// Ranks that are accepted: far above every use, far below overflow.
-const RANKS: RangeInclusive<usize> = 1..=65_536;
+pub(crate) const RANKS: RangeInclusive<usize> = 1..=65_536;
 
 impl LoraConfig {
     /// Refuses sizes and shares out of range.
@@ -88,6 +75,12 @@ impl LoraConfig {
         }
         Ok(())
     }
+
+    /// What these settings say of every module.
+    pub(crate) fn rules(&self) -> Result<Rules, LoraError> {
+        self.validate()?;
+        Ok(Rules::plain(self.clone(), Matcher::new(&self.targets)?))
+    }
 }
 
 /// What can go wrong with adapters.
@@ -96,13 +89,34 @@ impl LoraConfig {
 pub enum LoraError {
     /// No module matched.
     #[error(
-        "LoRA targets {targets:?} match no module of this model; it has, for example, {example}"
+        "LoRA targets {targets:?} match no module of this model; it has, for example, {example}{}",
+        targets.hint()
     )]
     NoTarget {
         /// What was asked for.
         targets: Targets,
         /// A module that exists.
         example: String,
+    },
+    /// A text that should be a regular expression.
+    #[error("LoRA target `{pattern}` is no regular expression: {problem}")]
+    Pattern {
+        /// The text.
+        pattern: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A key of `adapter_config.json` asks for something that is not read.
+    #[error("{file}: key `{key}`: found {found}; {problem}")]
+    Key {
+        /// The file.
+        file: String,
+        /// The key.
+        key: String,
+        /// Its value.
+        found: String,
+        /// Why it is not read, and what to do.
+        problem: String,
     },
     /// A nonsensical size.
     #[error("LoRA {key} is {found}, expected {expected}")]
@@ -151,6 +165,14 @@ pub struct Lora {
     pub b: Param<Tensor<2>>,
     scale: f64,
     dropout: Dropout,
+}
+
+impl Lora {
+    /// The rank, and what `lora_alpha` is where `lora_alpha / r` is the scale.
+    pub(crate) fn rank_and_alpha(&self) -> (usize, f64) {
+        let [_, rank] = self.a.val().dims();
+        (rank, self.scale * rank as f64)
+    }
 }
 
 impl Lora {
@@ -214,24 +236,14 @@ impl<'a> Slot<'a> {
                 device,
                 lora: &mut embedding.lora,
             }),
-            PartMut::Head(_) => None,
-        }
-    }
-
-    fn wanted(&self, config: &LoraConfig) -> bool {
-        match &config.targets {
-            Targets::Keyword(AllLinear::AllLinear) => !self.embedding,
-            Targets::Names(names) => names.iter().any(|n| {
-                let prefix = self.module.strip_suffix(n.as_str());
-                prefix.is_some_and(|p| p.is_empty() || p.ends_with('.'))
-            }),
+            PartMut::Head(_) | PartMut::RmsNorm(_) | PartMut::LayerNorm(_) => None,
         }
     }
 
     /// Attaches factors given as `[d_in, r]` and `[r, d_out]`.
-    fn attach(&mut self, config: &LoraConfig, a: Vec<f32>, b: Vec<f32>) {
+    fn attach(&mut self, shape: Shape, a: Vec<f32>, b: Vec<f32>) {
         let [d_in, d_out] = self.shape;
-        let r = config.rank;
+        let r = shape.rank;
         let param = |factor: &str, values: Vec<f32>, shape: [usize; 2]| {
             let data = TensorData::new(values, shape);
             let value = Tensor::from_data(data, (&self.device, DType::F32));
@@ -241,8 +253,8 @@ impl<'a> Slot<'a> {
         *self.lora = Some(Lora {
             a: param("lora_A", a, [d_in, r]),
             b: param("lora_B", b, [r, d_out]),
-            scale: config.alpha / r as f64,
-            dropout: DropoutConfig::new(config.dropout).init(),
+            scale: shape.scale,
+            dropout: DropoutConfig::new(shape.dropout).init(),
         });
     }
 
@@ -269,8 +281,14 @@ fn peft_names(module: &str, embedding: bool) -> [String; 2] {
         true => ["lora_embedding_A", "lora_embedding_B"],
         false => ["lora_A.weight", "lora_B.weight"],
     };
-    names.map(|name| format!("base_model.model.{module}.{name}"))
+    names.map(|name| format!("{PEFT_PREFIX}{module}.{name}"))
 }
+
+/// What stands in front of every name in a PEFT file.
+pub(crate) const PEFT_PREFIX: &str = "base_model.model.";
+
+/// Tensors by name: shape and values.
+pub(crate) type NamedTensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 impl Model {
     fn slots(&mut self) -> Vec<Slot<'_>> {
@@ -296,12 +314,18 @@ impl Model {
         })
     }
 
-    fn wanted_slots(&mut self, config: &LoraConfig) -> Result<Vec<Slot<'_>>, LoraError> {
-        let slots = self.slots();
-        let example = slots.last().map(|s| s.module.clone()).unwrap_or_default();
-        let wanted: Vec<_> = slots.into_iter().filter(|s| s.wanted(config)).collect();
+    /// The modules that get an adapter, each with what it is like.
+    fn wanted_slots(&mut self, rules: &Rules) -> Result<Vec<(Slot<'_>, Shape)>, LoraError> {
+        let mut wanted = Vec::new();
+        let mut example = String::new();
+        for slot in self.slots() {
+            match rules.shape(&slot.module, slot.embedding)? {
+                Some(shape) => wanted.push((slot, shape)),
+                None => example = slot.module,
+            }
+        }
         if wanted.is_empty() {
-            let targets = config.targets.clone();
+            let targets = rules.targets().clone();
             return Err(LoraError::NoTarget { targets, example });
         }
         Ok(wanted)
@@ -312,11 +336,11 @@ impl Model {
     /// # Errors
     /// A rank of zero, a dropout outside `[0, 1)`, or targets that match nothing.
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
-        config.validate()?;
+        let rules = config.rules()?;
         let mut model = self.frozen();
-        for mut slot in model.wanted_slots(config)? {
-            let (a, b) = slot.initial(config.rank, seed);
-            slot.attach(config, a, b);
+        for (mut slot, shape) in model.wanted_slots(&rules)? {
+            let (a, b) = slot.initial(shape.rank, seed);
+            slot.attach(shape, a, b);
         }
         Ok(model)
     }
@@ -342,37 +366,64 @@ impl Model {
         origin: &str,
         tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
     ) -> Result<Self, LoraError> {
-        config.validate()?;
-        let mut tensors: BTreeMap<_, _> = tensors
+        let tensors = tensors
             .into_iter()
             .map(|(name, shape, values)| (name, (shape, values)))
             .collect();
+        self.with_factors(&config.rules()?, origin, tensors)
+    }
+
+    /// Attaches the adapters that `rules` ask for; every tensor must belong to one.
+    pub(crate) fn with_factors(
+        self,
+        rules: &Rules,
+        origin: &str,
+        mut tensors: NamedTensors,
+    ) -> Result<Self, LoraError> {
         let error = |tensor: &str, problem: String| LoraError::Tensor {
             file: origin.into(),
             tensor: tensor.into(),
             problem,
         };
         let mut model = self.frozen();
-        for mut slot in model.wanted_slots(config)? {
+        for (mut slot, shape) in model.wanted_slots(rules)? {
             let [d_in, d_out] = slot.shape;
             let [a_name, b_name] = peft_names(&slot.module, slot.embedding);
             let mut take = |name: &str, rows: usize, columns: usize| {
-                let (shape, values) = tensors
-                    .remove(name)
-                    .ok_or_else(|| error(name, "missing".into()))?;
-                if shape != [rows, columns] {
-                    let problem = format!("found shape {shape:?}, expected [{rows}, {columns}]");
+                let (found, values) = tensors.remove(name).ok_or_else(|| {
+                    let problem = "missing, though the configuration targets its module";
+                    error(name, problem.into())
+                })?;
+                if found != [rows, columns] {
+                    let problem = format!(
+                        "found shape {found:?}, expected [{rows}, {columns}] (rank {})",
+                        shape.rank
+                    );
                     return Err(error(name, problem));
                 }
                 Ok(transposed(&values, rows, columns))
             };
-            let a = take(&a_name, config.rank, d_in)?;
-            let b = take(&b_name, d_out, config.rank)?;
-            slot.attach(config, a, b);
+            let a = take(&a_name, shape.rank, d_in)?;
+            let b = take(&b_name, d_out, shape.rank)?;
+            slot.attach(shape, a, b);
         }
         match tensors.keys().next() {
-            Some(name) => Err(error(name, "this model has no place for it".into())),
+            Some(name) => Err(error(name, model.no_place(name))),
             None => Ok(model),
+        }
+    }
+
+    /// Why a tensor of an adapter file belongs nowhere.
+    fn no_place(&self, name: &str) -> String {
+        let (module, _) = name.split_once(".lora_").unwrap_or((name, ""));
+        let module = module.strip_prefix(PEFT_PREFIX).unwrap_or(module);
+        let part = self.parts().into_iter().find(|part| part.name() == module);
+        match part {
+            Some(Part::Head(_)) => "adapters of the head are not read".into(),
+            Some(Part::Linear(_) | Part::Embedding(_)) => {
+                "the configuration does not target its module".into()
+            }
+            _ => "this model has no place for it".into(),
         }
     }
 

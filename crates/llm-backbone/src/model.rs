@@ -8,10 +8,14 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
 use crate::family::{Architecture, Decoder};
+use crate::linear::Head;
 use crate::loader::Loader;
 use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
 use crate::parts::{Part, PartMut, Weight};
 use crate::weights::{WeightError, WeightSource};
+
+/// The name of the head, the same in every family.
+pub(crate) const HEAD: &str = "lm_head";
 
 /// A causal language model with its configuration.
 #[derive(Module, Debug)]
@@ -130,7 +134,7 @@ impl Model {
         self.decoder().all_parts()
     }
 
-    /// Every module with a matrix.
+    /// Every module with weights, to be changed.
     pub(crate) fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
         self.architecture.decoder_mut().all_parts_mut()
     }
@@ -199,13 +203,18 @@ impl Model {
     }
 
     /// The model with its adapters folded into its weights and frozen.
+    ///
+    /// An adapter of the embedding belongs to the embedding alone: a head that was tied to it keeps the matrix it had.
     pub fn merged(mut self) -> Self {
+        if self.decoder().embedding().lora.is_some() {
+            self.untie();
+        }
         let mut merged = Vec::new();
         for part in self.parts_mut() {
             merged.extend(match part {
                 PartMut::Linear(linear) => linear.merge(),
                 PartMut::Embedding(embedding) => embedding.merge(),
-                PartMut::Head(_) => None,
+                PartMut::Head(_) | PartMut::RmsNorm(_) | PartMut::LayerNorm(_) => None,
             });
             if are_enough(&merged) {
                 settle(std::mem::take(&mut merged));
@@ -215,13 +224,28 @@ impl Model {
         self
     }
 
+    /// Gives a model whose head is the embedding's matrix a head of its own, of the same numbers.
+    pub(crate) fn untie(&mut self) {
+        let decoder = self.architecture.decoder_mut();
+        if decoder.head().is_some() {
+            return;
+        }
+        let head = Head {
+            weight: decoder.embedding().weight.clone(),
+            bias: None,
+            name: HEAD.into(),
+        };
+        *decoder.head_mut() = Some(head);
+        self.config.sizes_mut().ties_embeddings = false;
+    }
+
     /// The model without its adapters.
     pub fn without_adapters(mut self) -> Self {
         for part in self.parts_mut() {
             match part {
                 PartMut::Linear(linear) => linear.lora = None,
                 PartMut::Embedding(embedding) => embedding.lora = None,
-                PartMut::Head(_) => {}
+                PartMut::Head(_) | PartMut::RmsNorm(_) | PartMut::LayerNorm(_) => {}
             }
         }
         self
@@ -235,7 +259,8 @@ impl Model {
             .sum()
     }
 
-    fn weights(&self) -> Vec<(String, Weight<'_>)> {
+    /// Every tensor with its Hugging Face name, without those of adapters.
+    pub(crate) fn weights(&self) -> Vec<(String, Weight<'_>)> {
         self.parts().iter().flat_map(Part::weights).collect()
     }
 

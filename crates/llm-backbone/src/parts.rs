@@ -16,11 +16,13 @@ pub(crate) enum Part<'a> {
     LayerNorm(&'a LayerNorm),
 }
 
-/// A module with a matrix.
+/// A module with weights, to be changed.
 pub(crate) enum PartMut<'a> {
     Embedding(&'a mut Embedding),
     Linear(&'a mut Linear),
     Head(&'a mut Head),
+    RmsNorm(&'a mut RmsNorm),
+    LayerNorm(&'a mut LayerNorm),
 }
 
 /// A tensor of a module.
@@ -29,12 +31,18 @@ pub(crate) enum Weight<'a> {
     Vector(&'a Param<Tensor<1>>),
 }
 
+/// A tensor of a module, to be changed.
+pub(crate) enum WeightMut<'a> {
+    Matrix(&'a mut Matrix),
+    Vector(&'a mut Param<Tensor<1>>),
+}
+
 /// A module whose parts can be gone through.
 pub(crate) trait Parts {
     /// Adds every module with weights.
     fn parts<'a>(&'a self, to: &mut Vec<Part<'a>>);
 
-    /// Adds every module with a matrix.
+    /// Adds every module with weights, to be changed.
     fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>);
 
     /// Every module with weights.
@@ -44,7 +52,7 @@ pub(crate) trait Parts {
         all
     }
 
-    /// Every module with a matrix.
+    /// Every module with weights, to be changed.
     fn all_parts_mut(&mut self) -> Vec<PartMut<'_>> {
         let mut all = Vec::new();
         self.parts_mut(&mut all);
@@ -124,7 +132,9 @@ impl Parts for RmsNorm {
         to.push(Part::RmsNorm(self));
     }
 
-    fn parts_mut<'a>(&'a mut self, _: &mut Vec<PartMut<'a>>) {}
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>) {
+        to.push(PartMut::RmsNorm(self));
+    }
 }
 
 impl Parts for LayerNorm {
@@ -132,21 +142,62 @@ impl Parts for LayerNorm {
         to.push(Part::LayerNorm(self));
     }
 
-    fn parts_mut<'a>(&'a mut self, _: &mut Vec<PartMut<'a>>) {}
+    fn parts_mut<'a>(&'a mut self, to: &mut Vec<PartMut<'a>>) {
+        to.push(PartMut::LayerNorm(self));
+    }
 }
 
 impl<'a> PartMut<'a> {
-    /// Its matrix.
-    pub(crate) fn matrix(self) -> &'a mut Matrix {
+    /// Its matrix, if it has one.
+    pub(crate) fn matrix(self) -> Option<&'a mut Matrix> {
         match self {
-            Self::Embedding(part) => &mut part.weight,
-            Self::Linear(part) => &mut part.weight,
-            Self::Head(part) => &mut part.weight,
+            Self::Embedding(part) => Some(&mut part.weight),
+            Self::Linear(part) => Some(&mut part.weight),
+            Self::Head(part) => Some(&mut part.weight),
+            Self::RmsNorm(_) | Self::LayerNorm(_) => None,
+        }
+    }
+
+    /// The tensor of a Hugging Face name, without those of an adapter.
+    pub(crate) fn weight(self, name: &str) -> Option<WeightMut<'a>> {
+        let (module, tensor) = name.rsplit_once('.')?;
+        let (own, weight, bias) = match self {
+            Self::Embedding(part) => (&part.name, WeightMut::Matrix(&mut part.weight), None),
+            Self::Linear(part) => {
+                let weight = WeightMut::Matrix(&mut part.weight);
+                (&part.name, weight, part.bias.as_mut())
+            }
+            Self::Head(part) => {
+                let weight = WeightMut::Matrix(&mut part.weight);
+                (&part.name, weight, part.bias.as_mut())
+            }
+            Self::RmsNorm(part) => (&part.name, WeightMut::Vector(&mut part.gamma), None),
+            Self::LayerNorm(part) => {
+                let norm = &mut part.norm;
+                let gamma = WeightMut::Vector(&mut norm.gamma);
+                (&part.name, gamma, norm.beta.as_mut())
+            }
+        };
+        match tensor {
+            "weight" if own == module => Some(weight),
+            "bias" if own == module => bias.map(WeightMut::Vector),
+            _ => None,
         }
     }
 }
 
 impl<'a> Part<'a> {
+    /// Its Hugging Face name.
+    pub(crate) fn name(&self) -> &'a str {
+        match *self {
+            Self::Embedding(part) => &part.name,
+            Self::Linear(part) => &part.name,
+            Self::Head(part) => &part.name,
+            Self::RmsNorm(part) => &part.name,
+            Self::LayerNorm(part) => &part.name,
+        }
+    }
+
     /// Its tensors with their Hugging Face names, without those of an adapter.
     pub(crate) fn weights(&self) -> Vec<(String, Weight<'a>)> {
         let (name, weight, bias) = match *self {

@@ -22,6 +22,12 @@ macro_rules! families {
                 }
             }
 
+            pub(crate) fn config_mut(&mut self) -> &mut dyn DecoderConfig {
+                match self {
+                    $(Self::$family(config) => config,)+
+                }
+            }
+
             pub(crate) fn facts(&self) -> Facts {
                 match self {
                     $(Self::$family(_) => <$config>::facts(),)+

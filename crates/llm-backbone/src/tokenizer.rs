@@ -7,6 +7,7 @@ mod byte_bpe;
 mod directory;
 mod encode;
 mod gguf;
+mod guard;
 mod pre_tokenizers;
 mod quotes;
 mod save;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub use encode::Specials;
+use guard::guarded;
 pub use quotes::Quotes;
 pub use stream::StreamDecoder;
 
@@ -61,13 +63,17 @@ pub enum TokenizerError {
         /// Size of the vocabulary.
         vocabulary: usize,
     },
-    /// The tokenizer belongs to another model.
+    /// The tokenizer belongs to another model, or has tokens that the model never got.
     #[error(
-        "the tokenizer does not fit the weights: its largest id is {largest}, the model has {rows} embeddings"
+        "the tokenizer does not fit the weights: {count} of its tokens have no row among the model's {rows} embeddings, such as {token} (id {id}); take them out of tokenizer.json (`added_tokens`), or give the model rows for them (`resize_token_embeddings` in Python), or use the tokenizer that came with these weights"
     )]
     DoesNotFit {
-        /// The largest id of the tokenizer.
-        largest: u32,
+        /// How many tokens have no embedding.
+        count: usize,
+        /// One of them, as the vocabulary spells it.
+        token: String,
+        /// Its id.
+        id: u32,
         /// Rows of the embedding matrix.
         rows: usize,
     },
@@ -129,7 +135,7 @@ impl Tokenizer {
     ///
     /// [`TokenizerError::Failed`] if the decoder fails.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {
-        self.inner.decode(ids, skip_special).map_err(failed)
+        guarded(|| self.inner.decode(ids, skip_special)).map_err(TokenizerError::Failed)
     }
 
     /// The id that starts a sequence, if the model has one.
@@ -225,21 +231,30 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`TokenizerError::DoesNotFit`] if the largest id has none.
+    /// [`TokenizerError::DoesNotFit`] if an id has none.
     pub fn fits(&self, config: &ModelConfig) -> Result<(), TokenizerError> {
-        let vocabulary = self.inner.get_vocab(true).into_values();
-        let largest = vocabulary
-            .chain(self.bos)
-            .chain(self.eos)
-            .max()
-            .unwrap_or(0);
-        if (largest as usize) < config.vocab_size() {
-            return Ok(());
+        let rows = config.vocab_size();
+        let has_none = |id: u32| id as usize >= rows;
+        let stops = [self.bos, self.eos].into_iter().flatten();
+        let vocabulary = self.inner.get_vocab(true).into_iter();
+        let mut outside: Vec<_> = vocabulary.filter(|(_, id)| has_none(*id)).collect();
+        outside.extend(
+            stops
+                .filter(|id| has_none(*id))
+                .map(|id| (String::new(), id)),
+        );
+        outside.sort_by(|(a, i), (b, j)| i.cmp(j).then_with(|| b.cmp(a)));
+        outside.dedup_by_key(|(_, id)| *id);
+        let count = outside.len();
+        match outside.into_iter().next() {
+            None => Ok(()),
+            Some((token, id)) => Err(TokenizerError::DoesNotFit {
+                count,
+                token: format!("{token:?}"),
+                id,
+                rows,
+            }),
         }
-        Err(TokenizerError::DoesNotFit {
-            largest,
-            rows: config.vocab_size(),
-        })
     }
 
     /// Wraps a `tokenizer.json` given as a value; `file` appears in errors only.
@@ -249,7 +264,7 @@ impl Tokenizer {
     }
 
     fn from_json_text(text: &[u8], file: &Path) -> Result<Self, TokenizerError> {
-        let inner = tokenizers::Tokenizer::from_bytes(text).map_err(|error| {
+        let inner = guarded(|| tokenizers::Tokenizer::from_bytes(text)).map_err(|error| {
             file_error(
                 file,
                 "tokenizer",

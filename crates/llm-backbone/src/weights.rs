@@ -6,6 +6,7 @@
 
 mod bytes;
 mod error;
+mod folder;
 mod gguf;
 pub(crate) mod gguf_names;
 mod pytorch;
@@ -17,10 +18,12 @@ use std::path::Path;
 
 pub(crate) use bytes::ByteFile;
 pub use error::WeightError;
+pub(crate) use folder::{UNQUANTISED, open_file, refuse_pointer};
 pub(crate) use gguf::GgufWeights;
 pub(crate) use pytorch::PytorchFile;
 pub use safetensors::SafetensorsFile;
 pub(crate) use sharded::Sharded;
+pub(crate) use write::write_views;
 pub use write::{replace_file, write_safetensors};
 
 use crate::config::ModelConfig;
@@ -78,18 +81,22 @@ pub trait WeightSource: Send + Sync {
 pub fn open(path: impl AsRef<Path>) -> Result<(ModelConfig, Box<dyn WeightSource>), WeightError> {
     let path = path.as_ref();
     if !path.is_dir() {
+        folder::refuse_part(path)?;
         return open_gguf(path);
     }
     let config = path.join("config.json");
     if config.is_file() {
-        return Ok((ModelConfig::from_hf_file(&config)?, open_directory(path)?));
+        return Ok((
+            ModelConfig::from_hf_file(&config)?,
+            folder::open_directory(path)?,
+        ));
     }
     match crate::gguf::only_file_in(path) {
-        Some(file) => open_gguf(&file),
-        None => Err(WeightError::NoModel {
-            path: path.to_owned(),
-            expected: "`config.json` or one GGUF file".to_owned(),
-        }),
+        Some(file) => {
+            folder::refuse_part(&file)?;
+            open_gguf(&file)
+        }
+        None => Err(folder::no_model(path)),
     }
 }
 
@@ -105,28 +112,6 @@ fn from_f64(bytes: &[u8]) -> Vec<f32> {
 fn open_gguf(path: &Path) -> Result<(ModelConfig, Box<dyn WeightSource>), WeightError> {
     let (config, weights) = GgufWeights::open(path)?;
     Ok((config, Box::new(weights)))
-}
-
-/// The weights of a Hugging Face directory, in the order `transformers` looks for them.
-fn open_directory(folder: &Path) -> Result<Box<dyn WeightSource>, WeightError> {
-    let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-    if let Some(path) = file("model.safetensors") {
-        return Ok(Box::new(SafetensorsFile::open(path)?));
-    }
-    if let Some(path) = file("model.safetensors.index.json") {
-        return Ok(Box::new(Sharded::open(path)?));
-    }
-    if let Some(path) = file("pytorch_model.bin") {
-        return Ok(Box::new(PytorchFile::open(path)?));
-    }
-    if let Some(path) = file("pytorch_model.bin.index.json") {
-        return Ok(Box::new(Sharded::open(path)?));
-    }
-    Err(WeightError::NoModel {
-        path: folder.to_owned(),
-        expected: "`model.safetensors` or `pytorch_model.bin`, or the index of a sharded one"
-            .to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -192,6 +192,43 @@ fn lora_on_qwen3_equals_peft_in_value_and_gradient() {
     assert_lora("lora_qwen3", &Device::flex());
 }
 
+/// Patterns, regular expressions, saved modules, tied and untied embeddings, rows of tokens, biases, `.bin` files.
+#[test]
+fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
+    let device = Device::flex();
+    for entry in std::fs::read_dir(fixture("adapters")).unwrap() {
+        let name = format!("adapters/{}", entry.unwrap().file_name().display());
+        let expected = expected(&name);
+        let base = fixture(&name).join(expected["base"].as_str().unwrap());
+        let base = Model::open(&base, &device).unwrap();
+        let (model, config) = base.clone().with_adapters(&fixture(&name)).unwrap();
+        let ids = ids(&expected["input_ids"], &device);
+        let [_, seq] = ids.dims();
+        let wanted = flatten(&expected["logits"]);
+        let assert_equal = |model: &Model| {
+            println!("{name}");
+            let found = logits(model, ids.clone(), (0, seq), None);
+            assert_close(&values(found), &wanted, 1e-3);
+        };
+        assert_equal(&model);
+
+        // What is written of it is the same adapter, for `peft` and for us.
+        let dir = tempfile::tempdir().unwrap();
+        model.save_adapters(dir.path(), &config, "base").unwrap();
+        let bare = model.clone().without_adapters();
+        assert_equal(&bare.with_adapters(dir.path()).unwrap().0);
+
+        // A merged model keeps its logits in a folder of its own.
+        let merged = model.merged();
+        assert_equal(&merged);
+        let weights = dir.path().join("model.safetensors");
+        weights::write_safetensors(&weights, merged.export()).unwrap();
+        let config = merged.config().to_hf_json().to_string();
+        std::fs::write(dir.path().join("config.json"), config).unwrap();
+        assert_equal(&Model::open(dir.path(), &device).unwrap());
+    }
+}
+
 /// The tests above on a GPU.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn assert_all(device: &Device) {

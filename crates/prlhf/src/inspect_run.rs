@@ -7,8 +7,8 @@ use terminal::{Output, grouped};
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::checkpoint::State;
-use trainer::inference::{Trained, peft_config};
-use trainer::llm_backbone::weights::{SafetensorsFile, WeightSource};
+use trainer::inference::Trained;
+use trainer::llm_backbone::peft::{PeftConfig, open_tensors};
 use trainer::metrics::Line;
 use trainer::user_model::{self, MANIFEST_FILE, UserModel, UserTable};
 
@@ -19,8 +19,8 @@ use crate::train::best;
 /// # Errors
 /// Broken files.
 pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let peft = peft_config(dir)?;
-    let tensors = SafetensorsFile::open(dir.join("adapter_model.safetensors"))?;
+    let peft = PeftConfig::read(dir)?;
+    let tensors = open_tensors(dir)?;
     let mut weights = 0;
     for name in tensors.names() {
         weights += tensors.shape(&name)?.iter().product::<usize>();
@@ -28,13 +28,13 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("adapters", dir.display())?;
     let base = peft.base_model_name_or_path.unwrap_or("unknown".into());
     out.fact("base", base)?;
-    let targets = serde_json::to_string(&peft.target_modules).unwrap_or_default(); // invariant: plain data
+    let targets = serde_json::to_string(&peft.lora.targets).unwrap_or_default(); // invariant: plain data
     out.fact(
         "lora",
         format_args!(
             "rank {}, alpha {}, targets {targets}, {} weights",
-            peft.r,
-            peft.lora_alpha,
+            peft.lora.rank,
+            peft.lora.alpha,
             grouped(weights)
         ),
     )?;

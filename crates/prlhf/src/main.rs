@@ -8,6 +8,7 @@ mod eval;
 mod generate;
 mod inspect;
 mod inspect_run;
+mod merge;
 mod prepare;
 mod profile;
 mod sampling;
@@ -63,6 +64,9 @@ enum Command {
     /// List, add, remove, export and import users.
     #[command(after_help = USERS)]
     Users(users::UsersArgs),
+    /// Merge adapters into their base model, as a model for any program.
+    #[command(after_help = MERGE)]
+    Merge(merge::MergeArgs),
     /// Describe a model, adapters, a checkpoint, a run, a configuration, or comparisons.
     #[command(after_help = INSPECT)]
     Inspect(inspect::InspectArgs),
@@ -123,6 +127,14 @@ Examples:
   prlhf users --run runs/a remove anna
   prlhf users --run runs/a import anna.json";
 
+const MERGE: &str = "\
+The merged model is a Hugging Face folder: weights, config.json, tokenizer and chat template. A user model is not merged: it
+stays beside the adapters, and the merged model is the same for everybody.
+
+Examples:
+  prlhf merge --run runs/sft                         into runs/sft/merged
+  prlhf merge --adapters lora/ --model path/to/model --out models/mine --dtype bf16";
+
 const INSPECT: &str = "\
 Examples:
   prlhf inspect path/to/model.gguf
@@ -180,6 +192,7 @@ fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
             chat::run(args, input, &mut Output(&mut io::stderr()), out)
         }
         Command::Users(args) => users::run(args, out),
+        Command::Merge(args) => merge::run(args, out),
         Command::Inspect(args) => inspect::run(args, out),
     }
 }

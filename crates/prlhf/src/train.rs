@@ -10,6 +10,7 @@ use trainer::TrainError;
 use trainer::checkpoint::{self, Best};
 use trainer::config::{Config, Setting, read_toml_with};
 use trainer::folder::{RunFolder, Start};
+use trainer::lineage::Lineage;
 use trainer::policy::Policy;
 use trainer::pref_data::Audit;
 use trainer::profile::TARGET;
@@ -184,10 +185,29 @@ fn preferences(
     out.fact("best", best(outcome.state.best.as_ref(), none))?;
     let dir = dir.display();
     out.fact("adapters", format_args!("{dir}/adapters"))?;
+    base(&training.lineage, out)?;
     out.fact(
         "next",
         format_args!("prlhf eval --run {dir} --data FILE, or prlhf chat --run {dir} --user ID"),
     )
+}
+
+/// Where the base of the adapters is, if it was merged in memory only.
+fn base(lineage: &Lineage, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let Some(last) = lineage.adapters.last() else {
+        return Ok(());
+    };
+    let name = &lineage.name;
+    match Path::new(name).exists() {
+        true => out.fact("base", name),
+        false => out.fact(
+            "base",
+            format_args!(
+                "{name}; for other programs, prlhf merge --adapters {} writes it",
+                last.path
+            ),
+        ),
+    }
 }
 
 /// Adapters on the preferred responses.
@@ -198,7 +218,8 @@ fn supervised(
     place: Place,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
-    let target = place.dir.join("adapters");
+    let dir = place.dir.clone();
+    let target = dir.join("adapters");
     let session = training.language(place)?;
     let weights = grouped(session.policy().model.num_adapter_params());
     out.fact("trainable", format_args!("{weights} adapter weights"))?;
@@ -222,8 +243,9 @@ fn supervised(
     out.fact(
         "next",
         format_args!(
-            "set model.adapters = \"{}\" and train on preferences",
-            target.display()
+            "set model.adapters = \"{}\" and train on preferences; prlhf merge --run {} writes both as one model",
+            target.display(),
+            dir.display()
         ),
     )
 }

@@ -82,16 +82,168 @@ fn sft_adapters_are_merged_below_a_preference_run() {
     ])
     .ok();
     assert!(done.contains("adapters merged"), "{done}");
-    let text = prlhf(&[
+    let merged = sft.path().join("merged");
+    let missing = format!(
+        "base         {}; for other programs, prlhf merge --adapters {}",
+        merged.display(),
+        adapters.display()
+    );
+    assert!(done.contains(&missing), "{done}");
+
+    // Whatever the base is called, it is the model with the adapters merged.
+    let trained = out.path().join("adapters");
+    let text = |base: &[&str]| {
+        let args = [
+            "--user",
+            "short",
+            "--prompt",
+            "Question 1: ",
+            "--greedy",
+            "--json",
+        ];
+        prlhf(&[&["generate"], base, &args].concat()).ok()
+    };
+    let (run, alone) = (
+        ["--run", out.str()],
+        ["--adapters", trained.to_str().unwrap()],
+    );
+    let model = ["--model", fixture().model.to_str().unwrap()];
+    let limits = [
+        "--set",
+        "prompt.max_response_length=32",
+        "--set",
+        "sampling.max_new_tokens=8",
+    ];
+    let alone = [&alone[..], &limits].concat();
+    let expected = text(&run);
+    assert_eq!(text(&alone), expected);
+    assert_eq!(text(&[&alone[..], &model].concat()), expected);
+
+    let done = prlhf(&["merge", "--run", sft.str()]).ok();
+    assert!(
+        done.contains(&format!("merged       {}, F32, ", merged.display())),
+        "{done}"
+    );
+    let named = fs::read_to_string(trained.join("adapter_config.json")).unwrap();
+    let named: serde_json::Value = serde_json::from_str(&named).unwrap();
+    assert_eq!(named["base_model_name_or_path"], merged.to_str().unwrap());
+    let merged = ["--model", merged.to_str().unwrap()];
+    assert_eq!(text(&alone), expected);
+    assert_eq!(text(&[&alone[..], &merged].concat()), expected);
+    assert_eq!(
+        text(&[&run[..], &merged].concat()),
+        expected,
+        "merged once only"
+    );
+    let twice = [
+        &["generate", "--generic", "--prompt", "a", "--run", sft.str()],
+        &merged[..],
+    ]
+    .concat();
+    let error = prlhf(&twice).error();
+    assert!(
+        error.contains("has these adapters in it already"),
+        "{error}"
+    );
+    let again = prlhf(&["merge", "--run", sft.str()]).ok();
+    assert!(again.contains("which is there already"), "{again}");
+
+    // Another model is not taken for it, nor are other adapters.
+    let other = fixture().fresh("other");
+    fixture::copy_dir(&fixture().model, other.path());
+    let weights = other.path().join("model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let call = [
         "generate",
-        "--run",
-        out.str(),
-        "--user",
-        "short",
+        "--generic",
         "--prompt",
         "a",
-    ]);
-    text.ok();
+        "--model",
+        other.str(),
+    ];
+    let error = prlhf(&[&call[..], &alone].concat()).error();
+    assert!(
+        error.contains("were trained on") && error.contains("is not that"),
+        "{error}"
+    );
+    fs::remove_dir_all(&adapters).unwrap();
+    let call = [
+        &["generate", "--generic", "--prompt", "a"][..],
+        &model,
+        &alone,
+    ]
+    .concat();
+    let error = prlhf(&call).error();
+    assert!(error.contains("are not there"), "{error}");
+}
+
+#[test]
+fn adapters_are_merged_into_a_folder_for_any_program() {
+    let (whole, half) = (fixture().fresh("whole"), fixture().fresh("half"));
+    let run = fixture().run.to_str().unwrap();
+    let done = prlhf(&["merge", "--run", run, "--out", whole.str()]).ok();
+    assert!(done.contains("next         set model.source = "), "{done}");
+    for name in [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "lineage.json",
+    ] {
+        assert!(whole.path().join(name).is_file(), "{name}");
+    }
+    let args = [
+        "merge",
+        "--run",
+        run,
+        "--out",
+        half.str(),
+        "--dtype",
+        "bf16",
+    ];
+    prlhf(&args).ok();
+    let size = |place: &fixture::Place| {
+        let weights = fs::metadata(place.path().join("model.safetensors"));
+        weights.unwrap().len()
+    };
+    assert!(size(&half) < size(&whole) * 6 / 10);
+    let config = fs::read_to_string(half.path().join("config.json")).unwrap();
+    assert!(config.contains(r#""torch_dtype": "bfloat16""#), "{config}");
+
+    let line = format!("source = {:?} # ", half.path());
+    let config = fixture().config_with("source = ", &line);
+    let report = prlhf(&[
+        "check",
+        "--no-estimate",
+        "--config",
+        config.to_str().unwrap(),
+    ])
+    .ok();
+    assert!(report.contains("trainable: yes"), "{report}");
+
+    let occupied = fixture().fresh("occupied");
+    fs::create_dir(occupied.path()).unwrap();
+    fs::write(occupied.path().join("mine"), "").unwrap();
+    let error = prlhf(&["merge", "--run", run, "--out", occupied.str()]).error();
+    assert!(error.contains("already holds files"), "{error}");
+}
+
+#[test]
+fn what_is_no_model_is_said_to_be_what_it_is() {
+    let run = &fixture().run;
+    for (source, expected) in [
+        (run.clone(), "the folder of a run, with adapters for"),
+        (run.join("adapters"), "adapters for"),
+    ] {
+        let line = format!("source = {source:?} # ");
+        let config = fixture().config_with("source = ", &line);
+        let error = prlhf(&["check", "--config", config.to_str().unwrap()]).error();
+        assert!(
+            error.contains(expected) && error.contains("not a model"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn tiny_model() -> Result<BaseModel, Box<dyn Error>> {
         model: Model::random(&config, 0, &Device::flex().autodiff())?,
         tokenizer,
         source: "tiny".into(),
+        lineage: "tiny".into(),
         key: "tiny".into(),
     })
 }

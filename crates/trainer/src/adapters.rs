@@ -11,14 +11,16 @@ use user_model::{MANIFEST_FILE, Moments, UserModel, UserTable, Vocabulary};
 
 use crate::error::TrainError;
 use crate::files::replace_folder;
+use crate::lineage::Lineage;
 use crate::policy::Policy;
 
 /// The folder of the adapters in that of their run.
 pub(crate) const FOLDER: &str = "adapters";
 /// Its files, all of them; the last is the mark of an experiment's finished stage, which is void with the adapters.
-pub(crate) const FILES: [&str; 5] = [
+pub(crate) const FILES: [&str; 6] = [
     "adapter_config.json",
     "adapter_model.safetensors",
+    "lineage.json",
     "user_model.json",
     "user_model.safetensors",
     "made-with.json",
@@ -33,10 +35,11 @@ pub fn save(
     policy: &Policy,
     table: Option<&UserTable>,
     lora: &LoraConfig,
-    base: &str,
+    base: &Lineage,
 ) -> Result<(), TrainError> {
     replace_folder(dir, &FILES, |new| {
-        policy.model.save_adapters(new, lora, base)?;
+        policy.model.save_adapters(new, lora, &base.name)?;
+        base.write(new)?;
         if let (Some(users), Some(table)) = (&policy.users, table) {
             user_model::save(new, users, table, Moments::Drop)?;
         }

@@ -37,7 +37,7 @@ use crate::task::Task;
 use crate::tokenise::{Formatter, SpecialTokens, TokenizedPrompt};
 
 pub use job::{Job, Response};
-pub use trained::{Opened, Trained, peft_config};
+pub use trained::{Opened, Trained};
 pub use writing::{Finished, Piece, Writing};
 
 /// The limits of a response that is written and of one that is scored, as errors call them.

@@ -21,6 +21,7 @@ use crate::example::Example;
 use crate::files::recover_folder;
 use crate::folder::RunFolder;
 use crate::learner::Learner;
+use crate::lineage::Lineage;
 use crate::metrics::{Line, MetricsFile};
 use crate::monitor::{Monitor, Plan, Stop};
 use crate::policy::Policy;
@@ -37,8 +38,8 @@ use lines::{When, train_line, validation_line};
 pub struct SessionConfig {
     /// The folder of the run: `metrics.jsonl`, `checkpoint/`, `adapters/`.
     pub dir: PathBuf,
-    /// The base model's name, written into the adapters.
-    pub base: String,
+    /// The base model, named in the adapters.
+    pub base: Lineage,
     /// What tells the base model's weights from others, by whatever name they are opened.
     pub model_key: String,
     /// Moves the order of the data.

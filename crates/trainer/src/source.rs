@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use llm_backbone::Model;
@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
+use crate::inference::Trained;
+use crate::lineage::{self, Lineage};
 
 /// A base model, ready to use.
 pub struct BaseModel {
@@ -20,8 +22,10 @@ pub struct BaseModel {
     pub model: Model,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
-    /// As asked for: goes into adapters and reports.
+    /// In words: goes into reports.
     pub source: String,
+    /// By name, with what was merged into it: goes into adapters.
+    pub lineage: Lineage,
     /// A hash of weights and type: the reference cache's key.
     pub key: String,
 }
@@ -46,11 +50,18 @@ pub fn open(path: &Path, dtype: Dtype, device: &Device) -> Result<BaseModel, Tra
     let tokenizer = Tokenizer::open(path)?;
     tokenizer.fits(&config)?;
     let model = Model::load(&config, weights.as_ref(), dtype, device)?;
+    let source = path.display().to_string();
+    let hash = weights_hash(path)?;
+    let key = format!("{hash}-{dtype:?}");
+    // Of these very weights, or left over from others.
+    let lineage = Lineage::read(path, &source)?.filter(|lineage| lineage.weights == hash);
+    let lineage = lineage.unwrap_or_else(|| Lineage::of_model(&source, hash));
     Ok(BaseModel {
         model,
         tokenizer,
-        source: path.display().to_string(),
-        key: format!("{}-{dtype:?}", weights_hash(path)?),
+        source,
+        lineage,
+        key,
     })
 }
 
@@ -66,15 +77,124 @@ pub fn open_section(
 ) -> Result<BaseModel, TrainError> {
     let mut base = open(path, section.dtype, device)?;
     base.source.clone_from(&section.source);
-    if let Some(adapters) = &section.adapters {
-        base.model = base.model.with_adapters(adapters)?.0.merged();
-        base.source = format!("{} with {} merged", base.source, adapters.display());
-        base.key += &format!("+{}", weights_hash(adapters)?);
+    base.lineage.name.clone_from(&section.source);
+    if base.lineage.adapters.is_empty() {
+        base.lineage.model.path.clone_from(&section.source);
     }
-    Ok(base)
+    match &section.adapters {
+        Some(adapters) => base.with_merged(adapters),
+        None => Ok(base),
+    }
 }
 
-/// SHA-256 over the weight files of a model or of an adapter folder, by name.
+impl BaseModel {
+    /// The model with the adapters of a folder merged, and before them whatever these were trained on. What is in the
+    /// model already is not merged twice.
+    ///
+    /// # Errors
+    /// Adapters that do not fit, or that were trained on something else.
+    pub fn with_merged(self, adapters: &Path) -> Result<Self, TrainError> {
+        let adapters = adapters_in(adapters)?;
+        let hash = weights_hash(&adapters)?;
+        if self.lineage.has(&hash) {
+            tracing::info!("{} has {} in it already", self.source, adapters.display());
+            return Ok(self);
+        }
+        self.as_base_of(&adapters)?.merged(&adapters, hash)
+    }
+
+    /// The base that the adapters of a folder were trained on: this model, with what it lacks merged.
+    ///
+    /// # Errors
+    /// A model that is not what they were trained on, or adapters to be merged first that have gone or changed.
+    pub fn as_base_of(self, adapters: &Path) -> Result<Self, TrainError> {
+        let Some(wanted) = Lineage::of_adapters(adapters)? else {
+            return Ok(self);
+        };
+        let Some(layers) = self.lineage.lacks(&wanted) else {
+            let problem = format!(
+                "these adapters were trained on {}, and {} is not that: give {}, or the folder that `prlhf merge` made of the two ({}). If it is that model in another form, remove {}",
+                wanted.in_words(),
+                self.lineage.in_words(),
+                wanted.model.path,
+                wanted.name,
+                adapters.join(lineage::FILE).display()
+            );
+            return Err(TrainError::format(adapters, problem));
+        };
+        let mut base = self;
+        for layer in layers {
+            let path = Path::new(&layer.path);
+            let hash = match Trained::is_adapters(path) {
+                true => weights_hash(path)?,
+                false => String::new(),
+            };
+            if hash != layer.weights {
+                let state = if hash.is_empty() {
+                    "are not there"
+                } else {
+                    "have changed"
+                };
+                let problem = format!(
+                    "these adapters were trained on {}, and the adapters in {} {state}: put them back, or give the merged model ({})",
+                    wanted.in_words(),
+                    layer.path,
+                    wanted.name
+                );
+                return Err(TrainError::format(adapters, problem));
+            }
+            tracing::info!(
+                "merging {} into {}, as the adapters want",
+                layer.path,
+                base.source
+            );
+            base = base.merged(path, hash)?;
+        }
+        Ok(base)
+    }
+
+    fn merged(mut self, adapters: &Path, hash: String) -> Result<Self, TrainError> {
+        if adapters.join(user_model::MANIFEST_FILE).is_file() {
+            tracing::warn!(
+                "{} has a user model, which is not merged: the merged model is the same for everybody",
+                adapters.display()
+            );
+        }
+        self.model = self.model.with_adapters(adapters)?.0.merged();
+        self.key += &format!("+{hash}");
+        self.source = format!("{} with {} merged", self.source, adapters.display());
+        self.lineage = self.lineage.with(adapters, hash);
+        Ok(self)
+    }
+}
+
+/// The folder of adapters that a path names: itself, or that in the folder of a run.
+///
+/// # Errors
+/// A path without adapters, with what it holds in their place.
+pub fn adapters_in(path: &Path) -> Result<PathBuf, TrainError> {
+    let inside = path.join("adapters");
+    match () {
+        () if Trained::is_adapters(path) => return Ok(path.into()),
+        () if Trained::is_adapters(&inside) => return Ok(inside),
+        () => {}
+    }
+    let entries = std::fs::read_dir(path).map_err(|e| TrainError::io(path, e))?;
+    let mut folders: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    folders.retain(|folder| Trained::is_adapters(folder));
+    folders.sort();
+    let found = match folders.last() {
+        Some(folder) => format!("; there are some in {}", folder.display()),
+        None if path.join("config.json").is_file() => "; this is a model".into(),
+        None => String::new(),
+    };
+    let problem = format!("no adapters here: expected adapter_config.json and its tensors{found}");
+    Err(TrainError::format(path, problem))
+}
+
+/// SHA-256 over the weight files of a model, by name, or over the tensors of an adapter folder.
 ///
 /// # Errors
 /// Files that cannot be read.
@@ -89,6 +209,9 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
                 matches!(extension, Some("safetensors" | "bin" | "gguf"))
             })
             .collect();
+        if Trained::is_adapters(path) {
+            files.retain(|file| file.file_stem().is_some_and(|name| name == "adapter_model"));
+        }
         files.sort();
     }
     let mut hash = Sha256::new();

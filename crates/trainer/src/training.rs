@@ -15,6 +15,7 @@ use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
 use crate::folder::{RunFolder, Start};
 use crate::inference::Engine;
+use crate::lineage::Lineage;
 use crate::monitor::Monitor;
 use crate::policy::Policy;
 use crate::reference::Reference;
@@ -103,6 +104,8 @@ pub struct Training {
     pub model: Model,
     /// Its name.
     pub source: String,
+    /// What it is made of.
+    pub lineage: Lineage,
     /// The key of its reference log-probs.
     key: String,
     /// Text to ids.
@@ -159,6 +162,7 @@ impl Training {
             clock,
             model: base.model.frozen(),
             source: base.source,
+            lineage: base.lineage,
             key: base.key,
             formatter,
             train,
@@ -233,7 +237,7 @@ impl Training {
         let validation = self.validation.as_ref().map(examples).unwrap_or_default();
         let config = SessionConfig {
             dir: place.dir.clone(),
-            base: self.source.clone(),
+            base: self.lineage.clone(),
             model_key: self.key.clone(),
             seed: self.config.seed,
             lora: self.config.lora.clone(),

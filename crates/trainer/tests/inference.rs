@@ -47,13 +47,12 @@ impl Left {
         }
         .unzip();
         let policy = Policy { model, users };
-        let name = base.display().to_string();
         adapters::save(
             &run.join("adapters"),
             &policy,
             table.as_ref(),
             &lora(),
-            &name,
+            &base.display().to_string().as_str().into(),
         )
         .expect("files");
         let config = "[prompt]\nmax_prompt_length = 30\nmax_response_length = 16\n";
@@ -327,8 +326,13 @@ fn what_is_not_there_is_named() {
     let opened = left.opened();
     let error = opened.engine.user("anna").unwrap_err().to_string();
     assert_eq!(error, "unknown user `anna`: these adapters know no users");
-    let error = Trained::adapters(&left.run(), Config::default()).unwrap_err();
-    assert!(error.to_string().contains("no adapters here"), "{error}");
+    let inside = Trained::adapters(&left.run(), Config::default()).expect("those of the run");
+    assert_eq!(inside.dir(), left.run().join("adapters"));
+    let error = Trained::adapters(&left.base(), Config::default()).unwrap_err();
+    assert!(
+        error.to_string().ends_with("its tensors; this is a model"),
+        "{error}"
+    );
     let trained = Trained::run(&left.run()).expect("a run");
     assert_eq!(
         trained.base().expect("a name"),

@@ -9,6 +9,7 @@ use trainer::burn::tensor::Device;
 use trainer::config::SftConfig;
 use trainer::dataset::Dataset;
 use trainer::device::Devices;
+use trainer::lineage::Lineage;
 use trainer::llm_backbone::Model;
 use trainer::monitor::Monitor;
 use trainer::policy::Policy;
@@ -28,8 +29,10 @@ use crate::tiny;
 pub struct SplitSetup {
     /// The SFT model: what every system starts from, and the reference.
     pub model: Model,
-    /// Its name, for adapters.
+    /// Its name, for reports.
     pub base: String,
+    /// What it is made of, for adapters.
+    pub lineage: Lineage,
     /// A hash of its weights.
     pub key: String,
     /// Text to ids.
@@ -177,6 +180,7 @@ impl SplitSetup {
         let Base {
             mut model,
             source,
+            mut lineage,
             mut key,
             formatter,
         } = base;
@@ -191,12 +195,14 @@ impl SplitSetup {
             // Below the folder of the system `sft`, whose own mark is beside its result.
             let adapters = dir.join(SFT).join("adapters");
             if !stage::is_done(&adapters, &settings) {
-                let start = (model.clone(), source.as_str(), key.as_str());
+                let start = (model.clone(), lineage.clone(), key.as_str());
                 fine_tune(start, &own.train, sft, config, stage, monitor)?;
                 stage::mark_done(&adapters, &settings)?;
             }
             model = model.with_adapters(&adapters)?.0.merged();
-            key += &format!("+{}", source::weights_hash(&adapters)?);
+            let hash = source::weights_hash(&adapters)?;
+            key += &format!("+{hash}");
+            lineage = lineage.with(&adapters, hash);
             sft_note = format!("LoRA fine-tuning for {} steps, merged", sft.steps);
         }
         let model = model.frozen();
@@ -205,6 +211,7 @@ impl SplitSetup {
         Ok(Self {
             model,
             base: source,
+            lineage,
             sft_note,
             formatter,
             data,
@@ -243,7 +250,7 @@ impl SplitSetup {
 
 /// Leaves adapters in the folder of the system `sft`.
 fn fine_tune<D>(
-    (model, base, model_key): (Model, &str, &str),
+    (model, base, model_key): (Model, Lineage, &str),
     train: &Dataset,
     sft: &SftConfig,
     config: &ExperimentConfig<D>,
@@ -257,7 +264,7 @@ fn fine_tune<D>(
     let start = Policy::start(model, &config.lora, None, 0, stage.seed)?;
     let session = SessionConfig {
         dir: stage.dir.join(SFT),
-        base: base.into(),
+        base,
         model_key: model_key.into(),
         seed: stage.seed,
         lora: config.lora.clone(),

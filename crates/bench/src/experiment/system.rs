@@ -145,7 +145,7 @@ fn trained<D>(
     let test = examples(&sides.test);
     let session = SessionConfig {
         dir: dir.into(),
-        base: prepared.base.clone(),
+        base: prepared.lineage.clone(),
         model_key: prepared.key.clone(),
         seed: prepared.seed,
         lora: settings.lora.clone(),

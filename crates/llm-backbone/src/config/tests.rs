@@ -113,3 +113,38 @@ fn what_makes_no_model_is_refused_by_the_first_key() {
     let expected = "key `num_attention_heads`: found 2, expected a divisor of hidden_size 9";
     assert_eq!(refusal(&uneven), expected);
 }
+
+#[test]
+fn quantised_models_are_refused_with_what_to_use_instead() {
+    let llama = json!({
+        "model_type": "llama", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1,
+        "intermediate_size": 8,
+    });
+    for (config, found) in [
+        (json!({"quant_method": "gptq", "bits": 4}), "gptq, 4 bits"),
+        (
+            json!({"quant_method": "bitsandbytes", "load_in_4bit": true}),
+            "bitsandbytes, 4 bits",
+        ),
+        (
+            json!({"load_in_8bit": true, "load_in_4bit": false}),
+            "some program, 8 bits",
+        ),
+        (json!({"quant_method": "fp8"}), "fp8"),
+    ] {
+        let expected = format!(
+            "key `quantization_config`: found weights quantised by {found}, expected weights as they were trained: use the model that was quantised, or a GGUF file of it (these may be quantised)"
+        );
+        assert_eq!(
+            refusal(&with(llama.clone(), "quantization_config", config)),
+            expected
+        );
+    }
+    for plain in [
+        json!(null),
+        json!({}),
+        json!({"load_in_4bit": false, "load_in_8bit": false}),
+    ] {
+        parse(&with(llama.clone(), "quantization_config", plain)).expect("plain weights");
+    }
+}

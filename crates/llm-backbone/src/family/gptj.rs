@@ -20,6 +20,7 @@ use crate::config::{ConfigError, LARGEST_SIZE, Sizes};
 use crate::config::{key_error, validate_positive, validate_size};
 use crate::linear::{Embedding, Head, Linear};
 use crate::loader::Loader;
+use crate::model::HEAD;
 use crate::norm::LayerNorm;
 use crate::parts::parts;
 use crate::rope::{Pairing, Rope, inverse_frequencies};
@@ -30,7 +31,6 @@ mod tests;
 
 const EMBED: &str = "transformer.wte";
 const NORM: &str = "transformer.ln_f";
-const HEAD: &str = "lm_head";
 const BLOCKS: &str = "transformer.h";
 const BLOCK_NORM: &str = "ln_1";
 const Q: &str = "attn.q_proj";
@@ -117,6 +117,10 @@ impl DecoderConfig for GptJConfig {
         &self.sizes
     }
 
+    fn sizes_mut(&mut self) -> &mut Sizes {
+        &mut self.sizes
+    }
+
     fn to_hf(&self) -> Map<String, Value> {
         let keys = [
             ("n_inner", json!(self.n_inner)),
@@ -168,6 +172,10 @@ impl Decoder for GptJ {
 
     fn head(&self) -> Option<&Head> {
         self.lm_head.as_ref()
+    }
+
+    fn head_mut(&mut self) -> &mut Option<Head> {
+        &mut self.lm_head
     }
 
     fn rope(&self) -> &Rope {

@@ -21,6 +21,7 @@ use crate::gguf::GgufFile;
 use crate::linear::{Embedding, Head, Linear};
 use crate::loader::Loader;
 use crate::mlp::GatedMlp;
+use crate::model::HEAD;
 use crate::norm::RmsNorm;
 use crate::parts::parts;
 use crate::rope::{Pairing, Rope, inverse_frequencies};
@@ -32,7 +33,6 @@ mod tests;
 
 const EMBED: &str = "model.embed_tokens";
 const NORM: &str = "model.norm";
-const HEAD: &str = "lm_head";
 const BLOCKS: &str = "model.layers";
 const ATTENTION_NORM: &str = "input_layernorm";
 const Q: &str = "self_attn.q_proj";
@@ -163,6 +163,10 @@ impl DecoderConfig for Qwen3Config {
         &self.sizes
     }
 
+    fn sizes_mut(&mut self) -> &mut Sizes {
+        &mut self.sizes
+    }
+
     fn to_hf(&self) -> Map<String, Value> {
         let keys = [
             ("intermediate_size", json!(self.intermediate_size)),
@@ -218,6 +222,10 @@ impl Decoder for Qwen3 {
 
     fn head(&self) -> Option<&Head> {
         self.lm_head.as_ref()
+    }
+
+    fn head_mut(&mut self) -> &mut Option<Head> {
+        &mut self.lm_head
     }
 
     fn rope(&self) -> &Rope {

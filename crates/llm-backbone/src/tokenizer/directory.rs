@@ -4,8 +4,30 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::guard::guarded;
 use super::{Tokenizer, TokenizerError, file_error, io_error};
 use crate::chat::Extras;
+use crate::weights::{WeightError, refuse_pointer};
+
+/// What helps where only the files of a slow tokenizer are there.
+const CONVERT: &str = "make it in Python: `t = transformers.AutoTokenizer.from_pretrained(FOLDER)`, `t.save_pretrained(FOLDER)`";
+
+/// What a folder without `tokenizer.json` has in its place.
+fn no_tokenizer(folder: &Path) -> TokenizerError {
+    let has = |name: &str| folder.join(name).is_file();
+    let (found, next) = match () {
+        () if has("tokenizer.model") => ("only sentencepiece's tokenizer.model", CONVERT),
+        () if has("vocab.json") || has("vocab.txt") => {
+            ("only the files of a slow tokenizer (vocab.json)", CONVERT)
+        }
+        () => (
+            "no files of a tokenizer",
+            "copy tokenizer.json and tokenizer_config.json from the model that this one was made of",
+        ),
+    };
+    let found = format!("{found}, no tokenizer.json");
+    WeightError::something_else(folder, found, next).into()
+}
 
 /// A JSON file that may be missing.
 struct JsonFile {
@@ -15,7 +37,7 @@ struct JsonFile {
 
 impl Tokenizer {
     /// Reads `tokenizer.json`, and where they exist `tokenizer_config.json`, `special_tokens_map.json`,
-    /// `generation_config.json` and `chat_template.jinja`.
+    /// `generation_config.json` (or else `config.json`) and `chat_template.jinja`.
     ///
     /// # Errors
     ///
@@ -23,11 +45,19 @@ impl Tokenizer {
     pub(crate) fn from_directory(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
         let folder = folder.as_ref();
         let path = folder.join("tokenizer.json");
-        let text = std::fs::read(&path).map_err(|source| io_error(&path, source))?;
+        let text = std::fs::read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => no_tokenizer(folder),
+            _ => io_error(&path, source),
+        })?;
+        refuse_pointer(&path, &text)?;
         let mut this = Self::from_json_text(&text, &path)?;
         let config = JsonFile::read(folder.join("tokenizer_config.json"))?;
         let map = JsonFile::read(folder.join("special_tokens_map.json"))?;
-        let generation = JsonFile::read(folder.join("generation_config.json"))?;
+        let mut generation = JsonFile::read(folder.join("generation_config.json"))?;
+        if generation.value.is_null() {
+            // What `transformers` generates with then.
+            generation = JsonFile::read(folder.join("config.json"))?;
+        }
         for (key, place) in [("bos_token", 0), ("eos_token", 1)] {
             let id = match (config.token(key)?, map.token(key)?) {
                 (Some(token), _) | (None, Some(token)) => Some(this.known(&token)?),
@@ -52,7 +82,7 @@ impl Tokenizer {
 
     /// What `tokenizer.json` itself does, where the configuration is silent.
     fn is_seen_to_add_bos(&self) -> bool {
-        let encoding = self.inner.encode_fast("a", true);
+        let encoding = guarded(|| self.inner.encode_fast("a", true));
         match (encoding, self.bos) {
             (Ok(encoding), Some(bos)) => encoding.get_ids().first() == Some(&bos),
             _ => false,

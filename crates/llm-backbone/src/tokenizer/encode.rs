@@ -10,6 +10,7 @@ use tokenizers::{
     PreTokenizer, Token,
 };
 
+use super::guard::guarded;
 use super::quotes::Quotes;
 use super::{Tokenizer, TokenizerError, failed};
 
@@ -196,6 +197,15 @@ impl Tokenizer {
 
     /// All steps; with `cut`, no token goes over that place, in bytes, unless it is an added one.
     fn pieces(
+        &self,
+        source: &Source,
+        specials: Specials<'_>,
+        cut: Option<usize>,
+    ) -> Result<Pieces, TokenizerError> {
+        guarded(|| Ok(self.steps(source, specials, cut))).map_err(TokenizerError::Failed)?
+    }
+
+    fn steps(
         &self,
         source: &Source,
         specials: Specials<'_>,

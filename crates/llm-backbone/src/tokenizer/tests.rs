@@ -213,7 +213,27 @@ fn broken_directories_name_file_and_key() {
     let error = Tokenizer::open(folder.path())
         .expect_err("nothing there")
         .to_string();
-    assert!(error.contains("tokenizer.json: "), "{error}");
+    assert!(
+        error.contains("no files of a tokenizer, no tokenizer.json; copy"),
+        "{error}"
+    );
+    std::fs::write(folder.path().join("tokenizer.model"), "\n\0").expect("a writable folder");
+    let error = Tokenizer::open(folder.path())
+        .expect_err("a slow one")
+        .to_string();
+    assert!(
+        error.contains("only sentencepiece's tokenizer.model, no tokenizer.json; make it"),
+        "{error}"
+    );
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n";
+    std::fs::write(folder.path().join("tokenizer.json"), pointer).expect("a writable folder");
+    let error = Tokenizer::open(folder.path())
+        .expect_err("a pointer")
+        .to_string();
+    assert!(
+        error.contains("tokenizer.json: a pointer of Git LFS"),
+        "{error}"
+    );
     trained().save(folder.path()).expect("a writable folder");
     write(
         folder.path(),
@@ -256,11 +276,84 @@ fn the_largest_id_must_have_a_row() {
             .expect_err("one row short")
             .to_string(),
         format!(
-            "the tokenizer does not fit the weights: its largest id is {}, the model has {} embeddings",
+            "the tokenizer does not fit the weights: 1 of its tokens have no row among the model's {} embeddings, such as {:?} (id {}); take them out of tokenizer.json (`added_tokens`), or give the model rows for them (`resize_token_embeddings` in Python), or use the tokenizer that came with these weights",
             size - 1,
+            tokenizer
+                .id_to_token(size as u32 - 1)
+                .expect("the last token"),
             size - 1
         )
     );
+}
+
+#[test]
+fn without_generation_config_the_ends_are_those_of_the_models_own() {
+    let folder = folder();
+    trained().save(folder.path()).expect("a writable folder");
+    write(
+        folder.path(),
+        "tokenizer_config.json",
+        &json!({"eos_token": null}),
+    );
+    write(
+        folder.path(),
+        "config.json",
+        &json!({"bos_token_id": 0, "eos_token_id": [1, 2]}),
+    );
+    let tokenizer = Tokenizer::open(folder.path()).expect("a good folder");
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(0), Some(1)));
+    assert_eq!(tokenizer.stop_ids(), [1, 2]);
+    write(
+        folder.path(),
+        "generation_config.json",
+        &json!({"eos_token_id": 2}),
+    );
+    let tokenizer = Tokenizer::open(folder.path()).expect("a good folder");
+    assert_eq!(tokenizer.stop_ids(), [2]);
+}
+
+/// The library panics on each of these, in reading or in use; here they are errors, and a hook hears nothing of them.
+#[test]
+fn contradictory_tokenizers_are_errors() {
+    let _ = super::guard::guarded(|| Ok(())); // The hook of others goes behind ours.
+    let panics = super::guard::guarded::<()>(|| panic!("on some file"));
+    assert!(panics.expect_err("a panic").contains("cannot handle"));
+    let folder = folder();
+    trained().save(folder.path()).expect("a writable folder");
+    let text = std::fs::read(folder.path().join("tokenizer.json")).expect("the file");
+    let good: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let digits =
+        |content: &str| json!({"type": "Replace", "pattern": {"Regex": content}, "content": ""});
+    for (key, value) in [
+        (
+            "decoder",
+            json!({"type": "Strip", "content": "a", "start": 1_000_000_000, "stop": 1_000_000_000}),
+        ),
+        (
+            "decoder",
+            json!({"type": "CTC", "pad_token": "", "word_delimiter_token": "", "cleanup": true}),
+        ),
+        ("normalizer", digits("(a*)*b")),
+        (
+            "normalizer",
+            json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+        ),
+        (
+            "truncation",
+            json!({"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 9}),
+        ),
+    ] {
+        let mut bad = good.clone();
+        bad[key] = value;
+        let path = folder.path().join("tokenizer.json");
+        std::fs::write(path, bad.to_string()).expect("a writable folder");
+        let Ok(tokenizer) = Tokenizer::open(folder.path()) else {
+            continue;
+        };
+        if let Ok(ids) = tokenizer.encode(&"a".repeat(40), false) {
+            let _ = tokenizer.decode(&ids, false);
+        }
+    }
 }
 
 #[test]

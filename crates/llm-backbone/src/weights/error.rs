@@ -22,6 +22,30 @@ pub enum WeightError {
         /// The files that would do.
         expected: String,
     },
+    /// The path holds something else than weights that can be read.
+    #[error("{}: {found}; {next}", path.display())]
+    SomethingElse {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// What to do.
+        next: String,
+    },
+    /// A tensor holds a number that is none, or one too large for the type it is to have.
+    #[error("{}: tensor `{name}`: number {at} is {value}; {problem}", file.display())]
+    Number {
+        /// The file.
+        file: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its index, row by row.
+        at: usize,
+        /// What it is.
+        value: f32,
+        /// What that means.
+        problem: &'static str,
+    },
     /// The configuration beside or inside the weights is unusable.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -120,6 +144,28 @@ impl WeightError {
             item: item.into(),
             found: found.into(),
             supported: supported.into(),
+        }
+    }
+
+    pub(crate) fn something_else(
+        path: &Path,
+        found: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self::SomethingElse {
+            path: path.to_owned(),
+            found: found.into(),
+            next: next.into(),
+        }
+    }
+
+    pub(crate) fn not_finite(file: &Path, name: &str, at: usize, value: f32) -> Self {
+        Self::Number {
+            file: file.to_owned(),
+            name: name.to_owned(),
+            at,
+            value,
+            problem: "the weights are broken, and nothing can be computed with them: get or make them anew",
         }
     }
 

@@ -1,13 +1,13 @@
 //! Weights in several files with an index (`*.index.json`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
 use cpu_kernels::StoredMatrix;
 
-use super::{PytorchFile, SafetensorsFile, WeightError, WeightSource};
+use super::{WeightError, WeightSource, open_file};
 
 /// The index, and every shard it names.
 pub(crate) struct Sharded {
@@ -40,12 +40,16 @@ impl Sharded {
             shards: Vec::new(),
             places: BTreeMap::new(),
         };
+        for file in weight_map.values() {
+            refuse_elsewhere(index, file)?;
+        }
+        require_all(index, &weight_map)?;
         let mut opened = BTreeMap::new();
         for (tensor, file) in weight_map {
             let shard = match opened.get(&file) {
                 Some(shard) => *shard,
                 None => {
-                    this.shards.push(open_shard(index, &file)?);
+                    this.shards.push(open_file(&index.with_file_name(&file))?);
                     opened.insert(file, this.shards.len() - 1);
                     this.shards.len() - 1
                 }
@@ -64,27 +68,34 @@ impl Sharded {
     }
 }
 
-fn open_shard(index: &Path, file: &str) -> Result<Box<dyn WeightSource>, WeightError> {
-    // An index must not lead out of its folder.
+/// An index must not lead out of its folder.
+fn refuse_elsewhere(index: &Path, file: &str) -> Result<(), WeightError> {
     let mut parts = Path::new(file).components();
-    if !matches!(
+    if matches!(
         (parts.next(), parts.next()),
         (Some(Component::Normal(_)), None)
     ) {
-        let found = format!("the shard `{file}`");
-        return Err(WeightError::malformed(
-            index,
-            "weight_map",
-            found,
-            "a file beside the index",
-        ));
+        return Ok(());
     }
-    let path = index.with_file_name(file);
-    if file.ends_with(".safetensors") {
-        Ok(Box::new(SafetensorsFile::open(path)?))
-    } else {
-        Ok(Box::new(PytorchFile::open(path)?))
-    }
+    let found = format!("the shard `{file}`");
+    let expected = "a file beside the index";
+    Err(WeightError::malformed(index, "weight_map", found, expected))
+}
+
+/// That every shard is there: a download that stopped leaves some out.
+fn require_all(index: &Path, weight_map: &BTreeMap<String, String>) -> Result<(), WeightError> {
+    let shards: BTreeSet<_> = weight_map.values().collect();
+    let is_there = |shard: &&&String| index.with_file_name(shard).is_file();
+    let missing: Vec<_> = shards.iter().filter(|shard| !is_there(shard)).collect();
+    let Some(first) = missing.first() else {
+        return Ok(());
+    };
+    let found = format!(
+        "{} of the model's {} shards are not there, such as {first}",
+        missing.len(),
+        shards.len()
+    );
+    Err(WeightError::something_else(index, found, "download them"))
 }
 
 impl WeightSource for Sharded {

@@ -215,6 +215,158 @@ fn an_empty_folder_and_a_missing_path_say_what_is_wanted() {
     );
 }
 
+/// What a folder of these files and contents is said to be.
+fn said(files: &[(&str, &[u8])]) -> String {
+    let folder = folder();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, content).expect("a writable folder");
+    }
+    let Err(error) = open(folder.path()) else {
+        panic!("{files:?} is a model")
+    };
+    error.to_string()
+}
+
+#[test]
+fn folders_are_said_to_be_what_they_are() {
+    const CONFIG: (&str, &[u8]) = (
+        "config.json",
+        include_bytes!("../../tests/fixtures/llama/config.json"),
+    );
+    const ADAPTERS: &[u8] = br#"{"base_model_name_or_path": "org/base"}"#;
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456\n";
+    let index = br#"{"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}"#;
+    let cases: [(&[(&str, &[u8])], &str); 12] = [
+        (
+            &[CONFIG, ("model.safetensors", pointer)],
+            "model.safetensors: a pointer of Git LFS, not the file of 123456 bytes",
+        ),
+        (
+            &[CONFIG, ("pytorch_model.bin", b"\n<!DOCTYPE html><html>")],
+            "a web page, not a file of a model",
+        ),
+        (
+            &[("model.gguf", pointer)],
+            "model.gguf: a pointer of Git LFS",
+        ),
+        (
+            &[("adapter_config.json", ADAPTERS)],
+            "adapters for `org/base`, not a model; give the model that they",
+        ),
+        (
+            &[CONFIG, ("adapter_config.json", ADAPTERS)],
+            "adapters for `org/base`, not a model",
+        ),
+        (
+            &[
+                ("config.toml", b""),
+                ("adapters/adapter_config.json", ADAPTERS),
+            ],
+            "the folder of a run, with adapters for `org/base`",
+        ),
+        (
+            &[CONFIG, ("m.gguf", b"GGUF")],
+            "a folder with a GGUF file beside a config.json; give that file itself",
+        ),
+        (
+            &[("a.gguf", b"GGUF"), ("b.gguf", b"GGUF")],
+            "a folder with 2 GGUF files; name one of them",
+        ),
+        (
+            &[("model.safetensors", b"")],
+            "weights without the config.json",
+        ),
+        (
+            &[CONFIG, ("model-00001-of-00002.safetensors", b"")],
+            "shards without their index",
+        ),
+        (
+            &[CONFIG, ("model.safetensors.index.json", index)],
+            "2 of the model's 2 shards are not there, such as one.safetensors",
+        ),
+        (
+            &[("checkpoint-9/config.json", b"{}")],
+            "name a folder inside of it, such as",
+        ),
+    ];
+    for (files, expected) in cases {
+        let error = said(files);
+        assert!(error.contains(expected), "{error}");
+    }
+    let Err(error) = open(fixture("llama/model.safetensors")) else {
+        panic!("a part of a model")
+    };
+    assert!(error.to_string().contains("give the folder, "), "{error}");
+}
+
+#[test]
+fn quantised_weights_are_named() {
+    let folder = folder();
+    std::fs::copy(
+        fixture("llama/config.json"),
+        folder.path().join("config.json"),
+    )
+    .expect("a copy");
+    for (end, kind) in [
+        (".weight.absmax", "bitsandbytes (4 bits)"),
+        (".qweight", "GPTQ or AWQ"),
+    ] {
+        let tensors = [(
+            format!("model.layers.0.mlp.up_proj{end}"),
+            vec![1],
+            vec![1.0],
+        )];
+        write_safetensors(folder.path().join("model.safetensors"), tensors).expect("a file");
+        let Err(error) = open(folder.path()) else {
+            panic!("{end} was accepted")
+        };
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("weights quantised by {kind}; use")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_named_when_a_model_is_loaded() {
+    use burn::tensor::{DType, Device};
+    let (config, source) = open(fixture("llama")).expect("a good model");
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    let load = |name: &str, value: f32, dtype: DType| {
+        let tensors = source.names().into_iter().map(|tensor| {
+            let mut numbers = source.read(&tensor).expect("numbers");
+            if tensor == name {
+                numbers[7] = value;
+            }
+            let shape = source.shape(&tensor).expect("a shape");
+            (tensor, shape, numbers)
+        });
+        write_safetensors(&path, tensors).expect("a writable folder");
+        let file = SafetensorsFile::open(&path).expect("a good file");
+        let model = crate::Model::load(&config, &file, dtype, &Device::flex());
+        model.map(|_| ()).map_err(|error| error.to_string())
+    };
+    for name in ["model.layers.1.mlp.up_proj.weight", "model.norm.weight"] {
+        for value in [f32::NAN, f32::NEG_INFINITY] {
+            let error = load(name, value, DType::F32).expect_err("a broken weight");
+            let expected = format!("tensor `{name}`: number 7 is {value}; the weights are broken");
+            assert!(error.contains(&expected), "{error}");
+        }
+    }
+    let name = "lm_head.weight";
+    load(name, 70_000.0, DType::BF16).expect("a large weight");
+    let error = load(name, 70_000.0, DType::F16).expect_err("beyond halves");
+    assert!(
+        error.contains("number 7 is 70000; 16-bit floats (f16) end at 65504"),
+        "{error}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

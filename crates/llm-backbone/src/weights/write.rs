@@ -72,6 +72,11 @@ pub fn write_safetensors(
         }
         list.push((name, Tensor { shape, numbers }));
     }
+    write_views(path, list)
+}
+
+/// Writes tensors that give their bytes when asked, one after the other.
+pub(crate) fn write_views<V: View>(path: &Path, list: Vec<(String, V)>) -> Result<(), WeightError> {
     let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     replace_file(path, |temporary| {
         serialize_to_file(list, Some(about), temporary).map_err(|error| match error {

@@ -11,6 +11,7 @@ use super::Engine;
 use crate::adapters;
 use crate::config::{Config, read_toml};
 use crate::error::TrainError;
+use crate::lineage::Lineage;
 use crate::reference::Reference;
 use crate::source::{self, BaseModel};
 use crate::task::Preference;
@@ -42,11 +43,7 @@ impl Trained {
     /// # Errors
     /// A folder that holds none.
     pub fn adapters(dir: &Path, config: Config) -> Result<Self, TrainError> {
-        if !Self::is_adapters(dir) {
-            let problem = format!("no adapters here: expected {ADAPTER_CONFIG} and its tensors");
-            return Err(TrainError::format(dir, problem));
-        }
-        let dir = dir.into();
+        let dir = source::adapters_in(dir)?;
         Ok(Self { dir, config })
     }
 
@@ -60,18 +57,53 @@ impl Trained {
         &self.dir
     }
 
-    /// What the base model is called: by the configuration, or else by the adapters.
+    /// What the base model is called: by the configuration, or else by the adapters. Where these name a merged model that
+    /// nobody has written, it is the model below.
     ///
     /// # Errors
     /// A broken file.
     pub fn base(&self) -> Result<String, TrainError> {
         let named = &self.config.model.source;
-        match named.is_empty() {
-            true => Ok(peft_config(&self.dir)?
-                .base_model_name_or_path
-                .unwrap_or_default()),
-            false => Ok(named.clone()),
+        if !named.is_empty() {
+            return Ok(named.clone());
         }
+        let name = PeftConfig::read(&self.dir)?.base_model_name_or_path;
+        let name = name.filter(|name| !name.is_empty()).ok_or_else(|| {
+            let problem = "`base_model_name_or_path` is missing, expected the base model's name: give --model";
+            TrainError::format(&self.dir.join(ADAPTER_CONFIG), problem)
+        })?;
+        match Lineage::of_adapters(&self.dir)? {
+            Some(lineage) if !Path::new(&name).exists() => Ok(lineage.model.path),
+            _ => Ok(name),
+        }
+    }
+
+    /// Opens the base model alone, with what the adapters want merged into it first, and without themselves.
+    fn open_base_below(&self, base: &Path, device: &Device) -> Result<BaseModel, TrainError> {
+        let base = self.open_base(base, device)?;
+        if base.lineage.has(&source::weights_hash(&self.dir)?) {
+            let problem = format!(
+                "{} has these adapters in it already: give {}",
+                base.source, base.lineage.model.path
+            );
+            return Err(TrainError::format(&self.dir, problem));
+        }
+        Ok(base)
+    }
+
+    /// Opens the base model alone, with what the adapters want merged into it first.
+    fn open_base(&self, base: &Path, device: &Device) -> Result<BaseModel, TrainError> {
+        let mut section = self.config.model.clone();
+        section.source = self.base()?;
+        source::open_section(&section, base, device)?.as_base_of(&self.dir)
+    }
+
+    /// The base model with the adapters merged, as [`merge::write`](crate::merge::write) takes it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn merged(&self, base: &Path, device: &Device) -> Result<BaseModel, TrainError> {
+        self.open_base(base, device)?.with_merged(&self.dir)
     }
 
     /// Opens it on `device`; `base` is where the files of the base model lie.
@@ -79,14 +111,13 @@ impl Trained {
     /// # Errors
     /// Missing or broken files, or adapters of another model.
     pub fn open(&self, base: &Path, device: &Device) -> Result<Opened, TrainError> {
-        let mut section = self.config.model.clone();
-        section.source = self.base()?;
         let BaseModel {
             model,
             tokenizer,
             source,
             key,
-        } = source::open_section(&section, base, device)?;
+            ..
+        } = self.open_base_below(base, device)?;
         let base = model.frozen();
         let (policy, table, _) = adapters::load(&self.dir, base.clone(), device)?;
         let prompt = self.config.prompt.clone();
@@ -136,14 +167,4 @@ impl Opened {
         };
         Preference::from_config(objective, self.engine.table().is_some(), reference)
     }
-}
-
-/// What adapters say of themselves.
-///
-/// # Errors
-/// A missing or broken file.
-pub fn peft_config(dir: &Path) -> Result<PeftConfig, TrainError> {
-    let path = dir.join(ADAPTER_CONFIG);
-    let text = std::fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
-    serde_json::from_slice(&text).map_err(|e| TrainError::format(&path, e))
 }
