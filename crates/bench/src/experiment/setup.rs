@@ -92,6 +92,7 @@ pub struct Base {
     /// Its weights.
     pub model: Model,
     source: String,
+    lineage: Lineage,
     key: String,
     formatter: Formatter,
 }
@@ -111,6 +112,7 @@ impl Base {
         Ok(Self {
             model: base.model,
             source: base.source,
+            lineage: base.lineage,
             key: base.key,
             formatter: formatter.with_clock(clock),
         })
