@@ -35,7 +35,7 @@ const VERSION: u32 = 4;
 /// The folder of the checkpoint in that of its run.
 pub(crate) const FOLDER: &str = "checkpoint";
 const ADAPTERS: &str = "adapters.safetensors";
-const OPTIMIZER: &str = "optimizer.bpk";
+pub(crate) const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 const SUMS: &str = "SHA256SUMS";
 /// Its files, all of them.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use llm_backbone::weights::{self, WeightError};
 
+use crate::checkpoint;
 use crate::error::TrainError;
 
 /// Writes a file under a temporary name, syncs it, and lets it take the place of the old one.
@@ -108,10 +109,13 @@ fn retire(gone: &Path, successor: &Path, ours: &[&str]) -> Result<(), TrainError
     }
 }
 
-/// The name of the file that a temporary one was to become; none for other files.
+/// The name of the file that a temporary one was to become; none for other files. burn gives that of the optimiser's states no dot
+/// in front.
 pub(crate) fn temporary_of(name: &str) -> Option<&str> {
-    let inner = name.strip_prefix('.')?.strip_suffix(".tmp")?;
-    Some(inner.rsplit_once('.')?.0)
+    let inner = name.strip_suffix(".tmp")?;
+    let (name, _) = inner.rsplit_once('.')?;
+    let of_burn = (name == checkpoint::OPTIMIZER).then_some(name);
+    name.strip_prefix('.').or(of_burn)
 }
 
 fn sibling(dir: &Path, suffix: &str) -> PathBuf {
@@ -187,6 +191,11 @@ mod tests {
     #[test]
     fn temporary_files_tell_what_they_were_to_become() {
         assert_eq!(temporary_of(".config.toml.x1Yz9Q.tmp"), Some("config.toml"));
+        assert_eq!(
+            temporary_of("optimizer.bpk.12849-3.tmp"),
+            Some("optimizer.bpk")
+        );
+        assert_eq!(temporary_of("notes.txt.1.tmp"), None);
         assert_eq!(temporary_of(".tmpAbCdEf"), None);
         assert_eq!(temporary_of("config.toml"), None);
     }
