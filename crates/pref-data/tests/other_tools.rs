@@ -256,7 +256,7 @@ fn csv_and_jsonl_agree_on_numbers_and_empty_cells() {
     );
     let message = error("a.csv", "prompt,chosen,rejected\np,,b\n");
     assert!(
-        message.contains("a.csv:2: field `chosen`: expected text, found null"),
+        message.contains("a.csv:2: field `chosen`: expected text, found an empty cell"),
         "{message}"
     );
 }

@@ -49,7 +49,7 @@ pub fn cuts<'a>(datasets: impl Iterator<Item = &'a Dataset>, limits: &PromptConf
     }
     let equal = match first {
         Some(first) => format!(
-            "; {equal} comparisons have equal responses as tokens and teach nothing (first: {})",
+            "; {equal} comparisons have equal responses as tokens and teach nothing (the first prompt: {:?})",
             printable::line(first)
         ),
         None => String::new(),

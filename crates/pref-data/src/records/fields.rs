@@ -315,7 +315,11 @@ impl<'a> Fields<'a> {
 
     /// The error for a field that holds something else than expected.
     pub fn wrong(&self, name: &str, expected: &str) -> DataError {
-        self.error(name, describe(self.object.get(name)), expected)
+        let found = match self.object.get(name) {
+            Some(Json::Null) if self.untyped => "an empty cell".into(),
+            value => describe(value),
+        };
+        self.error(name, found, expected)
     }
 
     /// The error for a field that must be there: names those that are, and the nearest.
