@@ -93,7 +93,10 @@ impl Common {
     pub fn is_online(&self) -> bool {
         let elsewhere = |model: &OsString| !Path::new(model).exists();
         let named = |set: &String| set.starts_with("model.") || set.starts_with("judge.");
+        let preset = self.preset.as_deref().unwrap_or("tiny");
+        let hub_preset = !["tiny", "small"].contains(&preset) && self.model.is_none();
         self.model.as_ref().is_some_and(elsewhere)
+            || (hub_preset && !self.stats)
             || self.config.is_some()
             || self.set.iter().any(named)
     }

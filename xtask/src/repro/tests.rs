@@ -81,6 +81,7 @@ fn a_gpu_turns_the_feature_on() {
 fn a_hub_or_https_turns_the_feature_on() {
     for line in [
         "tldr --model owner/name",
+        "tldr --preset paper",
         "tldr --set model.source=owner/name",
         "tldr --config Cargo.toml",
         "psoups --judge-url https://a/v1 --judge-model m",
@@ -90,6 +91,8 @@ fn a_hub_or_https_turns_the_feature_on() {
     }
     for line in [
         "tldr --model src",
+        "tldr --preset paper --model src",
+        "tldr --preset tiny",
         "psoups --judge-url http://localhost:1/v1 --judge-model m",
         "tldr --set training.batch=2",
     ] {
