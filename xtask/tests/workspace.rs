@@ -42,8 +42,9 @@ fn crates_know_each_other_as_the_architecture_says() {
         ("mini-data", &["pref-data"]),
         ("user-model", &["printable"]),
         ("pdpo-loss", &[]),
+        ("chat-template", &[]),
         ("cpu-kernels", &[]),
-        ("llm-backbone", &["cpu-kernels"]),
+        ("llm-backbone", &["chat-template", "cpu-kernels"]),
         ("judge", &["statistics"]),
         (
             "trainer",

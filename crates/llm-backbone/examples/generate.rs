@@ -49,7 +49,7 @@ fn answer(path: &Path, prompt: &str) -> Result<(), Box<dyn Error>> {
 }
 
 fn prompt_ids(tokenizer: &Tokenizer, prompt: &str) -> Result<Vec<u32>, Box<dyn Error>> {
-    if let Some(chat) = tokenizer.chat()? {
+    if let Some(chat) = tokenizer.chat() {
         let text = chat.render(&[("user", prompt)], true)?;
         return Ok(tokenizer.encode(&text, true)?);
     }

@@ -53,7 +53,7 @@ fn print_tokenizer(tokenizer: &Tokenizer) -> Result<(), Box<dyn Error>> {
     println!("\n{tokenizer:?}, stops at {:?}", tokenizer.stop_ids());
     let ids = tokenizer.encode("The capital of France is", true)?;
     println!("\"The capital of France is\" -> {ids:?}");
-    if let Some(chat) = tokenizer.chat()? {
+    if let Some(chat) = tokenizer.chat() {
         println!("\n{}", chat.render(&[("user", "Hi")], true)?);
     }
     Ok(())

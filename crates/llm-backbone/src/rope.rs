@@ -2,6 +2,9 @@
 //!
 //! burn's own `RotaryEncoding` takes one contiguous range and rotates adjacent pairs. Packed rows need arbitrary
 //! positions (they restart after the shared prefix), and families pair the dimensions differently.
+//!
+//! A model may claim millions of positions. Beyond [`WHOLE`], a position is taken apart, `p = a b + c` with a fixed `b`, and the
+//! rotation by `p` is that by `a b` after that by `c` (the angles add up): two small tables in place of a large one.
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -18,11 +21,25 @@ pub(crate) enum Pairing {
     Interleaved,
 }
 
-/// Tables of cosines and sines, `[positions, rotary_dim]`, one column per dimension (pairs share their value).
+/// More positions than this have no table of all of them.
+const WHOLE: usize = 1 << 16;
+
+/// Cosines and sines, `[positions, rotary_dim]`, one column per dimension (pairs share their value).
 #[derive(Module, Debug)]
-pub(crate) struct Rope {
+struct Table {
     cos: Tensor<2>,
     sin: Tensor<2>,
+}
+
+/// Tables of the positions that a model knows.
+#[derive(Module, Debug)]
+pub(crate) struct Rope {
+    /// Of the first positions: all, or those of one stride.
+    fine: Table,
+    /// Of the multiples of the stride; only where `fine` has not all positions.
+    coarse: Option<Table>,
+    #[module(skip)]
+    stride: usize,
     #[module(skip)]
     pairing: Pairing,
 }
@@ -50,21 +67,16 @@ impl Rope {
         pairing: Pairing,
         device: &Device,
     ) -> Self {
-        let half = frequencies.len();
-        let column = |dimension: usize| match pairing {
-            Pairing::HalfSplit => dimension % half,
-            Pairing::Interleaved => dimension / 2,
+        let stride = match positions <= WHOLE {
+            true => positions,
+            false => positions.isqrt().next_power_of_two(),
         };
-        let table = |f: fn(f64) -> f64| {
-            let values: Vec<f32> = (0..positions)
-                .flat_map(|p| (0..2 * half).map(move |d| (p, d)))
-                .map(|(p, d)| f(p as f64 * frequencies[column(d)]) as f32)
-                .collect();
-            Tensor::from_data(TensorData::new(values, [positions, 2 * half]), device)
-        };
+        let table =
+            |steps: usize, step: usize| Table::new(frequencies, (steps, step), pairing, device);
         Self {
-            cos: table(f64::cos),
-            sin: table(f64::sin),
+            fine: table(stride, 1),
+            coarse: (stride < positions).then(|| table(positions.div_ceil(stride), stride)),
+            stride,
             pairing,
         }
     }
@@ -72,19 +84,60 @@ impl Rope {
     /// Looks the positions of a batch up: `[batch, seq]`.
     pub(crate) fn rows(&self, positions: Tensor<2, Int>) -> RopeRows {
         let [batch, seq] = positions.dims();
-        let [_, dim] = self.cos.dims();
         let flat = positions.reshape([batch * seq]);
-        let gather = |table: &Tensor<2>| {
-            table
-                .clone()
-                .select(0, flat.clone())
-                .reshape([batch, 1, seq, dim])
+        let [cos, sin] = match &self.coarse {
+            None => self.fine.rows(flat),
+            Some(coarse) => {
+                // invariant: a stride fits an `i32`.
+                let stride = i32::try_from(self.stride).unwrap_or(i32::MAX);
+                let steps = flat.clone().div_scalar(stride);
+                let [fine_cos, fine_sin] = self.fine.rows(flat - steps.clone().mul_scalar(stride));
+                let [cos, sin] = coarse.rows(steps);
+                [
+                    fine_cos.clone() * cos.clone() - fine_sin.clone() * sin.clone(),
+                    fine_sin * cos + fine_cos * sin,
+                ]
+            }
         };
+        let [_, dim] = cos.dims();
+        let [cos, sin] = [cos, sin].map(|rows| rows.reshape([batch, 1, seq, dim]));
         RopeRows {
-            cos: gather(&self.cos),
-            sin: gather(&self.sin),
+            cos,
+            sin,
             pairing: self.pairing,
         }
+    }
+}
+
+impl Table {
+    /// Of the positions `0, step, 2 step, ...`.
+    fn new(
+        frequencies: &[f64],
+        (steps, step): (usize, usize),
+        pairing: Pairing,
+        device: &Device,
+    ) -> Self {
+        let half = frequencies.len();
+        let column = |dimension: usize| match pairing {
+            Pairing::HalfSplit => dimension % half,
+            Pairing::Interleaved => dimension / 2,
+        };
+        let table = |f: fn(f64) -> f64| {
+            let values: Vec<f32> = (0..steps)
+                .flat_map(|at| (0..2 * half).map(move |d| (at * step, d)))
+                .map(|(p, d)| f(p as f64 * frequencies[column(d)]) as f32)
+                .collect();
+            Tensor::from_data(TensorData::new(values, [steps, 2 * half]), device)
+        };
+        Self {
+            cos: table(f64::cos),
+            sin: table(f64::sin),
+        }
+    }
+
+    /// The rows at some places, `[places, rotary_dim]`.
+    fn rows(&self, places: Tensor<1, Int>) -> [Tensor<2>; 2] {
+        [&self.cos, &self.sin].map(|table| table.clone().select(0, places.clone()))
     }
 }
 
@@ -168,5 +221,23 @@ mod tests {
         // cos 7 - 3 sin 7, by hand.
         let expected = 7f64.cos() - 3.0 * 7f64.sin();
         assert!((f64::from(y[0]) - expected).abs() < 1e-5);
+    }
+
+    #[test]
+    fn millions_of_positions_cost_no_memory_and_rotate_as_they_should() {
+        let device = Device::flex();
+        let frequencies = inverse_frequencies(4, 10000.0);
+        let rope = Rope::new(&frequencies, 1 << 24, Pairing::HalfSplit, &device);
+        assert_eq!(rope.fine.cos.dims(), [4096, 4]);
+        let places = [0, 7, 4095, 4096, 123_456, (1 << 24) - 1];
+        let rows = rope.rows(Tensor::from_data([places], &device));
+        for (table, f) in [(rows.cos, f64::cos as fn(f64) -> f64), (rows.sin, f64::sin)] {
+            let found = table.into_data().try_to_vec::<f32>().unwrap();
+            let angles = places.iter().flat_map(|p| (0..4).map(move |d| (p, d % 2)));
+            for (found, (place, pair)) in found.iter().zip(angles) {
+                let expected = f(f64::from(*place) * frequencies[pair]);
+                assert!((f64::from(*found) - expected).abs() < 1e-6, "{place}");
+            }
+        }
     }
 }

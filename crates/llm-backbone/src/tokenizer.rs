@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 pub use stream::StreamDecoder;
 
-use crate::chat::{ChatError, ChatTemplate};
+use crate::chat::{ChatTemplate, Extras};
 use crate::config::ModelConfig;
 
 /// Why a tokenizer could not be read, made or used.
@@ -91,6 +91,7 @@ pub struct Tokenizer {
     more_stops: BTreeSet<u32>,
     adds_bos: bool,
     chat_template: Option<String>,
+    template_extras: Extras,
 }
 
 impl Tokenizer {
@@ -189,18 +190,13 @@ impl Tokenizer {
         self.chat_template.as_deref()
     }
 
-    /// The compiled chat template, if the model has one.
-    ///
-    /// # Errors
-    ///
-    /// [`ChatError`] if the template is not valid.
-    pub fn chat(&self) -> Result<Option<ChatTemplate>, ChatError> {
+    /// The chat template, if the model has one; it may be one that cannot be used.
+    pub fn chat(&self) -> Option<ChatTemplate> {
         let text = |id: Option<u32>| id.and_then(|id| self.id_to_token(id));
         let (bos, eos) = (text(self.bos), text(self.eos));
-        self.chat_template
-            .as_ref()
-            .map(|source| ChatTemplate::new(source.as_str(), bos.as_deref(), eos.as_deref()))
-            .transpose()
+        let source = self.chat_template.as_ref()?;
+        let template = ChatTemplate::new(source, bos.as_deref(), eos.as_deref());
+        Some(template.with_extras(&self.template_extras))
     }
 
     /// Checks that every id has a row in the model's embedding matrix.
@@ -254,6 +250,7 @@ impl Tokenizer {
             more_stops: BTreeSet::new(),
             adds_bos: false,
             chat_template: None,
+            template_extras: Extras::default(),
         }
     }
 

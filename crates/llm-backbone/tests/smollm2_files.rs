@@ -168,10 +168,7 @@ fn the_tokenizer_knows_its_special_tokens_and_template() {
     assert_eq!(tokenizer.stop_ids(), [2]);
     let (config, _) = weights::open(&path).expect("a good file");
     tokenizer.fits(&config).expect("its own model");
-    let chat = tokenizer
-        .chat()
-        .expect("a valid template")
-        .expect("a template");
+    let chat = tokenizer.chat().expect("a template");
     let text = chat.render(&[("user", "Hi")], true).expect("a text");
     assert_eq!(
         text,

@@ -197,6 +197,7 @@ mod tests {
             rejected: rejected.into(),
             source: "s".into(),
             template: Default::default(),
+            place: Default::default(),
             group: None,
         }
     }

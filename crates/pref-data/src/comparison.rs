@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, TemplateInputs};
+use crate::place::Place;
 
 /// The caller's own name of a user, kept as it is: any text, `0` included. The generic user is no id but its absence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,6 +92,9 @@ pub struct Comparison {
     pub rejected: String,
     /// The post, instruction or dialogue: the unit that splits keep together.
     pub source: String,
+    /// Where it was read.
+    #[serde(skip)]
+    pub place: Place,
     /// A label of the user's kind, for evaluation only: `majority`, `minority`, a profile.
     pub group: Option<String>,
 }

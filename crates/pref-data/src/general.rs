@@ -152,6 +152,7 @@ fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, Dat
         source: source.unwrap_or_else(|| source_of(&prompt)),
         prompt,
         template: template_inputs(fields)?,
+        place: fields.place(),
         chosen,
         rejected,
         group: text("group")?,

@@ -14,6 +14,7 @@ fn comparison(source: &str, chosen: &str, rejected: &str) -> Comparison {
         rejected: rejected.into(),
         source: source.into(),
         template: Default::default(),
+        place: Default::default(),
         group: None,
     }
 }

@@ -9,12 +9,14 @@ mod side_by_side;
 mod tables;
 mod training_data;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use terminal::{Bars, Output, hub};
 use trainer::TrainError;
 use trainer::config::DataSection;
+use trainer::dataset::leave_out_refused;
 use trainer::eval::TextQuality;
 use trainer::example::Example;
 use trainer::files::replace_file;
@@ -23,6 +25,7 @@ use trainer::pdpo_loss::ScoredRow;
 use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Skipped, read_comparisons};
 use trainer::task::Task;
+use trainer::tokenise::Formatter;
 
 use crate::prepare::{cuts, fit_responses};
 use crate::trained::TrainedArgs;
@@ -83,6 +86,7 @@ pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// Comparisons to evaluate on, and what was left out.
+#[derive(Clone)]
 pub struct Loaded {
     /// In the order of the files.
     pub comparisons: Vec<Comparison>,
@@ -112,6 +116,24 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// The same without what the chat template refuses, if `lenient`.
+    ///
+    /// # Errors
+    /// A comparison that cannot be made ready for another reason.
+    fn accepted(&self, lenient: bool, formatter: &Formatter) -> Result<Cow<'_, Self>, TrainError> {
+        let mut loaded = Cow::Borrowed(self);
+        if lenient {
+            let Self {
+                comparisons,
+                skipped,
+            } = loaded.to_mut();
+            leave_out_refused(comparisons, formatter, skipped)?;
+        }
+        Ok(loaded)
+    }
+}
+
 /// Where reference log-probs go that belong to no run, for as long as the program runs.
 pub struct Cache(tempfile::TempDir);
 
@@ -138,6 +160,7 @@ pub fn evaluate(
     let (engine, config) = (&opened.engine, opened.config());
     let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
     let limits = fit_responses(engine)?;
+    let loaded = &*loaded.accepted(args.lenient, &limits)?;
     let dataset = engine.dataset(&loaded.comparisons)?;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;

@@ -23,7 +23,9 @@ pub fn prepare(
 ) -> Result<(Training, Audit), TrainError> {
     config.validate()?;
     config.model.validate()?;
-    let sides = Sides::read(&hub::located(&config.data)?)?;
+    let mut sides = Sides::read(&hub::located(&config.data)?)?;
+    let base = hub::open_section(&config.model, device)?;
+    let training = Training::new(config, base, &mut sides, clock)?;
     let audit = Audit::of(sides.train.iter().chain(&sides.validation), &sides.skipped);
     if audit.per_user.len() < 2 && config.users.is_some() {
         tracing::warn!(
@@ -31,8 +33,7 @@ pub fn prepare(
             audit.per_user.len()
         );
     }
-    let base = hub::open_section(&config.model, device)?;
-    Ok((Training::new(config, base, &sides, clock)?, audit))
+    Ok((training, audit))
 }
 
 /// What was cut in some data, as a sentence.
@@ -49,7 +50,7 @@ pub fn cuts<'a>(datasets: impl Iterator<Item = &'a Dataset>, limits: &PromptConf
     }
     let equal = match first {
         Some(first) => format!(
-            "; {equal} comparisons have equal responses as tokens and teach nothing (the first prompt: {:?})",
+            "; {equal} comparisons have equal responses as tokens and teach nothing (first: {})",
             printable::line(first)
         ),
         None => String::new(),

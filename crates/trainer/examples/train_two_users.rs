@@ -79,6 +79,7 @@ fn comparison(user: &str, question: &str, chosen: &str, rejected: &str) -> Compa
         rejected: rejected.into(),
         source: question.into(),
         template: Default::default(),
+        place: Default::default(),
         group: None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use llm_backbone::{LoraConfig, Model};
-use pref_data::{Comparison, Message, Prompt};
+use pref_data::{Comparison, Message, Prompt, Skipped};
 use user_model::UserTable;
 
 use crate::config::UsersSection;
@@ -27,7 +27,7 @@ pub struct Dataset {
     pub cut_responses: usize,
     /// Comparisons whose responses are equal after that: they teach nothing.
     pub equal_after_cut: usize,
-    /// The beginning of the first of these prompts.
+    /// Where the first of these stands, or how its prompt begins.
     pub first_equal: Option<String>,
 }
 
@@ -45,17 +45,21 @@ impl Dataset {
     /// Tokenises comparisons.
     ///
     /// # Errors
-    /// A comparison the tokenizer fails on, or none at all.
+    /// A comparison the tokenizer or the chat template fails on, with its place, or none at all.
     pub fn new(comparisons: &[Comparison], formatter: &Formatter) -> Result<Self, TrainError> {
         let mut dataset = Self::default();
-        for comparison in comparisons {
-            let pair = formatter.pair(comparison)?;
+        for (number, comparison) in comparisons.iter().enumerate() {
+            let pair = formatter.pair(comparison);
+            let pair = pair.map_err(|error| placed(error, comparison, number))?;
             dataset.cut_prompts += usize::from(pair.prompt.cut);
             dataset.cut_user_texts += usize::from(pair.prompt.user_text_cut);
             dataset.cut_responses += usize::from(pair.response_cut);
             if pair.chosen == pair.rejected {
                 dataset.equal_after_cut += 1;
-                let first = || beginning(&comparison.prompt);
+                let first = || match comparison.place.is_known() {
+                    true => comparison.place.to_string(),
+                    false => beginning(&comparison.prompt),
+                };
                 dataset.first_equal.get_or_insert_with(first);
             }
             let count = |text: &str| text.chars().count();
@@ -125,4 +129,38 @@ impl Dataset {
             .filter_map(|i| i.user.as_deref())
             .collect()
     }
+}
+
+fn placed(error: TrainError, comparison: &Comparison, number: usize) -> TrainError {
+    let place = match comparison.place.is_known() {
+        true => comparison.place.to_string(),
+        false => format!("comparison {}", number + 1),
+    };
+    TrainError::Comparison {
+        place,
+        source: Box::new(error),
+    }
+}
+
+/// Leaves out the comparisons whose messages the chat template refuses, and counts them.
+///
+/// # Errors
+/// A comparison that fails for another reason, with its place.
+pub fn leave_out_refused(
+    comparisons: &mut Vec<Comparison>,
+    formatter: &Formatter,
+    skipped: &mut Skipped,
+) -> Result<(), TrainError> {
+    let mut kept = Vec::with_capacity(comparisons.len());
+    for (number, comparison) in std::mem::take(comparisons).into_iter().enumerate() {
+        match formatter.pair(&comparison) {
+            Ok(_) => kept.push(comparison),
+            Err(TrainError::Chat(error)) if error.is_of_messages() => {
+                skipped.add(&error.to_string(), &comparison.place);
+            }
+            Err(error) => return Err(placed(error, &comparison, number)),
+        }
+    }
+    *comparisons = kept;
+    Ok(())
 }

@@ -165,6 +165,14 @@ pub enum TrainError {
     /// From `llm-backbone`: adapters.
     #[error(transparent)]
     Lora(#[from] llm_backbone::LoraError),
+    /// A comparison that cannot be made ready.
+    #[error("{place}: {source}")]
+    Comparison {
+        /// Its file and line, or its number.
+        place: String,
+        /// Why.
+        source: Box<TrainError>,
+    },
     /// From `llm-backbone`: chat template.
     #[error(transparent)]
     Chat(#[from] llm_backbone::chat::ChatError),

@@ -102,9 +102,9 @@ impl Formatter {
         user_tokens: usize,
     ) -> Result<Self, TrainError> {
         let eos = tokenizer.eos().ok_or(TrainError::NoEos)?;
-        let chat = tokenizer.chat()?.map(Arc::new);
-        if config.template == Template::Chat && chat.is_none() {
-            return Err(TrainError::NoChatTemplate);
+        let chat = tokenizer.chat().map(Arc::new);
+        if config.template == Template::Chat {
+            chat.as_ref().ok_or(TrainError::NoChatTemplate)?.check()?;
         }
         Self {
             tokenizer: Arc::new(tokenizer),

@@ -12,7 +12,7 @@ use user_model::UserTable;
 
 use crate::checkpoint::State;
 use crate::config::{Config, TrainingSection};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
 use crate::files::{replace_file, validate_free};
 use crate::inference::Engine;
@@ -59,8 +59,8 @@ pub fn train(
 ) -> Result<(Engine, State), TrainError> {
     config.validate()?;
     validate_free(dir)?;
-    let sides = Sides::split(comparisons, config.data.validation_share)?;
-    let training = Training::new(config, base, &sides, None)?;
+    let mut sides = Sides::split(comparisons, config.data.validation_share)?;
+    let training = Training::new(config, base, &mut sides, None)?;
     let outcome = training.preferences(Place::new(dir))?.run(monitor)?;
     let engine = Engine::new(outcome.policy, outcome.table, training.formatter)
         .with_micro_rows(config.training.micro_rows);
@@ -138,7 +138,8 @@ pub struct Training {
 }
 
 impl Training {
-    /// Tokenises both sides; warns where prompts give way to the longest response. `clock` is the time that a chat template
+    /// Tokenises both sides, in lenient mode without what the chat template refuses, which is counted; warns where prompts give
+    /// way to the longest response. `clock` is the time that a chat template
     /// tells, in seconds since 1970, where it is not that of the call.
     ///
     /// # Errors
@@ -146,7 +147,7 @@ impl Training {
     pub fn new(
         config: &Config,
         base: BaseModel,
-        sides: &Sides,
+        sides: &mut Sides,
         clock: Option<u64>,
     ) -> Result<Self, TrainError> {
         config.validate()?;
@@ -159,6 +160,11 @@ impl Training {
             Some(clock) => formatter.with_clock(clock),
             None => formatter,
         };
+        if config.data.lenient {
+            for side in [&mut sides.train, &mut sides.validation] {
+                leave_out_refused(side, &formatter, &mut sides.skipped)?;
+            }
+        }
         let dataset = |comparisons: &[Comparison]| {
             let dataset = Dataset::new(comparisons, &formatter)?;
             dataset.validate_context(soft, positions)?;

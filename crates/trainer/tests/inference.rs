@@ -283,6 +283,7 @@ fn comparisons() -> Vec<Comparison> {
         user_text: None,
         source: i.to_string(),
         template: Default::default(),
+        place: Default::default(),
         group: None,
     };
     let users = [Some("a"), Some("b"), Some("stranger"), None, Some("c")];

@@ -117,6 +117,7 @@ mod tests {
             rejected: "bad".into(),
             source: "c1".into(),
             template: Default::default(),
+            place: Default::default(),
             group: None,
         };
         let found = fields(None, &comparison.prompt, &[&comparison, &comparison]);

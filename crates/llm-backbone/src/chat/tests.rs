@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 /// SmolLM2-135M-Instruct, as published.
@@ -36,7 +38,7 @@ const LLAMA3: &str = r#"{{- bos_token }}
 "#;
 
 fn template(source: &str) -> ChatTemplate {
-    ChatTemplate::new(source, Some("<s>"), Some("</s>")).expect("a good template")
+    ChatTemplate::new(source, Some("<s>"), Some("</s>"))
 }
 
 fn render(source: &str, messages: &[(&str, &str)]) -> String {
@@ -122,17 +124,110 @@ fn text_is_not_escaped_and_json_has_the_spaces_of_python() {
 fn a_missing_token_is_empty() {
     let template = ChatTemplate::new("[{{ bos_token }}]{{ bos_token is defined }}", None, None);
     let none: [(&str, &str); 0] = [];
-    let text = template.expect("a good template").render(&none, false);
+    let text = template.render(&none, false);
     assert_eq!(text.expect("a rendering"), "[]False");
 }
 
 #[test]
 fn a_broken_template_names_its_line() {
-    let error = ChatTemplate::new("a\n{% if %}", None, None).expect_err("broken");
-    assert!(
-        error
-            .to_string()
-            .starts_with("chat template: line 2: syntax error"),
-        "{error}"
+    let template = ChatTemplate::new("a\n{% if %}", None, None);
+    let error = template.check().expect_err("broken");
+    assert_eq!(
+        error.to_string(),
+        "chat template: line 2: found the end of the tag, expected an expression"
     );
+    let error = template.render(&[("user", "Hi")], false);
+    assert!(!error.expect_err("broken").is_of_messages());
+}
+
+#[test]
+fn a_template_sees_every_field_of_a_message_and_what_is_given_beside_them() {
+    let messages = [
+        json!({"content": null, "role": "assistant", "tool_calls": [{"function": {"name": "w", "arguments": {"b": 1, "a": "é"}}}]}),
+        json!({"role": "tool", "name": "w", "content": "rain"}),
+    ];
+    let messages: Vec<_> = messages.iter().filter_map(Value::as_object).collect();
+    let source = "{{ bos_token }}{% for m in messages %}{{ m.role }}{{ m.tool_calls | tojson if m.tool_calls else m.name }}\
+        {% endfor %}{{ tools[0].name }}{{ enable_thinking }}{{ messages[0].keys() | list }}";
+    let (tools, variables) = (
+        json!([{"name": "w"}]),
+        json!({"enable_thinking": false, "bos_token": "<b>"}),
+    );
+    let inputs = ChatInputs {
+        messages: &messages,
+        tools: Some(&tools),
+        variables: variables.as_object().expect("an object"),
+        add_generation_prompt: true,
+    };
+    assert_eq!(
+        template(source).render_with(&inputs).expect("a rendering"),
+        "<b>assistant[{\"function\": {\"name\": \"w\", \"arguments\": {\"b\": 1, \"a\": \"é\"}}}]toolwwFalse\
+         ['content', 'role', 'tool_calls']"
+    );
+}
+
+#[test]
+fn contents_in_parts_become_one_text_where_the_template_knows_texts_only() {
+    let message = json!({"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]});
+    let messages: Vec<_> = [&message]
+        .into_iter()
+        .filter_map(Value::as_object)
+        .collect();
+    let inputs = ChatInputs {
+        messages: &messages,
+        tools: None,
+        variables: &Map::new(),
+        add_generation_prompt: false,
+    };
+    for (source, expected) in [
+        ("{{ '>' + messages[0].content }}", ">ab"),
+        ("{{ messages[0].content }}", "ab"),
+        (
+            "{% for part in messages[0].content %}{{ part.text }},{% endfor %}",
+            "a,b,",
+        ),
+    ] {
+        let text = template(source).render_with(&inputs);
+        assert_eq!(text.expect("a rendering"), expected);
+    }
+}
+
+#[test]
+fn null_beside_calls_becomes_an_empty_text_where_the_template_knows_texts_only() {
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [1]});
+    let messages: Vec<_> = [&call].into_iter().filter_map(Value::as_object).collect();
+    let inputs = ChatInputs {
+        messages: &messages,
+        tools: None,
+        variables: &Map::new(),
+        add_generation_prompt: false,
+    };
+    for (source, expected) in [
+        ("{{ messages[0].content is none }}", "True"),
+        ("{{ '>' + messages[0].content + '<' }}", "><"),
+    ] {
+        let text = template(source).render_with(&inputs);
+        assert_eq!(text.expect("a rendering"), expected);
+    }
+}
+
+/// Templates that cost a parser its stack, or a rendering its time or memory, anywhere else.
+#[test]
+fn hostile_templates_are_errors() {
+    let chains = ["-", "+1", "not ", "(", "[", "{1:", "a.", "a|", "a if "]
+        .map(|part| format!("{{{{ 1{} }}}}", part.repeat(100_000)));
+    let nested = ["{% if 1 %}", "{% for i in [1] %}", "{% set x %}"].map(|tag| tag.repeat(20_000));
+    for source in chains.iter().chain(&nested).map(String::as_str).chain([
+        "{{ 'a' | indent(10000000000) }}",
+        "{{ [1] | batch(10000000000, 'x') | list }}",
+        "{{ 'x' * 10000000000 }}",
+        "{{ '%10000000000d' % 1 }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% include '/etc/passwd' %}",
+    ]) {
+        let found = template(source).render(&[("user", "Hi")], true);
+        assert!(found.is_err(), "{}", &source[..source.len().min(80)]);
+    }
 }

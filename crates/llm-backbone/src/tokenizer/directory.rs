@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{Tokenizer, TokenizerError, file_error, io_error};
+use crate::chat::Extras;
 
 /// A JSON file that may be missing.
 struct JsonFile {
@@ -45,6 +46,7 @@ impl Tokenizer {
             _ => this.is_seen_to_add_bos(),
         };
         this.chat_template = chat_template(folder, &config)?;
+        this.template_extras = extras(folder, [&config, &map])?;
         Ok(this)
     }
 
@@ -92,13 +94,53 @@ impl JsonFile {
     }
 }
 
+/// What a chat template may name or need beside its source: the template for tools, `tool_use` in a list of named ones or
+/// in a folder, and special tokens.
+fn extras(folder: &Path, [config, map]: [&JsonFile; 2]) -> Result<Extras, TokenizerError> {
+    const TOKENS: [&str; 5] = [
+        "unk_token",
+        "sep_token",
+        "pad_token",
+        "cls_token",
+        "mask_token",
+    ];
+    let path = folder.join("additional_chat_templates/tool_use.jinja");
+    let listed = || {
+        let list = config.value.get("chat_template")?.as_array()?;
+        let tools = list.iter().find(|entry| entry["name"] == "tool_use")?;
+        tools["template"].as_str().map(str::to_owned)
+    };
+    let own_file = folder.join("chat_template.jinja");
+    let mut extras = Extras {
+        file: Some(match own_file.is_file() {
+            true => own_file,
+            false => config.path.clone(),
+        }),
+        tool_use: text_file(&path)?.or_else(listed),
+        tokens: Vec::new(),
+    };
+    for key in TOKENS {
+        // One that is no token is of no use, and nobody may need it.
+        let token = config.token(key).ok().flatten();
+        let token = token.or_else(|| map.token(key).ok().flatten());
+        extras.tokens.extend(token.map(|token| (key, token)));
+    }
+    Ok(extras)
+}
+
+/// The text of a file, if it exists.
+fn text_file(path: &Path) -> Result<Option<String>, TokenizerError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(io_error(path, source)),
+    }
+}
+
 /// `chat_template.jinja`, or the key `chat_template`: a text, or a list of named templates of which `default` is taken.
 fn chat_template(folder: &Path, config: &JsonFile) -> Result<Option<String>, TokenizerError> {
-    let path = folder.join("chat_template.jinja");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => return Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(io_error(&path, source)),
+    if let Some(text) = text_file(&folder.join("chat_template.jinja"))? {
+        return Ok(Some(text));
     }
     let key = "chat_template";
     match config.value.get(key) {

@@ -51,6 +51,10 @@ impl Tokenizer {
         this.chat_template = metadata
             .string("tokenizer.chat_template")
             .map(str::to_owned);
+        this.template_extras.file = Some(file.to_owned());
+        this.template_extras.tool_use = metadata
+            .string("tokenizer.chat_template.tool_use")
+            .map(str::to_owned);
         Ok(this)
     }
 }

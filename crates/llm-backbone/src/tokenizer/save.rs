@@ -32,8 +32,17 @@ impl Tokenizer {
             "eos_token": text(self.eos),
             "clean_up_tokenization_spaces": false,
         });
-        if let Some(template) = &self.chat_template {
-            config["chat_template"] = json!(template);
+        for (name, token) in &self.template_extras.tokens {
+            config[name] = json!(token);
+        }
+        match (&self.chat_template, &self.template_extras.tool_use) {
+            (None, _) => {}
+            (Some(template), None) => config["chat_template"] = json!(template),
+            (Some(template), Some(tool_use)) => {
+                let named = |name: &str, template| json!({"name": name, "template": template});
+                config["chat_template"] =
+                    json!([named("default", template), named("tool_use", tool_use)]);
+            }
         }
         config
     }

@@ -101,10 +101,7 @@ fn a_saved_tokenizer_is_the_same_when_loaded() {
     let ids = tokenizer.encode(text, true).expect("ids");
     assert_eq!(loaded.encode(text, true).expect("ids"), ids);
     assert_ne!(ids[0], 0, "no BOS by itself");
-    let chat = loaded
-        .chat()
-        .expect("a valid template")
-        .expect("a template");
+    let chat = loaded.chat().expect("a template");
     assert_eq!(
         chat.render(&[("user", "Hi")], false).expect("a text"),
         "<s>Hi</s>"
@@ -179,6 +176,35 @@ fn chat_templates_may_be_text_list_or_file() {
     assert_eq!(template().expect("a good file").as_deref(), Some("yes"));
     std::fs::write(folder.path().join("chat_template.jinja"), "file").expect("a writable folder");
     assert_eq!(template().expect("a good file").as_deref(), Some("file"));
+}
+
+#[test]
+fn a_template_for_tools_and_further_tokens_are_read_and_written() {
+    let folder = folder();
+    trained().save(folder.path()).expect("a writable folder");
+    let list = json!([
+        {"name": "tool_use", "template": "{{ tools[0] }}{{ pad_token }}"},
+        {"name": "default", "template": "{{ tools }}{{ pad_token }}"},
+    ]);
+    let config = json!({"chat_template": list, "pad_token": {"content": "<s>"}});
+    write(folder.path(), "tokenizer_config.json", &config);
+    let loaded = Tokenizer::open(folder.path()).expect("a good file");
+    loaded.save(folder.path()).expect("a writable folder");
+    let chat = Tokenizer::open(folder.path())
+        .expect("our own files")
+        .chat();
+    let chat = chat.expect("a template");
+    let render = |tools: Option<&serde_json::Value>| {
+        let inputs = crate::chat::ChatInputs {
+            messages: &[],
+            tools,
+            variables: &serde_json::Map::new(),
+            add_generation_prompt: true,
+        };
+        chat.render_with(&inputs).expect("a text")
+    };
+    assert_eq!(render(None), "None<s>");
+    assert_eq!(render(Some(&json!(["w"]))), "w<s>");
 }
 
 #[test]

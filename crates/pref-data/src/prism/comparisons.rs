@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Dialogue, Response, Turn, is_empty};
 use crate::comparison::{Comparison, Prompt};
 use crate::message::{Message, TemplateInputs};
+use crate::place::Place;
 use crate::skipped::Skipped;
 
 /// A turn is left out: the user says nothing in it.
@@ -99,6 +100,7 @@ impl Dialogue {
                     user_text: user_text.map(str::to_owned),
                     prompt: prompt.clone(),
                     template: TemplateInputs::default(),
+                    place: Place::default(),
                     chosen: chosen.text.clone(),
                     rejected: response.text.clone(),
                     source: self.id.clone(),

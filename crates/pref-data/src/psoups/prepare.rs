@@ -304,6 +304,7 @@ impl Cleaner {
             rejected: row.completion_b,
             source: instruction,
             template: Default::default(),
+            place: Default::default(),
             group: Some(self.profile.name().into()),
         })
     }

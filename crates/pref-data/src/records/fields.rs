@@ -11,6 +11,7 @@ use strsim::levenshtein;
 use super::invalid;
 use super::json::{Json, Object};
 use crate::error::{DataError, WHOLE_RECORD};
+use crate::place::Place;
 
 /// One record before it is understood. Every file format is brought to this form.
 pub(crate) struct RawRecord {
@@ -277,6 +278,11 @@ impl<'a> Fields<'a> {
             },
             other => Some(other.to_value()),
         }
+    }
+
+    /// Where the record stands.
+    pub fn place(&self) -> Place {
+        Place::new(self.path, self.line, self.item)
     }
 
     /// All fields as they are.

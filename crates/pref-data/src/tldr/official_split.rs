@@ -66,6 +66,7 @@ mod tests {
             rejected: rejected.into(),
             source: source.into(),
             template: Default::default(),
+            place: Default::default(),
             group: None,
         }
     }

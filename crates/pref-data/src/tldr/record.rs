@@ -86,6 +86,7 @@ impl TldrRecord {
             rejected: rejected.text.clone(),
             source: self.post_key(),
             template: Default::default(),
+            place: Default::default(),
             group: None,
         })
     }

@@ -144,6 +144,7 @@ pub(super) mod tests {
             rejected: "b".into(),
             source: "s".into(),
             template: Default::default(),
+            place: Default::default(),
             group: None,
         }
     }

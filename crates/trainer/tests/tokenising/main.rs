@@ -2,6 +2,7 @@
 //! would write it.
 
 mod cuts;
+mod refused;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -84,6 +85,7 @@ fn comparison(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
         rejected: rejected.into(),
         source: "s".into(),
         template: Default::default(),
+        place: Default::default(),
         group: None,
     }
 }

@@ -24,6 +24,7 @@ fn comparison(user: &str, prefers_longer: bool) -> Comparison {
         rejected: rejected.into(),
         source: "s".into(),
         template: Default::default(),
+        place: Default::default(),
         group: None,
     }
 }
