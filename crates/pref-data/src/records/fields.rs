@@ -350,7 +350,12 @@ impl<'a> Fields<'a> {
             Some((distance, other)) if distance <= (name.chars().count() / 2).max(2) => {
                 format!(", the nearest is {}", shown(other))
             }
-            _ => String::new(),
+            _ => match names[..] {
+                [one] if self.untyped && one.contains([';', '\t', '|']) => {
+                    " (cells are parted by commas)".into()
+                }
+                _ => String::new(),
+            },
         };
         let found = format!(
             "nothing: the columns are {}{nearest}; `[data.columns]` may name another",
