@@ -209,6 +209,15 @@ fn columns_are_mapped_and_missing_ones_named_with_the_nearest() {
 }
 
 #[test]
+fn cells_that_other_marks_part_are_told() {
+    let message = error("a.csv", "prompt;chosen;rejected\np;a;b\n");
+    assert!(
+        message.contains("(cells are parted by commas)"),
+        "{message}"
+    );
+}
+
+#[test]
 fn one_foreign_column_makes_no_official_layout_and_a_key_says_it_outright() {
     for extra in [
         "completion_a",
@@ -256,7 +265,7 @@ fn csv_and_jsonl_agree_on_numbers_and_empty_cells() {
     );
     let message = error("a.csv", "prompt,chosen,rejected\np,,b\n");
     assert!(
-        message.contains("a.csv:2: field `chosen`: expected text, found null"),
+        message.contains("a.csv:2: field `chosen`: expected text, found an empty cell"),
         "{message}"
     );
 }

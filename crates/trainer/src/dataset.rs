@@ -1,10 +1,11 @@
 //! Comparisons made ready: token ids, whose they are, and what was cut.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use llm_backbone::{LoraConfig, Model};
-use pref_data::{Comparison, Skipped};
+use pref_data::{Comparison, Message, Prompt, Skipped};
 use user_model::UserTable;
 
 use crate::config::UsersSection;
@@ -26,8 +27,18 @@ pub struct Dataset {
     pub cut_responses: usize,
     /// Comparisons whose responses are equal after that: they teach nothing.
     pub equal_after_cut: usize,
-    /// The source of the first of these.
+    /// Where the first of these stands, or how its prompt begins.
     pub first_equal: Option<String>,
+}
+
+/// The first words of a prompt, or of the last message of a chat.
+fn beginning(prompt: &Prompt) -> String {
+    const SHOWN: usize = 40;
+    let text: Cow<'_, str> = match prompt {
+        Prompt::Text(text) => text.into(),
+        Prompt::Chat(messages) => messages.last().map(Message::content).unwrap_or_default(),
+    };
+    text.trim().chars().take(SHOWN).collect()
 }
 
 impl Dataset {
@@ -45,7 +56,10 @@ impl Dataset {
             dataset.cut_responses += usize::from(pair.response_cut);
             if pair.chosen == pair.rejected {
                 dataset.equal_after_cut += 1;
-                let first = || comparison.source.clone();
+                let first = || match comparison.place.is_known() {
+                    true => comparison.place.to_string(),
+                    false => beginning(&comparison.prompt),
+                };
                 dataset.first_equal.get_or_insert_with(first);
             }
             let count = |text: &str| text.chars().count();

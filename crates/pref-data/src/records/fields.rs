@@ -321,7 +321,11 @@ impl<'a> Fields<'a> {
 
     /// The error for a field that holds something else than expected.
     pub fn wrong(&self, name: &str, expected: &str) -> DataError {
-        self.error(name, describe(self.object.get(name)), expected)
+        let found = match self.object.get(name) {
+            Some(Json::Null) if self.untyped => "an empty cell".into(),
+            value => describe(value),
+        };
+        self.error(name, found, expected)
     }
 
     /// The error for a field that must be there: names those that are, and the nearest.
@@ -346,7 +350,12 @@ impl<'a> Fields<'a> {
             Some((distance, other)) if distance <= (name.chars().count() / 2).max(2) => {
                 format!(", the nearest is {}", shown(other))
             }
-            _ => String::new(),
+            _ => match names[..] {
+                [one] if self.untyped && one.contains([';', '\t', '|']) => {
+                    " (cells are parted by commas)".into()
+                }
+                _ => String::new(),
+            },
         };
         let found = format!(
             "nothing: the columns are {}{nearest}; `[data.columns]` may name another",

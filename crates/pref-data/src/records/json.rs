@@ -127,23 +127,6 @@ impl<'a> Json<'a> {
     }
 }
 
-impl From<Value> for Json<'static> {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(truth) => Self::Bool(truth),
-            Value::Number(number) => Self::Number(number),
-            Value::String(text) => Self::text(text),
-            Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Value::Object(fields) => {
-                let fields = fields.into_iter();
-                let fields = fields.map(|(name, value)| (name.into(), value.into()));
-                Self::Object(fields.collect())
-            }
-        }
-    }
-}
-
 /// A field's name.
 #[derive(Deserialize)]
 #[serde(transparent)]

@@ -36,9 +36,13 @@ pub(super) fn validate(
             }
             let pages = pages(&mut input, column);
             let values: u64 = pages.iter().map(|page| page.values).sum();
-            if column.column_descr().max_rep_level() > 0 && values > most_values {
-                let found = format!("{values} values in the lists of one column");
-                return Err(too_much(size, &found));
+            if column.column_descr().max_rep_level() > 0 {
+                let dictionary = pages.iter().find(|page| page.entries > 0);
+                let each = dictionary.map_or(0, |page| page.whole / page.entries);
+                if values > most_values || values.saturating_mul(each) > most_bytes(size) {
+                    let found = format!("{values} values in the lists of one column");
+                    return Err(too_much(size, &found));
+                }
             }
             for page in &pages {
                 if page.whole > ANY_PAGE.saturating_add(page.packed.saturating_mul(TIMES)) {
@@ -69,6 +73,8 @@ struct Page {
     /// Bytes in the file.
     packed: u64,
     values: u64,
+    /// Of a dictionary.
+    entries: u64,
 }
 
 /// The pages of a column as far as their headers can be read: the reader itself says what is wrong with the rest.
@@ -108,6 +114,7 @@ impl Thrift<'_> {
                 (5, 2) => page.whole = u64::try_from(self.number()?).ok()?,
                 (5, 3) => page.packed = u64::try_from(self.number()?).ok()?,
                 (12, 5 | 8) => page.values = self.values()?,
+                (12, 7) => page.entries = self.values()?,
                 (kind, _) => self.skip(kind, 8)?,
             }
         }
