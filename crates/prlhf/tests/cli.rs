@@ -314,7 +314,8 @@ fn special_tokens_in_raw_data_are_told_when_checked_and_when_trained() {
     let data = fixture().file("rendered.jsonl", &rows);
     let config = fixture().config_with("train = ", &format!("train = [{data:?}] # "));
     let (config, out) = (config.to_str().unwrap(), fixture().fresh("rendered"));
-    let warning = "16 of 16 comparisons hold the text of special tokens, as in \"yes.</s>\"";
+    let warning =
+        "16 of 16 comparisons spell special tokens or marks of a turn, as in \"yes.</s>\"";
     let check = ["check", "--no-estimate", "--config", config];
     assert!(prlhf(&check).ok().contains(warning));
     let train = ["train", "--config", config, "--out", out.str()];

@@ -203,13 +203,13 @@ fn end(probe: &Probe, tokenizer: &Tokenizer) -> Result<(String, Option<u32>), To
         // Refused: up to the first special token.
         None => control.first().map_or(0, |(_, place)| place.end),
     };
-    let whole = control.iter().filter(|(_, place)| place.end <= within);
+    let mut whole = control.iter().filter(|(_, place)| place.end <= within);
     // Some end the last turn in a token of its own.
     let own = || {
         let first = control.first();
         first.filter(|(_, place)| behind[..place.start].trim().is_empty())
     };
-    let Some((id, place)) = whole.last().or_else(own) else {
+    let Some((id, place)) = whole.next_back().or_else(own) else {
         let cut = control.iter().find(|(_, place)| place.start < within);
         let within = cut.map_or(within, |(_, place)| place.start);
         return Ok((behind[..within].trim_end().to_owned(), None));

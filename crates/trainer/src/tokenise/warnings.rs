@@ -148,7 +148,7 @@ impl Formatter {
         let all = found.comparisons;
         if let Some(seen) = found.spelled_in_chat.some() {
             told.push(format!(
-                "{} of {all} comparisons hold the text of special tokens, as in {}: it is text there, for the chat template writes its own; data that are rendered already want prompt.template = \"raw\"",
+                "{} of {all} comparisons spell special tokens or marks of a turn, as in {}: that is text there, for the chat template writes its own; data that are rendered already want prompt.template = \"raw\"",
                 seen.count, seen.example
             ));
         }
@@ -156,7 +156,7 @@ impl Formatter {
             && self.config.special_tokens == SpecialTokens::Parse
         {
             told.push(format!(
-                "{} of {all} comparisons hold the text of special tokens, as in {}: it becomes these tokens where the tokenizer has them; prompt.special_tokens = \"text\" keeps it text",
+                "{} of {all} comparisons spell special tokens or marks of a turn, as in {}: that becomes these tokens where the tokenizer has them; prompt.special_tokens = \"text\" keeps it text",
                 seen.count, seen.example
             ));
         }
