@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use llm_backbone::Model;
 use llm_backbone::generate::Request;
 use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
-use llm_backbone::tokenizer::{StreamDecoder, Tokenizer};
+use llm_backbone::tokenizer::{Specials, StreamDecoder, Tokenizer};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -50,8 +50,11 @@ fn answer(path: &Path, prompt: &str) -> Result<(), Box<dyn Error>> {
 
 fn prompt_ids(tokenizer: &Tokenizer, prompt: &str) -> Result<Vec<u32>, Box<dyn Error>> {
     if let Some(chat) = tokenizer.chat() {
+        // The template's special tokens are special; what the user typed is text.
+        let quotes = tokenizer.quotes([prompt].into_iter())?;
+        let prompt = tokenizer.quote(&quotes, prompt)?;
         let text = chat.render(&[("user", prompt)], true)?;
-        return Ok(tokenizer.encode(&text, true)?);
+        return Ok(tokenizer.encode_as(&text, Specials::Unquoted(&quotes))?);
     }
     let bos = tokenizer.bos().filter(|_| tokenizer.adds_bos());
     let mut ids: Vec<u32> = bos.into_iter().collect();
