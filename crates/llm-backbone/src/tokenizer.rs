@@ -3,6 +3,7 @@
 //! Everything is a `tokenizer.json` in the end: a GGUF vocabulary is turned into one, as Hugging Face's converter would.
 //! No method adds a BOS by itself; [`Tokenizer::adds_bos`] says whether the model's own tokenizer would.
 
+mod added;
 mod byte_bpe;
 mod directory;
 mod encode;
@@ -94,7 +95,7 @@ pub enum TokenizerError {
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// Its added tokens, ready to be found. Made when first needed.
-    added: OnceLock<encode::Added>,
+    added: OnceLock<added::Added>,
     bos: Option<u32>,
     eos: Option<u32>,
     /// Further ids that end a text (`generation_config.json`).

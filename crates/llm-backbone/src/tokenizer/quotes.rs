@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::encode::is_word;
+use super::added::is_word;
 use super::{Tokenizer, TokenizerError};
 
 /// Characters that no text should hold ("noncharacters" of Unicode), and then those for private use.
