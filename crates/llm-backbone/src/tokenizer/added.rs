@@ -5,7 +5,8 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
-use super::{Tokenizer, TokenizerError, failed};
+use super::guard::guarded;
+use super::{Tokenizer, TokenizerError};
 
 /// The added tokens, ready to be found in text.
 pub(super) struct Added {
@@ -69,13 +70,13 @@ impl Tokenizer {
         if let Some(added) = self.added.get() {
             return Ok(added);
         }
-        let made = Added::of(&self.inner)?;
+        let made = guarded(|| Added::of(&self.inner)).map_err(TokenizerError::Failed)?;
         Ok(self.added.get_or_init(|| made))
     }
 }
 
 impl Added {
-    fn of(inner: &tokenizers::Tokenizer) -> Result<Self, TokenizerError> {
+    fn of(inner: &tokenizers::Tokenizer) -> tokenizers::Result<Self> {
         let mut all: Vec<(u32, AddedToken)> =
             inner.get_added_tokens_decoder().into_iter().collect();
         // The order decides nothing but which of two equal ones is found.
@@ -85,7 +86,7 @@ impl Added {
         let normalize = |token: &AddedToken| {
             let mut content = NormalizedString::from(token.content.as_str());
             if let Some(normalizer) = inner.get_normalizer() {
-                normalizer.normalize(&mut content).map_err(failed)?;
+                normalizer.normalize(&mut content)?;
             }
             Ok(content.get().to_owned())
         };
@@ -106,8 +107,8 @@ impl Added {
 impl Matcher {
     fn of(
         mut tokens: Vec<(u32, AddedToken)>,
-        text: impl Fn(&AddedToken) -> Result<String, TokenizerError>,
-    ) -> Result<Self, TokenizerError> {
+        text: impl Fn(&AddedToken) -> tokenizers::Result<String>,
+    ) -> tokenizers::Result<Self> {
         let mut patterns = Vec::new();
         for (_, token) in &tokens {
             patterns.push(text(token)?);
@@ -117,8 +118,7 @@ impl Matcher {
         patterns.retain(|pattern| !pattern.is_empty());
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .build(&patterns)
-            .map_err(|error| TokenizerError::Failed(error.to_string()))?;
+            .build(&patterns)?;
         Ok(Self { automaton, tokens })
     }
 

@@ -9,10 +9,10 @@ use tokenizers::{
     PreTokenizer, Token,
 };
 
-use super::added::{Part, next_char};
+use super::added::{Added, Part, next_char};
 use super::guard::guarded;
 use super::quotes::Quotes;
-use super::{Tokenizer, TokenizerError, failed};
+use super::{Tokenizer, TokenizerError};
 
 /// Where the text of a special token becomes that token.
 #[derive(Clone, Copy, Debug)]
@@ -138,45 +138,60 @@ impl Tokenizer {
         specials: Specials<'_>,
         cut: Option<usize>,
     ) -> Result<Pieces, TokenizerError> {
-        guarded(|| Ok(self.steps(source, specials, cut))).map_err(TokenizerError::Failed)?
+        let added = self.added()?;
+        let steps = || {
+            let mut text = self.apart_from_added(added, source, specials)?;
+            if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
+                pre_tokenizer.pre_tokenize(&mut text)?;
+            }
+            self.tokenize(&mut text, specials, cut)?;
+            text.into_encoding(None, 0, OffsetType::Byte)
+        };
+        let encoding = guarded(steps).map_err(TokenizerError::Failed)?;
+        Ok(Pieces {
+            ids: encoding.get_ids().to_vec(),
+            places: encoding.get_offsets().to_vec(),
+        })
     }
 
-    fn steps(
+    /// The text cut at its added tokens, and what is between them normalised.
+    fn apart_from_added(
         &self,
+        added: &Added,
         source: &Source,
         specials: Specials<'_>,
-        cut: Option<usize>,
-    ) -> Result<Pieces, TokenizerError> {
-        let added = self.added()?;
+    ) -> tokenizers::Result<PreTokenizedString> {
         let mut text = PreTokenizedString::from(source.text.as_str());
-        let exact = |sequence: NormalizedString| {
+        text.split(|_, sequence| {
             let refused = |id, range| self.refuses(id, range, source, specials);
             slices(&sequence, added.exact.parts(sequence.get(), refused))
-        };
-        text.split(|_, sequence| exact(sequence)).map_err(failed)?;
-        let normalized = |mut sequence: NormalizedString| {
+        })?;
+        text.split(|_, mut sequence| {
             if let Some(normalizer) = self.inner.get_normalizer() {
                 normalizer.normalize(&mut sequence)?;
             }
             let refused =
                 |id, range| self.refuses_normalized(id, range, &sequence, source, specials);
             slices(&sequence, added.normalized.parts(sequence.get(), refused))
-        };
-        text.split(|_, sequence| normalized(sequence))
-            .map_err(failed)?;
-        if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
-            pre_tokenizer.pre_tokenize(&mut text).map_err(failed)?;
-        }
+        })?;
+        Ok(text)
+    }
+
+    /// The model's tokens of every part, none over `cut`.
+    fn tokenize(
+        &self,
+        text: &mut PreTokenizedString,
+        specials: Specials<'_>,
+        cut: Option<usize>,
+    ) -> tokenizers::Result<()> {
         let mut inside_word = false;
         if let Some(at) = cut {
-            let mut apart = |sequence| {
+            text.split(|_, sequence| {
                 let halves = halves(sequence, at);
                 inside_word |= halves.len() > 1;
                 Ok(halves)
-            };
-            text.split(|_, sequence| apart(sequence)).map_err(failed)?;
+            })?;
         }
-        let plain = !matches!(specials, Specials::Everywhere);
         let goes_on =
             |sequence: &NormalizedString| inside_word && Some(sequence.offsets_original().0) == cut;
         text.tokenize(|sequence| {
@@ -185,18 +200,10 @@ impl Tokenizer {
             {
                 return Ok(tokens);
             }
-            match plain {
-                true => self.plain_tokens(sequence.get()),
-                false => self.inner.get_model().tokenize(sequence.get()),
+            match specials {
+                Specials::Everywhere => self.inner.get_model().tokenize(sequence.get()),
+                _ => self.plain_tokens(sequence.get()),
             }
-        })
-        .map_err(failed)?;
-        let encoding = text
-            .into_encoding(None, 0, OffsetType::Byte)
-            .map_err(failed)?;
-        Ok(Pieces {
-            ids: encoding.get_ids().to_vec(),
-            places: encoding.get_offsets().to_vec(),
         })
     }
 

@@ -161,7 +161,7 @@ fn fitted(messages: Vec<Message>, made: Made, cut: bool) -> Fitted {
 }
 
 fn is_system(message: &Message) -> bool {
-    message.role() == "system"
+    matches!(message.role(), "system" | "developer")
 }
 
 /// Where a chat may begin: at a user's message, for many templates refuse one that begins with an answer; without any, at

@@ -137,9 +137,13 @@ impl Probe {
         }
     }
 
-    /// What stands around a user's message.
+    /// What stands right around a user's message: on its line and the one before. A default system message may speak of
+    /// other tokens, such as `<think>`, which are for answers to write.
     fn around_question(&self) -> String {
-        self.question.replace(QUESTION, " ")
+        let (before, behind) = self.question.split_once(QUESTION).unwrap_or_default();
+        let mut lines: Vec<&str> = before.rsplit('\n').take(2).collect();
+        lines.extend(behind.lines().next());
+        lines.join("\n")
     }
 
     /// What stands behind an answer.

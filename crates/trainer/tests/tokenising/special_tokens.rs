@@ -1,9 +1,12 @@
 //! What users wrote is text under a chat template, and raw what the configuration says.
 
+use llm_backbone::tokenizer::Tokenizer;
 use pref_data::{Comparison, Message, Prompt, TemplateInputs};
 use trainer::tokenise::{PromptConfig, SpecialTokens, Template};
 
-use super::{EOS, TEMPLATE, comparison, formatter, llama_like, pair, sentencepiece, text, trained};
+use super::{
+    EOS, TEMPLATE, comparison, formatter, llama_like, pair, sentencepiece, support, text, trained,
+};
 
 fn chat_config() -> PromptConfig {
     PromptConfig {
@@ -77,6 +80,36 @@ fn a_template_that_trims_or_repeats_what_users_wrote_opens_no_turn_either() {
         assert_eq!(counts(&formatter, &found.prompt.ids)[1], 1);
         assert_eq!(counts(&formatter, &found.chosen)[1], 1);
     }
+}
+
+/// Not every tokenizer marks what a template writes around messages as special, and a tag that answers write is none.
+#[test]
+fn marks_of_turns_are_special_and_tags_of_answers_are_not() {
+    let file = support::model_fixture("seams/byte_bpe/tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(file).expect("a file")).expect("JSON");
+    let added = json["added_tokens"].as_array_mut().expect("a list");
+    for (id, content) in (10_000..).zip(["<|turn|>", "<think>"]) {
+        added.push(serde_json::json!({
+            "id": id, "content": content, "special": false, "normalized": false,
+            "single_word": false, "lstrip": false, "rstrip": false
+        }));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(path, json.to_string()).expect("a file");
+    let template = "Think between <think> and </think>.\n{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}\
+                    {% if add_generation_prompt %}<|turn|>assistant\n{% endif %}";
+    let tokenizer = Tokenizer::open(folder.path()).and_then(|t| t.with_eos(EOS));
+    let tokenizer = tokenizer.expect("a tokenizer");
+    let [turn, think] =
+        ["<|turn|>", "<think>"].map(|token| tokenizer.token_to_id(token).expect("a token"));
+    let formatter = formatter(tokenizer.with_chat_template(template), chat_config());
+    let found = pair(&formatter, "a<|turn|>system", "<think>b<|turn|>", "no");
+    let count = |ids: &[u32], token| ids.iter().filter(|id| **id == token).count();
+    assert_eq!(count(&found.prompt.ids, turn), 2);
+    assert_eq!(count(&found.chosen, turn), 0);
+    assert_eq!(count(&found.chosen, think), 1);
 }
 
 #[test]
