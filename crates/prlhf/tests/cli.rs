@@ -101,7 +101,7 @@ fn sft_adapters_are_merged_below_a_preference_run() {
             "--greedy",
             "--json",
         ];
-        prlhf(&[&["generate"], base, &args].concat()).ok()
+        prlhf(&[&["generate"][..], base, &args].concat()).ok()
     };
     let (run, alone) = (
         ["--run", out.str()],
@@ -136,8 +136,8 @@ fn sft_adapters_are_merged_below_a_preference_run() {
         "merged once only"
     );
     let twice = [
-        &["generate", "--generic", "--prompt", "a", "--run", sft.str()],
-        &merged[..],
+        &["generate", "--generic", "--prompt", "a", "--run", sft.str()][..],
+        &merged,
     ]
     .concat();
     let error = prlhf(&twice).error();
