@@ -118,16 +118,18 @@ mod tests {
     use super::*;
 
     fn comparisons(prompts: std::ops::Range<usize>) -> Vec<Comparison> {
-        let comparison = |i: usize| Comparison {
-            user: Some("ann".into()),
-            user_text: None,
-            prompt: Prompt::Text(format!("prompt {i}")),
-            chosen: "yes".into(),
-            rejected: "no".into(),
-            source: format!("prompt {i}"),
-            group: None,
+        if prompts.is_empty() {
+            return Vec::new();
+        }
+        let line = |i: usize| {
+            format!(
+                "{{\"prompt\": \"prompt {i}\", \"chosen\": \"yes\", \"rejected\": \"no\", \"user\": \"ann\"}}\n"
+            )
         };
-        prompts.map(comparison).collect()
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data.jsonl");
+        std::fs::write(&path, prompts.map(line).collect::<String>()).unwrap();
+        read_comparisons(&[path], ReadOptions::default()).unwrap().0
     }
 
     fn sides(train: std::ops::Range<usize>, validation: std::ops::Range<usize>) -> Sides {
