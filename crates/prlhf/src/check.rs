@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use statistics::Quantiles;
-use terminal::{Output, bytes, duration, grouped};
+use terminal::{Output, bytes, duration, grouped, hub};
 use trainer::TrainError;
 use trainer::config::{Config, Setting, read_toml_with};
 use trainer::device;
@@ -61,7 +61,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         cuts(training.datasets(), training.formatter.config())
     ))?;
     if args.show > 0 {
-        let sides = Sides::read(&config.data)?;
+        let sides = Sides::read(&hub::located(&config.data)?)?;
         let comparisons = sides.train.iter();
         show(comparisons, args.show, &training.formatter, out)?;
     }
