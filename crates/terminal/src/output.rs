@@ -39,6 +39,24 @@ impl Output<'_> {
         self.line(format_args!("{label:<12} {text}"))
     }
 
+    /// Writes a line whose text has a colour, by its number in a terminal's escape sequence, where one is wanted.
+    ///
+    /// # Errors
+    /// [`TrainError::Stream`].
+    pub fn coloured(
+        &mut self,
+        label: &str,
+        text: &str,
+        colour: Option<u8>,
+    ) -> Result<(), TrainError> {
+        let (label, text) = (printable::text(label), printable::text(text));
+        let written = match colour {
+            Some(colour) => writeln!(self.0, "{label}\u{1b}[{colour}m{text}\u{1b}[0m"),
+            None => writeln!(self.0, "{label}{text}"),
+        };
+        written.map_err(failed)
+    }
+
     /// Writes text, at once and without a newline of its own.
     ///
     /// # Errors
