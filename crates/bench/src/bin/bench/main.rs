@@ -19,7 +19,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
-        Err(error) => terminal::stopped("cargo xtask repro", &error)
-            .unwrap_or_else(|| terminal::fail(&error)),
+        Err(error) => {
+            terminal::stopped("cargo xtask repro", &error).unwrap_or_else(|| terminal::fail(&error))
+        }
     }
 }
