@@ -115,15 +115,15 @@ fn general() -> Vec<Value> {
 
 fn chats() -> String {
     let said = |role: &str, content: &str| json!({"role": role, "content": content});
-    let prompt = [
-        said("system", "Be kind."),
-        said("user", "Hi?"),
-        said("assistant", "Yes?"),
-        said("user", "Why?"),
-    ];
-    let whole = |answer: &str| [&prompt[1..], &[said("assistant", answer)]].concat();
     lines((0..4).flat_map(|n| {
         let user = format!("u{n}");
+        let prompt = [
+            said("system", "Be kind."),
+            said("user", "Hi?"),
+            said("assistant", "Yes?"),
+            said("user", &format!("Why {n}?")),
+        ];
+        let whole = |answer: &str| [&prompt[1..], &[said("assistant", answer)]].concat();
         [
             json!({"prompt": prompt, "chosen": "Since.", "rejected": "No.", "user": user}),
             json!({"chosen": whole("Since."), "rejected": whole("No idea."), "user": user}),
@@ -194,8 +194,8 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let run = folder.join("run");
     let base = source::open(&folder.join("model"), Dtype::F32, &device())?;
     let config = run_config(&folder.join("data/general.jsonl"));
-    let sides = Sides::read(&config.data)?;
-    let training = Training::new(&config, base, &sides, None)?;
+    let mut sides = Sides::read(&config.data)?;
+    let training = Training::new(&config, base, &mut sides, None)?;
     training.preferences(Place::new(&run))?.run(&mut Quiet)?;
     let (_, table) = user_model::load(&run.join("adapters"), &device())?;
     table.export_user("ann")?.write(&run.join("user.json"))?;

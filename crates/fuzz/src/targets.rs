@@ -6,6 +6,7 @@ use std::path::Path;
 use trainer::burn::tensor::Device;
 use trainer::config::{Config, DataSection, Dtype, UsersSection, read_toml};
 use trainer::dataset::Dataset;
+use trainer::folder::Start;
 use trainer::inference::Trained;
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::progress::Quiet;
@@ -262,8 +263,8 @@ fn used(model: &Path, data: &Path) -> Answer {
         users: None,
         ..run_config(data)
     };
-    let sides = Sides::read(&config.data)?;
-    let training = Training::new(&config, base, &sides, None)?;
+    let mut sides = Sides::read(&config.data)?;
+    let training = Training::new(&config, base, &mut sides, None)?;
     let run = tempfile::tempdir()?;
     training
         .preferences(Place::new(run.path()))?
@@ -288,10 +289,10 @@ fn users(folder: &Path, _: &Path) -> Answer {
 fn resumed(folder: &Path, _: &Path) -> Answer {
     let base = source::open(&folder.join("../model"), Dtype::F32, &device())?;
     let config = run_config(&folder.join("../data/general.jsonl"));
-    let sides = Sides::read(&config.data)?;
-    let training = Training::new(&config, base, &sides, None)?;
+    let mut sides = Sides::read(&config.data)?;
+    let training = Training::new(&config, base, &mut sides, None)?;
     let place = Place {
-        resume: true,
+        start: Start::Resume,
         ..Place::new(folder)
     };
     training.preferences(place)?.run(&mut Quiet)?;
