@@ -10,6 +10,7 @@ mod assets;
 mod bench;
 mod cargo;
 mod fetch;
+mod fuzz;
 mod repro;
 mod suite;
 mod torture;
@@ -38,6 +39,8 @@ enum Task {
     /// Runs every test and every example, with the small real model where it can be fetched.
     Test,
     Torture(torture::TortureArgs),
+    /// Reads mangled files of every format: none may crash a program, hang, or eat the memory.
+    Fuzz(fuzz::FuzzArgs),
     /// Downloads a file of `datasets/assets.toml` into the cache and prints its path.
     Fetch(fetch::FetchArgs),
 }
@@ -58,6 +61,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Bench(against) => bench::run(&against),
         Task::Test => suite::run(),
         Task::Torture(args) => torture::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Fetch(args) => fetch::run(&args),
     }
 }

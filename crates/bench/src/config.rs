@@ -127,6 +127,11 @@ impl<D> ExperimentConfig<D> {
         let tiny = self.tiny.as_ref().map(|tiny| &tiny.sft);
         let mut stages = self.sft.iter().chain(tiny);
         stages.try_for_each(SftConfig::validate)?;
+        if let Some(judge) = self.judge.as_ref().filter(|judge| !judge.url.is_empty()) {
+            judge
+                .validate()
+                .map_err(|error| TrainError::Usage(error.to_string()))?;
+        }
         for system in self.systems.iter().filter(|s| s.is_trained()) {
             let SystemSettings {
                 training,

@@ -154,8 +154,8 @@ pub fn curve(lines: &[Line], users: &Users) -> Vec<CurvePoint> {
         .map(|line| {
             let share = |keep: &dyn Fn(&str) -> bool| {
                 let counts = line.count_by_user.iter().filter(|(user, _)| keep(user));
-                let (correct, all) = counts.fold((0.0, 0.0), |(correct, all), (user, n)| {
-                    let accuracy = line.by_user.get(user).copied().unwrap_or_default();
+                let measured = counts.filter_map(|(user, n)| Some((line.by_user.get(user)?, n)));
+                let (correct, all) = measured.fold((0.0, 0.0), |(correct, all), (accuracy, n)| {
                     (correct + accuracy * *n as f64, all + *n as f64)
                 });
                 (all > 0.0).then(|| correct / all)

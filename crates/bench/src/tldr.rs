@@ -28,7 +28,7 @@ impl Experiment for TldrConfig {
     }
 
     fn stats(&self, split_seed: u64) -> Result<String, TrainError> {
-        Ok(TldrSplit::load(self, split_seed)?.full_stats().to_string())
+        Ok(data::full_stats(self, split_seed)?.to_string())
     }
 
     fn load(

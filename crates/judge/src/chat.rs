@@ -68,7 +68,8 @@ const QUOTED: usize = 300;
 
 /// What a server says of a failure: `error.message`, or the body's beginning.
 pub(crate) fn complaint(body: &str) -> String {
-    let value: Value = serde_json::from_str(body).unwrap_or_default();
+    // What is no JSON is quoted as it is.
+    let value = serde_json::from_str(body).unwrap_or(Value::Null);
     let error = &value["error"];
     let words = error["message"].as_str().or(error.as_str()).unwrap_or(body);
     let words: String = words.trim().chars().take(QUOTED).collect();

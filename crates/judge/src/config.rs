@@ -1,17 +1,21 @@
 //! Who judges, and how it is asked.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::address::{HIDDEN, shown_url};
 use crate::error::JudgeError;
 
-/// A judge and the manners of asking it. In a file, an unknown key is an error and `url` and `model` are required.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A judge and the manners of asking it. In a file, an unknown key is an error and `url` and `model` are required. It is written, and
+/// shown for debugging, without the secrets of its `url` ([`shown_url`]).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JudgeConfig {
     /// The endpoint, up to and with `/v1` or `/chat/completions`.
+    #[serde(serialize_with = "without_secrets")]
     pub url: String,
     /// The model's name, as the endpoint calls it.
     pub model: String,
@@ -57,6 +61,17 @@ impl TokensKey {
             Self::MaxTokens => "max_tokens",
             Self::MaxCompletionTokens => "max_completion_tokens",
         }
+    }
+}
+
+fn without_secrets<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&shown_url(url))
+}
+
+impl fmt::Debug for JudgeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        write!(f, "JudgeConfig {shown}")
     }
 }
 
@@ -170,6 +185,10 @@ pub(crate) fn endpoint(url: &str) -> Result<String, JudgeError> {
             "found a user or password, expected the key in the variable that `key_env` names";
         return refuse("url", message.into());
     }
+    if url.contains(HIDDEN) {
+        let message = "found an address without its key, as it is written into files, expected the whole address";
+        return refuse("url", message.into());
+    }
     let (path, query) = match url.split_once('?') {
         Some((path, query)) => (path, format!("?{query}")),
         None => (url, String::new()),
@@ -228,6 +247,21 @@ mod tests {
             assert!(message.contains(&format!("`{key}`")), "{message}");
             assert!(!message.contains("secret"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_key_in_the_address_is_not_written() {
+        let config = JudgeConfig::new("https://a/v1?key=s3cr3t", "m");
+        let written = toml::to_string(&config).unwrap();
+        assert!(
+            written.contains("url = \"https://a/v1?key=(hidden)\""),
+            "{written}"
+        );
+        assert!(!format!("{config:?}").contains("s3cr3t"));
+        let again: JudgeConfig = toml::from_str(&written).unwrap();
+        assert_eq!(again.model, "m");
+        let error = again.validate().unwrap_err().to_string();
+        assert!(error.contains("without its key"), "{error}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub enum JudgeError {
     /// The server does not want the request, and would not want it again.
     #[error("{url} answered {status}: {message}")]
     Refused {
-        /// The endpoint, without its query.
+        /// The endpoint, without its secrets.
         url: String,
         /// The HTTP status.
         status: u16,
@@ -66,7 +66,7 @@ pub enum JudgeError {
     /// No usable answer, however often it was asked.
     #[error("{url} gave no usable answer in {attempts} attempts; the last one: {last}")]
     Failing {
-        /// The endpoint, without its query.
+        /// The endpoint, without its secrets.
         url: String,
         /// How often it was asked.
         attempts: u32,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ureq::{Agent, AgentBuilder, Error, Response};
 
+use crate::address::{self, shown_url};
 use crate::backoff;
 use crate::chat;
 use crate::config::{self, JudgeConfig};
@@ -52,11 +53,16 @@ pub(crate) enum Failure {
 }
 
 /// The endpoint, ready to be called from any number of threads.
-#[derive(Debug)]
 pub(crate) struct Endpoint {
     agent: Agent,
     url: String,
     key: Option<Key>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint {}", self.shown())
+    }
 }
 
 impl Endpoint {
@@ -75,9 +81,9 @@ impl Endpoint {
         })
     }
 
-    /// The address for messages, without the query, which may hold secrets.
+    /// The address for messages.
     pub fn shown(&self) -> String {
-        self.url.split('?').next().unwrap_or_default().to_owned()
+        shown_url(&self.url)
     }
 
     /// Sends a body and gives the answer's text and whether it was cut.
@@ -116,7 +122,10 @@ impl Endpoint {
             .header("Retry-After")
             .and_then(backoff::retry_after);
         // Hidden before it is cut, so that no part of the key is left at the end.
-        let body = self.hide(&response.into_string().unwrap_or_default());
+        let body = match response.into_string() {
+            Ok(body) => self.hide(&body),
+            Err(error) => format!("its words cannot be read: {error}"),
+        };
         let words = chat::complaint(&body);
         if matches!(status, 408 | 409 | 425 | 429 | 500..) {
             return self.passing(format!("status {status}: {words}"), after);
@@ -137,10 +146,9 @@ impl Endpoint {
 
     /// Some servers repeat a wrong key in their complaint.
     fn hide(&self, text: &str) -> String {
-        match &self.key {
-            Some(Key(key)) => text.replace(key, "(key)"),
-            None => text.into(),
-        }
+        let keys = self.key.iter().map(|Key(key)| key.as_str());
+        keys.chain(address::secrets(&self.url))
+            .fold(text.to_owned(), |text, key| text.replace(key, "(key)"))
     }
 }
 

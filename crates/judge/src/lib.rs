@@ -9,6 +9,7 @@
 //!
 //! Nothing here knows of models, tensors or data sets.
 
+mod address;
 mod backoff;
 mod cache;
 mod chat;
@@ -23,6 +24,7 @@ mod prompt;
 mod verdict;
 mod win_rates;
 
+pub use address::shown_url;
 pub use chat::Message;
 pub use client::{Answer, JudgeClient};
 pub use config::{JudgeConfig, TokensKey};

@@ -109,8 +109,7 @@ impl Matrix {
         };
         let [_, d] = stored.shape();
         let device = ids.device();
-        // invariant: every integer type converts to i64
-        let ids = ids.try_into_vec_as::<i64>().unwrap_or_default();
+        let ids: Vec<i64> = ids.into_data().iter::<i64>().collect();
         let mut rows = vec![0.0; ids.len() * d];
         for (row, id) in rows.chunks_exact_mut(d).zip(&ids) {
             stored.rows(*id as usize, row);

@@ -305,5 +305,5 @@ pub struct Costs {
 
 /// The values of a tensor in f32 on the host.
 pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().unwrap_or_default() // invariant: every float type converts to f32
+    tensor.into_data().iter::<f32>().collect()
 }

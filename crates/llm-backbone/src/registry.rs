@@ -67,7 +67,7 @@ macro_rules! families {
 
         /// Reads the shape in a GGUF file, and says which tensor is where under its Hugging Face name.
         pub(crate) fn from_gguf(file: &GgufFile) -> Result<(FamilyConfig, Places), WeightError> {
-            let found = file.metadata().string("general.architecture").unwrap_or_default();
+            let found = file.metadata().string("general.architecture").unwrap_or("nothing");
             let mut known = Vec::new();
             $(if let Some(names) = <$config>::gguf() {
                 if names.architecture == found {

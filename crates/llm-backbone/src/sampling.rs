@@ -30,6 +30,9 @@ pub enum SamplingError {
         /// Number of logits.
         vocabulary: usize,
     },
+    /// Logits that the device does not give back.
+    #[error("sampling: the device's numbers could not be read: {0}")]
+    Device(String),
     /// The model produced something that is no number.
     #[error("sampling: the logit of token {token} is not a number")]
     NotANumber {

@@ -43,6 +43,9 @@ pub enum LossError {
     /// The loss compares the policy with a reference.
     #[error("this loss needs the reference's log-probabilities, and none are given")]
     NoReference,
+    /// Numbers that a device does not give back.
+    #[error("the device's numbers could not be read: {0}")]
+    Device(String),
     /// A loss of another crate refuses its settings or inputs.
     #[error("{0}")]
     Other(String),

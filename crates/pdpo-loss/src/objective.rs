@@ -147,7 +147,10 @@ impl Objective {
 
 impl Evaluation {
     /// All of it on the host, read at once.
-    pub fn rows(&self) -> Vec<ScoredRow> {
+    ///
+    /// # Errors
+    /// [`LossError::Device`] if the device fails.
+    pub fn rows(&self) -> Result<Vec<ScoredRow>, LossError> {
         let logged = [
             &self.loss,
             &self.rewards.chosen,
@@ -161,7 +164,7 @@ impl Evaluation {
             .collect();
         let width = columns.len();
         let values = Tensor::stack::<2>(columns, 1).try_into_vec_as::<f32>();
-        let values = values.unwrap_or_default(); // invariant: every float type converts to f32
+        let values = values.map_err(|error| LossError::Device(error.to_string()))?;
         let names = || self.parts.iter().map(|part| part.name);
         let row = |v: &[f32]| ScoredRow {
             loss: v[0],
@@ -171,7 +174,7 @@ impl Evaluation {
             logp_rejected: v[4],
             parts: names().zip(v[5..].iter().copied()).collect(),
         };
-        values.chunks(width).map(row).collect()
+        Ok(values.chunks(width).map(row).collect())
     }
 }
 
@@ -196,12 +199,12 @@ mod tests {
     #[test]
     fn a_row_s_loss_is_the_sum_of_its_parts() {
         let objective = Objective::new(Dpo::new(0.1).unwrap(), 0.5).unwrap();
-        let rows = objective.evaluate(&pairs()).unwrap().rows();
+        let rows = objective.evaluate(&pairs()).unwrap().rows().unwrap();
         assert_eq!(rows[0].parts, [("preference", rows[0].loss)]);
 
         // log(1 + e^-1) and log(1 + e); nll 10 / 5 and 20 / 4, weighing 0.5.
         let objective = objective.with_nll_weight(0.5).unwrap();
-        let rows = objective.evaluate(&pairs()).unwrap().rows();
+        let rows = objective.evaluate(&pairs()).unwrap().rows().unwrap();
         for (row, [preference, nll]) in rows.iter().zip([[0.313_261_7, 1.0], [1.313_261_7, 2.5]]) {
             let names: Vec<_> = row.parts.iter().map(|part| part.0).collect();
             assert_eq!(names, ["preference", "nll"]);
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn a_row_tells_rewards_and_log_probabilities() {
         let objective = Objective::new(Ipo::new(0.5).unwrap(), 1.0).unwrap();
-        let rows = objective.evaluate(&pairs()).unwrap().rows();
+        let rows = objective.evaluate(&pairs()).unwrap().rows().unwrap();
         // Per token: -10 / 5 and -20 / 2, -20 / 4 and -10 / 1; times beta.
         assert_eq!(
             (rows[0].reward_chosen, rows[0].reward_rejected),

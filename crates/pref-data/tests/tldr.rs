@@ -6,6 +6,7 @@ use pref_data::tldr::{
     self, PopulationChoice, PopulationError, Summary, TldrData, TldrOptions, TldrRecord,
 };
 use pref_data::{DataError, ReadOptions, Skipped, SplitOrigin};
+use serde_json::json;
 use tempfile::TempDir;
 
 const POST: &str = r#"{"info":{"id":"t3_a","post":"Post.","title":"Title","subreddit":"pets"},"split":"train","summaries":[{"text":" short","policy":"sup1","note":null},{"text":" much longer","policy":"sup2","note":"ok"}],"choice":0,"worker":"w","batch":"b","extra":{"confidence":2}}"#;
@@ -207,4 +208,55 @@ fn one_group_only_and_nothing_left_are_errors() {
     let error = TldrData::prepare(records, Skipped::default(), &options(&[2])).unwrap_err();
     assert!(error.to_string().contains("no comparison left"), "{error}");
     assert!(error.to_string().contains(OTHER_POLICY), "{error}");
+}
+
+/// Official records of these workers, one post each, all by these two policies.
+fn official_file(workers: &[&str], policies: [&str; 2]) -> tempfile::NamedTempFile {
+    let line = |(n, worker): (usize, &&str)| {
+        let summaries = ["a longer summary", "short"];
+        let summaries = [0, 1].map(|i| json!({"text": summaries[i], "policy": policies[i]}));
+        let info = json!({"id": format!("t{n}"), "post": format!("post {n}"), "title": "T", "subreddit": "s"});
+        let record = json!({"info": info, "split": "valid1", "summaries": summaries, "choice": 0, "worker": worker});
+        format!("{record}\n")
+    };
+    let text: String = workers.iter().enumerate().map(line).collect();
+    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+#[test]
+fn statistics_are_told_of_data_that_make_no_experiment_with_the_reason_below() {
+    let options = TldrOptions::default();
+    let survey = |file: &tempfile::NamedTempFile| {
+        assert!(TldrData::load(&[file.path()], &options).is_err());
+        TldrData::survey(&[file.path()], &options).unwrap().stats()
+    };
+    // One worker is in one group, whatever is drawn.
+    let stats = survey(&official_file(&["w"; 9], ["sup4"; 2]));
+    assert_eq!((stats.workers.total(), stats.workers.minority), (1, 0));
+    assert_eq!(stats.train.total() + stats.evaluation(), 9);
+    assert_eq!(stats.obstacles.len(), 1);
+    let text = stats.to_string();
+    let last = text.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "The experiment cannot run on these data: the draw of seed 3456 puts none of 1 seen workers into the \
+         minority: expected both groups, choose another seed or share."
+    );
+    // One post cannot be split; it counts as training.
+    let stats = survey(&official_file(&["w"], ["sup4"; 2]));
+    assert_eq!((stats.train.total(), stats.obstacles.len()), (1, 2));
+    // Other policies than the paper's.
+    let workers = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    let stats = survey(&official_file(&workers, ["sup4", "sup4_ppo"]));
+    assert_eq!(stats.workers.total(), 9);
+    assert!(
+        stats.obstacles[0].contains("none of 9 records"),
+        "{:?}",
+        stats.obstacles
+    );
+    // Nothing at all is an error still.
+    let nothing = official_file(&[], ["sup4"; 2]);
+    assert!(TldrData::survey(&[nothing.path()], &options).is_err());
 }

@@ -2,14 +2,16 @@
 //!
 //! A terminal obeys control characters, and some characters are invisible or turn the direction of what follows. Printed as
 //! they are, they hide what a text holds, or move the cursor. [`line`] shows them as `\n`, `\t`, `\r` or `\u{1b}`; [`text`] leaves
-//! line ends and tabs. All else stays as it is, a backslash too. What goes into files and JSON is never escaped.
+//! line ends and tabs. All else stays as it is, a backslash too. What goes into files is never escaped.
 
 mod alike;
+mod fit;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 pub use alike::{difference, folded};
+pub use fit::{json, short};
 
 /// For one line: an id, a file's name, a key, a message.
 pub fn line(text: &str) -> Cow<'_, str> {

@@ -176,10 +176,12 @@ fn print(
         UserRef::Id(id) => Some(id),
     };
     if as_json {
-        return out.line(json!({"user": user, "prompt": job.prompt, "response": text}));
+        return out.json(json!({"user": user, "prompt": job.prompt, "response": text}));
     }
     if several {
-        out.line(format_args!("== {} | {}", job.user, shown(&job.prompt)))?;
+        let user = job.user.to_string();
+        let user = printable::line(&user);
+        out.line(format_args!("== {user} | {}", shown(&job.prompt)))?;
     }
     out.line(text)
 }

@@ -9,7 +9,7 @@ use trainer::config::{Config, read_toml};
 use trainer::inference::Trained;
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::{self, WeightSource};
-use trainer::pref_data::{Audit, ReadOptions, read_comparisons};
+use trainer::pref_data::{Audit, DataError, ReadOptions, read_comparisons};
 
 use crate::inspect_run;
 
@@ -47,7 +47,10 @@ pub fn run(args: &InspectArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         () if has("config.json") || has("tokenizer.json") => model(&path, out),
         () => match weights::open(&path) {
             Ok(_) => model(&path, out),
-            Err(_) => comparisons(&path, out),
+            Err(broken) => match comparisons(&path, out) {
+                Err(TrainError::Data(DataError::NoFiles { .. })) => Err(broken.into()),
+                done => done,
+            },
         },
     }
 }
@@ -65,7 +68,7 @@ fn model(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
         }
         Err(error) => out.fact("tokenizer", format_args!("none: {error}"))?,
     }
-    out.line(format_args!("{:#}", config.to_hf_json()))
+    out.json(format_args!("{:#}", config.to_hf_json()))
 }
 
 fn parameters(source: &dyn WeightSource) -> Result<usize, TrainError> {
@@ -125,5 +128,5 @@ fn config(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml(path)?;
     let text = toml::to_string_pretty(&config).map_err(|e| TrainError::format(path, e))?;
     out.line(format_args!("# {}, defaults included", path.display()))?;
-    out.text(&text)
+    out.text(&printable::json(&text))
 }

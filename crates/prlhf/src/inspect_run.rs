@@ -28,7 +28,8 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("adapters", dir.display())?;
     let base = peft.base_model_name_or_path.unwrap_or("unknown".into());
     out.fact("base", base)?;
-    let targets = serde_json::to_string(&peft.lora.targets).unwrap_or_default(); // invariant: plain data
+    let targets = serde_json::to_string(&peft.lora.targets);
+    let targets = targets.map_err(|e| TrainError::format(dir, e))?;
     out.fact(
         "lora",
         format_args!(
@@ -46,7 +47,8 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
 
 fn users((model, table): (UserModel, UserTable), out: &mut Output<'_>) -> Result<(), TrainError> {
     let config = model.config();
-    let kind = serde_json::to_string(&config.kind).unwrap_or_default(); // invariant: plain data
+    let kind = serde_json::to_string(&config.kind);
+    let kind = kind.map_err(|e| TrainError::format(Path::new(MANIFEST_FILE), e))?;
     out.fact(
         "users",
         format_args!(

@@ -1,5 +1,4 @@
 //! The program `prlhf`: train, check, evaluate and use personalised language models.
-#![allow(clippy::print_stderr)] // A program speaks to its user.
 
 mod chat;
 mod check;
@@ -17,12 +16,12 @@ mod train;
 mod trained;
 mod users;
 
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use terminal::{Output, Profile, WhileRead, logging, stopped};
+use terminal::{Output, Profile, WhileRead, fail, logging, stopped};
 use trainer::TrainError;
 
 /// Language models that learn who prefers what, from comparisons that carry a user id.
@@ -152,18 +151,8 @@ fn main() -> ExitCode {
     match run(&cli.command, profile.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
-        Err(error) => stopped("prlhf", &error).unwrap_or_else(|| {
-            let text = error.to_string();
-            let lines: Vec<&str> = text.lines().map(str::trim).collect();
-            say(format_args!("error: {}", lines.join(" ")));
-            ExitCode::FAILURE
-        }),
+        Err(error) => stopped("prlhf", &error).unwrap_or_else(|| fail(&error)),
     }
-}
-
-/// Writes a line to standard error; a terminal that has gone is no reason to fail.
-fn say(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {

@@ -77,11 +77,8 @@ pub fn show<'c>(
                 Part::Soft => format!("{} tokens", formatter.user_tokens()),
                 _ => texts(formatter.tokenizer(), &ids)?.join(&BORDER.to_string()),
             };
-            let text = match colours {
-                true => format!("\u{1b}[{}m{text}\u{1b}[0m", part.colour()),
-                false => text,
-            };
-            out.line(format_args!("    {:<8}  {text}", part.label()))?;
+            let label = format!("    {:<8}  ", part.label());
+            out.coloured(&label, &text, colours.then(|| part.colour()))?;
         }
     }
     Ok(())

@@ -1,5 +1,4 @@
 //! Our speed against TRL's and llama.cpp's; `cargo xtask bench trl` builds it, makes Python ready, and calls it.
-#![allow(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use serde_json::{Map, json};
 use speed::contest::{self, Contest, Round};
 use speed::worker::{self, Size};
 use speed::{Workload, inputs, summary};
-use terminal::{Output, logging};
+use terminal::{Output, fail, logging, say};
 use trainer::{TrainError, device, files};
 
 /// Our speed against that of TRL and llama.cpp, in turns on this machine.
@@ -91,10 +90,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
 }
 
@@ -116,22 +112,27 @@ fn compete(args: &ContestArgs) -> Result<(), TrainError> {
     };
     let count = args.steps * args.batch;
     let facts = inputs::write(&args.work, &args.model, &data, count)?;
-    eprintln!(
+    say(format_args!(
         "{count} comparisons: prompts of {:.0} tokens{}, responses of {:.0}; {} rounds of {} steps each",
         facts.prompt_tokens,
         if facts.lengthened { " (filled up)" } else { "" },
         facts.response_tokens,
         args.rounds,
         args.steps
-    );
+    ));
     let mut contests: Vec<Contest> = Vec::new();
     for &workload in &args.only {
         if let (Workload::LlamaCpp, Some(problem)) = (workload, no_llama_cpp(args)) {
-            eprintln!("llama.cpp is left out: {problem}.");
+            say(format_args!("llama.cpp is left out: {problem}."));
             continue;
         }
-        eprintln!("{} ...", workload.name());
-        let heard = |round: &Round| eprintln!("  ours {}  theirs {}", round.ours, round.theirs);
+        say(format_args!("{} ...", workload.name()));
+        let heard = |round: &Round| {
+            say(format_args!(
+                "  ours {}  theirs {}",
+                round.ours, round.theirs
+            ))
+        };
         let sides = (ours(args, workload)?, theirs(args, workload));
         let contest = contest::run(workload, sides.0, sides.1, args.rounds, heard);
         contests.push(contest.map_err(|e| TrainError::io(&args.python, e))?);

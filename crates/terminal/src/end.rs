@@ -1,11 +1,10 @@
 //! How a program ends that was asked to stop.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use trainer::TrainError;
 
-use crate::{INTERRUPTED, arguments};
+use crate::{INTERRUPTED, arguments, say};
 
 /// Says how to go on with `program`, and gives the exit code of a program that was stopped; none for other errors.
 pub fn stopped(program: &str, error: &TrainError) -> Option<ExitCode> {
@@ -14,7 +13,7 @@ pub fn stopped(program: &str, error: &TrainError) -> Option<ExitCode> {
         _ => return None,
     };
     let again = resuming(arguments().into_iter());
-    let _ = writeln!(std::io::stderr(), "{text}:\n  {program} {again}"); // The terminal may have gone.
+    say(format_args!("{text}:\n  {program} {again}"));
     Some(ExitCode::from(INTERRUPTED))
 }
 

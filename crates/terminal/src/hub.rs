@@ -122,7 +122,17 @@ fn no_model(source: &str, problem: impl ToString) -> TrainError {
 #[cfg(feature = "hub")]
 fn download(id: &str) -> Result<PathBuf, TrainError> {
     let answer = download::repository(id);
-    answer.map_err(|e| no_model(id, format!("not a local path, and the hub said: {e}")))
+    match answer {
+        Ok(folder) if folder.as_os_str().is_empty() => Err(no_model(
+            id,
+            "the hub's repository of that name holds no model",
+        )),
+        Ok(folder) => Ok(folder),
+        Err(e) => Err(no_model(
+            id,
+            format!("not a local path, and the hub said: {e}"),
+        )),
+    }
 }
 
 #[cfg(not(feature = "hub"))]

@@ -1,7 +1,8 @@
 //! What the programs share: logs, progress bars, Ctrl-C, tables, models by hub id.
 //!
 //! A command works through libraries and writes what was asked for to an [`Output`], which the program connects to
-//! standard output. Notes and warnings are logged, on standard error.
+//! standard output. Notes and warnings are logged, on standard error. All three escape what a terminal would obey in the ids, file
+//! names and texts of others.
 
 pub mod hub;
 pub mod logging;
@@ -12,6 +13,7 @@ mod end;
 mod output;
 mod profile;
 mod progress;
+mod say;
 mod signals;
 mod watch;
 
@@ -21,6 +23,7 @@ pub use end::stopped;
 pub use output::{Output, WhileRead, bytes, duration, grouped};
 pub use profile::{Phase, Profile, Total, Totals, phases};
 pub use progress::Bars;
+pub use say::{fail, say};
 pub use watch::{INTERRUPTED, Watch};
 
 /// The arguments of this process; bytes that are no text are replaced.

@@ -63,20 +63,22 @@ fn held() -> MutexGuard<'static, Option<VecDeque<Vec<u8>>>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes a log line, or keeps it.
+/// Writes a log line, or keeps it. The subscriber hands over one whole line at a time.
 struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let shown = shown(line);
         let mut held = held();
         let Some(lines) = held.as_mut() else {
             // Where nobody reads any more, there is nobody to tell, and the work goes on.
-            return Ok(io::stderr().write(line).unwrap_or(line.len()));
+            let _ = io::stderr().write_all(&shown);
+            return Ok(line.len());
         };
         if lines.len() == KEPT {
             lines.pop_front();
         }
-        lines.push_back(line.to_vec());
+        lines.push_back(shown);
         Ok(line.len())
     }
 
@@ -85,9 +87,50 @@ impl Write for Lines {
     }
 }
 
+/// A log line without what a terminal would obey, but for the subscriber's own colours: it escapes the escape characters of
+/// others itself.
+fn shown(line: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(line);
+    let parts: Vec<_> = text.split('\u{1b}').map(printable::text).collect();
+    parts.join("\u{1b}").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_in_log_lines_do_nothing_to_a_terminal() {
+        let line = "\u{1b}[32m INFO\u{1b}[0m user `\u{202e}\u{7}`\n".as_bytes();
+        let expected = "\u{1b}[32m INFO\u{1b}[0m user `\\u{202e}\\u{7}`\n";
+        assert_eq!(shown(line), expected.as_bytes());
+    }
+
+    #[test]
+    fn the_subscriber_escapes_escape_characters_itself() {
+        #[derive(Clone, Default)]
+        struct Kept(std::sync::Arc<Mutex<Vec<u8>>>);
+        impl Write for Kept {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().write(line)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let lines = fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::with_default(subscriber, || {
+            let id = "\u{1b}[2J\u{9b}1m";
+            tracing::warn!("user `{id}`");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text:?}");
+    }
 
     #[test]
     fn lines_wait_while_the_terminal_is_held_and_the_oldest_go_first() {

@@ -5,7 +5,11 @@ use std::io::Write;
 
 use trainer::TrainError;
 
-/// Standard output, or whatever a test puts in its place.
+/// The longest cell of a table, in characters.
+const WIDEST: usize = 60;
+
+/// Standard output, or whatever a test puts in its place. What a terminal would obey, in an id, a file's name or text that a
+/// model wrote, is escaped ([`printable`]).
 pub struct Output<'a>(pub &'a mut dyn Write);
 
 impl Output<'_> {
@@ -14,7 +18,17 @@ impl Output<'_> {
     /// # Errors
     /// [`TrainError::Stream`].
     pub fn line(&mut self, text: impl Display) -> Result<(), TrainError> {
-        writeln!(self.0, "{text}").map_err(failed)
+        let text = text.to_string();
+        writeln!(self.0, "{}", printable::text(&text)).map_err(failed)
+    }
+
+    /// Writes a JSON value in one line; it says the same, hidden characters escaped in the manner of JSON.
+    ///
+    /// # Errors
+    /// [`TrainError::Stream`].
+    pub fn json(&mut self, value: impl Display) -> Result<(), TrainError> {
+        let text = value.to_string();
+        writeln!(self.0, "{}", printable::json(&text)).map_err(failed)
     }
 
     /// Writes a line with a label in front, the texts of all such lines below each other.
@@ -25,20 +39,42 @@ impl Output<'_> {
         self.line(format_args!("{label:<12} {text}"))
     }
 
-    /// Writes text as it is, at once.
+    /// Writes a line whose text has a colour, by its number in a terminal's escape sequence, where one is wanted.
+    ///
+    /// # Errors
+    /// [`TrainError::Stream`].
+    pub fn coloured(
+        &mut self,
+        label: &str,
+        text: &str,
+        colour: Option<u8>,
+    ) -> Result<(), TrainError> {
+        let (label, text) = (printable::text(label), printable::text(text));
+        let written = match colour {
+            Some(colour) => writeln!(self.0, "{label}\u{1b}[{colour}m{text}\u{1b}[0m"),
+            None => writeln!(self.0, "{label}{text}"),
+        };
+        written.map_err(failed)
+    }
+
+    /// Writes text, at once and without a newline of its own.
     ///
     /// # Errors
     /// [`TrainError::Stream`].
     pub fn text(&mut self, text: &str) -> Result<(), TrainError> {
-        let written = self.0.write_all(text.as_bytes());
+        let written = self.0.write_all(printable::text(text).as_bytes());
         written.and_then(|()| self.0.flush()).map_err(failed)
     }
 
-    /// Writes a table: the first column to the left, the others to the right.
+    /// Writes a table: the first column to the left, the others to the right. Each row is one line; a long cell loses its
+    /// middle.
     ///
     /// # Errors
     /// [`TrainError::Stream`].
     pub fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> Result<(), TrainError> {
+        let shown = |cell: &String| printable::short(cell, WIDEST).into_owned();
+        let shown = |row: &Vec<String>| row.iter().map(shown).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
         let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
         let width = |at: usize| cells(at).map(|c| c.chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = head
@@ -47,7 +83,7 @@ impl Output<'_> {
             .map(|(at, title)| title.chars().count().max(width(at)))
             .collect();
         self.row(head.iter().copied(), &widths)?;
-        for row in rows {
+        for row in &rows {
             self.row(row.iter().map(String::as_str), &widths)?;
         }
         Ok(())
@@ -175,6 +211,39 @@ mod tests {
         }
         Output(&mut WhileRead::new(Gone)).line("a").unwrap();
         assert!(Output(&mut Gone).line("a").is_err());
+    }
+
+    #[test]
+    fn a_row_is_one_line_of_bounded_width_whatever_its_cells_hold() {
+        let mut text = Vec::new();
+        let rows =
+            ["a\nb", "\u{1b}[2J", &"x".repeat(70_000)].map(|id| vec![id.to_owned(), "7".into()]);
+        Output(&mut text).table(&["user", "n"], &rows).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].starts_with("a\\nb  ") && lines[2].starts_with("\\u{1b}[2J  "));
+        assert!(lines.iter().all(|line| line.chars().count() == WIDEST + 3));
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_and_json_says_the_same() {
+        let mut text = Vec::new();
+        let mut out = Output(&mut text);
+        out.fact("user", "\u{1b}]0;x\u{7}").unwrap();
+        out.text("a\u{202e}b\n\tc").unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "user         \\u{1b}]0;x\\u{7}\na\\u{202e}b\n\tc"
+        );
+        let value = serde_json::json!({"response": "\u{1b}[2J\u{7f}\u{202e}\n"});
+        let mut text = Vec::new();
+        Output(&mut text).json(&value).unwrap();
+        assert!(text.is_ascii());
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 
     #[test]

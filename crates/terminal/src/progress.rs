@@ -56,7 +56,7 @@ impl Shown {
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(total as u64)
                 .with_style(style)
-                .with_message(what.to_string())
+                .with_message(printable::line(what).into_owned())
         });
         let now = Instant::now();
         Self {

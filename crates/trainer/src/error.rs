@@ -200,6 +200,9 @@ pub enum TrainError {
         /// Why.
         source: std::io::Error,
     },
+    /// Numbers that a device does not give back.
+    #[error("the device's numbers could not be read: {0}")]
+    Device(String),
     /// From `pref-data`.
     #[error(transparent)]
     Data(#[from] pref_data::DataError),

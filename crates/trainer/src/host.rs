@@ -2,7 +2,13 @@
 
 use burn::tensor::Tensor;
 
+use crate::error::TrainError;
+
 /// The values of a tensor on the host, in f32.
-pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().unwrap_or_default() // invariant: every float type converts to f32
+///
+/// # Errors
+/// A device that fails, such as one without memory left.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, TrainError> {
+    let values = tensor.try_into_vec_as::<f32>();
+    values.map_err(|error| TrainError::Device(error.to_string()))
 }

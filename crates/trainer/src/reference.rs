@@ -135,14 +135,14 @@ impl Reference {
         const WHAT: &str = "reference log-probs";
         let device = self.policy.model.device();
         let threads = replicas::on(&device);
-        let sums = |chunk: &&[usize]| {
+        let sums = |chunk: &&[usize]| -> Result<Vec<(f32, f32)>, TrainError> {
             let rows: Vec<&TokenizedPair> = chunk.iter().map(|&i| pairs[i]).collect();
             let packed = PackedBatch::for_device(&rows, 0, &device);
             let sums = self
                 .policy
                 .response_log_probs(&packed, &packed.to_device(&device), None);
-            let [chosen, rejected] = [sums.chosen, sums.rejected].map(host);
-            chosen.into_iter().zip(rejected)
+            let (chosen, rejected) = (host(sums.chosen)?, host(sums.rejected)?);
+            Ok(chosen.into_iter().zip(rejected).collect())
         };
         progress.report(WHAT, 0, missing.len());
         let mut done = 0;
@@ -154,7 +154,8 @@ impl Reference {
             if of_round().flatten().any(|key| cache.get(key).is_none()) {
                 let each = round.len().div_ceil(threads).min(self.micro_rows);
                 let chunks: Vec<&[usize]> = round.chunks(each).collect();
-                let log_probs = replicas::map(&chunks, threads, sums);
+                let log_probs = replicas::map(&chunks, threads, sums).into_iter();
+                let log_probs: Vec<Vec<(f32, f32)>> = log_probs.collect::<Result<_, _>>()?;
                 cache.add(of_round().zip(log_probs.into_iter().flatten()))?;
             }
             done += round.len();

@@ -202,13 +202,13 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
     let mut files = vec![path.to_path_buf()];
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| TrainError::io(path, e))?;
-        files = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|file| {
-                let extension = file.extension().and_then(|e| e.to_str());
-                matches!(extension, Some("safetensors" | "bin" | "gguf"))
-            })
-            .collect();
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let paths: std::io::Result<Vec<_>> = paths.collect();
+        files = paths.map_err(|e| TrainError::io(path, e))?;
+        files.retain(|file| {
+            let extension = file.extension().and_then(|e| e.to_str());
+            matches!(extension, Some("safetensors" | "bin" | "gguf"))
+        });
         if Trained::is_adapters(path) {
             files.retain(|file| file.file_stem().is_some_and(|name| name == "adapter_model"));
         }

@@ -175,7 +175,13 @@ fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
 
 /// The loss with its own keys, and the weight of the user-specific term.
 fn objective_settings(objective: &ObjectiveConfig) -> Vec<Setting> {
-    let values = serde_json::to_value(objective).unwrap_or_default(); // invariant: plain data
+    let values = match serde_json::to_value(objective) {
+        Ok(values) => values,
+        Err(error) => {
+            let (name, value) = ("objective".into(), format!("not shown: {error}"));
+            return vec![Setting { name, value }];
+        }
+    };
     let values = values.as_object().into_iter().flatten();
     values
         .map(|(key, value)| Setting {

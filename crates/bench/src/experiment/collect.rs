@@ -32,7 +32,7 @@ pub fn announce(report: &Report, name: &str) {
 /// All systems' metrics in one file, each line with the name of its system.
 ///
 /// # Errors
-/// A folder that cannot be written.
+/// A file that cannot be read, or a folder that cannot be written.
 pub fn metrics<E: Experiment>(run: &Run<E>) -> Result<(), TrainError> {
     let mut all = String::new();
     for &split_seed in run.config.data.split_seeds() {
@@ -41,9 +41,10 @@ pub fn metrics<E: Experiment>(run: &Run<E>) -> Result<(), TrainError> {
                 .folder(split_seed)
                 .join(&system.name)
                 .join("metrics.jsonl");
-            let Ok(text) = std::fs::read_to_string(&path) else {
+            if !path.exists() {
                 continue; // Not every system is trained.
-            };
+            }
+            let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
             for line in text.lines() {
                 let name = format!(
                     "{{\"system\":\"{}\",\"split_seed\":{split_seed},",

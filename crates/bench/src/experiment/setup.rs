@@ -1,5 +1,6 @@
 //! What all systems of one split share: the SFT model, tokenised comparisons, reference log-probs.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
@@ -152,7 +153,7 @@ impl SplitSetup {
         let Stage {
             dir, seed, clock, ..
         } = stage;
-        let data_key = data_key(&data);
+        let data_key = data_key(&data, dir)?;
         let tokenised = match (tokenised, &config.tiny) {
             (Some(tokenised), _) => tokenised,
             (None, Some(tiny)) => {
@@ -281,14 +282,13 @@ fn fine_tune<D>(
 }
 
 /// Changes with any comparison, any response to sample, and any preference.
-fn data_key(data: &ExperimentData) -> String {
+fn data_key(data: &ExperimentData, dir: &Path) -> Result<String, TrainError> {
     let all = (
         [&data.train, &data.validation, &data.test],
         &data.preferences,
         format!("{:?}{:?}", data.raw, data.tasks),
     );
     let mut hash = Sha256::new();
-    // invariant: plain data, and a hash that takes every byte.
-    let _ = serde_json::to_writer(&mut hash, &all);
-    format!("{:x}", hash.finalize())
+    serde_json::to_writer(&mut hash, &all).map_err(|e| TrainError::format(dir, e))?;
+    Ok(format!("{:x}", hash.finalize()))
 }

@@ -10,7 +10,7 @@ const TEMPLATES: [(&str, &str); 2] = [
 ];
 
 impl Document {
-    /// The whole page; every text within it is escaped.
+    /// The whole page; every text within it is escaped, also what would turn the direction of the text around it.
     ///
     /// # Errors
     /// A fault in the template.
@@ -22,6 +22,7 @@ impl Document {
         for (name, text) in TEMPLATES {
             environment.add_template(name, text)?;
         }
-        environment.get_template("page.html")?.render(self)
+        let page = environment.get_template("page.html")?.render(self)?;
+        Ok(printable::text(&page).into_owned())
     }
 }

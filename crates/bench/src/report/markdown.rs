@@ -22,7 +22,7 @@ impl Document {
         for shown in &self.sections {
             out += &section(shown, plots);
         }
-        out
+        printable::text(&out).into_owned()
     }
 }
 

@@ -1,7 +1,6 @@
 //! A document as plain text for a terminal.
 
 use super::document::{Body, Column, Document, Grid};
-use super::format::shorten;
 
 /// Wider tables are shown without intervals.
 const WIDTH: usize = 110;
@@ -22,7 +21,7 @@ impl Document {
         for claim in &self.claims {
             out += &format!("{}: {}\n", claim.label, claim.text);
         }
-        out
+        printable::text(&out).into_owned()
     }
 }
 
@@ -45,15 +44,19 @@ fn without_intervals(grid: &Grid) -> Grid {
     grid
 }
 
-/// Padded columns: heads, a rule, rows. Cells longer than 60 characters are cut.
+/// Padded columns: heads, a rule, rows. Cells longer than 60 characters lose their middle.
 fn aligned(grid: &Grid) -> String {
-    let shown = |cell: &String| shorten(cell, 60).replace(['\n', '\r', '\t'], " ");
+    let shown = |cell: &String| {
+        let cell = cell.replace(['\n', '\r', '\t'], " ");
+        printable::short(&cell, 60).into_owned()
+    };
     let rows: Vec<Vec<String>> = grid
         .rows
         .iter()
         .map(|row| row.iter().map(shown).collect())
         .collect();
-    let heads: Vec<String> = grid.columns.iter().map(head).collect();
+    let heads = grid.columns.iter().map(|column| shown(&head(column)));
+    let heads: Vec<String> = heads.collect();
     let lines = || rows.iter().chain([&heads]);
     let width = |column: usize| lines().map(|line| length(&line[column])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();

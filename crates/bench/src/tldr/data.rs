@@ -27,41 +27,8 @@ impl TldrSplit {
     /// # Errors
     /// Broken input, nothing left, or a population without both groups.
     pub fn load(config: &TldrConfig, split_seed: u64) -> Result<Self, TrainError> {
-        let draw = PopulationConfig {
-            seed: config.population_seed,
-            ..PopulationConfig::default()
-        };
-        let population = match config.minority_share {
-            None => PopulationChoice::Draw(draw),
-            Some([low, high]) => PopulationChoice::DrawForShare {
-                start: draw,
-                low,
-                high,
-            },
-        };
-        let options = TldrOptions {
-            read: ReadOptions::default(),
-            filter: match config.policies {
-                Policies::Sft => PolicyFilter::Sft,
-                Policies::All => PolicyFilter::All,
-            },
-            top_workers: config.workers,
-            population,
-            ratios: SplitRatios {
-                train: config.split[0],
-                validation: config.split[1],
-                test: config.split[2],
-            },
-            split_seed,
-            ..TldrOptions::default()
-        };
-        let mut data = TldrData::load(&config.paths, &options)?;
-        for (side, limit) in [
-            (&mut data.split.train, config.train_limit),
-            (&mut data.split.test, config.test_limit),
-        ] {
-            thin(side, limit);
-        }
+        let mut data = TldrData::load(&config.paths, &options(config, split_seed))?;
+        limit(&mut data, config);
         data.split
             .validate_disjoint()
             .map_err(trainer::pref_data::DataError::from)?;
@@ -69,11 +36,6 @@ impl TldrSplit {
         let stats = TldrStats::of(&data.split.train, &test, &data.workers, &data.population);
         let users = seen_users(&data);
         Ok(Self { data, stats, users })
-    }
-
-    /// The whole account, as `--stats` prints it.
-    pub fn full_stats(&self) -> TldrStats {
-        self.data.stats()
     }
 
     /// For the runner.
@@ -198,6 +160,53 @@ impl TldrSplit {
             ("perfect".into(), of(&y.perfect)),
         ]
     }
+}
+
+/// The whole account of any data that can be read, as `--stats` prints it.
+///
+/// # Errors
+/// Broken input, or no record.
+pub fn full_stats(config: &TldrConfig, split_seed: u64) -> Result<TldrStats, TrainError> {
+    let mut data = TldrData::survey(&config.paths, &options(config, split_seed))?;
+    limit(&mut data, config);
+    Ok(data.stats())
+}
+
+fn options(config: &TldrConfig, split_seed: u64) -> TldrOptions {
+    let draw = PopulationConfig {
+        seed: config.population_seed,
+        ..PopulationConfig::default()
+    };
+    let population = match config.minority_share {
+        None => PopulationChoice::Draw(draw),
+        Some([low, high]) => PopulationChoice::DrawForShare {
+            start: draw,
+            low,
+            high,
+        },
+    };
+    TldrOptions {
+        read: ReadOptions::default(),
+        filter: match config.policies {
+            Policies::Sft => PolicyFilter::Sft,
+            Policies::All => PolicyFilter::All,
+        },
+        top_workers: config.workers,
+        population,
+        ratios: SplitRatios {
+            train: config.split[0],
+            validation: config.split[1],
+            test: config.split[2],
+        },
+        split_seed,
+        ..TldrOptions::default()
+    }
+}
+
+/// Training and test comparisons as many as the configuration wants.
+fn limit(data: &mut TldrData, config: &TldrConfig) {
+    thin(&mut data.split.train, config.train_limit);
+    thin(&mut data.split.test, config.test_limit);
 }
 
 fn seen_users(data: &TldrData) -> Users {

@@ -1,7 +1,8 @@
 //! HTML pages and plots.
 
 use bench::report::{
-    self, Document, Duel, Figure, MeanSe, MeasuredText, Report, Response, Sample, TextMeasure,
+    self, Document, Duel, Figure, MeanSe, MeasuredText, Report, Response, Sample, Table,
+    TextMeasure,
 };
 use judge::{Verdict as Judged, WinRates};
 
@@ -152,6 +153,40 @@ fn text_of_prompts_and_responses_is_escaped() {
 }
 
 #[test]
+fn what_a_terminal_would_obey_is_escaped_in_every_form_but_json() {
+    let mut report = small();
+    let odd = "\u{1b}]0;x\u{7}\u{202e}id";
+    report.samples[0].responses[0].text = odd.into();
+    report.tables = vec![Table::new(odd, odd, &["user", odd])];
+    report.tables[0].rows = vec![vec![odd.into(), "1".into()]];
+    let document = Document::of(&report);
+    for text in [
+        document.html().unwrap(),
+        document.markdown("plots"),
+        document.terminal(),
+    ] {
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text}");
+        assert!(text.contains("u{202e}"), "{text}");
+    }
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+}
+
+#[test]
+fn a_long_id_is_whole_in_a_tooltip_and_one_line_on_a_terminal() {
+    let mut report = small();
+    let long = "x".repeat(70_000);
+    report.tables = vec![Table::new("t", "", &["user", "n"])];
+    report.tables[0].rows = vec![vec![long.clone(), "1".into()]];
+    assert!(page(&report).contains(&format!("title=\"{long}\"")));
+    assert!(
+        terminal(&report)
+            .lines()
+            .all(|line| line.chars().count() < 200)
+    );
+}
+
+#[test]
 fn plots_have_a_role_and_a_title() {
     for plot in figures(&small()) {
         assert!(plot.file().starts_with("<svg xmlns="), "{}", plot.name);
@@ -197,6 +232,7 @@ fn long_ids_of_wide_letters_are_not_cut_at_the_left() {
         .unwrap();
     let label = "WWWWWWWWWWWW…</text>";
     let before = &lengths.svg[..lengths.svg.find(label).unwrap()];
+    assert!(before.ends_with(&format!("<title>user {}</title>", "W".repeat(30))));
     let x = &before[before.rfind(" x=\"").unwrap() + 4..];
     let x: f64 = x[..x.find('"').unwrap()].parse().unwrap();
     assert!(x >= 13.0 * 12.9, "{x}");

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use super::sequence::{End, Sequence, Token};
 use super::{GenerateError, Prefilled, Request, ints};
 use crate::cache::KvCache;
-use crate::model::{Model, ModelInput, host};
+use crate::model::{Model, ModelInput};
+use crate::sampling::SamplingError;
 
 /// How much a batch may hold; its cache takes `sequences * tokens` slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +159,8 @@ impl Batch {
                 states.push(self.decode());
             }
             states.extend(self.fresh.iter().map(|(_, read)| read.hidden.clone()));
-            host(self.model.logits(joined(states)))
+            let logits = self.model.logits(joined(states));
+            logits.try_into_vec_as::<f32>().map_err(|e| e.to_string())
         });
         let sequences: Vec<_> = self
             .live
@@ -166,15 +168,29 @@ impl Batch {
             .map(|(id, sequence)| (*id, sequence))
             .chain(self.fresh.iter().map(|(id, read)| (*id, &read.sequence)))
             .collect();
-        let rows = logits.par_chunks(logits.len() / sequences.len());
-        let steps: Vec<Step> = sequences
-            .into_par_iter()
-            .zip(rows)
-            .map(|((id, sequence), row)| {
-                let (token, end) = sequence.choose(row);
-                Step { id, token, end }
-            })
-            .collect();
+        let steps: Vec<Step> = match logits {
+            Ok(logits) => sequences
+                .par_iter()
+                .zip(logits.par_chunks(logits.len() / sequences.len()))
+                .map(|((id, sequence), row)| {
+                    let (token, end) = sequence.choose(row);
+                    Step {
+                        id: *id,
+                        token,
+                        end,
+                    }
+                })
+                .collect(),
+            Err(problem) => {
+                let failed = || End::Failed(SamplingError::Device(problem.clone()));
+                let step = |(id, _): (SequenceId, _)| Step {
+                    id,
+                    token: None,
+                    end: Some(failed()),
+                };
+                sequences.into_iter().map(step).collect()
+            }
+        };
         self.take(&steps);
         steps
     }

@@ -49,11 +49,11 @@ impl<'a> StreamDecoder<'a> {
         let shown = self.shown;
         if let Some(sure) = new.strip_suffix(INCOMPLETE) {
             self.shown = shown.max(sure.len());
-            return Ok(sure.get(shown..).unwrap_or_default().to_owned());
+            return Ok(from(sure, shown).to_owned());
         }
         self.ids.drain(..self.given);
         (self.given, self.shown) = (self.ids.len(), 0);
-        Ok(new.get(shown..).unwrap_or_default().to_owned())
+        Ok(from(&new, shown).to_owned())
     }
 
     /// Ends the text and gives what was held back.
@@ -63,7 +63,7 @@ impl<'a> StreamDecoder<'a> {
     /// [`TokenizerError::Failed`] if the decoder fails.
     pub fn finish(self) -> Result<String, TokenizerError> {
         let new = self.new_text()?;
-        Ok(new.get(self.shown..).unwrap_or_default().to_owned())
+        Ok(from(&new, self.shown).to_owned())
     }
 
     /// What the ids say beyond the context.
@@ -72,6 +72,11 @@ impl<'a> StreamDecoder<'a> {
             .tokenizer
             .decode(&self.ids[..self.given], self.skip_special)?;
         let all = self.tokenizer.decode(&self.ids, self.skip_special)?;
-        Ok(all.get(context.len()..).unwrap_or_default().to_owned())
+        Ok(from(&all, context.len()).to_owned())
     }
+}
+
+/// What follows the first `at` bytes; a character that these would cut is part of it, so that no text is lost.
+fn from(text: &str, at: usize) -> &str {
+    &text[text.floor_char_boundary(at)..]
 }

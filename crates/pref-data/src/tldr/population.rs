@@ -100,17 +100,7 @@ impl Population {
         workers: &Workers,
         ranks: &[usize],
     ) -> Result<Self, PopulationError> {
-        let count = workers.ranked().len();
-        if let Some(&found) = ranks.iter().find(|&&rank| rank == 0 || rank > count) {
-            return Err(PopulationError::Rank {
-                found,
-                workers: count,
-            });
-        }
-        let mut ranks = ranks.to_vec();
-        ranks.sort_unstable();
-        ranks.dedup();
-        Self::new(workers, ranks, None)
+        Self::new(workers, valid_ranks(workers, ranks)?, None)
     }
 
     /// The first draw, from `start.seed` upward, whose minority holds a share of the seen workers' ranked comparisons
@@ -144,6 +134,25 @@ impl Population {
             low,
             high,
         })
+    }
+
+    /// As the choice says, though one group may be missing; a choice of a share is its first draw.
+    ///
+    /// # Errors
+    /// [`PopulationError::Share`] or [`PopulationError::Rank`], as above.
+    pub(super) fn choose_unchecked(
+        workers: &Workers,
+        choice: &PopulationChoice,
+    ) -> Result<Self, PopulationError> {
+        let (ranks, seed) = match choice {
+            PopulationChoice::Draw(config)
+            | PopulationChoice::DrawForShare { start: config, .. } => (
+                draw_ranks(workers.ranked().len(), config)?,
+                Some(config.seed),
+            ),
+            PopulationChoice::MinorityRanks(ranks) => (valid_ranks(workers, ranks)?, None),
+        };
+        Ok(Self::of_ranks(workers, ranks, seed))
     }
 
     /// A worker's group.
@@ -192,6 +201,10 @@ impl Population {
                 seed,
             });
         }
+        Ok(Self::of_ranks(workers, minority_ranks, seed))
+    }
+
+    fn of_ranks(workers: &Workers, minority_ranks: Vec<usize>, seed: Option<u32>) -> Self {
         let group = |rank: usize| {
             let is_minority = minority_ranks.binary_search(&rank).is_ok();
             if is_minority {
@@ -204,12 +217,25 @@ impl Population {
         let groups = ranked
             .map(|(index, worker)| (worker.id.clone(), group(index + 1)))
             .collect();
-        Ok(Self {
+        Self {
             groups,
             minority_ranks,
             seed,
-        })
+        }
     }
+}
+
+/// Ranks that the workers have, rising and each once.
+fn valid_ranks(workers: &Workers, ranks: &[usize]) -> Result<Vec<usize>, PopulationError> {
+    let count = workers.ranked().len();
+    if let Some(&found) = ranks.iter().find(|&&rank| rank == 0 || rank > count) {
+        let workers = count;
+        return Err(PopulationError::Rank { found, workers });
+    }
+    let mut ranks = ranks.to_vec();
+    ranks.sort_unstable();
+    ranks.dedup();
+    Ok(ranks)
 }
 
 /// The ranks, from 1, that a draw over `workers` workers puts into the minority.
@@ -272,7 +298,7 @@ mod tests {
         };
         assert_eq!(error, missing);
         let error = Population::from_minority_ranks(&workers, &[3, 1, 2, 1]).unwrap_err();
-        assert!(error.to_string().contains("no majority"), "{error}");
+        assert!(error.to_string().contains("into the majority"), "{error}");
     }
 
     #[test]

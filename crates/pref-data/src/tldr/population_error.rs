@@ -8,8 +8,9 @@ use crate::comparison::UserId;
 pub enum PopulationError {
     /// Every seen worker fell into one group, so that nothing can be compared.
     #[error(
-        "the draw (seed {seed:?}) gives the {seen} seen workers no {missing}: expected both groups, \
-         choose another seed or share"
+        "{} puts none of {seen} seen workers into the {missing}: expected both groups, \
+         choose another seed or share",
+        draw(*seed)
     )]
     MissingGroup {
         /// `majority` or `minority`.
@@ -61,4 +62,18 @@ pub enum PopulationError {
     /// A worker of the data whom the population does not hold.
     #[error("worker `{0}` is not part of the population")]
     UnknownWorker(UserId),
+}
+
+impl PopulationError {
+    /// Whether it is these workers that give no population of both groups, not a choice that no workers could have.
+    pub(super) fn is_of_the_draw(&self) -> bool {
+        matches!(self, Self::MissingGroup { .. } | Self::NoDraw { .. })
+    }
+}
+
+fn draw(seed: Option<u32>) -> String {
+    match seed {
+        Some(seed) => format!("the draw of seed {seed}"),
+        None => "the choice of ranks".into(),
+    }
 }

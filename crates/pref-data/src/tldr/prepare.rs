@@ -10,11 +10,11 @@ use super::{
     read,
 };
 use crate::comparison::{Comparison, UserId};
-use crate::error::DataError;
+use crate::error::{DataError, SplitError};
 use crate::reader::ReadOptions;
 use crate::records;
 use crate::skipped::Skipped;
-use crate::split::{Split, SplitRatios, split_by_source};
+use crate::split::{Split, SplitOrigin, SplitRatios, split_by_source};
 
 /// The reason for training comparisons that are left out because their worker is unseen (reference 4.1, step 6).
 const UNSEEN_IN_TRAINING: &str = "training comparison of an unseen worker";
@@ -71,6 +71,8 @@ pub struct TldrData {
     pub records: usize,
     /// What was left out, by reason.
     pub skipped: Skipped,
+    /// What keeps the experiment from running on these data; [`TldrData::load`] gives an error instead.
+    pub obstacles: Vec<String>,
 }
 
 impl TldrData {
@@ -84,8 +86,25 @@ impl TldrData {
     /// [`DataError`]: unreadable or broken input, nothing left after the filter, a population without both groups, too
     /// few posts to split.
     pub fn load<P: AsRef<Path>>(paths: &[P], options: &TldrOptions) -> Result<Self, DataError> {
+        Self::load_as(paths, options, false)
+    }
+
+    /// As [`TldrData::load`], for their statistics: a missing group, too few posts, or a policy filter that keeps nothing is
+    /// listed in [`TldrData::obstacles`]. Then one group is empty, all is training, all policies count.
+    ///
+    /// # Errors
+    /// [`DataError`]: unreadable or broken input, or files without a record.
+    pub fn survey<P: AsRef<Path>>(paths: &[P], options: &TldrOptions) -> Result<Self, DataError> {
+        Self::load_as(paths, options, true)
+    }
+
+    fn load_as<P: AsRef<Path>>(
+        paths: &[P],
+        options: &TldrOptions,
+        tolerant: bool,
+    ) -> Result<Self, DataError> {
         let (records, skipped) = read(paths, options.read)?.read_all()?;
-        let mut data = Self::prepare(records, skipped, options);
+        let mut data = Self::build(records, skipped, options, tolerant);
         if let Err(DataError::Empty { paths: names, .. }) = &mut data {
             *names = records::names(paths);
         }
@@ -101,9 +120,25 @@ impl TldrData {
         skipped: Skipped,
         options: &TldrOptions,
     ) -> Result<Self, DataError> {
-        let mut skipped = skipped;
+        Self::build(records, skipped, options, false)
+    }
+
+    fn build(
+        records: Vec<TldrRecord>,
+        mut skipped: Skipped,
+        options: &TldrOptions,
+        tolerant: bool,
+    ) -> Result<Self, DataError> {
         let count = records.len();
-        let kept = filtered(records, options.filter, &mut skipped);
+        let mut obstacles = Vec::new();
+        let mut filter = options.filter;
+        if tolerant && count > 0 && !records.iter().any(|record| filter.keeps(record)) {
+            filter = PolicyFilter::All;
+            obstacles.push(format!(
+                "none of {count} records compares two supervised policies; the numbers are those of all (`policies = \"all\"`)"
+            ));
+        }
+        let kept = filtered(records, filter, &mut skipped);
         let official =
             kept.iter().any(TldrRecord::is_train) && kept.iter().any(|record| !record.is_train());
         let workers = rank(&kept, official, options.top_workers);
@@ -112,15 +147,23 @@ impl TldrData {
             let paths = "the records".into();
             return Err(DataError::Empty { paths, found });
         }
-        let population = Population::choose(&workers, &options.population)?;
-        let (train, others) =
-            comparisons(&kept, &population, options.max_characters, &mut skipped)?;
-        let (mut split, left_out) = if official {
-            split_official(train, others, &options.ratios, options.split_seed)?
-        } else {
-            let all = train.into_iter().chain(others).collect();
-            let split = split_by_source(all, &options.ratios, options.split_seed)?;
-            (split, Vec::new())
+        let population = match Population::choose(&workers, &options.population) {
+            Err(error) if tolerant && error.is_of_the_draw() => {
+                obstacles.push(error.to_string());
+                Population::choose_unchecked(&workers, &options.population)?
+            }
+            chosen => chosen?,
+        };
+        let sides = comparisons(&kept, &population, options.max_characters, &mut skipped)?;
+        let unsplit = tolerant.then(|| [&sides.0[..], &sides.1].concat());
+        let (mut split, left_out) = match (split(sides, official, options), unsplit) {
+            (Err(error @ SplitError::TooFewSources { .. }), Some(all)) => {
+                obstacles.push(error.to_string());
+                let mut split = Split::empty(SplitOrigin::BySource);
+                split.train = all;
+                (split, Vec::new())
+            }
+            (split, _) => split?,
         };
         for comparison in left_out {
             skipped.add(ON_TWO_SIDES, comparison.source);
@@ -132,6 +175,7 @@ impl TldrData {
             population,
             records: count,
             skipped,
+            obstacles,
         })
     }
 
@@ -143,12 +187,16 @@ impl TldrData {
             .iter()
             .chain(&self.split.test)
             .collect();
-        TldrStats::of(
+        let stats = TldrStats::of(
             &self.split.train,
             &evaluation,
             &self.workers,
             &self.population,
-        )
+        );
+        TldrStats {
+            obstacles: self.obstacles.clone(),
+            ..stats
+        }
     }
 
     /// Seen workers by rank, the users of a model.
@@ -159,6 +207,20 @@ impl TldrData {
             .map(|worker| worker.id.clone())
             .collect()
     }
+}
+
+/// By post, the published training part as it is; with what is on no side.
+fn split(
+    (train, others): (Vec<Comparison>, Vec<Comparison>),
+    official: bool,
+    options: &TldrOptions,
+) -> Result<(Split, Vec<Comparison>), SplitError> {
+    if official {
+        return split_official(train, others, &options.ratios, options.split_seed);
+    }
+    let all = train.into_iter().chain(others).collect();
+    let split = split_by_source(all, &options.ratios, options.split_seed)?;
+    Ok((split, Vec::new()))
 }
 
 fn filtered(

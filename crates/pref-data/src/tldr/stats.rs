@@ -80,6 +80,8 @@ pub struct TldrStats {
     pub length_ratio: Option<Quantiles>,
     /// Analytic scores on the evaluation comparisons.
     pub yardsticks: Yardsticks,
+    /// What keeps the experiment from running on these data.
+    pub obstacles: Vec<String>,
 }
 
 impl TldrStats {
@@ -106,6 +108,7 @@ impl TldrStats {
             per_worker: Vec::new(),
             length_ratio: ratios(train, evaluation),
             yardsticks: Yardsticks::of(evaluation.iter().copied(), workers, population),
+            obstacles: Vec::new(),
         };
         for line in per_worker.iter().filter(|line| line.seen) {
             stats.workers.add(line.group);

@@ -40,7 +40,11 @@ impl fmt::Display for TldrStats {
         writeln!(f, "{:<34} {evaluation:>8}", "evaluation, all workers")?;
         self.fmt_ratio(f)?;
         self.fmt_yardsticks(f)?;
-        self.fmt_workers(f)
+        self.fmt_workers(f)?;
+        for obstacle in &self.obstacles {
+            writeln!(f, "\nThe experiment cannot run on these data: {obstacle}.")?;
+        }
+        Ok(())
     }
 }
 
@@ -108,7 +112,7 @@ impl TldrStats {
                 f,
                 "{:>4}  {:<32} {:<9} {seen:<7} {:>6} {:>6}",
                 line.rank,
-                line.worker.as_str(),
+                printable::line(line.worker.as_str()),
                 line.group,
                 line.train,
                 line.evaluation

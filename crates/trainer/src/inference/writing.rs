@@ -127,8 +127,14 @@ impl<'a> Writing<'a> {
         }
         let tokenizer = self.engine.formatter().tokenizer();
         let decoder = std::mem::replace(&mut draft.decoder, StreamDecoder::new(tokenizer, true));
-        let rest = decoder.finish().map(|rest| draft.piece(&rest));
-        let whole = tokenizer.decode(&draft.tokens, true);
+        let (rest, failure) = match decoder.finish() {
+            Ok(rest) => (draft.piece(&rest), None),
+            Err(error) => (None, Some(error)),
+        };
+        let whole = match failure {
+            None => tokenizer.decode(&draft.tokens, true),
+            Some(error) => Err(error),
+        };
         let (tokens, log_probs) = (
             std::mem::take(&mut draft.tokens),
             std::mem::take(&mut draft.log_probs),
@@ -140,7 +146,7 @@ impl<'a> Writing<'a> {
             end,
         });
         self.end(place, response.map_err(TrainError::from));
-        rest.ok().flatten()
+        rest
     }
 
     fn end(&mut self, place: usize, response: Result<Response, TrainError>) {

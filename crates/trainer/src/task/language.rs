@@ -92,7 +92,7 @@ impl Task for Language {
         let _span = trace_span!(target: TARGET, "loss").entered();
         let sums = sum_responses(outputs, micro.on_device);
         let losses = (sums.chosen + sums.rejected).neg();
-        let nll = host(losses.clone().without_autodiff());
+        let nll = host(losses.clone().without_autodiff())?;
         let tokens = micro.rows.iter();
         let tokens = tokens.map(|row| self.learnt_tokens(row.example.pair()));
         let reports = nll.into_iter().zip(tokens);

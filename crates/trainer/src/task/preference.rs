@@ -116,7 +116,7 @@ impl Task for Preference {
             .objective
             .evaluate(&PairLogProbs::new(policy, reference, tokens)?)?;
         Ok(RowLosses {
-            reports: evaluation.rows(),
+            reports: evaluation.rows()?,
             losses: evaluation.loss,
         })
     }

@@ -83,7 +83,8 @@ pub struct Common {
 /// Who judges, for win rates.
 #[derive(Args)]
 pub struct Judge {
-    /// An OpenAI-compatible endpoint; its key, if it needs one, is in the environment variable `JUDGE_API_KEY`.
+    /// An OpenAI-compatible endpoint; its key, if it needs one, is in the environment variable `JUDGE_API_KEY`. A key inside the
+    /// address is written nowhere.
     #[arg(long, requires = "judge_model")]
     judge_url: Option<String>,
     /// The model that judges.

@@ -46,6 +46,8 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let mut stdout = WhileRead::new(stdout());
     let out = &mut Output(&mut stdout);
     out.line(about)?;
+    let url = config.judge.as_ref().map_or("", |judge| &judge.url);
+    let command = without_secrets(arguments(), url);
     let run = Run {
         preset: args.name(),
         config,
@@ -53,7 +55,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
         out: folder.clone(),
         resume: args.resume,
         devices: (devices, args.device.clone()),
-        command: arguments().join(" "),
+        command,
     };
     let checked = run.check()?;
     let mut claimed = RunFolder::claim(&folder, start, &inputs)?;
@@ -67,6 +69,15 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     match next_command::<E>(&args.name()) {
         Some(next) => out.line(format_args!("Next: {next}")),
         None => Ok(()),
+    }
+}
+
+/// The command line as files may show it: a key in the address of a judge is no one else's business.
+fn without_secrets(arguments: Vec<String>, judge: &str) -> String {
+    let command = arguments.join(" ");
+    match judge {
+        "" => command,
+        url => command.replace(url, &judge::shown_url(url)),
     }
 }
 
@@ -129,5 +140,22 @@ fn next_command<E: Experiment>(preset: &str) -> Option<String> {
             _ => format!("cargo xtask repro {experiment} --preset small --data FOLDER   (official files)"),
         }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_of_a_report_holds_no_key() {
+        let url = "https://a/v1?key=s3cr3t";
+        let arguments = ["prism", "--judge-url", url, "--judge-model", "m"];
+        let command = without_secrets(arguments.map(String::from).to_vec(), url);
+        assert_eq!(
+            command,
+            "prism --judge-url https://a/v1?key=(hidden) --judge-model m"
+        );
+        assert_eq!(without_secrets(vec!["tldr".into()], ""), "tldr");
     }
 }

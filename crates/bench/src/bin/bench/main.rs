@@ -1,5 +1,4 @@
 //! Runs the reproductions; `cargo xtask repro` builds and calls it.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // A program speaks to its user.
 
 mod args;
 mod launch;
@@ -20,9 +19,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
-        Err(error) => terminal::stopped("cargo xtask repro", &error).unwrap_or_else(|| {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }),
+        Err(error) => {
+            terminal::stopped("cargo xtask repro", &error).unwrap_or_else(|| terminal::fail(&error))
+        }
     }
 }

@@ -247,12 +247,8 @@ fn draw_group(
         }
     }
     let label = shorten(&group.label, (slot / 7.3) as usize);
-    canvas.text(
-        "",
-        (left + slot / 2.0, top + HEIGHT + 32.0),
-        Anchor::Middle,
-        &label,
-    );
+    let at = (left + slot / 2.0, top + HEIGHT + 32.0);
+    canvas.name(at, Anchor::Middle, &group.label, &label);
 }
 
 fn whisker(canvas: &mut Canvas, x: f64, high: f64, low: f64) {

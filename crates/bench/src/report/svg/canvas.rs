@@ -27,6 +27,16 @@ pub enum Anchor {
     End,
 }
 
+impl Anchor {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Middle => "middle",
+            Self::End => "end",
+        }
+    }
+}
+
 /// Shapes drawn so far.
 #[derive(Debug, Default)]
 pub struct Canvas {
@@ -49,15 +59,25 @@ impl Canvas {
 
     /// A text of a style class.
     pub fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
-        let anchor = match anchor {
-            Anchor::Start => "start",
-            Anchor::Middle => "middle",
-            Anchor::End => "end",
-        };
+        let anchor = anchor.as_str();
         let (x, y) = at;
         self.push(format_args!(
             r#"<text class="{class}" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{}</text>"#,
             escape(text)
+        ));
+    }
+
+    /// A name as it is shown, where that is short of it with the whole name in a tooltip.
+    pub fn name(&mut self, at: (f64, f64), anchor: Anchor, name: &str, shown: &str) {
+        if shown == name {
+            return self.text("", at, anchor, name);
+        }
+        let (x, y) = at;
+        self.push(format_args!(
+            r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{}"><title>{}</title>{}</text>"#,
+            anchor.as_str(),
+            escape(name),
+            escape(shown)
         ));
     }
 
@@ -133,13 +153,11 @@ impl Canvas {
     }
 }
 
-/// Text that a picture shows as it is. Characters that XML forbids become `�`.
+/// Text that a picture shows as it is, on one line. Of the characters that XML forbids, control characters are escaped, the others
+/// become `�`.
 fn escape(text: &str) -> String {
-    let is_forbidden = |c: char| {
-        (c < ' ' && !matches!(c, '\n' | '\r' | '\t'))
-            || matches!(c, '\u{7f}' | '\u{fffe}' | '\u{ffff}')
-    };
-    HtmlEscape(&text.replace(is_forbidden, "\u{fffd}")).to_string()
+    let text = printable::line(text);
+    HtmlEscape(&text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")).to_string()
 }
 
 /// How a legend shows an entry.
@@ -235,7 +253,8 @@ mod tests {
     #[test]
     fn markup_in_text_is_shown_and_what_xml_forbids_is_replaced() {
         assert_eq!(escape("a <b> & \"c\""), "a &lt;b&gt; &amp; &quot;c&quot;");
-        assert_eq!(escape("a\0b\u{1b}\tc"), "a\u{fffd}b\u{fffd}\tc");
+        assert_eq!(escape("a\0b\u{1b}\tc"), "a\\u{0}b\\u{1b}\\tc");
+        assert_eq!(escape("a\u{fffe}"), "a\u{fffd}");
     }
 
     #[test]

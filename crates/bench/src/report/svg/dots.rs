@@ -47,15 +47,16 @@ fn plot(report: &Report, measure: &TextMeasure) -> Option<Figure> {
     }
     for (i, user) in users.iter().enumerate() {
         let middle = top + ROW * (i as f64 + 0.5);
-        let label = shorten(&user_label(report, user), 16);
-        canvas.text("", (scale.left - 8.0, middle + 4.5), Anchor::End, &label);
+        let who = user_label(report, user);
+        let at = (scale.left - 8.0, middle + 4.5);
+        canvas.name(at, Anchor::End, &who, &shorten(&who, 16));
         for (k, (index, name)) in tell_apart.iter().enumerate() {
             let Some(estimate) = measure.of(name, Some(user)) else {
                 continue;
             };
             let offset = (k as f64 - (tell_apart.len() - 1) as f64 / 2.0) * 9.0;
             let colour = system_colour(name, *index);
-            let who = format!("{}, {label}", report.title_of(name));
+            let who = format!("{}, {who}", report.title_of(name));
             scale.dot(&mut canvas, middle + offset, estimate, colour, &who);
         }
     }

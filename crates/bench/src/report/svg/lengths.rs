@@ -20,6 +20,8 @@ const VANILLA_DASH: &str = "5 4";
 
 /// One bar.
 struct Row {
+    name: String,
+    /// The name, cut where it is long.
     label: String,
     words: f64,
     empty: Option<f64>,
@@ -124,6 +126,7 @@ fn user_row(report: &Report, system: &System, id: &str, minority: &str) -> Optio
         _ => OTHER,
     };
     Some(Row {
+        name: user_name(id),
         label: user_label(id),
         words,
         empty: system.empty_share.per_user.get(id).copied().flatten(),
@@ -134,6 +137,7 @@ fn user_row(report: &Report, system: &System, id: &str, minority: &str) -> Optio
 fn generic_row(system: &System, label: &str, fill: &str) -> Option<Row> {
     let words = finite(system.words.generic)?;
     Some(Row {
+        name: label.into(),
         label: shorten(label, LABEL_CHARS),
         words,
         empty: system.empty_share.generic,
@@ -188,7 +192,7 @@ fn user_label(id: &str) -> String {
 }
 
 fn draw_bar(canvas: &mut Canvas, row: &Row, at: (f64, f64), height: f64, scale: f64) {
-    let tooltip = format!("{}: {:.1} words", row.label, row.words);
+    let tooltip = format!("{}: {:.1} words", row.name, row.words);
     canvas.bar(at, (row.words * scale, height), &row.fill, &tooltip);
 }
 
@@ -198,7 +202,8 @@ fn draw_labels(canvas: &mut Canvas, row: &Row, (left, middle): (f64, f64), scale
         None => format!("{:.1}", row.words),
     };
     let x = left + row.words * scale + 6.0;
-    canvas.text("", (left - 6.0, middle + 4.5), Anchor::End, &row.label);
+    let at = (left - 6.0, middle + 4.5);
+    canvas.name(at, Anchor::End, &row.name, &row.label);
     canvas.text("small halo", (x, middle + 4.0), Anchor::Start, &value);
 }
 

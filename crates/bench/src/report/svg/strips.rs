@@ -46,7 +46,7 @@ pub fn plot(report: &Report) -> Option<Figure> {
     for (row, (index, system)) in systems.iter().enumerate() {
         let middle = top + STRIP * (row as f64 + 0.5);
         let at = (left - 10.0, middle + 4.5);
-        canvas.text("", at, Anchor::End, &label(system));
+        canvas.name(at, Anchor::End, system.title(), &label(system));
         strip(&mut canvas, system, *index, middle, x);
     }
     Some(Figure {
