@@ -183,7 +183,7 @@ pub fn run_config(data: &Path) -> Config {
     config.data = section(data, false);
     config.training.batch = 2;
     config.training.max_steps = 2;
-    config.prompt.max_prompt_length = 64;
+    config.prompt.max_prompt_length = 200;
     config.prompt.max_response_length = 32;
     config
 }
