@@ -55,7 +55,7 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
         put(&folder.join("template"), name, text)?;
     }
     model(&folder.join("template/model"))?;
-    put(&folder.join("template"), "chat.jsonl", &chats())?;
+    put(&folder.join("template"), "chat.jsonl", chats())?;
     let tokenizers = folder.join("tokenizers");
     fs::create_dir_all(&tokenizers)?;
     fs::copy(
@@ -67,7 +67,7 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
         ("wordpiece", wordpiece()),
         ("wordlevel", wordlevel()),
     ] {
-        put(&tokenizers, &format!("{name}.json"), &value.to_string())?;
+        put(&tokenizers, &format!("{name}.json"), value.to_string())?;
     }
     put(&folder.join("gguf"), "llama.gguf", LLAMA_GGUF)?;
     put(&folder.join("gguf"), "qwen3.gguf", QWEN3_GGUF)?;

@@ -206,7 +206,6 @@ fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
         let [_, seq] = ids.dims();
         let wanted = flatten(&expected["logits"]);
         let assert_equal = |model: &Model| {
-            println!("{name}");
             let found = logits(model, ids.clone(), (0, seq), None);
             assert_close(&values(found), &wanted, 1e-3);
         };

@@ -129,7 +129,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("data.jsonl");
         std::fs::write(&path, prompts.map(line).collect::<String>()).unwrap();
-        read_comparisons(&[path], pref_data::DataOptions::default()).unwrap().0
+        read_comparisons(&[path], pref_data::DataOptions::default())
+            .unwrap()
+            .0
     }
 
     fn sides(train: std::ops::Range<usize>, validation: std::ops::Range<usize>) -> Sides {

@@ -115,13 +115,13 @@ pub(crate) fn ends_in(module: &str, name: &str) -> bool {
 
 /// Compiles `pattern` between two pieces of a regular expression.
 pub(super) fn regex(pattern: &str, before: &str, after: &str) -> Result<Regex, LoraError> {
-    // On its own first: brackets that close what the pieces open are not a pattern's to write.
-    let compiled =
-        Regex::new(pattern).and_then(|_| Regex::new(&format!("{before}{pattern}{after}")));
-    compiled.map_err(|problem| LoraError::Pattern {
+    let refused = |problem: fancy_regex::Error| LoraError::Pattern {
         pattern: pattern.into(),
         problem: problem.to_string(),
-    })
+    };
+    // On its own first: brackets that close what the pieces open are not a pattern's to write.
+    Regex::new(pattern).map_err(refused)?;
+    Regex::new(&format!("{before}{pattern}{after}")).map_err(refused)
 }
 
 /// Asks a pattern; one that goes back and forth without end is an error.

@@ -229,6 +229,9 @@ fn said(files: &[(&str, &[u8])]) -> String {
     error.to_string()
 }
 
+/// Files of a folder, and what is said of it.
+type Folder<'a> = (&'a [(&'a str, &'a [u8])], &'a str);
+
 #[test]
 fn folders_are_said_to_be_what_they_are() {
     const CONFIG: (&str, &[u8]) = (
@@ -238,7 +241,7 @@ fn folders_are_said_to_be_what_they_are() {
     const ADAPTERS: &[u8] = br#"{"base_model_name_or_path": "org/base"}"#;
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456\n";
     let index = br#"{"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}"#;
-    let cases: [(&[(&str, &[u8])], &str); 12] = [
+    let cases: [Folder<'_>; 12] = [
         (
             &[CONFIG, ("model.safetensors", pointer)],
             "model.safetensors: a pointer of Git LFS, not the file of 123456 bytes",
