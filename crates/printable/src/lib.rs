@@ -1,7 +1,7 @@
 //! Ids, names and texts that others wrote, as they may be printed.
 //!
 //! A terminal obeys control characters, and some characters are invisible or turn the direction of what follows. Printed as
-//! they are, they hide what a text holds, or move the cursor. [`line`] shows them as `\n`, `\t`, `\r` or `\u{1b}`; [`text`] leaves
+//! they are, they hide what a text holds, or move the cursor. [`line()`] shows them as `\n`, `\t`, `\r` or `\u{1b}`; [`text`] leaves
 //! line ends and tabs. All else stays as it is, a backslash too. What goes into files is never escaped.
 
 mod alike;
