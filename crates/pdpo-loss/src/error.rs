@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum LossError {
     /// `beta` scales the log-ratios (DPO) or sets the target margin (IPO).
-    #[error("`beta` is {found}, expected a finite number above 0")]
+    #[error("`beta` is {found}, expected a number above 0, at most 1e6")]
     Beta {
         /// The value given.
         found: f64,
@@ -23,7 +23,7 @@ pub enum LossError {
         found: f64,
     },
     /// A term that is added to the loss has a weight.
-    #[error("`{key}` is {found}, expected 0 or a positive number")]
+    #[error("`{key}` is {found}, expected a number from 0 to 1e6")]
     Weight {
         /// The weight's key.
         key: &'static str,
@@ -52,8 +52,11 @@ pub enum LossError {
 }
 
 /// `Ok` when `beta` is finite and positive.
+/// Larger factors mean nothing, and overflow in `f32`.
+pub(crate) const LARGEST: f64 = 1e6;
+
 pub(crate) fn validate_beta(beta: f64) -> Result<(), LossError> {
-    if beta.is_finite() && beta > 0.0 {
+    if beta > 0.0 && beta <= LARGEST {
         Ok(())
     } else {
         Err(LossError::Beta { found: beta })

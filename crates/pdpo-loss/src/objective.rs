@@ -237,7 +237,7 @@ mod tests {
         let error = objective.with_nll_weight(-1.0).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`nll_weight` is -1, expected 0 or a positive number"
+            "`nll_weight` is -1, expected a number from 0 to 1e6"
         );
     }
 }

@@ -49,6 +49,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
     let (training, audit) = prepare(&config, &device, None)?;
+    training.validate()?;
     out.line("Data")?;
     for line in audit.to_string().lines() {
         out.line(format_args!("  {line}"))?;

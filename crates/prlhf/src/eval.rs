@@ -72,6 +72,9 @@ pub struct EvalArgs {
 /// # Errors
 /// Broken data, adapters that cannot be opened, or a comparison of what cannot be compared.
 pub fn run(args: &EvalArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    if let Some(path) = &args.json {
+        validate_output(path)?;
+    }
     if let [a, b] = args.compare.as_slice() {
         return side_by_side::run(args, [a, b], out);
     }
@@ -230,6 +233,22 @@ fn quality(
         quality(opened.engine.policy(), opened.engine.table())?,
         quality(&plain, None)?,
     ])
+}
+
+/// Refuses to write over a file that is no evaluation.
+fn validate_output(path: &Path) -> Result<(), TrainError> {
+    let Ok(bytes) = std::fs::read(path) else {
+        return Ok(()); // What is wrong with it is said by who writes it.
+    };
+    let value = serde_json::from_slice::<serde_json::Value>(&bytes).unwrap_or_default();
+    match value.get("version").is_some() || bytes.is_empty() {
+        true => Ok(()),
+        false => {
+            let problem =
+                "there is such a file, and it is no evaluation: choose another name for --json";
+            Err(TrainError::format(path, problem))
+        }
+    }
 }
 
 /// Writes a file that is whole or not there.

@@ -41,7 +41,7 @@ A first tour, with a configuration of your own (configs/example.toml documents e
   prlhf chat --run runs/mine --user anna
 
 Results go to standard output, logs to standard error (RUST_LOG sets their level). Exit codes: 0 done, 1 error,
-2 wrong arguments, 130 stopped by Ctrl-C after saving.";
+2 wrong arguments, 130 stopped by Ctrl-C, SIGTERM or SIGHUP (a training run saves first).";
 
 #[derive(Subcommand)]
 enum Command {
@@ -87,6 +87,10 @@ Examples:
   prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
 
 const CHECK: &str = "\
+data.train names files and folders (JSON Lines, JSON, CSV, Parquet, Arrow; .gz and .zst too), hf://OWNER/NAME for a data set of the hub, or
+- for standard input. Columns: prompt, chosen, rejected, user; [data.columns] maps other names, data.layout says that files are official
+ones. prompt.special_tokens says whether the text of special tokens in raw data is one. `--show 3` shows what is trained, as tokens.
+
 Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons. Warnings tell, with an
 example each, where data, tokenizer and chat template do not go together.
 

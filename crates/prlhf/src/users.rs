@@ -67,11 +67,23 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         let problem = format!("no user model here: expected {MANIFEST_FILE}");
         return Err(TrainError::format(&dir, problem));
     }
+    let _held = match &args.action {
+        Action::List | Action::Export { .. } => None,
+        Action::Add { .. } | Action::Remove { .. } | Action::Import { .. } => {
+            Some(RunFolder::hold(&dir)?)
+        }
+    };
     let (model, mut table) = user_model::load(&dir, &Device::flex())?;
     let done = match &args.action {
         Action::List => return list(&table, out),
         Action::Export { id, file } => {
-            table.export_user(id)?.write(file)?;
+            let user = table.export_user(id)?;
+            if file.exists() && ExportedUser::read(file).is_err() {
+                let problem =
+                    "there is such a file, and it is no exported user: choose another name";
+                return Err(TrainError::format(file, problem));
+            }
+            user.write(file)?;
             let id = printable::quoted(id);
             return out.line(format_args!("user {id} is in {}", file.display()));
         }
@@ -93,9 +105,6 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
             done
         }
     };
-    if let Some(run) = &args.run {
-        RunFolder::validate_idle(run)?;
-    }
     adapters::save_users(&dir, &model, &table)?;
     if let Action::Remove { id } = &args.action {
         warn_of_checkpoint(&dir, id);

@@ -101,9 +101,9 @@ pub fn validate_sampling(sampling: &SamplingConfig) -> Result<(), TrainError> {
 /// # Errors
 /// Names the key.
 pub fn validate_lora(lora: &LoraConfig) -> Result<(), TrainError> {
-    if lora.alpha == 0.0 {
-        let expected = "another number: the adapters would do nothing";
-        return Err(TrainError::config("lora.alpha", 0, expected));
+    if !(lora.alpha > 0.0 && lora.alpha <= training::LARGEST) {
+        let expected = "a number above 0, at most 1e6";
+        return Err(TrainError::config("lora.alpha", lora.alpha, expected));
     }
     lora.validate().map_err(|error| match error {
         LoraError::Config {

@@ -145,6 +145,15 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder of an experiment, where a run was to go.
+    #[error(
+        "{} is the folder of an experiment, which goes on by its own command; choose another folder for this run",
+        path.display()
+    )]
+    OfExperiment {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file that is read would be removed or written over.
     #[error(
         "{} is read by this run, which would replace it in {}; move it, or choose another folder",

@@ -33,6 +33,7 @@ pub(crate) fn replace_folder(
     write: impl FnOnce(&Path) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     recover_folder(dir, ours)?;
+    let dir = &target(dir);
     let (new, old) = (sibling(dir, "new"), sibling(dir, "old"));
     fs::create_dir_all(&new).map_err(|e| TrainError::io(&new, e))?;
     write(&new)?;
@@ -56,12 +57,18 @@ pub(crate) fn replace_folder(
 /// # Errors
 /// A folder that cannot be written.
 pub(crate) fn recover_folder(dir: &Path, ours: &[&str]) -> Result<(), TrainError> {
+    let dir = &target(dir);
     let (new, old) = (sibling(dir, "new"), sibling(dir, "old"));
     if !dir.exists() && old.is_dir() {
         fs::rename(&old, dir).map_err(|e| TrainError::io(dir, e))?;
     }
     retire(&new, dir, ours)?;
     retire(&old, dir, ours)
+}
+
+/// Where a folder lies that may be a link, such as one to a larger disk: it is replaced there, and the link stays.
+fn target(dir: &Path) -> PathBuf {
+    dir.canonicalize().unwrap_or_else(|_| dir.into())
 }
 
 /// `dir`, or where a process was killed between two renames, the folder that was there before.
@@ -85,6 +92,9 @@ fn exchange(_: &Path, _: &Path) -> io::Result<()> {
 /// Removes a folder that another has taken the place of. What is not ours moves there.
 fn retire(gone: &Path, successor: &Path, ours: &[&str]) -> Result<(), TrainError> {
     let error = |e| TrainError::io(gone, e);
+    if gone.is_symlink() {
+        return Ok(()); // Not of our making.
+    }
     let entries = match fs::read_dir(gone) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(error)?,
@@ -171,6 +181,21 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.join("notes.txt")).unwrap(), "mine");
         assert!(!dir.join("b").exists());
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_is_a_link_is_replaced_where_it_lies() {
+        let parent = tempfile::tempdir().unwrap();
+        let (place, link) = (parent.path().join("disk"), parent.path().join("link"));
+        fs::create_dir(&place).unwrap();
+        std::os::unix::fs::symlink("disk", &link).unwrap();
+        for text in ["1", "2"] {
+            replace_folder(&link, &["a"], |new| filled(new, text)).unwrap();
+            assert_eq!(fs::read_to_string(place.join("a")).unwrap(), text);
+        }
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -16,9 +16,13 @@ use crate::adapters;
 use crate::checkpoint;
 use crate::error::TrainError;
 use crate::files::{recover_folder, replace_file};
+use crate::session;
 
 /// The file that a run's folder is known by.
 pub const MARKER: &str = ".prlhf-run";
+
+/// How far above a run's folder that of its experiment may lie.
+const ABOVE: usize = 4;
 
 /// The configuration of a run in its folder.
 pub(crate) const CONFIG: &str = "config.toml";
@@ -67,6 +71,7 @@ impl RunFolder {
     /// that would be replaced.
     pub fn validate(dir: &Path, start: Start, inputs: &[PathBuf]) -> Result<(), TrainError> {
         Self::validate_idle(dir)?;
+        refuse_links(dir)?;
         let free = contents::is_free(dir)?;
         let is_run = dir.join(MARKER).is_file();
         let path = || dir.to_path_buf();
@@ -96,6 +101,58 @@ impl RunFolder {
             Err(TryLockError::WouldBlock) => Err(in_use(dir, &mut marker)),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses the folder of an experiment, and those in it: an experiment goes on with these itself.
+    ///
+    /// # Errors
+    /// [`TrainError::OfExperiment`].
+    pub(crate) fn validate_own(dir: &Path) -> Result<(), TrainError> {
+        let whole = std::path::absolute(dir).map_err(|e| TrainError::io(dir, e))?;
+        let experiment = whole.ancestors().take(ABOVE).find(|above| {
+            above.join(MARKER).is_file() && above.join(contents::EXPERIMENT).is_file()
+        });
+        match experiment {
+            Some(above) => Err(TrainError::OfExperiment { path: above.into() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps every run and every other caller out of the folder that `adapters` lie in, as long as the value is there.
+    ///
+    /// # Errors
+    /// [`TrainError::InUse`].
+    pub fn hold(adapters: &Path) -> Result<Self, TrainError> {
+        let adapters = adapters
+            .canonicalize()
+            .map_err(|e| TrainError::io(adapters, e))?;
+        let dir = adapters.parent().unwrap_or(&adapters);
+        let mut options = OpenOptions::new();
+        let marker = options.read(true).write(true).open(dir.join(MARKER));
+        let is_run = marker.is_ok();
+        // Adapters without a run: the folder itself is locked, where the system can.
+        let marker = marker
+            .or_else(|_| File::open(dir))
+            .or_else(|_| File::open(adapters.join(adapters::FILES[0])));
+        let mut marker = marker.map_err(|e| TrainError::io(dir, e))?;
+        if let Err(TryLockError::WouldBlock) = marker.try_lock() {
+            return Err(in_use(dir, &mut marker));
+        }
+        let said = Marker {
+            process: std::process::id(),
+            ..read(&mut marker)
+        };
+        let held = Self {
+            dir: dir.into(),
+            marker,
+            said,
+            made: (false, false),
+            begun: true,
+        };
+        if is_run {
+            held.write()?;
+        }
+        Ok(held)
     }
 
     /// Takes the folder, which is made where it is missing. It is left as it was found if no run begins in it.
@@ -214,6 +271,19 @@ impl Drop for RunFolder {
             let _ = fs::remove_dir(&self.dir);
         }
     }
+}
+
+/// Refuses links in the place of files that a run writes: what they name is not the run's.
+fn refuse_links(dir: &Path) -> Result<(), TrainError> {
+    for name in [MARKER, session::METRICS] {
+        let path = dir.join(name);
+        if path.is_symlink() {
+            let problem =
+                "a link, where a run writes a file of its own: remove it, or choose another folder";
+            return Err(TrainError::format(&path, problem));
+        }
+    }
+    Ok(())
 }
 
 /// What `--force` would remove.

@@ -201,6 +201,20 @@ impl Training {
         self.session(task, start, ("training", training.clone()), place)
     }
 
+    /// Refuses adapters and users that the model has no place for, before a run begins.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let Config {
+            users, lora, seed, ..
+        } = &self.config;
+        let model = self.model.clone();
+        self.train
+            .start_policy(model, lora, users.as_ref(), *seed)?;
+        Ok(())
+    }
+
     /// The run of adapters on the preferred responses (supervised fine-tuning).
     ///
     /// # Errors
@@ -231,6 +245,7 @@ impl Training {
         place: Place,
     ) -> Result<Session<T>, TrainError> {
         let inputs = [place.inputs, self.config.inputs()].concat();
+        RunFolder::validate_own(&place.dir)?;
         let mut folder = RunFolder::claim(&place.dir, place.start, &inputs)?;
         let examples = |side: &Dataset| side.examples(table.as_ref());
         let train = examples(&self.train);

@@ -161,7 +161,10 @@ fn extras(folder: &Path, [config, map]: [&JsonFile; 2]) -> Result<Extras, Tokeni
 /// The text of a file, if it exists.
 fn text_file(path: &Path) -> Result<Option<String>, TokenizerError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => {
+            refuse_pointer(path, text.as_bytes())?;
+            Ok(Some(text))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(io_error(path, source)),
     }

@@ -107,7 +107,7 @@ fn read_loss(keys: BTreeMap<String, Value>) -> Result<PreferenceLoss, String> {
 }
 
 pub(super) fn validate_weight(key: &'static str, found: f64) -> Result<f64, LossError> {
-    match found >= 0.0 && found.is_finite() {
+    match (0.0..=crate::error::LARGEST).contains(&found) {
         true => Ok(found),
         false => Err(LossError::Weight { key, found }),
     }

@@ -134,27 +134,36 @@ impl TrainingSection {
                 return Err(TrainError::config(key, value, "at least 1"));
             }
         }
-        let rates = [
-            ("training.learning_rate", self.learning_rate),
-            ("training.users_learning_rate", self.users_rate()),
-            ("training.user_rows_learning_rate", self.user_rows_rate()),
-        ];
-        for (key, value) in rates {
-            if !(value > 0.0 && value <= 1.0) {
-                return Err(TrainError::config(key, value, "a number in (0, 1]"));
+        let rate = self.learning_rate;
+        if !(rate > 0.0 && rate <= 1.0) {
+            let expected = "a number in (0, 1]";
+            return Err(TrainError::config("training.learning_rate", rate, expected));
+        }
+        for (key, value) in [
+            ("training.users_learning_rate", self.users_learning_rate),
+            (
+                "training.user_rows_learning_rate",
+                self.user_rows_learning_rate,
+            ),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(TrainError::config(key, value, "a number in [0, 1]"));
             }
         }
         for (key, value) in [
             ("training.weight_decay", self.weight_decay),
             ("training.max_grad_norm", self.max_grad_norm),
         ] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(TrainError::config(key, value, "0 or a positive number"));
+            if !(0.0..=LARGEST).contains(&value) {
+                return Err(TrainError::config(key, value, "a number from 0 to 1e6"));
             }
         }
         Ok(())
     }
 }
+
+/// Larger weights and norms mean nothing, and overflow in `f32`.
+pub(super) const LARGEST: f64 = 1e6;
 
 /// `[sft]`: how long and how fast to fine-tune; all else is that of `[training]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,12 +8,15 @@ use crate::error::TrainError;
 use crate::files::{found_folder, temporary_of};
 use crate::{adapters, checkpoint, session};
 
-/// Files of a run and of a run's reports.
-const FILES: [&str; 14] = [
-    CONFIG,
-    session::METRICS,
-    session::BEST_MODEL,
-    "clock",
+/// The file that the folder of an experiment is known by.
+pub(super) const EXPERIMENT: &str = "clock";
+
+/// Files of a run.
+const FILES: [&str; 3] = [CONFIG, session::METRICS, session::BEST_MODEL];
+
+/// Files of an experiment: of its reports, and of the runs and models in its folders.
+const FILES_OF_EXPERIMENTS: [&str; 11] = [
+    EXPERIMENT,
     "result.json",
     "report.json",
     "report.md",
@@ -72,10 +75,17 @@ pub(super) fn looks_like_a_run(dir: &Path) -> bool {
 /// Lists what runs wrote into `dir`, and into the folders in it that are called as `made` says. Links are left alone.
 pub(super) fn of_runs(dir: &Path, made: &[String]) -> Result<Contents, TrainError> {
     let mut found = Contents::default();
-    let in_itself = |name: &str| is_ours(name) && !is_of_a_model(name);
+    let experiment = !made.is_empty();
+    let in_itself = |name: &str| {
+        FILES.contains(&name)
+            || (experiment && FILES_OF_EXPERIMENTS.contains(&name) && !is_of_a_model(name))
+    };
     collect_files(dir, &in_itself, &mut found)?;
     let made = made.iter().map(String::as_str);
-    for name in FOLDERS.into_iter().chain(made) {
+    let every = FOLDERS
+        .into_iter()
+        .filter(|name| experiment || *name != PLOTS);
+    for name in every.chain(made) {
         let plain = !name.is_empty() && !name.contains(['/', '\\']) && name != "..";
         if plain {
             collect(&dir.join(name), DEPTH, &mut found)?;
@@ -135,9 +145,19 @@ fn collect(dir: &Path, depth: usize, found: &mut Contents) -> Result<(), TrainEr
     if !is_folder || depth == 0 {
         return Ok(());
     }
-    let plots = dir.file_name().is_some_and(|name| name == PLOTS);
-    let ours = |name: &str| is_ours(name) || (plots && name.ends_with(".svg"));
+    let itself = dir.file_name().unwrap_or_default().to_string_lossy();
+    let is_one_of_ours = FOLDERS.contains(&&*itself);
+    let ours = |name: &str| match &*itself {
+        PLOTS => name.ends_with(".svg"),
+        of if of.starts_with(adapters::FOLDER) && is_one_of_ours => adapters::FILES.contains(&name),
+        of if of.starts_with(checkpoint::FOLDER) && is_one_of_ours => {
+            checkpoint::FILES.contains(&name)
+        }
+        _ => FILES.contains(&name) || FILES_OF_EXPERIMENTS.contains(&name),
+    };
     let folders = collect_files(dir, &ours, found)?;
+    // Runs make no folders in these.
+    let folders = folders.into_iter().filter(|_| !is_one_of_ours);
     for folder in folders {
         let kept = folder
             .file_name()
@@ -177,15 +197,9 @@ fn collect_files(
     Ok(folders)
 }
 
-fn is_ours(name: &str) -> bool {
-    FILES.contains(&name) || adapters::FILES.contains(&name) || checkpoint::FILES.contains(&name)
-}
-
-/// Files of models and adapters lie in folders of their own: where they lie in the run's folder itself, they are a user's.
+/// Files of models lie in folders of their own: where they lie in the experiment's folder itself, they are a user's.
 fn is_of_a_model(name: &str) -> bool {
-    adapters::FILES.contains(&name)
-        || checkpoint::FILES.contains(&name)
-        || name == "config.json"
+    name == "config.json"
         || name.starts_with("tokenizer")
         || name == "model.safetensors"
         || name == "special_tokens_map.json"

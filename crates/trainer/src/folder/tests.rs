@@ -172,3 +172,50 @@ fn the_configuration_of_the_user_is_left_as_it_is() {
     folder.write_config("seed = 1", &[]).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "seed = 1");
 }
+
+#[test]
+fn folders_in_those_of_a_run_and_the_reports_of_others_stay() {
+    let dir = folder();
+    run(dir.path(), &[]);
+    let mine = [
+        "adapters/best/adapter_config.json",
+        "checkpoint/backup/state.json",
+        "plots/mine.svg",
+        "report.md",
+    ];
+    fill(dir.path(), &mine);
+    fill(
+        dir.path(),
+        &["adapters/adapter_config.json", "checkpoint/state.json"],
+    );
+    replace(dir.path(), &[]).unwrap();
+    assert_eq!(files(dir.path()), mine);
+}
+
+#[test]
+fn the_folder_of_an_experiment_and_those_in_it_are_no_place_for_a_run() {
+    let dir = folder();
+    run(dir.path(), &["dpo"]);
+    RunFolder::validate_own(dir.path()).unwrap();
+    fill(dir.path(), &["clock", "dpo/result.json"]);
+    for inner in [dir.path().to_path_buf(), dir.path().join("dpo")] {
+        let error = RunFolder::validate_own(&inner).unwrap_err().to_string();
+        assert!(error.contains("is the folder of an experiment"), "{error}");
+    }
+}
+
+#[test]
+fn whoever_changes_adapters_keeps_runs_and_others_out() {
+    let dir = folder();
+    run(dir.path(), &[]);
+    fill(dir.path(), &["adapters/adapter_config.json"]);
+    let adapters = dir.path().join("adapters");
+    let held = RunFolder::hold(&adapters).unwrap();
+    let process = format!("in use by process {}", std::process::id());
+    let error = RunFolder::hold(&adapters).unwrap_err().to_string();
+    assert!(error.contains(&process), "{error}");
+    let error = RunFolder::claim(dir.path(), Start::Resume, &[]).unwrap_err();
+    assert!(error.to_string().contains(&process), "{error}");
+    drop(held);
+    RunFolder::hold(&adapters).unwrap();
+}
