@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 pub use sizes::Sizes;
 
 use crate::family::{self, FamilyConfig};
-use crate::weights::UNQUANTISED;
+use crate::weights::{self, UNQUANTISED};
 use keys::Keys;
 
 /// The shape of a language model of any family.
@@ -30,6 +30,9 @@ pub enum ConfigError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The file is something else, such as a pointer of Git LFS.
+    #[error("{0}")]
+    SomethingElse(String),
     /// The file is not JSON.
     #[error("{}: {source}", file.display())]
     Json {
@@ -69,6 +72,8 @@ impl ModelConfig {
             file: file.to_owned(),
             source,
         })?;
+        weights::refuse_pointer(file, text.as_bytes())
+            .map_err(|problem| ConfigError::SomethingElse(problem.to_string()))?;
         Self::from_hf_json(&text, file)
     }
 

@@ -93,8 +93,11 @@ impl Tokenizer {
 impl JsonFile {
     fn read(path: PathBuf) -> Result<Self, TokenizerError> {
         let value = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| file_error(&path, "JSON", error, "a JSON object"))?,
+            Ok(bytes) => {
+                refuse_pointer(&path, &bytes)?;
+                serde_json::from_slice(&bytes)
+                    .map_err(|error| file_error(&path, "JSON", error, "a JSON object"))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Value::Null,
             Err(source) => return Err(io_error(&path, source)),
         };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use cpu_kernels::StoredMatrix;
 
-use super::{WeightError, WeightSource, open_file};
+use super::{WeightError, WeightSource, open_file, refuse_pointer};
 
 /// The index, and every shard it names.
 pub(crate) struct Sharded {
@@ -32,6 +32,7 @@ impl Sharded {
         let index = index.as_ref();
         let text =
             std::fs::read_to_string(index).map_err(|source| WeightError::io(index, source))?;
+        refuse_pointer(index, text.as_bytes())?;
         let Index { weight_map } = serde_json::from_str(&text).map_err(|error| {
             WeightError::malformed(index, "index", error.to_string(), "a `weight_map`")
         })?;

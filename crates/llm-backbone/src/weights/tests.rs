@@ -241,7 +241,11 @@ fn folders_are_said_to_be_what_they_are() {
     const ADAPTERS: &[u8] = br#"{"base_model_name_or_path": "org/base"}"#;
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456\n";
     let index = br#"{"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}"#;
-    let cases: [Folder<'_>; 12] = [
+    let cases: [Folder<'_>; 13] = [
+        (
+            &[("config.json", pointer)],
+            "config.json: a pointer of Git LFS, not the file of 123456 bytes",
+        ),
         (
             &[CONFIG, ("model.safetensors", pointer)],
             "model.safetensors: a pointer of Git LFS, not the file of 123456 bytes",
