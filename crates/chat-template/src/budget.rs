@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::error::{Fallible, limit};
+use crate::error::{Fallible, exhausted, limit};
 use crate::objects::Object;
 use crate::value::{Dict, Generator, Items, Value, depth_of};
 
@@ -61,7 +61,7 @@ impl Budget {
     pub fn step(&self, cost: u64) -> Fallible<()> {
         match spend(&self.steps, cost) {
             true => Ok(()),
-            false => Err(limit("the template takes too many steps")),
+            false => Err(exhausted("the template takes too many steps")),
         }
     }
 
@@ -83,7 +83,7 @@ impl Budget {
     fn spend_bytes(&self, bytes: u64) -> Fallible<()> {
         match spend(&self.bytes, bytes) {
             true => self.step(bytes / 256),
-            false => Err(limit("the template takes too much memory")),
+            false => Err(exhausted("the template takes too much memory")),
         }
     }
 

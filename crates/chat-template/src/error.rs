@@ -22,8 +22,10 @@ pub enum ErrorKind {
     Refused,
     /// An operation that Python refuses too.
     Failed,
-    /// It took too long, or too much memory.
+    /// Too deep a nesting.
     Limit,
+    /// It took too long, or too much memory.
+    Exhausted,
 }
 
 /// Errors are boxed, so that results stay small.
@@ -48,6 +50,10 @@ pub(crate) fn failed(message: impl Into<String>) -> Box<Error> {
 
 pub(crate) fn refused(message: impl Into<String>) -> Box<Error> {
     error(ErrorKind::Refused, 0, message.into())
+}
+
+pub(crate) fn exhausted(message: impl Into<String>) -> Box<Error> {
+    error(ErrorKind::Exhausted, 0, message.into())
 }
 
 pub(crate) fn limit(message: impl Into<String>) -> Box<Error> {

@@ -81,7 +81,7 @@ impl Template {
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] with the template's own words, [`ErrorKind::Failed`] where Python would fail too,
-    /// [`ErrorKind::Limit`] where it takes too long or too much memory.
+    /// [`ErrorKind::Exhausted`] where it takes too long or too much memory.
     pub fn render(
         &self,
         variables: &[(&str, Variable<'_>)],

@@ -27,7 +27,17 @@ pub enum ChatError {
         /// The template's own words.
         message: String,
     },
-    /// The template cannot do with these messages what it wants to, or takes too long for them.
+    /// The template takes too long or too much memory, as it probably does for other messages too.
+    #[error("{template}: line {line}: {message}")]
+    Exhausted {
+        /// `chat template`, with its file where that is known.
+        template: String,
+        /// The line in the template, from 1; 0 if unknown.
+        line: u32,
+        /// What is wrong.
+        message: String,
+    },
+    /// The template cannot do with these messages what it wants to.
     #[error("{template}: line {line}: {message}")]
     Failed {
         /// `chat template`, with its file where that is known.
@@ -40,9 +50,9 @@ pub enum ChatError {
 }
 
 impl ChatError {
-    /// Whether other messages may be rendered all the same.
+    /// Whether other messages may be rendered all the same, at little cost.
     pub fn is_of_messages(&self) -> bool {
-        !matches!(self, Self::Template { .. })
+        !matches!(self, Self::Template { .. } | Self::Exhausted { .. })
     }
 }
 
@@ -177,7 +187,7 @@ impl ChatTemplate {
         match rendered {
             // A list that a template takes for a text is shown as Python writes it.
             Ok(text) if !text.contains("{'type': 'text'") => return Ok(text),
-            Err(ChatError::Template { .. }) => return rendered,
+            Err(error) if !error.is_of_messages() => return Err(error),
             _ => {}
         }
         let texts = inputs.messages.iter().map(|message| with_text(message));
@@ -239,6 +249,11 @@ impl ChatTemplate {
                 message,
             },
             ErrorKind::Refused => ChatError::Refused { message },
+            ErrorKind::Exhausted => ChatError::Exhausted {
+                template,
+                line,
+                message,
+            },
             _ => ChatError::Failed {
                 template,
                 line,

@@ -87,7 +87,8 @@ pub struct PromptRecord {
 }
 
 /// Streams prompts from a file with the columns of comparisons, of which it needs none but the prompt.
-pub fn read_prompts(path: &Path) -> Reader<PromptRecord> {
+pub fn read_prompts(path: &Path, columns: Columns) -> Reader<PromptRecord> {
+    let used = columns.clone();
     let found = Found {
         files: vec![DataFile::at(path)],
         passed_over: Vec::new(),
@@ -95,14 +96,13 @@ pub fn read_prompts(path: &Path) -> Reader<PromptRecord> {
     Reader::of(
         found,
         ReadOptions::default(),
-        |name| Columns::default().may_use(name),
-        decode_prompt,
+        move |name| used.may_use(name),
+        move |fields| decode_prompt(fields, &columns),
     )
 }
 
-fn decode_prompt(fields: &Fields) -> Result<Decoded<PromptRecord>, DataError> {
-    let columns = Columns::default();
-    let prompt = match others::prompt(fields, &columns, true)? {
+fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRecord>, DataError> {
+    let prompt = match others::prompt(fields, columns, true)? {
         Some(Said::Text(text)) => Prompt::Text(text),
         Some(Said::Chat(messages)) => Prompt::Chat(messages),
         None => return Err(fields.missing("prompt", chat::EXPECTED)),
@@ -111,11 +111,15 @@ fn decode_prompt(fields: &Fields) -> Result<Decoded<PromptRecord>, DataError> {
         Some(column) => fields.optional_name(column)?,
         None => None,
     };
+    let user_text = match columns.find(fields, "user_text")? {
+        Some(column) => fields.optional_text(column)?,
+        None => None,
+    };
     Ok(Decoded::Keep(PromptRecord {
         prompt,
         template: template_inputs(fields)?,
         user: user.map(UserId::new),
-        user_text: fields.optional_text("user_text")?,
+        user_text,
     }))
 }
 

@@ -8,7 +8,7 @@ use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::inference::{Engine, Job};
 use trainer::pref_data::general::{PromptRecord, read_prompts};
-use trainer::pref_data::{Message, Prompt, TemplateInputs};
+use trainer::pref_data::{Columns, Message, Prompt, TemplateInputs};
 use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
 
@@ -31,7 +31,8 @@ pub struct GenerateArgs {
     )]
     pub prompt: Option<String>,
     /// Many prompts: JSON Lines, CSV or Parquet with `prompt` (text or a list of messages) and optionally `user` and
-    /// `user_text`. A prompt with a user is answered as that user.
+    /// `user_text`, under the names that `[data.columns]` of the configuration gives them. A prompt with a user is answered as
+    /// that user.
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
     /// For this user, unless the prompt names its own; may be given several times.
@@ -140,7 +141,7 @@ fn own_users(
 
 fn lines(args: &GenerateArgs) -> Result<Vec<PromptRecord>, TrainError> {
     let mut lines = match (&args.prompt, &args.prompts) {
-        (_, Some(path)) => read(path)?,
+        (_, Some(path)) => read(path, args.trained.trained()?.config.data.columns)?,
         (text, None) => vec![PromptRecord {
             prompt: Prompt::Text(text.clone().unwrap_or_default()),
             template: TemplateInputs::default(),
@@ -156,8 +157,8 @@ fn lines(args: &GenerateArgs) -> Result<Vec<PromptRecord>, TrainError> {
     Ok(lines)
 }
 
-fn read(path: &Path) -> Result<Vec<PromptRecord>, TrainError> {
-    let (lines, noted) = read_prompts(path).read_all()?;
+fn read(path: &Path, columns: Columns) -> Result<Vec<PromptRecord>, TrainError> {
+    let (lines, noted) = read_prompts(path, columns).read_all()?;
     for note in noted.notes() {
         tracing::info!("{note}");
     }

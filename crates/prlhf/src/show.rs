@@ -41,6 +41,13 @@ impl Part {
     }
 }
 
+/// A part, with the ids that stand before it in its sequence: what a token is in text depends on them.
+struct Shown {
+    part: Part,
+    before: Vec<u32>,
+    ids: Vec<u32>,
+}
+
 /// Between two tokens.
 const BORDER: char = '\u{2502}';
 
@@ -72,10 +79,10 @@ pub fn show<'c>(
             at + 1,
             escaped(user)
         ))?;
-        for (part, ids) in parts {
+        for Shown { part, before, ids } in parts {
             let text = match part {
                 Part::Soft => format!("{} tokens", formatter.user_tokens()),
-                _ => texts(formatter.tokenizer(), &ids)?.join(&BORDER.to_string()),
+                _ => texts(formatter.tokenizer(), &before, &ids)?.join(&BORDER.to_string()),
             };
             let label = format!("    {:<8}  ", part.label());
             out.coloured(&label, &text, colours.then(|| part.colour()))?;
@@ -89,35 +96,43 @@ fn parts(
     comparison: &Comparison,
     formatter: &Formatter,
     whole: &Formatter,
-) -> Result<Vec<(Part, Vec<u32>)>, TrainError> {
+) -> Result<Vec<Shown>, TrainError> {
     let (kept, all) = (formatter.pair(comparison)?, whole.pair(comparison)?);
     let ids = &kept.prompt.ids;
     let mut parts = Vec::new();
+    let mut add = |part, before: &[u32], ids: &[u32]| {
+        if part == Part::Soft || !ids.is_empty() {
+            let (before, ids) = (before.to_vec(), ids.to_vec());
+            parts.push(Shown { part, before, ids });
+        }
+    };
     let (bos, rest) = ids.split_at(kept.prompt.soft_at);
-    parts.push((Part::Prompt, bos.to_vec()));
+    add(Part::Prompt, &[], bos);
     if formatter.user_tokens() > 0 {
-        parts.push((Part::Soft, Vec::new()));
+        add(Part::Soft, &[], &[]);
     }
-    let all_rest = &all.prompt.ids[all.prompt.soft_at.min(all.prompt.ids.len())..];
+    let all_ids = &all.prompt.ids;
+    let all_rest = &all_ids[all.prompt.soft_at.min(all_ids.len())..];
     let front = common(rest.iter(), all_rest.iter());
     let back = common(rest[front..].iter().rev(), all_rest[front..].iter().rev());
-    parts.push((Part::Prompt, rest[..front].to_vec()));
-    let cut = &all_rest[front..all_rest.len() - back];
-    parts.push((Part::Cut, cut.to_vec()));
-    parts.push((Part::Prompt, rest[front..].to_vec()));
+    let before_back = &all_ids[..all_ids.len() - back];
+    let before_cut = &all_ids[..all_ids.len() - all_rest.len() + front];
+    add(Part::Prompt, bos, &rest[..front]);
+    add(
+        Part::Cut,
+        before_cut,
+        &all_rest[front..all_rest.len() - back],
+    );
+    add(Part::Prompt, before_back, &rest[front..]);
     let responses = [
         (Part::Chosen, &kept.chosen, &all.chosen),
         (Part::Rejected, &kept.rejected, &all.rejected),
     ];
     for (part, kept, all) in responses {
-        parts.push((part, kept.clone()));
-        parts.push((
-            Part::Cut,
-            all.get(kept.len()..).unwrap_or_default().to_vec(),
-        ));
+        add(part, ids, kept);
+        let cut = all.get(kept.len()..).unwrap_or_default();
+        add(Part::Cut, &[&ids[..], kept].concat(), cut);
     }
-    let is_there = |(part, ids): &(Part, Vec<u32>)| *part == Part::Soft || !ids.is_empty();
-    parts.retain(is_there);
     Ok(parts)
 }
 
@@ -126,9 +141,15 @@ fn common<'i>(a: impl Iterator<Item = &'i u32>, b: impl Iterator<Item = &'i u32>
     a.zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// The text of every token; where a character takes several, the vocabulary's name of all but the last.
-fn texts(tokenizer: &Tokenizer, ids: &[u32]) -> Result<Vec<String>, TrainError> {
+/// Ids before a part that decide about its first token.
+const CONTEXT: usize = 8;
+
+/// The text of every token behind those before; where a character takes several, the vocabulary's name of all but the last.
+fn texts(tokenizer: &Tokenizer, before: &[u32], ids: &[u32]) -> Result<Vec<String>, TrainError> {
     let mut decoder = StreamDecoder::new(tokenizer, false);
+    for id in &before[before.len().saturating_sub(CONTEXT)..] {
+        decoder.push(*id)?;
+    }
     let text = |id: &u32| {
         let text = decoder.push(*id)?;
         let name = || tokenizer.id_to_token(*id).unwrap_or_default();
@@ -147,4 +168,30 @@ fn escaped(text: &str) -> String {
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_space_in_front_of_a_response_is_seen() {
+        let vocabulary = ["<unk>", "\u{2581}Say", ":", "riv", "\u{2581}riv"];
+        let json = serde_json::json!({
+            "version": "1.0",
+            "decoder": {"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "always", "split": false},
+            "model": {
+                "type": "Unigram", "unk_id": 0, "byte_fallback": false,
+                "vocab": vocabulary.map(|piece| (piece, -1.0)),
+            },
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("tokenizer.json");
+        std::fs::write(&file, json.to_string()).expect("a file");
+        let tokenizer = Tokenizer::open(folder.path()).expect("a tokenizer");
+        let shown = |before: &[u32], ids: &[u32]| texts(&tokenizer, before, ids).expect("texts");
+        assert_eq!(shown(&[], &[1, 2]), ["Say", ":"]);
+        assert_eq!(shown(&[1, 2], &[3]), ["riv"]);
+        assert_eq!(shown(&[1, 2], &[4, 3]), [" riv", "riv"]);
+    }
 }

@@ -422,6 +422,23 @@ fn prompts_of_a_file_are_answered_as_the_users_they_name() {
 }
 
 #[test]
+fn prompts_of_a_file_have_the_columns_of_the_configuration() {
+    let run = fixture().run.to_str().unwrap();
+    let prompts = "{\"ask\": \"one\", \"who\": \"long\"}\n";
+    let prompts = fixture().file("columns.jsonl", prompts);
+    let prompts = ["--prompts", prompts.to_str().unwrap()];
+    let args = ["generate", "--run", run, "--max-new-tokens", "2", "--json"];
+    let columns = ["data.columns.prompt=ask", "data.columns.user=who"];
+    let set = columns.map(|column| ["--set", column]).concat();
+    let line = prlhf(&[&args[..], &prompts, &set].concat()).ok();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&line["user"], &line["prompt"]),
+        (&"long".into(), &"one".into())
+    );
+}
+
+#[test]
 fn an_empty_id_is_refused_and_an_odd_one_escaped() {
     let run = fixture().copy_of_run();
     let users = |action: &[&str]| prlhf(&[&["users", "--run", run.str()][..], action].concat());

@@ -142,25 +142,35 @@ fn placed(error: TrainError, comparison: &Comparison, number: usize) -> TrainErr
     }
 }
 
-/// Leaves out the comparisons whose messages the chat template refuses, and counts them.
+/// Leaves out the comparisons whose messages the chat template refuses, or leaves no room for, and counts them.
+/// Where none is left, the error names the first.
 ///
 /// # Errors
-/// A comparison that fails for another reason, with its place.
+/// A comparison that fails for another reason, with its place, or none left.
 pub fn leave_out_refused(
     comparisons: &mut Vec<Comparison>,
     formatter: &Formatter,
     skipped: &mut Skipped,
 ) -> Result<(), TrainError> {
     let mut kept = Vec::with_capacity(comparisons.len());
+    let mut first = None;
     for (number, comparison) in std::mem::take(comparisons).into_iter().enumerate() {
         match formatter.pair(&comparison) {
             Ok(_) => kept.push(comparison),
-            Err(TrainError::Chat(error)) if error.is_of_messages() => {
-                skipped.add(&error.to_string(), &comparison.place);
-            }
-            Err(error) => return Err(placed(error, &comparison, number)),
+            Err(error) => match error.of_one_comparison() {
+                Some(reason) => {
+                    skipped.add(&reason, &comparison.place);
+                    first.get_or_insert_with(|| placed(error, &comparison, number));
+                }
+                None => return Err(placed(error, &comparison, number)),
+            },
         }
     }
     *comparisons = kept;
-    Ok(())
+    match first {
+        Some(first) if comparisons.is_empty() => Err(TrainError::Empty {
+            after: format!("to tokenise; the first that was left out: {first}"),
+        }),
+        _ => Ok(()),
+    }
 }

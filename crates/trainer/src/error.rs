@@ -55,6 +55,16 @@ pub enum TrainError {
         "the model has no chat template; set `prompt.template = \"raw\"` or use an instruct model"
     )]
     NoChatTemplate,
+    /// A chat of which not even the question's last words fit.
+    #[error(
+        "config key `prompt.max_prompt_length` is {found}, expected more than {needed}, which the chat template takes beside a question"
+    )]
+    NoRoom {
+        /// The key's value.
+        found: usize,
+        /// Tokens of the chat with an empty question.
+        needed: usize,
+    },
     /// A data set without comparisons.
     #[error("no comparison left {after}")]
     Empty {
@@ -259,6 +269,18 @@ impl TrainError {
     /// Whether output failed because its reader, such as `head`, has seen enough.
     pub fn is_closed_output(&self) -> bool {
         matches!(self, Self::Stream { source, .. } if source.kind() == ErrorKind::BrokenPipe)
+    }
+
+    /// Why one comparison is unfit while others may be trained on, the same for every comparison of a kind; none for what ends
+    /// a run.
+    pub fn of_one_comparison(&self) -> Option<String> {
+        match self {
+            Self::Chat(error) if error.is_of_messages() => Some(error.to_string()),
+            Self::NoRoom { found, .. } => Some(format!(
+                "the chat template leaves a question no room in prompt.max_prompt_length = {found}"
+            )),
+            _ => None,
+        }
     }
 
     /// A value out of range.

@@ -53,8 +53,8 @@ pub struct PromptConfig {
     /// A system message for chat prompts that have none; empty: the template's own default.
     pub system: String,
     /// The longest `soft tokens + user text + prompt`, in tokens. Longer prompts are cut: first the oldest turns go, then a
-    /// system message loses its end, and the question its beginning, at a word, only where it is too long by itself; the
-    /// final header or cue is never cut. A user text that leaves the prompt less than half of the room beside the soft
+    /// system message loses its end, then the oldest messages behind the question go, and the question loses its beginning,
+    /// at a word, only where it is too long by itself; the final header or cue is never cut. A user text that leaves the prompt less than half of the room beside the soft
     /// tokens, and less than it needs, loses its end at a token.
     pub max_prompt_length: usize,
     /// The longest response, its end included, in tokens; longer ones lose their end.

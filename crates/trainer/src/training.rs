@@ -142,8 +142,10 @@ impl Training {
             None => formatter,
         };
         if config.data.lenient {
-            for side in [&mut sides.train, &mut sides.validation] {
-                leave_out_refused(side, &formatter, &mut sides.skipped)?;
+            leave_out_refused(&mut sides.train, &formatter, &mut sides.skipped)?;
+            match leave_out_refused(&mut sides.validation, &formatter, &mut sides.skipped) {
+                Err(TrainError::Empty { .. }) => {} // Training goes on without validation.
+                left => left?,
             }
         }
         let dataset = |comparisons: &[Comparison]| {

@@ -79,26 +79,73 @@ impl<'a> Messages<'a> {
         let is_user = |message: &Message| message.role() == "user";
         let question = messages.iter().rposition(is_user);
         let question = question.unwrap_or(messages.len().saturating_sub(1));
-        let others = (turns..messages.len()).filter(|at| *at != question);
-        for at in others.chain([question]) {
-            let (text, made) = self.shortened(&messages, at, false)?;
-            messages[at].set_content(text);
-            if let Some(made) = made {
-                return Ok(fitted(messages, made, true));
-            }
-        }
-        let made = self.made(&messages)?;
+        let mut messages = match self.without_oldest(&messages, question)? {
+            Ok((messages, made)) => return Ok(fitted(messages, made, true)),
+            Err(messages) => messages,
+        };
+        let (text, made) = self.shortened(&messages, question, false)?;
+        messages[question].set_content(text);
+        let made = match made {
+            Some(made) => made,
+            None => self.made(&messages)?,
+        };
         let formatter = self.formatter;
         let room = formatter.config.max_prompt_length - formatter.user_tokens;
         if made.ids.len() > room {
-            let needed = made.ids.len() + formatter.user_tokens;
-            return Err(TrainError::config(
-                "prompt.max_prompt_length",
-                formatter.config.max_prompt_length,
-                format!("more than {needed}, which the chat template takes beside a question"),
-            ));
+            return Err(TrainError::NoRoom {
+                found: formatter.config.max_prompt_length,
+                needed: made.ids.len() + formatter.user_tokens,
+            });
         }
         Ok(fitted(messages, made, true))
+    }
+
+    /// The chat without the oldest messages behind the question; the oldest that is left loses its beginning if more of it does
+    /// not fit. If the question does not fit even without any of them: the question without them, or with empty ones where
+    /// the template wants them.
+    fn without_oldest(
+        &self,
+        messages: &[Message],
+        question: usize,
+    ) -> Result<Result<(Vec<Message>, Made), Vec<Message>>, TrainError> {
+        let behind = question + 1;
+        let from = |at: usize| [&messages[..behind], &messages[at..]].concat();
+        let count = messages.len() - behind + 1;
+        let kept = fit::longest(count, |i| self.accepted(&from(behind + i)))?;
+        let Some((dropped, made)) = kept else {
+            let alone = from(messages.len());
+            return match self.accepts(&alone)? {
+                true => Ok(Err(alone)),
+                false => Ok(Err(emptied(messages, behind))),
+            };
+        };
+        if dropped > 0 {
+            let mut more = from(behind + dropped - 1);
+            if self.accepts(&more)?
+                && let (text, Some(made)) = self.shortened(&more, behind, false)?
+            {
+                more[behind].set_content(text);
+                return Ok(Ok((more, made)));
+            }
+        }
+        Ok(Ok((from(behind + dropped), made)))
+    }
+
+    /// As [`fitting`](Self::fitting); a chat that the template refuses does not fit.
+    fn accepted(&self, messages: &[Message]) -> Result<Option<Made>, TrainError> {
+        match self.fitting(messages) {
+            Err(TrainError::Chat(error)) if error.is_of_messages() => Ok(None),
+            made => made,
+        }
+    }
+
+    /// Whether the template takes these messages, however long.
+    fn accepts(&self, messages: &[Message]) -> Result<bool, TrainError> {
+        match self.made(messages) {
+            Ok(_) => Ok(true),
+            Err(TrainError::Chat(error)) if error.is_of_messages() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The longest text of one message with which the chat fits; empty, with nothing made, if it does not fit without it.
@@ -158,6 +205,15 @@ fn fitted(messages: Vec<Message>, made: Made, cut: bool) -> Fitted {
         messages: Some(messages),
         cut,
     }
+}
+
+/// The same with nothing in the messages from a place on.
+fn emptied(messages: &[Message], from: usize) -> Vec<Message> {
+    let mut messages = messages.to_vec();
+    for message in &mut messages[from..] {
+        message.set_content("");
+    }
+    messages
 }
 
 fn is_system(message: &Message) -> bool {

@@ -1,6 +1,6 @@
 //! What is odd about texts for a tokenizer and its chat template: trained all the same, but told.
 
-use pref_data::{Comparison, Message, Prompt};
+use pref_data::{Comparison, Message, Prompt, TemplateInputs};
 
 use super::prompt::Prepared;
 use super::{Formatter, SpecialTokens};
@@ -11,6 +11,28 @@ const LOOKED_AT: usize = 100;
 
 /// Longest example, in characters.
 const SHOWN: usize = 60;
+
+/// What well-known chat templates write around messages. Where the model's own tokenizer or template writes it too, it is
+/// told as that.
+const FOREIGN: [&str; 14] = [
+    "[INST]",
+    "[/INST]",
+    "</s>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|start_header_id|>",
+    "<|eot_id|>",
+    "<|endoftext|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|end|>",
+    INSTRUCTION,
+];
+
+/// Alpaca's template, which is usual in raw data of a model without a template.
+const INSTRUCTION: &str = "### Instruction:";
 
 /// How often something was seen, and where first.
 #[derive(Debug, Default)]
@@ -29,6 +51,8 @@ struct Found {
     /// Special tokens that users spelled, by whether a chat template is used.
     spelled_in_chat: Seen,
     spelled_raw: Seen,
+    /// Marks of another model's template.
+    foreign: Seen,
     /// Responses that bring what the generation prompt opens.
     opened: Seen,
     /// Responses that do not close it.
@@ -50,22 +74,33 @@ impl Formatter {
         comparisons: impl Iterator<Item = &'c Comparison>,
     ) -> Result<Vec<String>, TrainError> {
         let mut found = Found::default();
+        let marks = self.foreign_marks()?;
         for comparison in comparisons {
-            self.look_at(comparison, &mut found)?;
+            self.look_at(comparison, &marks, &mut found)?;
         }
         Ok(self.told(&found))
     }
 
-    fn look_at(&self, comparison: &Comparison, found: &mut Found) -> Result<(), TrainError> {
+    fn look_at(
+        &self,
+        comparison: &Comparison,
+        marks: &[&str],
+        found: &mut Found,
+    ) -> Result<(), TrainError> {
         let messages = self.messages(&comparison.prompt);
         let is_chat = messages.is_some();
         let responses = [comparison.chosen.as_str(), comparison.rejected.as_str()];
         let spelled = self.spelled(comparison, messages.as_deref())?;
-        match (&spelled, is_chat) {
-            (Some(example), true) => found.spelled_in_chat.add(example),
-            (Some(example), false) => found.spelled_raw.add(example),
-            (None, false) => found.raw.add(&tail(&raw_text(&comparison.prompt))),
-            (None, true) => {}
+        let foreign = foreign(comparison, messages.as_deref(), marks);
+        match (spelled, foreign, is_chat) {
+            // Without a template of its own, a model may be trained on any.
+            (spelled, Some(example), _) if spelled.is_none() || self.chat.is_some() => {
+                found.foreign.add(&example);
+            }
+            (Some(example), _, true) => found.spelled_in_chat.add(&example),
+            (Some(example), _, false) => found.spelled_raw.add(&example),
+            (None, _, false) => found.raw.add(&tail(&raw_text(&comparison.prompt))),
+            (None, _, true) => {}
         }
         found.chats += usize::from(is_chat);
         found.comparisons += 1;
@@ -121,14 +156,7 @@ impl Formatter {
         comparison: &Comparison,
         messages: Option<&[Message]>,
     ) -> Result<Option<String>, TrainError> {
-        let raw = match &comparison.prompt {
-            Prompt::Text(text) if messages.is_none() => Some(text.as_str()),
-            _ => None,
-        };
-        let contents = messages.unwrap_or_default().iter().flat_map(Message::texts);
-        let others = [comparison.chosen.as_str(), comparison.rejected.as_str()];
-        let texts = contents.chain(raw).chain(others);
-        for text in texts.chain(comparison.user_text.as_deref()) {
+        for text in texts(comparison, messages) {
             if let Some((_, place)) = self.tokenizer.control_in(text)?.first() {
                 return Ok(Some(around(text, place.start)));
             }
@@ -138,6 +166,27 @@ impl Formatter {
             }
         }
         Ok(None)
+    }
+
+    /// The marks of well-known templates that neither the tokenizer nor the model's own template has.
+    fn foreign_marks(&self) -> Result<Vec<&'static str>, TrainError> {
+        let mut own = String::new();
+        if let Some(chat) = &self.chat {
+            let messages = ["user", "assistant"].map(|role| Message::new(role, "a"));
+            let inputs = TemplateInputs::default();
+            // A template that refuses these is told where it is used.
+            own += &chat.prompt(&messages[..1], &inputs).unwrap_or_default();
+            own += &chat.whole(&messages, &inputs).unwrap_or_default();
+        }
+        let mut marks = Vec::new();
+        for mark in FOREIGN {
+            let is_usual = mark == INSTRUCTION && self.chat.is_none();
+            let is_own = own.contains(mark) || !self.tokenizer.control_in(mark)?.is_empty();
+            if !is_usual && !is_own {
+                marks.push(mark);
+            }
+        }
+        Ok(marks)
     }
 
     fn told(&self, found: &Found) -> Vec<String> {
@@ -157,6 +206,12 @@ impl Formatter {
         {
             told.push(format!(
                 "{} of {all} comparisons spell special tokens or marks of a turn, as in {}: that becomes these tokens where the tokenizer has them; prompt.special_tokens = \"text\" keeps it text",
+                seen.count, seen.example
+            ));
+        }
+        if let Some(seen) = found.foreign.some() {
+            told.push(format!(
+                "{} of {all} comparisons spell marks of another model's chat template, as in {}: that is plain text for this model; give prompts and responses without them, as messages",
                 seen.count, seen.example
             ));
         }
@@ -232,6 +287,33 @@ impl Seen {
     fn some(&self) -> Option<&Self> {
         (self.count > 0).then_some(self)
     }
+}
+
+/// All that users wrote of a comparison.
+fn texts<'t>(
+    comparison: &'t Comparison,
+    messages: Option<&'t [Message]>,
+) -> impl Iterator<Item = &'t str> {
+    let raw = match &comparison.prompt {
+        Prompt::Text(text) if messages.is_none() => Some(text.as_str()),
+        _ => None,
+    };
+    let contents = messages.unwrap_or_default().iter().flat_map(Message::texts);
+    let others = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+    let texts = contents.chain(raw).chain(others);
+    texts.chain(comparison.user_text.as_deref())
+}
+
+/// The first place at which one of these marks stands.
+fn foreign(
+    comparison: &Comparison,
+    messages: Option<&[Message]>,
+    marks: &[&str],
+) -> Option<String> {
+    texts(comparison, messages).find_map(|text| {
+        let at = marks.iter().filter_map(|mark| text.find(mark)).min()?;
+        Some(around(text, at))
+    })
 }
 
 /// Whether all words of `text` stand in `written`, in their order.

@@ -274,6 +274,37 @@ fn a_chat_of_a_hundred_thousand_turns_is_cut_in_linear_time() {
 }
 
 #[test]
+fn a_long_trace_of_one_question_keeps_the_question_and_its_end_in_linear_time() {
+    let formatter = formatter(llama_like().with_chat_template(TEMPLATE), limited(60));
+    let mut messages = vec![("system", "one"), ("user", "three four")];
+    for i in 0..20_000 {
+        messages.push((["assistant", "system"][i % 2], "the cat sat"));
+    }
+    messages.push(("system", "six"));
+    let found = chat(&formatter, &messages);
+    let length = found.ids.len() + RESERVE;
+    assert!(found.cut && (50..=60).contains(&length), "{length}");
+    let kept = text(&formatter, &found.ids);
+    let begin = "<s><system>one</s><user>three four</s><";
+    assert!(kept.starts_with(begin), "{kept}");
+    let end = ">the cat sat</s><system>six</s><assistant>";
+    assert!(kept.ends_with(end), "{kept}");
+}
+
+#[test]
+fn a_trace_whose_parts_a_template_wants_in_pairs_is_cut_where_it_accepts_it() {
+    let pairs = "{% if messages | length % 2 == 0 %}{{ raise_exception('odd') }}{% endif %}";
+    let template = format!("{pairs}{TEMPLATE}");
+    let formatter = formatter(llama_like().with_chat_template(template), limited(40));
+    let mut messages = vec![("user", "three four")];
+    messages.extend([("assistant", "the cat"), ("system", "sat on the mat")].repeat(50));
+    let found = chat(&formatter, &messages);
+    assert!(found.cut && found.ids.len() + RESERVE <= 40);
+    let kept = text(&formatter, &found.ids);
+    assert!(kept.starts_with("<s><user>three four</s>"), "{kept}");
+}
+
+#[test]
 fn a_long_chat_of_smollm2_keeps_its_final_header() {
     let Some(path) = support::smollm2() else {
         return;

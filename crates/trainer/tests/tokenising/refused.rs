@@ -102,3 +102,62 @@ fn a_template_sees_tools_and_fields_and_variables() {
         "<s><system>sat</s><user>one</s><assistant>[{\"id\": 1, \"a\": \"cat\"}]</s>on<assistant>"
     );
 }
+
+#[test]
+fn a_template_that_takes_too_long_ends_the_run() {
+    let slow = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
+    let slow = format!("{{% if messages[0].content == 'one' %}}{slow}{{% endif %}}{TEMPLATE}");
+    let slow = formatter(
+        llama_like().with_chat_template(slow),
+        PromptConfig::default(),
+    );
+    let mut data = vec![asked_twice()];
+    let error = leave_out_refused(&mut data, &slow, &mut Skipped::default());
+    let error = error.expect_err("too slow").to_string();
+    assert!(
+        error.starts_with("data.jsonl:3: chat template: line 1: "),
+        "{error}"
+    );
+    assert!(error.contains("the template takes too m"), "{error}");
+}
+
+#[test]
+fn where_nothing_is_left_the_first_reason_is_named() {
+    let mut data = vec![asked_twice()];
+    let error = leave_out_refused(&mut data, &strict(), &mut Skipped::default());
+    assert_eq!(
+        error.expect_err("nothing left").to_string(),
+        "no comparison left to tokenise; the first that was left out: \
+         data.jsonl:3: chat template: the messages were refused: Roles must alternate"
+    );
+}
+
+#[test]
+fn a_comparison_that_the_template_leaves_no_room_is_left_out_and_counted() {
+    let template = format!("{TEMPLATE}{{% for t in tools or [] %}}{{{{ t }}}}{{% endfor %}}");
+    let config = PromptConfig {
+        max_prompt_length: 20,
+        ..Default::default()
+    };
+    let formatter = formatter(llama_like().with_chat_template(template), config);
+    let good = Comparison {
+        prompt: Prompt::Chat(vec![Message::new("user", "one")]),
+        ..asked_twice()
+    };
+    let mut crowded = good.clone();
+    crowded.template.tools = Some(json!(["the cat sat on the mat ".repeat(9)]));
+    let error = Dataset::new(std::slice::from_ref(&crowded), &formatter).expect_err("no room");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("data.jsonl:3: config key `prompt.max_prompt_length` is 20"),
+        "{error}"
+    );
+    let mut data = vec![crowded, good.clone()];
+    let mut skipped = Skipped::default();
+    leave_out_refused(&mut data, &formatter, &mut skipped).expect("only refusals");
+    assert_eq!(data, [good]);
+    assert_eq!(
+        skipped.to_string(),
+        "1 left out: the chat template leaves a question no room in prompt.max_prompt_length = 20 (first: data.jsonl:3)"
+    );
+}

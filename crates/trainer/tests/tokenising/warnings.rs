@@ -137,3 +137,23 @@ fn a_template_that_leaves_parts_of_responses_out_is_told() {
     let told = warnings(tokenizer, chat(), ("Hi", "<think>hm</think>Green."));
     assert_told(&told, &["leaves out", r#""<think>hm</think>Green.""#]);
 }
+
+#[test]
+fn data_that_another_models_template_has_rendered_are_told() {
+    let alpaca = "### Instruction:\nName a colour.\n\n### Response:\n";
+    let rendered = [
+        ("[INST] Name a colour. [/INST]", "Green.", "\"[INST] Name"),
+        ("Name a colour.", "Green.<|eot_id|>", "\"Green.<|eot_id|>\""),
+        (alpaca, "Green.", "\"### Instruction:"),
+    ];
+    for (prompt, chosen, example) in rendered {
+        for config in [chat(), PromptConfig::default()] {
+            let tokenizer = tokenizer("<|im_end|>").with_chat_template(CHATML);
+            let told = warnings(tokenizer, config, (prompt, chosen));
+            assert_told(&told, &["1 of 1", "another model's chat template", example]);
+        }
+    }
+    // Without a template, Alpaca's is as good as any.
+    let raw = (tokenizer("<|im_end|>"), PromptConfig::default());
+    assert!(warnings(raw.0, raw.1, (alpaca, "Green.")).is_empty());
+}
