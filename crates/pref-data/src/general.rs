@@ -107,6 +107,7 @@ fn decode_prompt(fields: &Fields) -> Result<Decoded<PromptRecord>, DataError> {
         Some(Said::Chat(messages)) => Prompt::Chat(messages),
         None => return Err(fields.missing("prompt", chat::EXPECTED)),
     };
+    let prompt = others::with_beside(fields, &columns, prompt)?;
     let user = match columns.find(fields, "user")? {
         Some(column) => fields.optional_name(column)?,
         None => None,
@@ -121,6 +122,7 @@ fn decode_prompt(fields: &Fields) -> Result<Decoded<PromptRecord>, DataError> {
 
 fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
     let (prompt, chosen, rejected) = texts(fields, columns)?;
+    let prompt = others::with_beside(fields, columns, prompt)?;
     for text in [&chosen, &rejected] {
         if MISSING.contains(&text.as_str()) {
             fields.note(format!(

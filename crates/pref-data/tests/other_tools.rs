@@ -113,6 +113,39 @@ fn alpaca_question_and_orca_columns_are_read() {
 }
 
 #[test]
+fn system_history_and_input_are_used_beside_every_prompt() {
+    let prompt = |line: &str| one(line).0.prompt;
+    let asked = [("system", "S"), ("user", "Q")];
+    let line = r#"{"system": "S", "conversations": [{"from": "human", "value": "Q"}], "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}"#;
+    assert_eq!(prompt(line), chat(&asked));
+    let line = r#"{"system": "S", "chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "a"}], "rejected": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "b"}]}"#;
+    assert_eq!(prompt(line), chat(&asked));
+    let line = r#"{"prompt": "Q", "system": "S", "chosen": "a", "rejected": "b"}"#;
+    assert_eq!(prompt(line), chat(&asked));
+    let told = [("user", "a"), ("assistant", "b"), ("user", "I")];
+    for history in [
+        r#"[["a", "b"]]"#,
+        r#""[['a','b']]""#,
+        r#"[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]"#,
+    ] {
+        for name in ["prompt", "instruction"] {
+            let line = format!(
+                r#"{{"{name}": "I", "history": {history}, "chosen": "x", "rejected": "y"}}"#
+            );
+            let (found, notes) = one(&line);
+            assert_eq!(found.prompt, chat(&told), "{line}");
+            noted(&notes, "column `history`");
+        }
+    }
+    let line = r#"{"question": "Say", "input": "dog", "chosen": "a", "rejected": "b"}"#;
+    assert_eq!(texts(&one(line).0)[0], "Say\ndog");
+    let line = r#"{"prompt": "Say", "input": "dog", "chosen": "a", "rejected": "b"}"#;
+    noted(&one(line).1, "column `input` beside `prompt` is not used");
+    let line = r#"{"prompt": "Q", "history": "before", "chosen": "a", "rejected": "b"}"#;
+    assert!(error("a.jsonl", line).contains("field `history`"));
+}
+
+#[test]
 fn sharegpt_single_messages_and_other_roles_are_read() {
     let (found, _) = one(
         r#"{"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}"#,

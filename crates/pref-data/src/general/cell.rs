@@ -22,15 +22,18 @@ pub(super) fn held(text: &str) -> Held {
     if !trimmed.starts_with(['[', '{', 'a']) || !begins_like_messages(trimmed) {
         return Held::Text;
     }
-    let json = Json::parse(trimmed.as_bytes()).ok();
-    let (value, notation) = match json {
-        Some(value) => (Some(value.into_owned()), "JSON"),
-        None => (python::parse(trimmed), "Python's notation"),
-    };
-    match value {
-        Some(value) if is_messages(&value) => Held::Messages(value, notation),
+    match value(trimmed) {
+        Some((value, notation)) if is_messages(&value) => Held::Messages(value, notation),
         Some(_) => Held::Text,
         None => Held::Broken,
+    }
+}
+
+/// What a text holds, and in which notation.
+pub(super) fn value(text: &str) -> Option<(Json<'static>, &'static str)> {
+    match Json::parse(text.as_bytes()) {
+        Ok(value) => Some((value.into_owned(), "JSON")),
+        Err(_) => Some((python::parse(text)?, "Python's notation")),
     }
 }
 

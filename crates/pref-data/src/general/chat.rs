@@ -61,9 +61,18 @@ fn list(fields: &Fields, name: &str, items: &[Json]) -> Result<Said, DataError> 
     if let Some(text) = parts(items) {
         return Ok(Said::Text(text));
     }
+    Ok(Said::Chat(messages(fields, name, items)?))
+}
+
+/// A list of messages.
+pub(super) fn messages(
+    fields: &Fields,
+    name: &str,
+    items: &[Json],
+) -> Result<Vec<Message>, DataError> {
     let items = items.iter().enumerate();
     let messages = items.map(|(index, value)| message(fields, name, Some(index), value));
-    Ok(Said::Chat(messages.collect::<Result<_, _>>()?))
+    messages.collect()
 }
 
 /// The text of a list of parts of a content, or of a list of a single text.
