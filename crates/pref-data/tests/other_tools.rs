@@ -313,6 +313,9 @@ fn lists_in_the_notation_of_pandas_are_read_or_refused() {
         r#"[{"role": "user", "content": "It's \"so\""}]"#,
         "{'role': 'user', 'content': 'It\\'s \"so\"'}",
         "array([{'role': 'user', 'content': 'It\\'s \"so\"'}], dtype=object)",
+        "[{'tool_calls': None, 'role': 'user', 'content': 'It\\'s \"so\"'}]",
+        "[{'name': None, 'from': 'human', 'value': 'It\\'s \"so\"'}]",
+        "[[{'role': 'user', 'content': 'It\\'s \"so\"'}]]",
     ] {
         let (found, _) = read("a.csv", row(prompt));
         let Prompt::Chat(messages) = &found[0].prompt else {
@@ -323,14 +326,26 @@ fn lists_in_the_notation_of_pandas_are_read_or_refused() {
     for broken in [
         "[{'role': 'user', 'content': 'a'} ...]",
         "[{'role': 'user', 'con",
+        "[OrderedDict([('role', 'user'), ('content', 'a')])]",
+        "[{'name': x, 'role': 'user', 'content': 'a'}]",
     ] {
         let message = error("a.csv", row(broken));
         assert!(message.contains("a.csv:2: field `prompt`"), "{message}");
         assert!(message.contains("json.dumps"), "{message}");
     }
-    for text in ["[1, 2]", "[serious] why", "{'a': 1}", "['a', 'b']"] {
+    for text in ["[1, 2]", "[serious] why", "[1] see [2]", "{'a': 1}", "[]"] {
         assert_eq!(texts(&read("a.csv", row(text)).0[0])[0], text);
     }
+    for single in ["['Green']", "[\"Green\"]"] {
+        let (found, notes) = read("a.csv", row(single));
+        assert_eq!(texts(&found[0])[0], "Green");
+        noted(&notes.notes(), "`prompt` holds a list of one text");
+    }
+    let message = error("a.csv", row("['a', 'b']"));
+    assert!(message.contains("a.csv:2: field `prompt`"), "{message}");
+    assert!(message.contains("a list of 2 texts"), "{message}");
+    let (found, _) = one(r#"{"prompt": "['a', 'b']", "chosen": "a", "rejected": "b"}"#);
+    assert_eq!(texts(&found)[0], "['a', 'b']");
 }
 
 #[test]
