@@ -122,6 +122,7 @@ fn decode_prompt(fields: &Fields) -> Result<Decoded<PromptRecord>, DataError> {
 
 fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
     let (prompt, chosen, rejected) = texts(fields, columns)?;
+    let prompt = others::without_answer(fields, prompt, [&chosen, &rejected])?;
     let prompt = others::with_beside(fields, columns, prompt)?;
     for text in [&chosen, &rejected] {
         if MISSING.contains(&text.as_str()) {

@@ -146,6 +146,23 @@ fn system_history_and_input_are_used_beside_every_prompt() {
 }
 
 #[test]
+fn a_conversation_that_holds_the_answer_is_not_answered_again() {
+    let line = |answer: &str| {
+        format!(
+            r#"{{"conversations": [{{"from": "human", "value": "Q"}}, {{"from": "gpt", "value": "{answer}"}}], "chosen": {{"from": "gpt", "value": "Green."}}, "rejected": {{"from": "gpt", "value": "No."}}}}"#
+        )
+    };
+    for answer in ["Green.", "No."] {
+        let (found, notes) = one(&line(answer));
+        assert_eq!(found.prompt, chat(&[("user", "Q")]));
+        noted(&notes, "the prompt ends in one of the responses");
+    }
+    let (found, notes) = one(&line("Well"));
+    assert_eq!(found.prompt, chat(&[("user", "Q"), ("assistant", "Well")]));
+    noted(&notes, "the prompt ends in what the assistant says");
+}
+
+#[test]
 fn sharegpt_single_messages_and_other_roles_are_read() {
     let (found, _) = one(
         r#"{"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}"#,
@@ -481,6 +498,36 @@ fn of_folders_named_after_splits_training_is_read_and_the_others_are_named() {
             .len(),
         1
     );
+}
+
+#[test]
+fn of_files_named_after_splits_training_is_read_and_the_others_are_named() {
+    let line =
+        |name: &str| format!("{{\"prompt\":\"{name}\",\"chosen\":\"a\",\"rejected\":\"b\"}}\n");
+    let (train, other) = (line("0"), line("1"));
+    let of = |names: [&str; 3]| {
+        let [first, others @ ..] = names;
+        let mut files = vec![(first, train.as_bytes())];
+        files.extend(others.map(|name| (name, other.as_bytes())));
+        let folder = folder(&files);
+        let (found, skipped) = read_comparisons(&[folder.path()], ReadOptions::default()).unwrap();
+        let prompts: Vec<_> = found.iter().map(|one| texts(one)[0].to_owned()).collect();
+        (prompts.concat(), skipped.notes())
+    };
+    for names in [
+        ["train.jsonl", "test.jsonl", "validation.jsonl"],
+        [
+            "data/train-00000-of-00001.jsonl",
+            "data/test-00000-of-00001.jsonl",
+            "data/Eval_1.jsonl",
+        ],
+    ] {
+        let (prompts, notes) = of(names);
+        assert_eq!(prompts, "0");
+        noted(&notes, "2 x file passed over: of another split than train");
+    }
+    assert_eq!(of(["a.jsonl", "test.jsonl", "val.jsonl"]).0, "011");
+    assert_eq!(of(["train.jsonl", "tests.jsonl", "devil.jsonl"]).0.len(), 3);
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -158,6 +158,31 @@ fn text_beside(
     Ok(text.filter(|text| !text.trim().is_empty()))
 }
 
+/// A conversation without its last turn where that is one of the responses. Another last word of the assistant is noted.
+pub(super) fn without_answer(
+    fields: &Fields,
+    prompt: Prompt,
+    responses: [&str; 2],
+) -> Result<Prompt, DataError> {
+    let Prompt::Chat(mut messages) = prompt else {
+        return Ok(prompt);
+    };
+    if let Some(last) = messages.pop_if(|last| last.role() == "assistant") {
+        let said = last.content();
+        if responses.iter().any(|text| text.trim() == said.trim()) {
+            fields.note("the prompt ends in one of the responses, which is left off");
+        } else {
+            fields.note("the prompt ends in what the assistant says, before the responses");
+            messages.push(last);
+        }
+    }
+    if messages.is_empty() {
+        let expected = "a message before the responses";
+        return Err(fields.error("prompt", "a response alone".into(), expected));
+    }
+    Ok(Prompt::Chat(messages))
+}
+
 /// A prompt behind what Alpaca and its kin put beside it: `system` and `history`.
 pub(super) fn with_beside(
     fields: &Fields,
