@@ -107,6 +107,7 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
         Some(Said::Chat(messages)) => Prompt::Chat(messages),
         None => return Err(fields.missing("prompt", chat::EXPECTED)),
     };
+    let prompt = others::with_beside(fields, &columns, prompt)?;
     let user = match columns.find(fields, "user")? {
         Some(column) => fields.optional_name(column)?,
         None => None,
@@ -125,6 +126,8 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
 
 fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
     let (prompt, chosen, rejected) = texts(fields, columns)?;
+    let prompt = others::without_answer(fields, prompt, [&chosen, &rejected])?;
+    let prompt = others::with_beside(fields, columns, prompt)?;
     for text in [&chosen, &rejected] {
         if MISSING.contains(&text.as_str()) {
             fields.note(format!(

@@ -159,16 +159,28 @@ fn explicit_prompt_beside_lists_is_not_said_twice() {
         )
     };
     let chat_prompt = r#"[{"role":"user","content":"hi"}]"#;
-    for prompt in [r#""hi""#, chat_prompt] {
+    for prompt in [r#""hi""#, r#""hi ""#, chat_prompt] {
         for list in [&answer as &dyn Fn(&str) -> String, &whole] {
             let text = format!(
                 r#"{{"prompt":{prompt},"chosen":{},"rejected":{}}}"#,
                 list("c"),
                 list("r")
             );
-            assert_eq!(one(&text).prompt, chat(&[("user", "hi")]), "{text}");
+            let expected = match prompt {
+                r#""hi ""# if list("").starts_with(r#"[{"role":"assistant"#) => "hi ",
+                _ => "hi",
+            };
+            assert_eq!(one(&text).prompt, chat(&[("user", expected)]), "{text}");
         }
     }
+    let with_system = r#"[{"role":"system","content":"S"},{"role":"user","content":"hi"}]"#;
+    let text = format!(
+        r#"{{"prompt":{with_system},"chosen":{},"rejected":{}}}"#,
+        whole("c"),
+        whole("r")
+    );
+    let expected = chat(&[("system", "S"), ("user", "hi")]);
+    assert_eq!(one(&text).prompt, expected);
 }
 
 #[test]

@@ -113,6 +113,56 @@ fn alpaca_question_and_orca_columns_are_read() {
 }
 
 #[test]
+fn system_history_and_input_are_used_beside_every_prompt() {
+    let prompt = |line: &str| one(line).0.prompt;
+    let asked = [("system", "S"), ("user", "Q")];
+    let line = r#"{"system": "S", "conversations": [{"from": "human", "value": "Q"}], "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}"#;
+    assert_eq!(prompt(line), chat(&asked));
+    let line = r#"{"system": "S", "chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "a"}], "rejected": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "b"}]}"#;
+    assert_eq!(prompt(line), chat(&asked));
+    let line = r#"{"prompt": "Q", "system": "S", "chosen": "a", "rejected": "b"}"#;
+    assert_eq!(prompt(line), chat(&asked));
+    let told = [("user", "a"), ("assistant", "b"), ("user", "I")];
+    for history in [
+        r#"[["a", "b"]]"#,
+        r#""[['a','b']]""#,
+        r#"[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]"#,
+    ] {
+        for name in ["prompt", "instruction"] {
+            let line = format!(
+                r#"{{"{name}": "I", "history": {history}, "chosen": "x", "rejected": "y"}}"#
+            );
+            let (found, notes) = one(&line);
+            assert_eq!(found.prompt, chat(&told), "{line}");
+            noted(&notes, "column `history`");
+        }
+    }
+    let line = r#"{"question": "Say", "input": "dog", "chosen": "a", "rejected": "b"}"#;
+    assert_eq!(texts(&one(line).0)[0], "Say\ndog");
+    let line = r#"{"prompt": "Say", "input": "dog", "chosen": "a", "rejected": "b"}"#;
+    noted(&one(line).1, "column `input` beside `prompt` is not used");
+    let line = r#"{"prompt": "Q", "history": "before", "chosen": "a", "rejected": "b"}"#;
+    assert!(error("a.jsonl", line).contains("field `history`"));
+}
+
+#[test]
+fn a_conversation_that_holds_the_answer_is_not_answered_again() {
+    let line = |answer: &str| {
+        format!(
+            r#"{{"conversations": [{{"from": "human", "value": "Q"}}, {{"from": "gpt", "value": "{answer}"}}], "chosen": {{"from": "gpt", "value": "Green."}}, "rejected": {{"from": "gpt", "value": "No."}}}}"#
+        )
+    };
+    for answer in ["Green.", "No."] {
+        let (found, notes) = one(&line(answer));
+        assert_eq!(found.prompt, chat(&[("user", "Q")]));
+        noted(&notes, "the prompt ends in one of the responses");
+    }
+    let (found, notes) = one(&line("Well"));
+    assert_eq!(found.prompt, chat(&[("user", "Q"), ("assistant", "Well")]));
+    noted(&notes, "the prompt ends in what the assistant says");
+}
+
+#[test]
 fn sharegpt_single_messages_and_other_roles_are_read() {
     let (found, _) = one(
         r#"{"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}"#,
@@ -280,6 +330,9 @@ fn lists_in_the_notation_of_pandas_are_read_or_refused() {
         r#"[{"role": "user", "content": "It's \"so\""}]"#,
         "{'role': 'user', 'content': 'It\\'s \"so\"'}",
         "array([{'role': 'user', 'content': 'It\\'s \"so\"'}], dtype=object)",
+        "[{'tool_calls': None, 'role': 'user', 'content': 'It\\'s \"so\"'}]",
+        "[{'name': None, 'from': 'human', 'value': 'It\\'s \"so\"'}]",
+        "[[{'role': 'user', 'content': 'It\\'s \"so\"'}]]",
     ] {
         let (found, _) = read("a.csv", row(prompt));
         let Prompt::Chat(messages) = &found[0].prompt else {
@@ -290,14 +343,26 @@ fn lists_in_the_notation_of_pandas_are_read_or_refused() {
     for broken in [
         "[{'role': 'user', 'content': 'a'} ...]",
         "[{'role': 'user', 'con",
+        "[OrderedDict([('role', 'user'), ('content', 'a')])]",
+        "[{'name': x, 'role': 'user', 'content': 'a'}]",
     ] {
         let message = error("a.csv", row(broken));
         assert!(message.contains("a.csv:2: field `prompt`"), "{message}");
         assert!(message.contains("json.dumps"), "{message}");
     }
-    for text in ["[1, 2]", "[serious] why", "{'a': 1}", "['a', 'b']"] {
+    for text in ["[1, 2]", "[serious] why", "[1] see [2]", "{'a': 1}", "[]"] {
         assert_eq!(texts(&read("a.csv", row(text)).0[0])[0], text);
     }
+    for single in ["['Green']", "[\"Green\"]"] {
+        let (found, notes) = read("a.csv", row(single));
+        assert_eq!(texts(&found[0])[0], "Green");
+        noted(&notes.notes(), "`prompt` holds a list of one text");
+    }
+    let message = error("a.csv", row("['a', 'b']"));
+    assert!(message.contains("a.csv:2: field `prompt`"), "{message}");
+    assert!(message.contains("a list of 2 texts"), "{message}");
+    let (found, _) = one(r#"{"prompt": "['a', 'b']", "chosen": "a", "rejected": "b"}"#);
+    assert_eq!(texts(&found)[0], "['a', 'b']");
 }
 
 #[test]
@@ -433,6 +498,36 @@ fn of_folders_named_after_splits_training_is_read_and_the_others_are_named() {
             .len(),
         1
     );
+}
+
+#[test]
+fn of_files_named_after_splits_training_is_read_and_the_others_are_named() {
+    let line =
+        |name: &str| format!("{{\"prompt\":\"{name}\",\"chosen\":\"a\",\"rejected\":\"b\"}}\n");
+    let (train, other) = (line("0"), line("1"));
+    let of = |names: [&str; 3]| {
+        let [first, others @ ..] = names;
+        let mut files = vec![(first, train.as_bytes())];
+        files.extend(others.map(|name| (name, other.as_bytes())));
+        let folder = folder(&files);
+        let (found, skipped) = read_comparisons(&[folder.path()], ReadOptions::default()).unwrap();
+        let prompts: Vec<_> = found.iter().map(|one| texts(one)[0].to_owned()).collect();
+        (prompts.concat(), skipped.notes())
+    };
+    for names in [
+        ["train.jsonl", "test.jsonl", "validation.jsonl"],
+        [
+            "data/train-00000-of-00001.jsonl",
+            "data/test-00000-of-00001.jsonl",
+            "data/Eval_1.jsonl",
+        ],
+    ] {
+        let (prompts, notes) = of(names);
+        assert_eq!(prompts, "0");
+        noted(&notes, "2 x file passed over: of another split than train");
+    }
+    assert_eq!(of(["a.jsonl", "test.jsonl", "val.jsonl"]).0, "011");
+    assert_eq!(of(["train.jsonl", "tests.jsonl", "devil.jsonl"]).0.len(), 3);
 }
 
 fn fixture(name: &str) -> PathBuf {

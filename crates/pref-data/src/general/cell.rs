@@ -9,28 +9,56 @@ pub(super) enum Held {
     Text,
     /// A list of messages or one message, and in which notation.
     Messages(Json<'static>, &'static str),
-    /// What begins like messages and cannot be read.
+    /// A list of one text, and in which notation.
+    OneText(String, &'static str),
+    /// A list of this many texts.
+    Texts(usize),
+    /// What looks like messages and cannot be read.
     Broken,
 }
 
 /// Names by which a message is known.
 const NAMES: [&str; 4] = ["role", "content", "from", "value"];
 
-/// Looks for messages in a text. Whatever else it holds, a list of numbers for example, is text.
-pub(super) fn held(text: &str) -> Held {
+/// Looks for messages in a text. A cell of a table without types may also hold a list of texts. Whatever else it holds, a list
+/// of numbers for example, is text.
+pub(super) fn held(text: &str, untyped: bool) -> Held {
     let trimmed = text.trim();
-    if !trimmed.starts_with(['[', '{', 'a']) || !begins_like_messages(trimmed) {
+    let is_closed = trimmed.starts_with(['[', '{']) && trimmed.ends_with([']', '}']);
+    if !is_closed && !begins_like_messages(trimmed) {
         return Held::Text;
     }
-    let json = Json::parse(trimmed.as_bytes()).ok();
-    let (value, notation) = match json {
-        Some(value) => (Some(value.into_owned()), "JSON"),
-        None => (python::parse(trimmed), "Python's notation"),
+    let Some((mut value, notation)) = value(trimmed) else {
+        let is_broken = begins_like_messages(trimmed) || has_message_key(trimmed);
+        return if is_broken { Held::Broken } else { Held::Text };
     };
-    match value {
-        Some(value) if is_messages(&value) => Held::Messages(value, notation),
-        Some(_) => Held::Text,
-        None => Held::Broken,
+    while let Json::List(items) = &mut value
+        && let [Json::List(_)] = items[..]
+        && let Some(inner) = items.pop()
+    {
+        value = inner;
+    }
+    match &value {
+        value if is_messages(value) => {}
+        Json::List(items) if untyped && items.iter().all(is_text) => match &items[..] {
+            [] => return Held::Text,
+            [Json::Text(text)] => return Held::OneText(text.to_string(), notation),
+            more => return Held::Texts(more.len()),
+        },
+        _ => return Held::Text,
+    }
+    Held::Messages(value, notation)
+}
+
+fn is_text(value: &Json) -> bool {
+    matches!(value, Json::Text(_))
+}
+
+/// What a text holds, and in which notation.
+pub(super) fn value(text: &str) -> Option<(Json<'static>, &'static str)> {
+    match Json::parse(text.as_bytes()) {
+        Ok(value) => Some((value.into_owned(), "JSON")),
+        Err(_) => Some((python::parse(text)?, "Python's notation")),
     }
 }
 
@@ -52,6 +80,21 @@ fn begins_like_messages(text: &str) -> bool {
     NAMES.iter().any(named)
 }
 
+/// Whether one of a message's names stands anywhere as the key of a dict, or of a pair as in an `OrderedDict`.
+fn has_message_key(text: &str) -> bool {
+    let is_key = |name: &str, quote: char| {
+        let quoted = format!("{quote}{name}{quote}");
+        text.match_indices(&quoted).any(|(at, _)| {
+            let before = text[..at].trim_end();
+            let after = text[at + quoted.len()..].trim_start();
+            after.starts_with(':') || before.ends_with('(') && after.starts_with(',')
+        })
+    };
+    let mut names = ["role", "content", "from"].into_iter();
+    names.any(|name| is_key(name, '\'') || is_key(name, '"'))
+}
+
+/// A list of which one item is a message is one of messages: what is wrong with the others is said later.
 fn is_messages(value: &Json) -> bool {
     let is_message = |value: &Json| match value {
         Json::Object(fields) => {
@@ -61,7 +104,7 @@ fn is_messages(value: &Json) -> bool {
         _ => false,
     };
     match value {
-        Json::List(items) => !items.is_empty() && items.iter().all(is_message),
+        Json::List(items) => items.iter().any(is_message),
         other => is_message(other),
     }
 }

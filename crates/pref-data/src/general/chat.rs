@@ -30,15 +30,24 @@ pub(super) fn said(fields: &Fields, name: &str) -> Result<Option<Said>, DataErro
 
 fn of_value(fields: &Fields, name: &str, value: &Json) -> Result<Said, DataError> {
     match value {
-        Json::Text(text) => match cell::held(text) {
+        Json::Text(text) => match cell::held(text, fields.is_untyped()) {
             cell::Held::Text => Ok(Said::Text(text.to_string())),
             cell::Held::Messages(value, notation) => {
                 fields.note(format!("`{name}` holds messages as text in {notation}"));
                 of_value(fields, name, &value)
             }
+            cell::Held::OneText(text, notation) => {
+                fields.note(format!("`{name}` holds a list of one text in {notation}"));
+                Ok(Said::Text(text))
+            }
+            cell::Held::Texts(count) => Err(fields.error(
+                name,
+                format!("a list of {count} texts written as text"),
+                "one text, or a list of messages",
+            )),
             cell::Held::Broken => Err(fields.error(
                 name,
-                "text that begins like a list of messages and is neither JSON nor Python".into(),
+                "text that looks like a list of messages and is neither JSON nor Python".into(),
                 "messages in JSON: write the cell with json.dumps, or the file with df.to_json(orient=\"records\", lines=True)",
             )),
         },
@@ -61,9 +70,18 @@ fn list(fields: &Fields, name: &str, items: &[Json]) -> Result<Said, DataError> 
     if let Some(text) = parts(items) {
         return Ok(Said::Text(text));
     }
+    Ok(Said::Chat(messages(fields, name, items)?))
+}
+
+/// A list of messages.
+pub(super) fn messages(
+    fields: &Fields,
+    name: &str,
+    items: &[Json],
+) -> Result<Vec<Message>, DataError> {
     let items = items.iter().enumerate();
     let messages = items.map(|(index, value)| message(fields, name, Some(index), value));
-    Ok(Said::Chat(messages.collect::<Result<_, _>>()?))
+    messages.collect()
 }
 
 /// The text of a list of parts of a content, or of a list of a single text.
@@ -149,21 +167,35 @@ pub(super) fn split_prompt(
 
 /// Whether messages say the same. Tables have a field in every row, null or an empty list where a record had none.
 fn same(some: &[Message], others: &[Message]) -> bool {
+    some.len() == others.len()
+        && some
+            .iter()
+            .zip(others)
+            .all(|(a, b)| a == b || what_is_said(a) == what_is_said(b))
+}
+
+/// As [`same`], but for white space around the contents.
+fn alike(some: &[Message], others: &[Message]) -> bool {
+    let trimmed = |message: &Message| -> Map<String, Value> {
+        let mut fields = what_is_said(message);
+        if let Some(Value::String(content)) = fields.get_mut("content") {
+            *content = content.trim().to_owned();
+        }
+        fields
+    };
+    let mut pairs = some.iter().zip(others);
+    some.len() == others.len() && pairs.all(|(a, b)| trimmed(a) == trimmed(b))
+}
+
+fn what_is_said(message: &Message) -> Map<String, Value> {
     let is_said = |(_, value): &(&String, &Value)| match value {
         Value::Null => false,
         Value::Array(items) => !items.is_empty(),
         _ => true,
     };
-    let fields = |message: &Message| -> Map<String, Value> {
-        let said = message.fields().iter().filter(is_said);
-        said.map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    };
-    some.len() == others.len()
-        && some
-            .iter()
-            .zip(others)
-            .all(|(a, b)| a == b || fields(a) == fields(b))
+    let said = message.fields().iter().filter(is_said);
+    said.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The messages before the last one, and the last one, which the assistant must speak.
@@ -206,17 +238,13 @@ fn response(fields: &Fields, name: &str, last: &Message) -> Result<String, DataE
 
 /// The prompt from a field of its own and from the messages that both responses begin with.
 fn join(fields: &Fields, prompt: Option<Said>, leading: Vec<Message>) -> Result<Prompt, DataError> {
-    let mut prompt = match prompt {
+    let prompt = match prompt {
         None => Vec::new(),
         Some(Said::Text(text)) if text.is_empty() => Vec::new(),
         Some(Said::Text(text)) => text_prompt(&text, &leading),
         Some(Said::Chat(messages)) => messages,
     };
-    if leading.len() >= prompt.len() && same(&leading[..prompt.len()], &prompt) {
-        prompt = leading;
-    } else {
-        prompt.extend(leading);
-    }
+    let prompt = said_once(prompt, leading);
     if prompt.is_empty() {
         return Err(fields.missing(
             "prompt",
@@ -226,9 +254,26 @@ fn join(fields: &Fields, prompt: Option<Said>, leading: Vec<Message>) -> Result<
     Ok(Prompt::Chat(prompt))
 }
 
+/// A prompt and the messages that the responses begin with; what ends the one and begins the others stands once, and what the
+/// others hold whole is not put before them.
+fn said_once(mut prompt: Vec<Message>, mut leading: Vec<Message>) -> Vec<Message> {
+    let is_held = |length: usize| leading.windows(length).any(|some| alike(some, &prompt));
+    if prompt.is_empty() || is_held(prompt.len()) {
+        return leading;
+    }
+    let lengths = (1..=prompt.len().min(leading.len())).rev();
+    let ends = |length: &usize| alike(&prompt[prompt.len() - length..], &leading[..*length]);
+    let overlap = lengths.into_iter().find(ends).unwrap_or(0);
+    prompt.extend(leading.drain(overlap..));
+    prompt
+}
+
 /// A text beside lists of messages is what the user says, unless the lists already say it.
 fn text_prompt(text: &str, leading: &[Message]) -> Vec<Message> {
-    if leading.iter().any(|message| message.content() == text) {
+    if leading
+        .iter()
+        .any(|message| message.content().trim() == text.trim())
+    {
         return Vec::new();
     }
     vec![Message::new("user", text)]

@@ -95,6 +95,12 @@ impl Columns {
         column.as_deref()
     }
 
+    /// Whether the configuration names this column for one of the roles.
+    pub(super) fn is_mapped(&self, name: &str) -> bool {
+        let mut roles = NAMES.iter();
+        roles.any(|(role, _)| self.mapped(role) == Some(name))
+    }
+
     /// Whether a column of this name may be read.
     pub(super) fn may_use(&self, name: &str) -> bool {
         let known = |(role, others): &(&str, &[&str])| {

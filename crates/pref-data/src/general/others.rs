@@ -1,8 +1,10 @@
 //! Records as other tools write them: which fields make the prompt and the two responses.
 
 use super::Columns;
+use super::cell;
 use super::chat::{self, Said};
 use super::columns::CONVERSATIONS;
+use crate::comparison::Prompt;
 use crate::error::DataError;
 use crate::message::Message;
 use crate::records::{Fields, Json};
@@ -98,50 +100,157 @@ pub(super) fn prompt(
             name
         }
     };
-    let said = chat::said(fields, name)?;
+    let Some(said) = chat::said(fields, name)? else {
+        return Ok(None);
+    };
+    with_input(fields, columns, name, said).map(Some)
+}
+
+/// The question with Alpaca's `input` below it. A column `prompt` is whole; what is not used is noted.
+fn with_input(
+    fields: &Fields,
+    columns: &Columns,
+    name: &str,
+    said: Said,
+) -> Result<Said, DataError> {
+    const INPUT: &str = "input";
+    if name == INPUT || columns.is_mapped(INPUT) {
+        return Ok(said);
+    }
+    let own = name == "prompt" && columns.prompt.is_none();
     match said {
-        Some(Said::Text(text)) if name != "prompt" && columns.prompt.is_none() => {
-            turns(fields, name, text).map(Some)
+        Said::Text(text) if !own => match text_beside(fields, columns, INPUT)? {
+            Some(input) if !text.contains(input.trim()) => {
+                fields.note(format!(
+                    "column `input` follows `{name}` on a line of its own"
+                ));
+                Ok(Said::Text(format!("{text}\n{input}")))
+            }
+            _ => Ok(Said::Text(text)),
+        },
+        said => {
+            let input = match fields.get(INPUT) {
+                Some(Json::Text(text)) => text.trim(),
+                _ => "",
+            };
+            let is_said = match &said {
+                Said::Text(text) => text.contains(input),
+                Said::Chat(messages) => messages.iter().any(|one| one.content().contains(input)),
+            };
+            if !is_said {
+                fields.note(format!("column `input` beside `{name}` is not used"));
+            }
+            Ok(said)
         }
-        other => Ok(other),
     }
 }
 
-/// A question with what Alpaca and its kin put beside it: `input`, `system` and `history`.
-fn turns(fields: &Fields, name: &str, question: String) -> Result<Said, DataError> {
-    let beside = |column: &str| -> Result<Option<String>, DataError> {
-        let text = fields.optional_text(column)?;
-        Ok(text.filter(|text| !text.trim().is_empty()))
+/// The text of a column beside the prompt, unless it is blank or the configuration names it for something else.
+fn text_beside(
+    fields: &Fields,
+    columns: &Columns,
+    name: &str,
+) -> Result<Option<String>, DataError> {
+    if columns.is_mapped(name) {
+        return Ok(None);
+    }
+    let text = fields.optional_text(name)?;
+    Ok(text.filter(|text| !text.trim().is_empty()))
+}
+
+/// A conversation without its last turn where that is one of the responses. Another last word of the assistant is noted.
+pub(super) fn without_answer(
+    fields: &Fields,
+    prompt: Prompt,
+    responses: [&str; 2],
+) -> Result<Prompt, DataError> {
+    let Prompt::Chat(mut messages) = prompt else {
+        return Ok(prompt);
     };
-    let mut text = question;
-    if name == "instruction"
-        && let Some(input) = beside("input")?
-    {
-        fields.note("column `input` follows `instruction` on a line of its own");
-        text = format!("{text}\n{input}");
-    }
-    let mut messages = Vec::new();
-    if let Some(system) = beside("system")? {
-        fields.note("column `system` is the system message");
-        messages.push(Message::new("system", system));
-    }
-    if let Some(Json::List(rounds)) = fields.get("history") {
-        for round in rounds {
-            let Json::List(round) = round else {
-                return Err(fields.wrong("history", HISTORY));
-            };
-            let [Json::Text(asked), Json::Text(answered)] = &**round else {
-                return Err(fields.wrong("history", HISTORY));
-            };
-            messages.push(Message::new("user", asked.as_ref()));
-            messages.push(Message::new("assistant", answered.as_ref()));
+    if let Some(last) = messages.pop_if(|last| last.role() == "assistant") {
+        let said = last.content();
+        if responses.iter().any(|text| text.trim() == said.trim()) {
+            fields.note("the prompt ends in one of the responses, which is left off");
+        } else {
+            fields.note("the prompt ends in what the assistant says, before the responses");
+            messages.push(last);
         }
     }
     if messages.is_empty() {
-        return Ok(Said::Text(text));
+        let expected = "a message before the responses";
+        return Err(fields.error("prompt", "a response alone".into(), expected));
     }
-    messages.push(Message::new("user", text));
-    Ok(Said::Chat(messages))
+    Ok(Prompt::Chat(messages))
 }
 
-const HISTORY: &str = "a list of pairs of texts, question and answer";
+/// A prompt behind what Alpaca and its kin put beside it: `system` and `history`.
+pub(super) fn with_beside(
+    fields: &Fields,
+    columns: &Columns,
+    prompt: Prompt,
+) -> Result<Prompt, DataError> {
+    let system = text_beside(fields, columns, "system")?;
+    let history = match columns.is_mapped(HISTORY) {
+        true => Vec::new(),
+        false => history(fields)?,
+    };
+    if system.is_none() && history.is_empty() {
+        return Ok(prompt);
+    }
+    let dialogue = prompt.dialogue();
+    let mut messages = match prompt {
+        Prompt::Chat(messages) => messages,
+        Prompt::Text(text) => dialogue.unwrap_or_else(|| vec![Message::new("user", text)]),
+    };
+    let has_system = messages.first().is_some_and(|one| one.role() == "system");
+    let at = usize::from(has_system);
+    if messages[at..].starts_with(&history) {
+        // The prompt says it already.
+    } else {
+        fields.note("column `history` comes before the question");
+        messages.splice(at..at, history);
+    }
+    if let Some(system) = system {
+        if !has_system {
+            fields.note("column `system` is the system message");
+            messages.insert(0, Message::new("system", system));
+        } else if messages[0].content().trim() != system.trim() {
+            fields.note("column `system` is not used: the messages have another system message");
+        }
+    }
+    Ok(Prompt::Chat(messages))
+}
+
+const HISTORY: &str = "history";
+const ROUNDS: &str = "a list of pairs of texts, question and answer, or of messages";
+
+/// The turns before the question: pairs of texts or messages, in a list or as text in JSON or Python's notation.
+fn history(fields: &Fields) -> Result<Vec<Message>, DataError> {
+    let value = match fields.get(HISTORY) {
+        None => return Ok(Vec::new()),
+        Some(Json::Text(text)) if text.trim().is_empty() => return Ok(Vec::new()),
+        Some(Json::Text(text)) => match cell::value(text.trim()) {
+            Some((value, _)) => value,
+            None => return Err(fields.wrong(HISTORY, ROUNDS)),
+        },
+        Some(value) => value.clone(),
+    };
+    let Json::List(rounds) = value else {
+        return Err(fields.wrong(HISTORY, ROUNDS));
+    };
+    if matches!(rounds.first(), Some(Json::Object(_))) {
+        return chat::messages(fields, HISTORY, &rounds);
+    }
+    let mut messages = Vec::new();
+    for round in &rounds {
+        let Json::List(round) = round else {
+            return Err(fields.wrong(HISTORY, ROUNDS));
+        };
+        let [Json::Text(asked), Json::Text(answered)] = &**round else {
+            return Err(fields.wrong(HISTORY, ROUNDS));
+        };
+        messages.push(Message::new("user", asked.as_ref()));
+        messages.push(Message::new("assistant", answered.as_ref()));
+    }
+    Ok(messages)
+}

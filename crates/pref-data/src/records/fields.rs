@@ -145,6 +145,11 @@ impl<'a> Fields<'a> {
         self.notes.take()
     }
 
+    /// Whether every value is text, numbers too, as in CSV files.
+    pub fn is_untyped(&self) -> bool {
+        self.untyped
+    }
+
     /// Whether there is a value of this name, null too.
     pub fn contains(&self, name: &str) -> bool {
         self.object.contains(name)

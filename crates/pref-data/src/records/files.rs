@@ -120,10 +120,10 @@ pub(crate) struct Found {
 const NO_DATA: &str = "file passed over: no data file by its ending";
 const CACHE: &str = "file passed over: a cache of `datasets`";
 const OTHER_SPLIT: &str =
-    "file passed over: of another split than train (name its folder to read it)";
+    "file passed over: of another split than train (name it or its folder to read it)";
 
 /// The files behind paths, in the order given. A folder stands for its files of the wanted formats and those of the folders in
-/// it; where these are named after splits, for `train` alone. `-` is standard input.
+/// it; where folders or files are named after splits, `train` among them, for `train` alone. `-` is standard input.
 ///
 /// # Errors
 /// [`DataError`] if a path cannot be read, a file has another ending, or nothing is found.
@@ -214,7 +214,7 @@ fn in_folder(folder: &Path, formats: &[Format], found: &mut Found) -> Result<(),
             others.push((path, NO_DATA));
         }
     })?;
-    let split_of = |path: &PathBuf| split_folder(folder, path);
+    let split_of = |path: &PathBuf| split_folder(folder, path).or_else(|| split_file(path));
     let splits: BTreeSet<_> = files.iter().filter_map(split_of).collect();
     let only_train = splits.len() > 1 && splits.contains("train");
     for path in files {
@@ -227,9 +227,10 @@ fn in_folder(folder: &Path, formats: &[Format], found: &mut Found) -> Result<(),
     Ok(())
 }
 
+const SPLITS: [&str; 7] = ["train", "test", "validation", "valid", "val", "dev", "eval"];
+
 /// The split that a folder between `folder` and the file is named after.
 fn split_folder(folder: &Path, file: &Path) -> Option<&'static str> {
-    const SPLITS: [&str; 7] = ["train", "test", "validation", "valid", "val", "dev", "eval"];
     let between = file.strip_prefix(folder).ok()?.parent()?;
     let names = between.iter().filter_map(|name| name.to_str());
     let mut named = names.filter_map(|name| {
@@ -237,6 +238,15 @@ fn split_folder(folder: &Path, file: &Path) -> Option<&'static str> {
         SPLITS.into_iter().find(|split| name == *split)
     });
     named.next()
+}
+
+/// The split that a file's name begins with, as in `train.jsonl` and `test-00000-of-00001.parquet`.
+fn split_file(file: &Path) -> Option<&'static str> {
+    let name = file.file_name()?.to_str()?.to_ascii_lowercase();
+    let ends = |rest: &str| rest.starts_with(['-', '_', '.']);
+    SPLITS
+        .into_iter()
+        .find(|split| name.strip_prefix(split).is_some_and(ends))
 }
 
 /// Every file below a folder, in the order of the names; hidden ones aside.
