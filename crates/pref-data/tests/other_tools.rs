@@ -585,6 +585,20 @@ fn folders_that_hold_themselves_are_read_once_and_pipes_are_refused() {
     );
 }
 
+#[test]
+fn a_table_of_pandas_in_one_object_is_told() {
+    for table in [
+        r#"{"prompt": {"0": "Q"}, "chosen": {"0": "a"}, "rejected": {"0": "b"}}"#,
+        r#"{"columns": ["prompt", "chosen", "rejected"], "index": [0], "data": [["Q", "a", "b"]]}"#,
+    ] {
+        let message = error("a.json", table);
+        assert!(
+            message.contains("orient=\"records\", lines=True"),
+            "{message}"
+        );
+    }
+}
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
