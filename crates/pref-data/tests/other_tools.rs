@@ -83,6 +83,15 @@ fn hh_dialogues_are_split_before_the_last_answer() {
 }
 
 #[test]
+fn what_the_human_says_behind_the_last_answer_is_no_response() {
+    let (found, notes) = one(
+        r#"{"chosen": "\n\nHuman: Q\n\nAssistant: Green.\n\nHuman: thanks", "rejected": "\n\nHuman: Q\n\nAssistant: No."}"#,
+    );
+    assert_eq!(texts(&found)[1..], [" Green.", " No."]);
+    noted(&notes, "1 x what the human says behind the last answer");
+}
+
+#[test]
 fn responses_that_repeat_the_prompt_are_cut_and_counted() {
     let (found, notes) = one(
         r#"{"prompt": "\n\nHuman: Hi\n\nAssistant:", "chosen": "\n\nHuman: Hi\n\nAssistant: A.", "rejected": "\n\nHuman: Hi\n\nAssistant: B."}"#,
