@@ -83,6 +83,15 @@ fn hh_dialogues_are_split_before_the_last_answer() {
 }
 
 #[test]
+fn what_the_human_says_behind_the_last_answer_is_no_response() {
+    let (found, notes) = one(
+        r#"{"chosen": "\n\nHuman: Q\n\nAssistant: Green.\n\nHuman: thanks", "rejected": "\n\nHuman: Q\n\nAssistant: No."}"#,
+    );
+    assert_eq!(texts(&found)[1..], [" Green.", " No."]);
+    noted(&notes, "1 x what the human says behind the last answer");
+}
+
+#[test]
 fn responses_that_repeat_the_prompt_are_cut_and_counted() {
     let (found, notes) = one(
         r#"{"prompt": "\n\nHuman: Hi\n\nAssistant:", "chosen": "\n\nHuman: Hi\n\nAssistant: A.", "rejected": "\n\nHuman: Hi\n\nAssistant: B."}"#,
@@ -163,6 +172,25 @@ fn a_conversation_that_holds_the_answer_is_not_answered_again() {
 }
 
 #[test]
+fn the_user_is_found_in_other_spellings_and_behind_a_column_without_a_value() {
+    for (columns, name) in [
+        (r#""User": "u""#, "User"),
+        (r#""userId": "u""#, "userId"),
+        (r#""User_ID": "u""#, "User_ID"),
+        (r#""user": null, "user_id": "u""#, "user_id"),
+        (r#""user": null, "User_Id": "u""#, "User_Id"),
+        (r#""Annotator-ID": "u""#, "Annotator-ID"),
+    ] {
+        let line = format!(r#"{{"prompt": "Q", "chosen": "a", "rejected": "b", {columns}}}"#);
+        let (found, notes) = one(&line);
+        assert_eq!(found.user, Some("u".into()), "{line}");
+        noted(&notes, &format!("column `{name}` is taken for `user`"));
+    }
+    let line = r#"{"prompt": "Q", "chosen": "a", "rejected": "b", "user": "u", "User": "v"}"#;
+    assert_eq!(one(line).0.user, Some("u".into()));
+}
+
+#[test]
 fn sharegpt_single_messages_and_other_roles_are_read() {
     let (found, _) = one(
         r#"{"conversations": [{"from": "human", "value": "Hi"}], "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}"#,
@@ -215,7 +243,7 @@ fn the_user_is_found_under_the_names_of_other_tools() {
         let line = format!(r#"{{"prompt": "p", "chosen": "a", "rejected": "b", "{name}": "u"}}"#);
         assert_eq!(one(&line).0.user, Some("u".into()), "{name}");
     }
-    // Our own name goes first, null or not.
+    // Our own name goes before that of somebody else, null or not.
     let line = r#"{"prompt": "p", "chosen": "a", "rejected": "b", "user": null, "worker": "w"}"#;
     assert_eq!(one(line).0.user, None);
     for blank in ["\"\"", "\" \""] {
@@ -528,6 +556,56 @@ fn of_files_named_after_splits_training_is_read_and_the_others_are_named() {
     }
     assert_eq!(of(["a.jsonl", "test.jsonl", "val.jsonl"]).0, "011");
     assert_eq!(of(["train.jsonl", "tests.jsonl", "devil.jsonl"]).0.len(), 3);
+}
+
+#[test]
+fn a_missing_shard_of_a_saved_data_set_is_an_error() {
+    let line = br#"{"prompt":"Q","chosen":"a","rejected":"b"}"#;
+    let state = br#"{"_data_files": [{"filename": "data-0.jsonl"}, {"filename": "data-1.jsonl"}]}"#;
+    let mut files: Vec<(&str, &[u8])> = vec![("data-0.jsonl", line), ("state.json", state)];
+    let missing = folder(&files);
+    let message = read_comparisons(&[missing.path()], ReadOptions::default())
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("data-1.jsonl"), "{message}");
+    files.push(("data-1.jsonl", line));
+    let whole = folder(&files);
+    let (found, _) = read_comparisons(&[whole.path()], ReadOptions::default()).unwrap();
+    assert_eq!(found.len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_that_hold_themselves_are_read_once_and_pipes_are_refused() {
+    let folder = folder(&[("a.jsonl", br#"{"prompt":"Q","chosen":"a","rejected":"b"}"#)]);
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+    let (found, skipped) = read_comparisons(&[folder.path()], ReadOptions::default()).unwrap();
+    assert_eq!(found.len(), 1);
+    noted(&skipped.notes(), "1 x folder passed over: a link");
+    let pipe = folder.path().join("p.jsonl");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let message = read_comparisons(&[&pipe], ReadOptions::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("p.jsonl") && message.contains("a pipe"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_table_of_pandas_in_one_object_is_told() {
+    for table in [
+        r#"{"prompt": {"0": "Q"}, "chosen": {"0": "a"}, "rejected": {"0": "b"}}"#,
+        r#"{"columns": ["prompt", "chosen", "rejected"], "index": [0], "data": [["Q", "a", "b"]]}"#,
+    ] {
+        let message = error("a.json", table);
+        assert!(
+            message.contains("orient=\"records\", lines=True"),
+            "{message}"
+        );
+    }
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -106,16 +106,21 @@ impl Columns {
         let known = |(role, others): &(&str, &[&str])| {
             *role == name || others.contains(&name) || self.mapped(role) == Some(name)
         };
-        NAMES.iter().any(known) || CONVERSATIONS.contains(&name) || BESIDE.contains(&name)
+        let spelled = |(role, _): &(&str, &[&str])| is_spelling(role, name);
+        NAMES.iter().any(known)
+            || NAMES.iter().any(spelled)
+            || CONVERSATIONS.contains(&name)
+            || BESIDE.contains(&name)
     }
 
-    /// The column of a record that holds this; notes it where the name is another tool's.
+    /// The column of a record that holds this; notes it where the name is another tool's. A column with a value comes before
+    /// one without; where our own has none, only one of its name, as `user_id` beside `user`, does.
     ///
     /// # Errors
     /// A column that the configuration names and the record does not have.
     pub(super) fn find<'c>(
         &'c self,
-        fields: &Fields,
+        fields: &'c Fields,
         role: &'static str,
     ) -> Result<Option<&'c str>, DataError> {
         if let Some(name) = self.mapped(role) {
@@ -124,15 +129,38 @@ impl Columns {
                 false => Err(fields.missing(name, &format!("the column for `{role}`"))),
             };
         }
-        if fields.contains(role) {
-            return Ok(Some(role));
-        }
-        let others = NAMES.iter().find(|(name, _)| *name == role);
-        let mut others = others.into_iter().flat_map(|(_, others)| *others);
-        let Some(&name) = others.find(|name| fields.contains(name)) else {
-            return Ok(None);
+        let known = || std::iter::once(role).chain(others(role));
+        let is_filled = |name: &str| {
+            let may = !fields.contains(role) || name.to_lowercase().starts_with(role);
+            may && fields.get(name).is_some()
         };
-        fields.note(format!("column `{name}` is taken for `{role}`"));
-        Ok(Some(name))
+        let filled = known().find(|name| is_filled(name));
+        let spelled = || {
+            let mut names = fields.names();
+            names.find(|name| is_filled(name) && is_spelling(role, name))
+        };
+        let there = || known().find(|name| fields.contains(name));
+        let name = filled.or_else(spelled).or_else(there);
+        if let Some(name) = name.filter(|name| *name != role) {
+            fields.note(format!("column `{name}` is taken for `{role}`"));
+        }
+        Ok(name)
     }
+}
+
+/// The names of other tools.
+fn others(role: &str) -> impl Iterator<Item = &'static str> {
+    let known = NAMES.iter().find(|(name, _)| *name == role);
+    known.into_iter().flat_map(|(_, others)| *others).copied()
+}
+
+/// Whether this is a known name in another spelling: `User`, `userId`, `User_ID`. For what would be lost in silence alone.
+fn is_spelling(role: &str, name: &str) -> bool {
+    let letters = |name: &str| -> String {
+        let parted = name.trim().chars().filter(|c| !['_', '-', ' '].contains(c));
+        parted.flat_map(char::to_lowercase).collect()
+    };
+    let name = letters(name);
+    ["user", "user_text"].contains(&role)
+        && (name == letters(role) || others(role).any(|other| name == letters(other)))
 }

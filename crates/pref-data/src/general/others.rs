@@ -14,7 +14,7 @@ type Response<'c> = (&'c str, Said);
 
 /// The two responses, the preferred one first.
 pub(super) fn responses<'c>(
-    fields: &Fields,
+    fields: &'c Fields,
     columns: &'c Columns,
 ) -> Result<[Response<'c>; 2], DataError> {
     let chosen = columns.find(fields, "chosen")?;

@@ -40,7 +40,13 @@ pub(super) fn split(
             return Err(fields.error(rejected_name, found, expected));
         }
         fields.note("a dialogue in one text (Human:, Assistant:) is split before its last answer");
-        let (chosen, rejected) = (answer.to_owned(), other_answer.to_owned());
+        let [chosen, rejected] = [answer, other_answer].map(|whole| {
+            let answer = transcript::answer(whole);
+            if answer.len() < whole.len() {
+                fields.note("what the human says behind the last answer of a dialogue is cut off");
+            }
+            answer.to_owned()
+        });
         return Ok((Prompt::Text(dialogue.to_owned()), chosen, rejected));
     }
     match text {

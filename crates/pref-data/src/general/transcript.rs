@@ -20,6 +20,15 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     Some(text.split_at(at))
 }
 
+/// An answer up to where the human speaks again, if it says anything.
+pub(super) fn answer(text: &str) -> &str {
+    let end = text.find(HUMAN).unwrap_or(text.len());
+    match text[..end].trim() {
+        "" => text,
+        _ => &text[..end],
+    }
+}
+
 /// The messages of a dialogue that ends where the assistant is to speak.
 fn messages(text: &str) -> Option<Vec<Message>> {
     let dialogue = text.trim_end().strip_suffix(ASSISTANT)?;

@@ -41,6 +41,9 @@ impl RawRecord {
         let found = match &self.content {
             Content::Cells(fields) | Content::Row(fields, _) => return Ok(Cow::Borrowed(fields)),
             Content::Bytes(bytes) => match Json::parse(bytes) {
+                Ok(Json::Object(fields)) if is_table(&fields) => {
+                    "one object of columns: write orient=\"records\", lines=True".into()
+                }
                 Ok(Json::Object(fields)) => return Ok(Cow::Owned(fields)),
                 Ok(other) => describe(Some(&other)),
                 Err(error) => invalid::explain(bytes, &error),
@@ -49,6 +52,17 @@ impl RawRecord {
         let error = DataError::record(path, self.line, WHOLE_RECORD, found, "one JSON object");
         Err(error.in_item(self.item))
     }
+}
+
+/// Whether this is a whole table as pandas writes it without `orient`, or with `split`.
+fn is_table(fields: &Object) -> bool {
+    let is_split = |name| matches!(fields.get(name), Some(Json::List(_)));
+    let is_column = |(_, value): (&str, &Json)| match value {
+        Json::Object(cells) => cells.len() > 0 && cells.names().all(is_integer),
+        _ => false,
+    };
+    ["columns", "index", "data"].into_iter().all(is_split)
+        || fields.len() > 1 && fields.iter().all(is_column)
 }
 
 /// Why no record could be had.

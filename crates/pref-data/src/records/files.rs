@@ -6,6 +6,8 @@ use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
+
 use crate::error::DataError;
 
 /// The path that stands for standard input.
@@ -102,10 +104,19 @@ impl DataFile {
                 file.rewind()?;
                 Ok(file)
             }),
-            None => File::open(&self.path),
+            None => fs::metadata(&self.path).and_then(|metadata| match metadata.is_file() {
+                true => File::open(&self.path),
+                false => Err(no_file()),
+            }),
         };
         file.map_err(|error| DataError::io(&self.path, error))
     }
+}
+
+/// A pipe gives its contents once, or never.
+fn no_file() -> io::Error {
+    let found = "found a pipe or a device, expected a file: write it to one, or name `-` for standard input";
+    io::Error::new(io::ErrorKind::InvalidInput, found)
 }
 
 /// What paths lead to.
@@ -118,6 +129,8 @@ pub(crate) struct Found {
 }
 
 const NO_DATA: &str = "file passed over: no data file by its ending";
+const NO_FILE: &str = "file passed over: a pipe, a device or a link to nothing";
+const READ_BEFORE: &str = "folder passed over: a link to one that is read already";
 const CACHE: &str = "file passed over: a cache of `datasets`";
 const OTHER_SPLIT: &str =
     "file passed over: of another split than train (name it or its folder to read it)";
@@ -139,6 +152,8 @@ pub(crate) fn list<P: AsRef<Path>>(paths: &[P], formats: &[Format]) -> Result<Fo
         let metadata = fs::metadata(path).map_err(|error| DataError::io(path, error))?;
         if metadata.is_dir() {
             in_folder(path, formats, &mut found)?;
+        } else if !metadata.is_file() {
+            return Err(DataError::io(path, no_file()));
         } else if Format::of(path).is_some_and(|format| formats.contains(&format)) {
             found.files.push(DataFile::at(path));
         } else {
@@ -200,11 +215,18 @@ const OF_DATASETS: [&str; 4] = [
 
 fn in_folder(folder: &Path, formats: &[Format], found: &mut Found) -> Result<(), DataError> {
     const DEEPEST: usize = 16;
-    let (mut files, mut others) = (Vec::new(), Vec::new());
-    walk(folder, DEEPEST, &mut |path| {
+    let (mut files, mut others, mut states) = (Vec::new(), Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    walk(folder, DEEPEST, &mut seen, &mut |path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let wanted = Format::of(&path).is_some_and(|format| formats.contains(&format));
-        if OF_DATASETS.contains(&&*name) {
+        if path.is_dir() {
+            others.push((path, READ_BEFORE));
+        } else if !path.is_file() {
+            others.push((path, NO_FILE));
+        } else if name == "state.json" {
+            states.push(path);
+        } else if OF_DATASETS.contains(&&*name) {
             // Known, and no data.
         } else if name.starts_with("cache-") && name.ends_with(".arrow") {
             others.push((path, CACHE));
@@ -214,6 +236,9 @@ fn in_folder(folder: &Path, formats: &[Format], found: &mut Found) -> Result<(),
             others.push((path, NO_DATA));
         }
     })?;
+    for state in &states {
+        validate_complete(state)?;
+    }
     let split_of = |path: &PathBuf| split_folder(folder, path).or_else(|| split_file(path));
     let splits: BTreeSet<_> = files.iter().filter_map(split_of).collect();
     let only_train = splits.len() > 1 && splits.contains("train");
@@ -249,9 +274,37 @@ fn split_file(file: &Path) -> Option<&'static str> {
         .find(|split| name.strip_prefix(split).is_some_and(ends))
 }
 
-/// Every file below a folder, in the order of the names; hidden ones aside.
-fn walk(folder: &Path, deepest: usize, visit: &mut dyn FnMut(PathBuf)) -> Result<(), DataError> {
+/// Looks for the files that `state.json` of `datasets.save_to_disk` names.
+fn validate_complete(state: &Path) -> Result<(), DataError> {
+    let text = fs::read(state).map_err(|error| DataError::io(state, error))?;
+    let state_value: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let files = state_value.get("_data_files").and_then(Value::as_array);
+    for file in files.into_iter().flatten() {
+        let Some(name) = file.get("filename").and_then(Value::as_str) else {
+            continue;
+        };
+        let path = state.with_file_name(name);
+        if !path.is_file() {
+            let found = "found no such file, expected it because `state.json` beside it names it: copy the whole folder";
+            let error = io::Error::new(io::ErrorKind::NotFound, found);
+            return Err(DataError::io(&path, error));
+        }
+    }
+    Ok(())
+}
+
+/// Every file below a folder, in the order of the names; hidden ones aside. Also visits folders that were `seen` before.
+fn walk(
+    folder: &Path,
+    deepest: usize,
+    seen: &mut BTreeSet<PathBuf>,
+    visit: &mut dyn FnMut(PathBuf),
+) -> Result<(), DataError> {
     let io = |error| DataError::io(folder, error);
+    if !seen.insert(folder.canonicalize().map_err(io)?) {
+        visit(folder.to_path_buf());
+        return Ok(());
+    }
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
@@ -261,10 +314,10 @@ fn walk(folder: &Path, deepest: usize, visit: &mut dyn FnMut(PathBuf)) -> Result
     }
     paths.sort();
     for path in paths {
-        if path.is_file() {
+        if !path.is_dir() {
             visit(path);
-        } else if path.is_dir() && deepest > 0 {
-            walk(&path, deepest - 1, visit)?;
+        } else if deepest > 0 {
+            walk(&path, deepest - 1, seen, visit)?;
         }
     }
     Ok(())
