@@ -107,7 +107,7 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
         Some(Said::Chat(messages)) => Prompt::Chat(messages),
         None => return Err(fields.missing("prompt", chat::EXPECTED)),
     };
-    let prompt = others::with_beside(fields, &columns, prompt)?;
+    let prompt = others::with_beside(fields, columns, prompt)?;
     let user = match columns.find(fields, "user")? {
         Some(column) => fields.optional_name(column)?,
         None => None,
