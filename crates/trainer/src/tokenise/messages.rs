@@ -25,6 +25,9 @@ struct Made {
     ids: Vec<u32>,
 }
 
+/// A chat that fits, or what is left of one that does not.
+type Shortened = Result<(Vec<Message>, Made), Vec<Message>>;
+
 impl<'a> Messages<'a> {
     pub(super) fn new(
         formatter: &'a Formatter,
@@ -107,7 +110,7 @@ impl<'a> Messages<'a> {
         &self,
         messages: &[Message],
         question: usize,
-    ) -> Result<Result<(Vec<Message>, Made), Vec<Message>>, TrainError> {
+    ) -> Result<Shortened, TrainError> {
         let behind = question + 1;
         let from = |at: usize| [&messages[..behind], &messages[at..]].concat();
         let count = messages.len() - behind + 1;
