@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use llm_backbone::weights::{self, WeightError};
+use whole_file::sync_names;
 
 use crate::checkpoint;
 use crate::error::TrainError;
@@ -46,7 +47,7 @@ pub(crate) fn replace_folder(
         fs::rename(&new, dir).map_err(failed)?;
     }
     let parent = dir.parent().unwrap_or(Path::new("."));
-    sync_folder(parent).map_err(|e| TrainError::io(parent, e))?;
+    sync_names(parent).map_err(|e| TrainError::io(parent, e))?;
     retire(&new, dir, ours)?;
     retire(&old, dir, ours)
 }
@@ -143,22 +144,7 @@ fn sync(dir: &Path) -> Result<(), TrainError> {
         file.and_then(|f| f.sync_all())
             .map_err(|e| TrainError::io(&path, e))?;
     }
-    sync_folder(dir).map_err(|e| TrainError::io(dir, e))
-}
-
-/// Has the names in a folder on the disk, where the system can.
-#[cfg(unix)]
-fn sync_folder(dir: &Path) -> io::Result<()> {
-    let dir = match dir.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => dir,
-    };
-    File::open(dir)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+    sync_names(dir).map_err(|e| TrainError::io(dir, e))
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 mod manifest;
 mod tensors;
 
-use std::io::Write;
 use std::path::Path;
 
 use burn::tensor::Device;
-use tempfile::NamedTempFile;
+use whole_file::Unfinished;
 
 use crate::table::Row;
 use crate::{FileError, UserModel, UserTable};
@@ -83,48 +82,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 
 /// Writes every file under a temporary name beside its own, then renames them all.
 pub(crate) fn write_atomically(files: &[(&Path, &[u8])]) -> Result<(), FileError> {
-    let mut written = Vec::with_capacity(files.len());
-    for (path, bytes) in files {
-        written.push((
-            path,
-            write_temporary(path, bytes).map_err(FileError::io(path))?,
-        ));
-    }
-    for (path, file) in written {
-        let renamed = file.persist(path);
-        renamed.map_err(|failed| FileError::io(path)(failed.error))?;
-        sync_names(folder_of(path)).map_err(FileError::io(path))?;
+    let written = files.iter().map(|(path, bytes)| {
+        let file = Unfinished::with(path, bytes);
+        Ok((path, file.map_err(FileError::io(path))?))
+    });
+    for (path, file) in written.collect::<Result<Vec<_>, FileError>>()? {
+        file.finish().map_err(FileError::io(path))?;
     }
     Ok(())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
-/// Has the names in a folder on the disk, where the system can.
-#[cfg(unix)]
-fn sync_names(folder: &Path) -> std::io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_names(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Writes `.NAME.random.tmp` in the folder of `path`.
-fn write_temporary(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
-    // As other new files: readable as far as the umask allows.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder_of(path))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    Ok(file)
 }

@@ -1,11 +1,10 @@
 //! A report on disk.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
 use trainer::TrainError;
+use whole_file::Unfinished;
 
 use super::document::Document;
 use super::model::Report;
@@ -46,12 +45,11 @@ pub fn write(dir: &Path, report: &Report) -> Result<(), TrainError> {
     let mut finished = Vec::new();
     for (name, text) in files {
         let path = dir.join(name);
-        let file = temporary(&path, &text).map_err(|e| TrainError::io(&path, e))?;
+        let file = Unfinished::with(&path, &text).map_err(|e| TrainError::io(&path, e))?;
         finished.push((file, path));
     }
     for (file, path) in finished {
-        file.persist(&path)
-            .map_err(|e| TrainError::io(&path, e.error))?;
+        file.finish().map_err(|e| TrainError::io(&path, e))?;
     }
     Ok(())
 }
@@ -65,20 +63,4 @@ pub fn read(dir: &Path) -> Result<Report, TrainError> {
     let text = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
     serde_json::from_slice(&text)
         .map_err(|e| TrainError::format(&path, format!("not a report: {e}")))
-}
-
-/// A file in the folder of `path` with this text, on disk; it vanishes unless it gets its name.
-fn temporary(path: &Path, text: &str) -> std::io::Result<NamedTempFile> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
-    // As any other file; temporary ones are their owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
 }

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::io;
 use std::path::Path;
 
 use safetensors::Dtype;
 use safetensors::tensor::{SafeTensorError, View, serialize_to_file};
-use tempfile::NamedTempFile;
+use whole_file::Unfinished;
 
 use super::WeightError;
 
@@ -97,37 +96,7 @@ pub fn replace_file(
 ) -> Result<(), WeightError> {
     let path = path.as_ref();
     let failed = |source| WeightError::io(path, source);
-    let temporary = temporary_for(path).map_err(failed)?;
-    write(temporary.path())?;
-    let file = temporary.as_file();
-    file.sync_all().map_err(failed)?;
-    temporary.persist(path).map_err(|e| failed(e.error))?;
-    sync_names(folder_of(path)).map_err(failed)
-}
-
-/// An empty temporary file `.NAME.random.tmp` in the folder of `path`, which others may read as far as new files are for them.
-fn temporary_for(path: &Path) -> io::Result<NamedTempFile> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder_of(path))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
-/// Has the names in a folder on the disk, where the system can.
-#[cfg(unix)]
-fn sync_names(folder: &Path) -> io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_names(_: &Path) -> io::Result<()> {
-    Ok(())
+    let file = Unfinished::new(path).map_err(failed)?;
+    write(file.temporary())?;
+    file.sync().and_then(|()| file.finish()).map_err(failed)
 }
