@@ -7,7 +7,7 @@ use crate::ast::Comparator;
 use crate::budget::Budget;
 use crate::calls::Passed;
 use crate::error::{Fallible, failed};
-use crate::operators::{compare, contains};
+use crate::operators::compare;
 use crate::repr::to_text;
 use crate::value::{Value, View};
 use crate::{filters, methods};
@@ -118,7 +118,6 @@ fn plain(budget: &Budget, name: &str, value: &Value) -> Fallible<bool> {
         "upper" => methods::is_cased(&to_text(budget, value)?, true),
         "filter" => value.as_text().is_some_and(|name| filters::is_known(name)),
         "test" => value.as_text().is_some_and(|name| NAMES.contains(&&**name)),
-        "in" => contains(budget, &Value::None, value)?,
         name => return Err(failed(format!("No test named '{name}'."))),
     })
 }

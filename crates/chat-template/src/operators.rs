@@ -138,7 +138,7 @@ pub(crate) fn markup(budget: &Budget, text: String) -> Fallible<Value> {
 }
 
 fn repeat(budget: &Budget, value: &Value, times: i128, other: &Value) -> Fallible<Value> {
-    let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
+    let times = crate::calls::size(times);
     match value {
         Value::Text(text) | Value::Markup(text) => {
             budget.make(text.len().saturating_mul(times))?;

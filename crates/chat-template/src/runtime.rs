@@ -265,11 +265,12 @@ impl Runtime {
             recursion,
         });
         let shown = self.budget.object(Object::Loop(Rc::clone(&state)))?;
+        let name: Arc<str> = "loop".into();
         for (index, item) in state.items.items.iter().enumerate() {
             self.budget.step(1)?;
             state.index.set(index);
             let inner = Scope::within(scope);
-            inner.set(&Arc::from("loop"), shown.clone());
+            inner.set(&name, shown.clone());
             self.assign(&found.target, item.clone(), &inner)?;
             match self.block(&found.body, &inner, out)? {
                 Flow::Break => break,

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use whole_file::Unfinished;
 
 use crate::chat::Message;
 use crate::client::Answer;
@@ -113,7 +112,7 @@ impl Cache {
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    Unfinished::with(path, bytes)?.finish()
+    whole_file::replace(path, bytes)
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> JudgeError {

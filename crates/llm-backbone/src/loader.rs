@@ -262,20 +262,9 @@ impl<'a> Loader<'a> {
         name: &str,
         values: &[f32],
     ) -> Result<(), WeightError> {
-        let largest = largest_magnitude(values);
-        let (most, problem) = match self.precision.dtype() {
-            DType::F16 => (
-                LARGEST_HALF,
-                "16-bit floats (f16) end at 65504: use bf16 or f32",
-            ),
-            _ => (f32::MAX, ""),
-        };
-        if largest <= most {
+        let Some((at, value)) = first_beyond(values, self.precision.dtype()) else {
             return Ok(());
-        }
-        let beyond = |value: &f32| value.is_nan() || value.abs() > most;
-        let at = values.iter().position(beyond).unwrap_or(0);
-        let value = values.get(at).copied().unwrap_or(largest);
+        };
         match value.is_finite() {
             false => Err(WeightError::not_finite(source.path(), name, at, value)),
             true => Err(WeightError::Number {
@@ -283,18 +272,18 @@ impl<'a> Loader<'a> {
                 name: name.to_owned(),
                 at,
                 value,
-                problem,
+                problem: "16-bit floats (f16) end at 65504: use bf16 or f32",
             }),
         }
     }
 }
 
 /// The largest half.
-pub(crate) const LARGEST_HALF: f32 = 65504.0;
+const LARGEST_HALF: f32 = 65504.0;
 
 /// The largest of the numbers without their signs; infinite or NaN where one of them is. The bits of such floats are in the
 /// order of their values, and their maximum is vector code.
-pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
+fn largest_magnitude(values: &[f32]) -> f32 {
     const SIGN: u32 = 1 << 31;
     let bits = values
         .iter()
@@ -312,6 +301,20 @@ impl Initial {
             }
         }
     }
+}
+
+/// The first number that is none or that the type it is to have cannot hold, with its place.
+pub(crate) fn first_beyond(values: &[f32], dtype: DType) -> Option<(usize, f32)> {
+    let most = match dtype {
+        DType::F16 => LARGEST_HALF,
+        _ => f32::MAX,
+    };
+    if largest_magnitude(values) <= most {
+        return None;
+    }
+    let beyond = |value: f32| value.is_nan() || value.abs() > most;
+    let mut numbered = values.iter().copied().enumerate();
+    numbered.find(|(_, value)| beyond(*value))
 }
 
 fn validate_shape(

@@ -16,7 +16,7 @@ pub use tensors::open_tensors;
 use crate::lora::{LoraConfig, LoraError, Targets};
 use crate::model::Model;
 use crate::parts::Part;
-use crate::weights::{WeightError, replace_file, write_safetensors};
+use crate::weights::write_safetensors;
 
 /// The file of the tensors, as written here.
 const TENSORS: &str = "adapter_model.safetensors";
@@ -38,10 +38,7 @@ impl Model {
         let text = serde_json::to_string_pretty(&json).map_err(|e| format(&path, &e))?;
         let tensors = dir.join(TENSORS);
         write_safetensors(&tensors, self.adapter_tensors()).map_err(|e| format(&tensors, &e))?;
-        replace_file(&path, |temporary| {
-            fs::write(temporary, text).map_err(|source| WeightError::io(&path, source))
-        })
-        .map_err(|e| format(&path, &e))
+        whole_file::replace(&path, text).map_err(|source| io(&path, source))
     }
 
     /// What the adapters are like, where they differ from `lora` by name.
@@ -89,13 +86,6 @@ impl Model {
         let factors = self.with_whole_weights(&config, &origin, tensors)?;
         let model = self.with_factors(&config.rules()?, &origin, factors)?;
         Ok((model, config.lora))
-    }
-}
-
-impl Targets {
-    /// Every linear layer of every block.
-    pub fn all_linear() -> Self {
-        Self::AllLinear
     }
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor};
 use safetensors::Dtype;
 use safetensors::tensor::View;
 
-use crate::loader::{LARGEST_HALF, largest_magnitude};
+use crate::loader::first_beyond;
 use crate::matrix::cast_if_needed;
 use crate::model::{Model, host};
 use crate::parts::Weight;
@@ -82,21 +82,14 @@ impl Model {
 }
 
 fn validate(path: &Path, name: &str, values: &[f32], dtype: DType) -> Result<(), WeightError> {
-    let most = match dtype {
-        DType::F16 => LARGEST_HALF,
-        _ => f32::MAX,
-    };
-    let value = largest_magnitude(values);
-    if value <= most {
+    let Some((at, value)) = first_beyond(values, dtype) else {
         return Ok(());
-    }
-    let beyond = |value: &f32| value.is_nan() || value.abs() > most;
-    let at = values.iter().position(beyond).unwrap_or(0);
+    };
     Err(WeightError::Number {
         file: path.to_owned(),
         name: name.to_owned(),
         at,
-        value: values.get(at).copied().unwrap_or(value),
+        value,
         problem: match value.is_finite() {
             true => "16-bit floats (f16) end at 65504: write bf16 or f32",
             false => "nothing can be computed with such a model, so it is not written",

@@ -23,8 +23,8 @@ pub(crate) use gguf::GgufWeights;
 pub(crate) use pytorch::PytorchFile;
 pub use safetensors::SafetensorsFile;
 pub(crate) use sharded::Sharded;
+pub use write::write_safetensors;
 pub(crate) use write::write_views;
-pub use write::{replace_file, write_safetensors};
 
 use crate::config::ModelConfig;
 use cpu_kernels::StoredMatrix;

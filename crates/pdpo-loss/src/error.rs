@@ -51,10 +51,10 @@ pub enum LossError {
     Other(String),
 }
 
-/// `Ok` when `beta` is finite and positive.
 /// Larger factors mean nothing, and overflow in `f32`.
 pub(crate) const LARGEST: f64 = 1e6;
 
+/// `Ok` when `beta` is above 0 and at most [`LARGEST`].
 pub(crate) fn validate_beta(beta: f64) -> Result<(), LossError> {
     if beta > 0.0 && beta <= LARGEST {
         Ok(())

@@ -108,14 +108,8 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
         None => return Err(fields.missing("prompt", chat::EXPECTED)),
     };
     let prompt = others::with_beside(fields, columns, prompt)?;
-    let user = match columns.find(fields, "user")? {
-        Some(column) => fields.optional_name(column)?,
-        None => None,
-    };
-    let user_text = match columns.find(fields, "user_text")? {
-        Some(column) => fields.optional_text(column)?,
-        None => None,
-    };
+    let user = name_of(fields, columns, "user")?;
+    let user_text = text_of(fields, columns, "user_text")?;
     Ok(Decoded::Keep(PromptRecord {
         prompt,
         template: template_inputs(fields)?,
@@ -144,26 +138,42 @@ fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, Dat
     if chosen.split_whitespace().eq(rejected.split_whitespace()) {
         fields.note(ONLY_SPACE);
     }
-    let name = |role| match columns.find(fields, role)? {
-        Some(column) => fields.optional_name(column),
-        None => Ok(None),
-    };
-    let text = |role| match columns.find(fields, role)? {
-        Some(column) => fields.optional_text(column),
-        None => Ok(None),
-    };
-    let source = name("source")?;
+    let source = name_of(fields, columns, "source")?;
     Ok(Decoded::Keep(Comparison {
-        user: name("user")?.map(UserId::new),
-        user_text: text("user_text")?,
+        user: name_of(fields, columns, "user")?.map(UserId::new),
+        user_text: text_of(fields, columns, "user_text")?,
         source: source.unwrap_or_else(|| source_of(&prompt)),
         prompt,
         template: template_inputs(fields)?,
         place: fields.place(),
         chosen,
         rejected,
-        group: text("group")?,
+        group: text_of(fields, columns, "group")?,
     }))
+}
+
+/// The name in the column of a role, if there is one.
+fn name_of(
+    fields: &Fields,
+    columns: &Columns,
+    role: &'static str,
+) -> Result<Option<String>, DataError> {
+    match columns.find(fields, role)? {
+        Some(column) => fields.optional_name(column),
+        None => Ok(None),
+    }
+}
+
+/// The text in the column of a role, if there is one.
+fn text_of(
+    fields: &Fields,
+    columns: &Columns,
+    role: &'static str,
+) -> Result<Option<String>, DataError> {
+    match columns.find(fields, role)? {
+        Some(column) => fields.optional_text(column),
+        None => Ok(None),
+    }
 }
 
 fn texts(fields: &Fields, columns: &Columns) -> Result<(Prompt, String, String), DataError> {

@@ -121,7 +121,7 @@ impl<T> Reader<T> {
 
     /// `None` if the record was left out.
     fn understand(&mut self, path: &Path, record: &RawRecord) -> Option<Result<T, DataError>> {
-        let place = || format!("{}:{}", path.display(), record.line);
+        let (shown, line) = (path.display(), record.line);
         let object = match record.object(path) {
             Ok(object) => object,
             Err(error) => return self.broken(error),
@@ -130,12 +130,12 @@ impl<T> Reader<T> {
         match (self.decode)(&fields) {
             Ok(Decoded::Keep(item)) => {
                 for note in fields.take_notes() {
-                    self.skipped.note(&note, place());
+                    self.skipped.note(&note, format_args!("{shown}:{line}"));
                 }
                 Some(Ok(item))
             }
             Ok(Decoded::Skip(reason)) => {
-                self.skipped.add(reason, place());
+                self.skipped.add(reason, format_args!("{shown}:{line}"));
                 None
             }
             Err(error) => self.broken(error),
@@ -156,7 +156,7 @@ impl<T> Reader<T> {
                 );
                 self.skipped.add(
                     &reason,
-                    format!("{}:{}", record.path.display(), record.line),
+                    format_args!("{}:{}", record.path.display(), record.line),
                 );
                 None
             }

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use statistics::Quantiles;
-use terminal::{Output, bytes, duration, grouped, hub};
+use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
 use trainer::config::{Config, Setting, read_toml_with};
 use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
 use trainer::pref_data::Audit;
-use trainer::sides::Sides;
 use trainer::training::Training;
 
 use crate::estimate::{self, Estimate};
@@ -48,7 +47,7 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
-    let (training, audit) = prepare(&config, &device, None)?;
+    let (training, sides, audit) = prepare(&config, &device, None)?;
     training.validate()?;
     out.line("Data")?;
     for line in audit.to_string().lines() {
@@ -62,9 +61,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         cuts(training.datasets(), training.formatter.config())
     ))?;
     if args.show > 0 {
-        let sides = Sides::read(&hub::located(&config.data)?)?;
-        let comparisons = sides.train.iter();
-        show(comparisons, args.show, &training.formatter, out)?;
+        show(sides.train.iter(), args.show, &training.formatter, out)?;
     }
     out.line("\nModel")?;
     model(&config, &training, out)?;

@@ -11,8 +11,8 @@ use trainer::sides::Sides;
 use trainer::tokenise::{Formatter, PromptConfig};
 use trainer::training::Training;
 
-/// Reads data, then model (data is the quicker to be wrong), and tokenises; with what the comparisons are like. `clock` is the
-/// time that a chat template tells, where it is not that of the call.
+/// Reads data, then model (data is the quicker to be wrong), and tokenises; with the comparisons themselves, and what they are
+/// like. `clock` is the time that a chat template tells, where it is not that of the call.
 ///
 /// # Errors
 /// Settings out of range, broken data, or a model that cannot be opened.
@@ -20,7 +20,7 @@ pub fn prepare(
     config: &Config,
     device: &Device,
     clock: Option<u64>,
-) -> Result<(Training, Audit), TrainError> {
+) -> Result<(Training, Sides, Audit), TrainError> {
     config.validate()?;
     config.model.validate()?;
     let mut sides = Sides::read(&hub::located(&config.data)?)?;
@@ -34,7 +34,7 @@ pub fn prepare(
             audit.per_user.len()
         );
     }
-    Ok((training, audit))
+    Ok((training, sides, audit))
 }
 
 /// What was cut in some data, as a sentence.

@@ -57,16 +57,6 @@ pub struct TrainArgs {
     pub mode: Mode,
 }
 
-impl TrainArgs {
-    fn start(&self) -> Start {
-        match (self.resume, self.force) {
-            (true, _) => Start::Resume,
-            (false, true) => Start::Replace,
-            (false, false) => Start::New,
-        }
-    }
-}
-
 /// What to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -84,12 +74,12 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
-    let start = args.start();
+    let start = Start::of(args.resume, args.force);
     let inputs = vec![args.config.clone()];
     RunFolder::validate(&dir, start, &[inputs.clone(), config.inputs()].concat())?;
     let devices = device::for_training(&args.device, &config.training)?;
     let clock = clock(&dir, args.resume)?;
-    let (training, audit) = trace_span!(target: TARGET, "loading")
+    let (training, _, audit) = trace_span!(target: TARGET, "loading")
         .in_scope(|| prepare(&config, &devices.main, Some(clock)))?;
     for warning in &training.warnings {
         tracing::warn!("{warning}");

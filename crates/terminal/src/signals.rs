@@ -1,6 +1,5 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks the work of this process to end, the second ends it.
 
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,8 +30,7 @@ pub(crate) fn listen() {
             }
             Next::Same => {}
             Next::End => {
-                let text = "stopped at once: what came after the last save is lost";
-                let _ = writeln!(std::io::stderr(), "{text}"); // The terminal may have gone.
+                crate::say("stopped at once: what came after the last save is lost");
                 std::process::exit(INTERRUPTED.into());
             }
         }

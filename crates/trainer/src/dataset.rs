@@ -12,7 +12,7 @@ use crate::config::UsersSection;
 use crate::error::TrainError;
 use crate::example::{Example, Item};
 use crate::policy::Policy;
-use crate::tokenise::Formatter;
+use crate::tokenise::{Formatter, TokenizedPair};
 
 /// Tokenised comparisons with what reports need to know of them.
 #[derive(Clone, Debug, Default)]
@@ -51,31 +51,36 @@ impl Dataset {
         for (number, comparison) in comparisons.iter().enumerate() {
             let pair = formatter.pair(comparison);
             let pair = pair.map_err(|error| placed(error, comparison, number))?;
-            dataset.cut_prompts += usize::from(pair.prompt.cut);
-            dataset.cut_user_texts += usize::from(pair.prompt.user_text_cut);
-            dataset.cut_responses += usize::from(pair.response_cut);
-            if pair.chosen == pair.rejected {
-                dataset.equal_after_cut += 1;
-                let first = || match comparison.place.is_known() {
-                    true => comparison.place.to_string(),
-                    false => beginning(&comparison.prompt),
-                };
-                dataset.first_equal.get_or_insert_with(first);
-            }
-            let count = |text: &str| text.chars().count();
-            let user = comparison.user.as_ref().map(|u| u.as_str().to_string());
-            user.as_deref().map_or(Ok(()), UserTable::validate_id)?;
-            dataset.items.push(Arc::new(Item {
-                group: comparison.group.clone(),
-                characters: [count(&comparison.chosen), count(&comparison.rejected)],
-                ..Item::new(pair, user)
-            }));
+            dataset.push(comparison, pair)?;
         }
         if dataset.items.is_empty() {
             let after = "to tokenise".into();
             return Err(TrainError::Empty { after });
         }
         Ok(dataset)
+    }
+
+    fn push(&mut self, comparison: &Comparison, pair: TokenizedPair) -> Result<(), TrainError> {
+        self.cut_prompts += usize::from(pair.prompt.cut);
+        self.cut_user_texts += usize::from(pair.prompt.user_text_cut);
+        self.cut_responses += usize::from(pair.response_cut);
+        if pair.chosen == pair.rejected {
+            self.equal_after_cut += 1;
+            let first = || match comparison.place.is_known() {
+                true => comparison.place.to_string(),
+                false => beginning(&comparison.prompt),
+            };
+            self.first_equal.get_or_insert_with(first);
+        }
+        let count = |text: &str| text.chars().count();
+        let user = comparison.user.as_ref().map(|u| u.as_str().to_string());
+        user.as_deref().map_or(Ok(()), UserTable::validate_id)?;
+        self.items.push(Arc::new(Item {
+            group: comparison.group.clone(),
+            characters: [count(&comparison.chosen), count(&comparison.rejected)],
+            ..Item::new(pair, user)
+        }));
+        Ok(())
     }
 
     /// Fails if a row would not fit the model's context.
@@ -142,7 +147,7 @@ fn placed(error: TrainError, comparison: &Comparison, number: usize) -> TrainErr
     }
 }
 
-/// Leaves out the comparisons whose messages the chat template refuses, or leaves no room for, and counts them.
+/// Tokenises comparisons, leaves out those whose messages the chat template refuses, or leaves no room for, and counts these.
 /// Where none is left, the error names the first.
 ///
 /// # Errors
@@ -151,12 +156,16 @@ pub fn leave_out_refused(
     comparisons: &mut Vec<Comparison>,
     formatter: &Formatter,
     skipped: &mut Skipped,
-) -> Result<(), TrainError> {
+) -> Result<Dataset, TrainError> {
     let mut kept = Vec::with_capacity(comparisons.len());
+    let mut dataset = Dataset::default();
     let mut first = None;
     for (number, comparison) in std::mem::take(comparisons).into_iter().enumerate() {
         match formatter.pair(&comparison) {
-            Ok(_) => kept.push(comparison),
+            Ok(pair) => {
+                dataset.push(&comparison, pair)?;
+                kept.push(comparison);
+            }
             Err(error) => match error.of_one_comparison() {
                 Some(reason) => {
                     skipped.add(&reason, &comparison.place);
@@ -171,6 +180,6 @@ pub fn leave_out_refused(
         Some(first) if comparisons.is_empty() => Err(TrainError::Empty {
             after: format!("to tokenise; the first that was left out: {first}"),
         }),
-        _ => Ok(()),
+        _ => Ok(dataset),
     }
 }

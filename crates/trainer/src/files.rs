@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use llm_backbone::weights::{self, WeightError};
 use whole_file::sync_names;
 
 use crate::checkpoint;
@@ -15,12 +14,7 @@ use crate::error::TrainError;
 /// # Errors
 /// A disk that is full or a folder that cannot be written; the old file is then as it was.
 pub fn replace_file(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), TrainError> {
-    Ok(weights::replace_file(path, |temporary| {
-        fs::write(temporary, bytes).map_err(|source| WeightError::Io {
-            file: path.into(),
-            source,
-        })
-    })?)
+    whole_file::replace(path, bytes).map_err(|e| TrainError::io(path, e))
 }
 
 /// Lets `write` fill a new folder beside `dir`, syncs it, and lets it take the place of the old one as a whole: whoever opens

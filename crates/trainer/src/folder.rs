@@ -38,6 +38,17 @@ pub enum Start {
     Replace,
 }
 
+impl Start {
+    /// As the flags `--resume` and `--force` say.
+    pub fn of(resume: bool, force: bool) -> Self {
+        match (resume, force) {
+            (true, _) => Self::Resume,
+            (false, true) => Self::Replace,
+            (false, false) => Self::New,
+        }
+    }
+}
+
 /// What the marker says.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use llm_backbone::Model;
 use pdpo_loss::PairLoss;
-use pref_data::Comparison;
+use pref_data::{Comparison, Skipped};
 use user_model::UserTable;
 
 use crate::checkpoint::State;
@@ -141,24 +141,23 @@ impl Training {
             Some(clock) => formatter.with_clock(clock),
             None => formatter,
         };
-        if config.data.lenient {
-            leave_out_refused(&mut sides.train, &formatter, &mut sides.skipped)?;
-            match leave_out_refused(&mut sides.validation, &formatter, &mut sides.skipped) {
-                Err(TrainError::Empty { .. }) => {} // Training goes on without validation.
-                left => left?,
-            }
-        }
-        let dataset = |comparisons: &[Comparison]| {
-            let dataset = Dataset::new(comparisons, &formatter)?;
-            dataset.validate_context(soft, positions)?;
-            Ok::<_, TrainError>(dataset)
+        let lenient = config.data.lenient;
+        let tokenised = |comparisons: &mut Vec<Comparison>, skipped: &mut Skipped| match lenient {
+            true => leave_out_refused(comparisons, &formatter, skipped),
+            false => Dataset::new(comparisons, &formatter),
         };
-        let train = dataset(&sides.train)?;
-        let warnings = formatter.warnings(sides.train.iter().chain(&sides.validation))?;
+        let train = tokenised(&mut sides.train, &mut sides.skipped)?;
         let validation = match sides.validation.is_empty() {
             true => None,
-            false => Some(dataset(&sides.validation)?),
+            false => match tokenised(&mut sides.validation, &mut sides.skipped) {
+                Err(TrainError::Empty { .. }) if lenient => None, // Training goes on without validation.
+                side => Some(side?),
+            },
         };
+        for side in std::iter::once(&train).chain(&validation) {
+            side.validate_context(soft, positions)?;
+        }
+        let warnings = formatter.warnings(sides.train.iter().chain(&sides.validation))?;
         Ok(Self {
             config: config.clone(),
             clock,

@@ -71,6 +71,14 @@ impl Unfinished {
     }
 }
 
+/// Writes a file in the place of the one that is there.
+///
+/// # Errors
+/// A disk that is full, or a folder that cannot be written; what was there is then as it was.
+pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    Unfinished::with(path, bytes)?.finish()
+}
+
 fn folder_of(path: &Path) -> &Path {
     or_here(path.parent().unwrap_or(Path::new("")))
 }
@@ -109,7 +117,7 @@ mod tests {
     fn a_file_has_its_name_once_it_is_whole_and_leaves_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.json");
-        Unfinished::with(&path, "old").unwrap().finish().unwrap();
+        replace(&path, "old").unwrap();
         let new = Unfinished::with(&path, "new").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         let name = new

@@ -43,17 +43,17 @@ impl<E: Experiment> Run<E> {
         }
         let device: &device::Devices = &self.devices.0;
         let base = match &config.tiny {
-            Some(_) => None,
+            Some(tiny) => {
+                try_settings(config, &tiny::sketch(tiny, &device.main)?)?;
+                None
+            }
             None => {
                 let base = hub::open_section(&config.model, &device.main)?;
-                Some(Base::new(base, config, clock)?)
+                let base = Base::new(base, config, clock)?;
+                try_settings(config, &base.model)?;
+                Some(base)
             }
         };
-        match (&config.tiny, &base) {
-            (Some(tiny), _) => try_settings(config, &tiny::sketch(tiny, &device.main)?)?,
-            (None, Some(base)) => try_settings(config, &base.model)?,
-            (None, None) => {}
-        }
         let mut splits = Vec::new();
         for (seed, data) in loaded {
             let tokenised = match &base {

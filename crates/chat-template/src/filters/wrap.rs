@@ -61,7 +61,7 @@ fn wrapped(text: &str, width: usize, long: bool, hyphens: bool) -> Vec<String> {
             .last()
             .is_some_and(|chunk| chunk.chars().count() > width)
         {
-            break_word(&mut chunks, &mut line, width - length, width, long);
+            break_word(&mut chunks, &mut line, width - length, long);
         }
         if line.last().is_some_and(is_blank) {
             line.pop();
@@ -74,14 +74,7 @@ fn wrapped(text: &str, width: usize, long: bool, hyphens: bool) -> Vec<String> {
 }
 
 /// Puts the beginning of a word that is longer than a line into the line.
-fn break_word(
-    chunks: &mut Vec<String>,
-    line: &mut Vec<String>,
-    room: usize,
-    width: usize,
-    long: bool,
-) {
-    let room = if width < 1 { 1 } else { room };
+fn break_word(chunks: &mut Vec<String>, line: &mut Vec<String>, room: usize, long: bool) {
     if long && room > 0 {
         if let Some(word) = chunks.pop() {
             let (start, rest): (String, String) = (

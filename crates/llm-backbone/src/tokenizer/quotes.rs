@@ -113,9 +113,8 @@ impl Tokenizer {
         if text.chars().all(is_word) {
             return Ok(Vec::new());
         }
-        let spelled = self.spelled(text)?.into_iter();
-        let control = spelled.filter(|(_, id)| self.is_control(*id));
-        let mut places: Vec<usize> = control.map(|(range, _)| range.start).collect();
+        let control = self.control_in(text)?.into_iter();
+        let mut places: Vec<usize> = control.map(|(_, range)| range.start).collect();
         let from = places.last().map_or(0, |last| last + 1);
         let begun = self.begun_at_end(text.trim_end())?.into_iter();
         let is_mark = |at: &usize| !text[*at..].starts_with(is_word);

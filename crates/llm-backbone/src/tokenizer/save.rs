@@ -4,8 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Tokenizer, TokenizerError, failed};
-use crate::weights::{WeightError, replace_file};
+use super::{Tokenizer, TokenizerError, failed, io_error};
 
 impl Tokenizer {
     /// Writes `tokenizer.json` and `tokenizer_config.json` into a directory that exists.
@@ -49,11 +48,5 @@ impl Tokenizer {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), TokenizerError> {
-    replace_file(path, |temporary| {
-        std::fs::write(temporary, text).map_err(|source| WeightError::Io {
-            file: path.to_owned(),
-            source,
-        })
-    })?;
-    Ok(())
+    whole_file::replace(path, text).map_err(|source| io_error(path, source))
 }

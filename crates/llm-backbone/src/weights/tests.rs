@@ -65,7 +65,7 @@ fn a_refused_write_leaves_the_old_file() {
         .expect_err("a name twice")
         .to_string();
     assert!(error.ends_with("tensor `b`: found it twice, expected every name once"));
-    let failed = replace_file(&path, |temporary| {
+    let failed = super::write::replace_file(&path, |temporary| {
         std::fs::write(temporary, "half").expect("a writable folder");
         Err(WeightError::io(
             temporary,

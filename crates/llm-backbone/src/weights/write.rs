@@ -90,7 +90,7 @@ pub(crate) fn write_views<V: View>(path: &Path, list: Vec<(String, V)>) -> Resul
 /// # Errors
 ///
 /// What `write` returns, or [`WeightError::Io`]. The temporary file is then removed and `path` is as it was.
-pub fn replace_file(
+pub(super) fn replace_file(
     path: impl AsRef<Path>,
     write: impl FnOnce(&Path) -> Result<(), WeightError>,
 ) -> Result<(), WeightError> {

@@ -184,7 +184,7 @@ fn alike(some: &[Message], others: &[Message]) -> bool {
         fields
     };
     let mut pairs = some.iter().zip(others);
-    some.len() == others.len() && pairs.all(|(a, b)| trimmed(a) == trimmed(b))
+    some.len() == others.len() && pairs.all(|(a, b)| a == b || trimmed(a) == trimmed(b))
 }
 
 fn what_is_said(message: &Message) -> Map<String, Value> {

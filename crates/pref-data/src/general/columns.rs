@@ -156,11 +156,13 @@ fn others(role: &str) -> impl Iterator<Item = &'static str> {
 
 /// Whether this is a known name in another spelling: `User`, `userId`, `User_ID`. For what would be lost in silence alone.
 fn is_spelling(role: &str, name: &str) -> bool {
+    if !["user", "user_text"].contains(&role) {
+        return false;
+    }
     let letters = |name: &str| -> String {
         let parted = name.trim().chars().filter(|c| !['_', '-', ' '].contains(c));
         parted.flat_map(char::to_lowercase).collect()
     };
     let name = letters(name);
-    ["user", "user_text"].contains(&role)
-        && (name == letters(role) || others(role).any(|other| name == letters(other)))
+    name == letters(role) || others(role).any(|other| name == letters(other))
 }

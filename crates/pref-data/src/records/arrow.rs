@@ -15,7 +15,7 @@ use self::column::{Column, Dictionaries, Field, Parts, Room};
 use self::flat::Table;
 use super::content::Wanted;
 use super::fields::{Content, RawError, RawRecord, RawRecords, validate_distinct};
-use super::limits::{MAX_RECORD_BYTES, most_bytes};
+use super::limits::{MAX_RECORD_BYTES, TOO_MUCH_TEXT, most_bytes};
 use crate::error::{DataError, WHOLE_RECORD};
 
 const EXPECTED: &str = "a whole Arrow file with columns of text, integers or lists of messages";
@@ -259,8 +259,7 @@ impl<R: Read> ArrowRows<R> {
         self.taken += room.taken();
         if self.taken > most_bytes(self.messages.read) {
             self.done = true;
-            let found = "more than 512 MiB and 20 times the file's size of text";
-            return Err(broken(&self.path, self.row, found));
+            return Err(broken(&self.path, self.row, TOO_MUCH_TEXT));
         }
         Ok(RawRecord {
             line: self.row,

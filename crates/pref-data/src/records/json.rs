@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// No honest record holds more values. Two bytes of a file, `0,`, are a value, and one takes some thirty bytes of memory.
-const MAX_VALUES: usize = 1 << 20;
+use super::limits::{MAX_VALUES, TOO_MANY_VALUES};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +66,11 @@ impl<'a> FromIterator<(Cow<'a, str>, Json<'a>)> for Object<'a> {
 }
 
 impl<'a> Json<'a> {
+    /// A number; null for what is not finite, for which JSON has none.
+    pub fn float(number: f64) -> Self {
+        Number::from_f64(number).map_or(Self::Null, Self::Number)
+    }
+
     /// Text.
     pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Self::Text(text.into())
@@ -143,7 +147,7 @@ impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
         let Some(left) = self.left.get().checked_sub(1) else {
-            return Err(D::Error::custom("more than a million values in one record"));
+            return Err(D::Error::custom(TOO_MANY_VALUES));
         };
         self.left.set(left);
         deserializer.deserialize_any(self)

@@ -7,6 +7,10 @@ use std::rc::Rc;
 /// No honest record is longer; a file without line ends must not fill the memory.
 pub(super) const MAX_RECORD_BYTES: usize = 64 << 20;
 
+/// No honest record holds more values. Two bytes of a file, `0,`, are a value, and one takes some thirty bytes of memory.
+pub(super) const MAX_VALUES: usize = 1 << 20;
+pub(super) const TOO_MANY_VALUES: &str = "more than a million values in one record";
+
 /// Bytes that any file may become.
 const ANY_FILE: u64 = 512 << 20;
 /// How many times its size a file may become beyond that.
@@ -16,6 +20,9 @@ const TIMES: u64 = 20;
 pub(super) fn most_bytes(file: u64) -> u64 {
     ANY_FILE.saturating_add(file.saturating_mul(TIMES))
 }
+
+/// What is said of more than [`most_bytes`] of text.
+pub(super) const TOO_MUCH_TEXT: &str = "more than 512 MiB and 20 times the file's size of text";
 
 /// What is unpacked of a file, up to [`most_bytes`].
 pub(super) struct Unpacked<R> {

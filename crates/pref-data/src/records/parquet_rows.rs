@@ -10,13 +10,12 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::{Type, TypePtr};
-use serde_json::Number;
 
 use super::content::Wanted;
 use super::fields::{Content, RawError, RawRecord, RawRecords, validate_distinct};
 use super::guard::guarded;
 use super::json::{Json, Object};
-use super::limits::most_bytes;
+use super::limits::{TOO_MUCH_TEXT, most_bytes};
 use super::parquet_size;
 use crate::error::{DataError, WHOLE_RECORD};
 
@@ -137,8 +136,7 @@ impl ParquetRows {
         let taken = fields.iter().map(|(_, value)| value.bytes()).sum();
         let Some(left) = self.left.checked_sub(taken) else {
             self.done = true;
-            let found = "more than 512 MiB and 20 times the file's size of text";
-            return Err(broken(&self.path, self.row, found));
+            return Err(broken(&self.path, self.row, TOO_MUCH_TEXT));
         };
         self.left = left;
         Ok(RawRecord {
@@ -165,9 +163,9 @@ fn value(field: &Field) -> Result<Json<'static>, String> {
         Field::UShort(number) => Json::Number((*number).into()),
         Field::UInt(number) => Json::Number((*number).into()),
         Field::ULong(number) => Json::Number((*number).into()),
-        Field::Float16(number) => float(number.to_f64()),
-        Field::Float(number) => float((*number).into()),
-        Field::Double(number) => float(*number),
+        Field::Float16(number) => Json::float(number.to_f64()),
+        Field::Float(number) => Json::float((*number).into()),
+        Field::Double(number) => Json::float(*number),
         Field::Str(text) => Json::text(text.clone()),
         Field::Bytes(bytes) => {
             let text = bytes
@@ -189,11 +187,6 @@ fn value(field: &Field) -> Result<Json<'static>, String> {
 /// The value is left out: parquet's own text for it panics where it is out of range.
 fn another_kind(kind: &str) -> String {
     format!("a value of another kind ({kind})")
-}
-
-/// JSON has no number for what is not finite.
-fn float(number: f64) -> Json<'static> {
-    Number::from_f64(number).map_or(Json::Null, Json::Number)
 }
 
 fn object(row: &Row) -> Result<Object<'static>, String> {

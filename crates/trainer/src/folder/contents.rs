@@ -14,15 +14,18 @@ pub(super) const EXPERIMENT: &str = "clock";
 /// Files of a run.
 const FILES: [&str; 3] = [CONFIG, session::METRICS, session::BEST_MODEL];
 
-/// Files of an experiment: of its reports, and of the runs and models in its folders.
-const FILES_OF_EXPERIMENTS: [&str; 11] = [
+/// Files of an experiment, beside those of the runs in its folders.
+const FILES_OF_EXPERIMENTS: [&str; 6] = [
     EXPERIMENT,
     "result.json",
     "report.json",
     "report.md",
     "report.html",
     "gallery.html",
-    // A model that is made in a run.
+];
+
+/// Files of a model that is made in a run. They lie in folders of their own: in the experiment's folder itself, they are a user's.
+const FILES_OF_MODELS: [&str; 5] = [
     "config.json",
     "model.safetensors",
     "tokenizer.json",
@@ -69,17 +72,15 @@ pub(super) fn is_free(dir: &Path) -> Result<bool, TrainError> {
 
 /// True for a run from before there were markers.
 pub(super) fn looks_like_a_run(dir: &Path) -> bool {
-    found_folder(&dir.join(checkpoint::FOLDER)).is_some() || dir.join("clock").is_file()
+    found_folder(&dir.join(checkpoint::FOLDER)).is_some() || dir.join(EXPERIMENT).is_file()
 }
 
 /// Lists what runs wrote into `dir`, and into the folders in it that are called as `made` says. Links are left alone.
 pub(super) fn of_runs(dir: &Path, made: &[String]) -> Result<Contents, TrainError> {
     let mut found = Contents::default();
     let experiment = !made.is_empty();
-    let in_itself = |name: &str| {
-        FILES.contains(&name)
-            || (experiment && FILES_OF_EXPERIMENTS.contains(&name) && !is_of_a_model(name))
-    };
+    let in_itself =
+        |name: &str| FILES.contains(&name) || (experiment && FILES_OF_EXPERIMENTS.contains(&name));
     collect_files(dir, &in_itself, &mut found)?;
     let made = made.iter().map(String::as_str);
     let every = FOLDERS
@@ -153,7 +154,9 @@ fn collect(dir: &Path, depth: usize, found: &mut Contents) -> Result<(), TrainEr
         of if of.starts_with(checkpoint::FOLDER) && is_one_of_ours => {
             checkpoint::FILES.contains(&name)
         }
-        _ => FILES.contains(&name) || FILES_OF_EXPERIMENTS.contains(&name),
+        _ => [&FILES[..], &FILES_OF_EXPERIMENTS, &FILES_OF_MODELS]
+            .iter()
+            .any(|files| files.contains(&name)),
     };
     let folders = collect_files(dir, &ours, found)?;
     // Runs make no folders in these.
@@ -195,12 +198,4 @@ fn collect_files(
         }
     }
     Ok(folders)
-}
-
-/// Files of models lie in folders of their own: where they lie in the experiment's folder itself, they are a user's.
-fn is_of_a_model(name: &str) -> bool {
-    name == "config.json"
-        || name.starts_with("tokenizer")
-        || name == "model.safetensors"
-        || name == "special_tokens_map.json"
 }

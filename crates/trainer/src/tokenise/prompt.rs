@@ -92,9 +92,9 @@ impl Formatter {
         };
         let soft_at = usize::from(self.begins_with_bos(&fitted.ids));
         let mut rest = fitted.ids[soft_at..].to_vec();
-        let mut context = fitted.text.clone();
+        let mut context = fitted.text;
         if !about.is_empty() {
-            let (bos, text) = self.bos_apart(&fitted.text, specials);
+            let (bos, text) = self.bos_apart(&context, specials);
             let before = format!("{bos}{about}");
             rest = self.tokenizer.encode_after(&before, text, specials)?;
             if fitted.messages.is_none() {
@@ -217,7 +217,8 @@ impl Formatter {
     }
 }
 
-fn text_of(prompt: &Prompt) -> &str {
+/// A plain prompt; nothing for a chat.
+pub(super) fn text_of(prompt: &Prompt) -> &str {
     match prompt {
         Prompt::Text(text) => text,
         Prompt::Chat(_) => "",

@@ -1,7 +1,5 @@
 //! A response as it goes on after its prompt.
 
-use std::borrow::Cow;
-
 use pref_data::Message;
 
 use super::prompt::Prepared;
@@ -62,11 +60,9 @@ impl Formatter {
     /// Whether a raw response brings its own end.
     fn ends(&self, text: &str) -> bool {
         let text = text.trim_end();
-        let parse = self.config.special_tokens == SpecialTokens::Parse;
-        let spelled = |id: u32| self.tokenizer.id_to_token(id).map(Cow::from);
-        parse
-            && (self.stop_ids().into_iter())
-                .filter_map(spelled)
-                .any(|end| text.ends_with(end.as_ref()))
+        let spelled = |id: u32| self.tokenizer.id_to_token(id);
+        let is_end = |id| spelled(id).is_some_and(|end| text.ends_with(&end));
+        self.config.special_tokens == SpecialTokens::Parse
+            && self.stop_ids().into_iter().any(is_end)
     }
 }

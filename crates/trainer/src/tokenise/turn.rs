@@ -33,8 +33,6 @@ pub(super) struct Turn {
     pub(super) end: String,
     /// The end of turn; none where there is none, and EOS ends a response.
     pub(super) end_id: Option<u32>,
-    /// False where asking for a generation prompt changes nothing.
-    pub(super) has_generation_prompt: bool,
     /// A tag such as `<think>` that the generation prompt opens.
     pub(super) opens: Option<String>,
     /// What stands before an answer and behind a question: who finds it in data finds a rendered chat.
@@ -190,7 +188,6 @@ impl Turn {
             behind: behind.into(),
             end,
             end_id,
-            has_generation_prompt,
             opens: opened(probe.generation_prompt(), tokenizer)?,
             marks: probe.marks(),
         })

@@ -2,7 +2,7 @@
 
 use pref_data::{Comparison, Message, Prompt, TemplateInputs};
 
-use super::prompt::Prepared;
+use super::prompt::{Prepared, text_of};
 use super::{Formatter, SpecialTokens};
 use crate::error::TrainError;
 
@@ -95,11 +95,11 @@ impl Formatter {
         match (spelled, foreign, is_chat) {
             // Without a template of its own, a model may be trained on any.
             (spelled, Some(example), _) if spelled.is_none() || self.chat.is_some() => {
-                found.foreign.add(&example);
+                found.foreign.add(|| example);
             }
-            (Some(example), _, true) => found.spelled_in_chat.add(&example),
-            (Some(example), _, false) => found.spelled_raw.add(&example),
-            (None, _, false) => found.raw.add(&tail(&raw_text(&comparison.prompt))),
+            (Some(example), _, true) => found.spelled_in_chat.add(|| example),
+            (Some(example), _, false) => found.spelled_raw.add(|| example),
+            (None, _, false) => found.raw.add(|| tail(text_of(&comparison.prompt))),
             (None, _, true) => {}
         }
         found.chats += usize::from(is_chat);
@@ -109,7 +109,7 @@ impl Formatter {
             let own = responses
                 .iter()
                 .find(|r| r.trim_start().starts_with(tag.as_str()));
-            own.inspect(|own| found.opened.add(&head(own)));
+            own.inspect(|own| found.opened.add(|| head(own)));
         }
         if is_chat && found.chats <= LOOKED_AT {
             let about = comparison.user_text.as_deref();
@@ -141,11 +141,11 @@ impl Formatter {
         if let (None, Some(tag)) = (&written, opens)
             && !text.contains(&tag.replace('<', "</"))
         {
-            found.unclosed.add(&head(&comparison.chosen));
+            found.unclosed.add(|| head(&comparison.chosen));
         }
         let opens = opens.unwrap_or_default();
         if written.is_some_and(|written| !has_words_of(&format!("{opens}\n{written}"), &text)) {
-            found.changed.add(&head(&comparison.chosen));
+            found.changed.add(|| head(&comparison.chosen));
         }
         Ok(())
     }
@@ -245,7 +245,7 @@ impl Formatter {
             )),
             Some(_) => {}
         }
-        if !turn.has_generation_prompt && !turn.header.trim().is_empty() {
+        if !turn.header.trim().is_empty() {
             told.push(format!(
                 "the chat template has no generation prompt: what it writes before an answer is put behind prompts, as in {}",
                 found.cue
@@ -277,9 +277,9 @@ impl Formatter {
 }
 
 impl Seen {
-    fn add(&mut self, example: &str) {
+    fn add(&mut self, example: impl FnOnce() -> String) {
         if self.count == 0 {
-            example.clone_into(&mut self.example);
+            self.example = example();
         }
         self.count += 1;
     }
@@ -321,13 +321,6 @@ fn has_words_of(written: &str, text: &str) -> bool {
     let mut words = written.split_whitespace();
     text.split_whitespace()
         .all(|word| words.any(|other| other == word))
-}
-
-fn raw_text(prompt: &Prompt) -> String {
-    match prompt {
-        Prompt::Text(text) => text.clone(),
-        Prompt::Chat(_) => String::new(),
-    }
 }
 
 /// The beginning of a text, in quotes, control characters escaped.

@@ -32,7 +32,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let folder = args.out.clone().unwrap_or_else(default);
     config.validate()?;
     let devices = trainer::device::for_training(&args.device, &config.training)?;
-    let (start, inputs) = (start(args), inputs(args, &config));
+    let (start, inputs) = (Start::of(args.resume, args.force), inputs(args, &config));
     RunFolder::validate(&folder, start, &inputs)?;
     let about = format!(
         "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
@@ -101,14 +101,6 @@ fn preset_file(experiment: &str, args: &Common) -> PathBuf {
 
 fn config_file(experiment: &str, name: &str) -> PathBuf {
     PathBuf::from(format!("configs/{experiment}/{name}.toml"))
-}
-
-fn start(args: &Common) -> Start {
-    match (args.resume, args.force) {
-        (true, _) => Start::Resume,
-        (false, true) => Start::Replace,
-        (false, false) => Start::New,
-    }
 }
 
 /// Files and folders that the run reads, which it must not replace.

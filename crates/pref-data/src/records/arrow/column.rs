@@ -11,7 +11,7 @@ use serde_json::Number;
 
 use super::flat::Table;
 use crate::records::json::Json;
-use crate::records::limits::MAX_RECORD_BYTES;
+use crate::records::limits::{MAX_RECORD_BYTES, MAX_VALUES, TOO_MANY_VALUES};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -239,7 +239,7 @@ impl Column {
                     .or_else(|_| unsigned());
                 Json::Number(number.map_err(|_| OUTSIDE)?)
             }
-            Kind::Float { bytes } => float(self.number(bytes, row)?),
+            Kind::Float { bytes } => Json::float(self.number(bytes, row)?),
             Kind::Text { offset } => {
                 let range = self.range(offset, row)?;
                 let text = self.slice(self.buffer(1)?)?.get(range).ok_or(OUTSIDE)?;
@@ -346,15 +346,14 @@ impl Room {
     /// For one record.
     pub fn new() -> Self {
         Self {
-            values: Cell::new(1 << 20),
+            values: Cell::new(MAX_VALUES),
             bytes: Cell::new(MAX_RECORD_BYTES),
         }
     }
 
     fn take(&self, values: usize, bytes: usize) -> Result<(), &'static str> {
         let left = self.values.get().checked_sub(values);
-        self.values
-            .set(left.ok_or("more than a million values in one record")?);
+        self.values.set(left.ok_or(TOO_MANY_VALUES)?);
         let left = self.bytes.get().checked_sub(bytes);
         self.bytes
             .set(left.ok_or("more than 64 MiB in one record")?);
@@ -377,9 +376,4 @@ fn words(bytes: &[u8], room: &Room) -> Result<Json<'static>, &'static str> {
 fn little(bytes: &[u8]) -> u128 {
     let bytes = bytes.iter().take(16).rev();
     bytes.fold(0, |number, &byte| number << 8 | u128::from(byte))
-}
-
-/// JSON has no number for what is not finite.
-fn float(number: f64) -> Json<'static> {
-    Number::from_f64(number).map_or(Json::Null, Json::Number)
 }
