@@ -1,112 +1,5 @@
-//! The phrases of the stories. `{he}` and `{him}` stand for the person's pronouns, `{He}` for a sentence's start.
-
-/// Who the story is about.
-pub(super) struct Person {
-    pub name: &'static str,
-    pub is_she: bool,
-    pub subreddit: &'static str,
-}
-
-const fn person(name: &'static str, is_she: bool, subreddit: &'static str) -> Person {
-    Person {
-        name,
-        is_she,
-        subreddit,
-    }
-}
-
-pub(super) const PEOPLE: [Person; 14] = [
-    person("my roommate", false, "roommates"),
-    person("my sister", true, "family"),
-    person("my brother", false, "family"),
-    person("my best friend", true, "friends"),
-    person("my boss", false, "work"),
-    person("my neighbor", true, "neighbors"),
-    person("my mother", true, "family"),
-    person("my father", false, "family"),
-    person("my boyfriend", false, "relationships"),
-    person("my girlfriend", true, "relationships"),
-    person("my cousin", false, "family"),
-    person("my coworker", true, "work"),
-    person("my uncle", false, "family"),
-    person("my old friend", false, "friends"),
-];
-
-/// What the person does, and a sentence of detail.
-pub(super) const PROBLEMS: [(&str, &str); 18] = [
-    (
-        "keeps taking my bike",
-        "{He} takes it without asking and brings it back late.",
-    ),
-    (
-        "keeps eating my food",
-        "{He} never buys any food and leaves the kitchen dirty.",
-    ),
-    (
-        "keeps using my car",
-        "{He} brings it back with no gas and a dirty seat.",
-    ),
-    (
-        "keeps reading my messages",
-        "{He} takes my phone when I am in the shower.",
-    ),
-    (
-        "keeps calling me at night",
-        "{He} wants to talk for hours when I have to sleep.",
-    ),
-    (
-        "keeps asking me for money",
-        "{He} says it is the last time, but it never is.",
-    ),
-    (
-        "keeps making fun of my job",
-        "{He} does it in front of my friends at dinner.",
-    ),
-    (
-        "keeps telling people my secrets",
-        "{He} told them things that I only said to {him}.",
-    ),
-    (
-        "keeps playing loud music",
-        "{He} starts late at night and the walls are thin.",
-    ),
-    (
-        "keeps canceling our plans",
-        "{He} writes to me only an hour before we meet.",
-    ),
-    (
-        "never pays me back",
-        "{He} owes me a lot of money for rent and food.",
-    ),
-    (
-        "never helps with the work",
-        "{He} sits on the couch while I do everything.",
-    ),
-    (
-        "never answers my messages",
-        "{He} is on the phone all day, but not for me.",
-    ),
-    (
-        "never listens to me",
-        "{He} looks at the phone when I say something.",
-    ),
-    (
-        "always comes too late",
-        "{He} lets me wait for an hour and does not call.",
-    ),
-    (
-        "always lies about small things",
-        "{He} even lies about what {he} had for lunch.",
-    ),
-    (
-        "always wants to borrow my clothes",
-        "{He} gives them back dirty or not at all.",
-    ),
-    (
-        "always brings dogs to my house",
-        "{He} knows that dogs make me sick.",
-    ),
-];
+//! The phrases that all stories share, and the forms that make texts of phrases. `{he}` and `{him}` stand for the person's
+//! pronouns, `{He}` for a sentence's start.
 
 pub(super) const TIMES: [&str; 8] = [
     "for two months",
@@ -153,14 +46,7 @@ pub(super) const REACTIONS: [&str; 8] = [
 ];
 
 pub(super) const FEELINGS: [&str; 8] = [
-    "I feel tired",
-    "I feel sad",
-    "I feel alone",
-    "I feel angry",
-    "I feel stupid",
-    "I feel lost",
-    "I feel sick",
-    "I feel ignored",
+    "tired", "sad", "alone", "angry", "stupid", "lost", "sick", "ignored",
 ];
 
 pub(super) const PLANS: [&str; 8] = [
@@ -182,38 +68,95 @@ pub(super) const QUESTIONS: [&str; 5] = [
     "What would you do?",
 ];
 
-// In the forms `{P}` is person and problem (6 to 9 words), `{B}` the same without "my", `{T}` the time, `{A}` attempt, `{R}` reaction, `{F}` feeling,
-// `{Q}` plan, `{?}` question. The first form of each length fits any story; what a longer class adds to `{P}` always has
-// more characters than what a shorter one adds.
+// In the forms `{p}` is the person, `{P}` "my", person and problem (5 to 8 words), `{B}` the same without "my", `{1}` to `{4}` the
+// gists by their words, `{T}` the time, `{t}` the same at a sentence's start, `{A}` attempt, `{R}` reaction, `{F}` feeling, `{Q}`
+// plan, `{D}` detail, `{?}` question. What stands more than once is drawn as often.
 
-/// Up to 9 words, in telegram style.
-///
-/// All open alike: a tiny model tells them from the others at the first token, and samples them as often as it learnt them.
-pub(super) const SHORT: [&str; 3] = ["help, {B}.", "help, {B} again.", "help, {B}, why?"];
-
-/// 10 to 14 words.
-pub(super) const MIDDLE: [&str; 5] = [
-    "{P} and {F}.",
-    "{P} {T}.",
-    "{P} and {F}. {?}",
-    "{P} {T}. {?}",
-    "{P}, but {Q}.",
+/// Forms of 1 to 7 words that any end mark suits, or none.
+pub(super) const FRAGMENTS: [&str; 19] = [
+    "{1}",
+    "{1}",
+    "{1}",
+    "{1}",
+    "help",
+    "{p}",
+    "{F}",
+    "{2}",
+    "{2}",
+    "{2}",
+    "{p} trouble",
+    "{3}",
+    "{3}",
+    "{3}",
+    "my {p} again",
+    "{4}",
+    "{4}",
+    "trouble with my {p} again",
+    "my {p} and me: {3}",
 ];
 
-/// 16 to 28 words.
-pub(super) const LONG: [&str; 6] = [
-    "{P} {T}. I {A}, but {R}.",
-    "{P}. I {A}, but {R}. {F}.",
+/// Forms of 2 to 5 words that are no question.
+pub(super) const PLEAS: [&str; 6] = [
+    "so {F}",
+    "help, {2}",
+    "help, {3}",
+    "trouble with my {p}",
+    "help, {4}",
+    "my {p} will not change",
+];
+
+/// Forms that end as they stand, up to full length.
+pub(super) const SENTENCES: [&str; 44] = [
+    "{2}. {?}",
+    "{3}. {?}",
+    "{4}. {?}",
+    "{2}. I feel {F}.",
+    "{3}. I feel {F}.",
+    "{4}. I feel {F}.",
+    "{B}.",
+    "{B}, help!",
+    "{P}.",
+    "{P}, why?",
+    "{P}, help me!",
+    "{P}, what now?",
+    "{P} these days.",
+    "{P}. {?}",
+    "{P}. {t}!",
+    "{P} and I feel {F}.",
+    "{P} and I need advice.",
+    "{P} and I need some help.",
+    "I feel {F} because {P}.",
+    "{P} and it has to stop.",
+    "{P} and it makes me feel {F}.",
+    "{P} these days and I feel {F}.",
+    "{P}. {t}! {?}",
+    "{P} and I feel {F}. {?}",
+    "{P} and {Q}.",
+    "{P}. {t}! I feel {F}.",
+    "{P} and it makes me feel {F} every day.",
+    "{P}. {D}",
+    "{P} and it has been going on {T}.",
+    "{P}. {t}! I feel {F}. {?}",
+    "{P} and {Q}. {?}",
+    "{P} and it makes me feel {F}. {?}",
+    "{P} these days and {Q}. {?}",
+    "{P}. I {A}, but {R}.",
+    "{P}. {D} {?}",
+    "{P}. I {A}, but {R}. {?}",
+    "{P}. I {A}, but {R}. I feel {F}.",
+    "{P}. {t}! I {A}, but {R}.",
+    "{P}. {D} I feel {F}. {?}",
+    "{P}. {t}! I {A}, but {R}. {?}",
     "{P} and it has been going on {T}. I {A}, but {R}.",
-    "{P}. I {A}, but {R}. Now {F} and {Q}.",
-    "{P} and {F}. I {A}, but {R}, and now {Q}.",
-    "{P} and it has been going on {T}. {F} and {Q}.",
+    "{P}. I {A}, but {R}. Now I feel {F} and {Q}.",
+    "{P} and I feel {F}. I {A}, but {R}, and now {Q}.",
+    "{P} and it has been going on {T}. I feel {F} and {Q}.",
 ];
 
 /// Titles.
 pub(super) const TITLES: [&str; 4] = [
     "{P}. {?}",
-    "{P} and {F}",
+    "{P} and I feel {F}",
     "{P} and I need advice",
-    "{P} {T}",
+    "{P}, what now?",
 ];
