@@ -103,7 +103,7 @@ fn once(
     let example = Example::new(&item, learner.table.as_ref());
     let start = Instant::now();
     let (gradients, report) = learner.gradients(&[example])?;
-    gradients.norm(&learner.policy); // Waits for the device.
+    gradients.norms(&learner.policy); // Waits for the device.
     Ok((start.elapsed().as_secs_f64(), report))
 }
 

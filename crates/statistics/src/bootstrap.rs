@@ -1,6 +1,6 @@
 //! The percentile bootstrap: how far a figure moves when other users had been asked.
 
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{Interval, mean};
@@ -56,9 +56,8 @@ impl Bootstrap {
     }
 }
 
-/// A draw from `0..end`: the upper half of a product, which is below `end`. Other than [`Rng::random_range`] it takes 64
-/// bits for every draw.
-fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
+/// A draw from `0..end`: the upper half of a product, which is below `end`. It takes 64 bits for every draw.
+pub(crate) fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
     ((u128::from(random.next_u64()) * end as u128) >> 64) as usize
 }
 
@@ -68,15 +67,8 @@ fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
 pub fn bootstrap_mean(values: &[f64], resamples: usize, seed: u64) -> Option<Interval> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let means = (0..resamples).map(|_| {
-        let sample: Vec<f64> = draw(values, &mut random).into_iter().copied().collect();
-        mean(&sample)
+        let one = |_| values[below(&mut random, values.len())];
+        mean(&(0..values.len()).map(one).collect::<Vec<f64>>())
     });
     Interval::of_draws(means.flatten().collect())
-}
-
-/// As many of `items`, with replacement.
-pub(crate) fn draw<'a, T>(items: &'a [T], random: &mut ChaCha8Rng) -> Vec<&'a T> {
-    (0..items.len())
-        .map(|_| &items[random.random_range(0..items.len())])
-        .collect()
 }

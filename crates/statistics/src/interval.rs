@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::quantiles::quantile;
 
 /// The 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// A closed interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,21 @@ impl Interval {
     /// Whether `value` lies in it, ends included.
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
+    }
+
+    /// Whether what this is the interval of lies from `low` to `high`: yes if all of it does, no if none of it does, else open.
+    pub fn lies_in(&self, low: f64, high: f64) -> Option<bool> {
+        let (inside, outside) = (
+            low <= self.low && self.high <= high,
+            self.high < low || high < self.low,
+        );
+        (inside || outside).then_some(inside)
+    }
+
+    /// Whether what this is the interval of is more than `bound`: yes if all of it is, no if none of it is, else open.
+    pub fn is_above(&self, bound: f64) -> Option<bool> {
+        let (above, not_above) = (self.low > bound, self.high <= bound);
+        (above || not_above).then_some(above)
     }
 
     /// From the 2.5 % to the 97.5 % quantile of what is finite; `None` if nothing is.

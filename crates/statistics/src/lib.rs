@@ -4,13 +4,15 @@
 //! Every random draw comes from ChaCha8 (crate `rand_chacha`, the same on all platforms), seeded by `seed_from_u64`.
 
 mod bootstrap;
+mod clustered;
 mod interval;
 mod mean;
 mod paired;
 mod quantiles;
 
 pub use bootstrap::{Bootstrap, bootstrap_mean};
+pub use clustered::{Cluster, Estimated};
 pub use interval::{Interval, wilson};
-pub use mean::{mean, population_standard_error, standard_error};
-pub use paired::{PairedDifference, paired_bootstrap};
-pub use quantiles::Quantiles;
+pub use mean::{mean, mean_interval, population_standard_error, standard_error};
+pub use paired::{PairedDifference, means, paired_bootstrap};
+pub use quantiles::{Quantiles, median};

@@ -38,6 +38,12 @@ impl Quantiles {
     }
 }
 
+/// The median of values in any order; `None` of nothing.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    quantile(&values, 0.5)
+}
+
 /// The quantile of sorted values, `share` of 0..=1; `None` of nothing.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;

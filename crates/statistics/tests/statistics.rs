@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use statistics::{
-    Bootstrap, Interval, Quantiles, bootstrap_mean, mean, paired_bootstrap,
+    Bootstrap, Interval, Quantiles, bootstrap_mean, mean, mean_interval, median, paired_bootstrap,
     population_standard_error, standard_error, wilson,
 };
 
@@ -32,7 +32,33 @@ fn too_few_values_give_none_and_not_zero() {
     assert_eq!(bootstrap_mean(&[1.0], 0, 1), None);
     assert_eq!(paired_bootstrap(&[], 100, 1), None);
     assert_eq!(paired_bootstrap(&[Vec::new()], 100, 1), None);
-    assert_eq!(paired_bootstrap(&[vec![[0.0, 1.0]]], 0, 1), None);
+    assert_eq!(paired_bootstrap(&[vec![[0.0, 1.0]; 2]], 0, 1), None);
+    assert_eq!(paired_bootstrap(&[vec![[0.0, 1.0]]], 100, 1), None);
+    assert_eq!(mean_interval(&[1.0]), None);
+    assert_eq!(median(vec![]), None);
+}
+
+#[test]
+fn the_interval_of_a_mean_equals_the_textbook_value() {
+    // 1, 2, 3: mean 2, se 1 / sqrt(3) = 0.57735, t of 2 degrees of freedom 4.3027: half width 2.4842.
+    let interval = mean_interval(&[1.0, 2.0, 3.0]).unwrap();
+    close(interval.low, 2.0 - 2.4842);
+    close(interval.high, 2.0 + 2.4842);
+    // 50 zeros and 50 ones, 99 degrees of freedom: as the normal one, 0.5 +- 1.95996 * sqrt(0.25 / 99).
+    let many: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
+    close(mean_interval(&many).unwrap().high, 0.59849);
+}
+
+#[test]
+fn an_interval_that_reaches_over_a_bound_decides_nothing() {
+    let of = |low, high| Interval { low, high };
+    assert_eq!(of(-0.05, 0.04).lies_in(-0.05, 0.05), Some(true));
+    assert_eq!(of(-0.06, 0.04).lies_in(-0.05, 0.05), None);
+    assert_eq!(of(-0.06, 0.06).lies_in(-0.05, 0.05), None);
+    assert_eq!(of(0.06, 0.07).lies_in(-0.05, 0.05), Some(false));
+    assert_eq!(of(0.01, 0.2).is_above(0.0), Some(true));
+    assert_eq!(of(0.0, 0.2).is_above(0.0), None);
+    assert_eq!(of(0.0, 0.0).is_above(0.0), Some(false));
 }
 
 #[test]
@@ -191,7 +217,7 @@ proptest! {
 
     #[test]
     fn swapping_the_systems_swaps_the_signs(
-        users in prop::collection::vec(prop::collection::vec([0.0..1.0, 0.0..1.0], 1..6), 1..8), seed: u64,
+        users in prop::collection::vec(prop::collection::vec([0.0..1.0, 0.0..1.0], 1..6), 2..8), seed: u64,
     ) {
         let swap = |user: &Vec<[f64; 2]>| user.iter().map(|[a, b]| [*b, *a]).collect::<Vec<_>>();
         let swapped: Vec<Vec<[f64; 2]>> = users.iter().map(swap).collect();

@@ -41,7 +41,7 @@ const fn number(
 }
 
 /// Under their names in `metrics.jsonl`.
-const NUMBERS: [Number; 8] = [
+const NUMBERS: [Number; 9] = [
     number("loss", false, |l| Some(l.loss)),
     number("rewards/accuracies", true, |l| l.rewards_accuracies),
     number("rewards/margins", true, |l| l.rewards_margins),
@@ -50,6 +50,7 @@ const NUMBERS: [Number; 8] = [
     }),
     number("tokens_per_second", true, |l| l.tokens_per_second),
     number("grad_norm", false, |l| l.grad_norm),
+    number("users_grad_norm", false, |l| l.users_grad_norm),
     number("learning_rate", true, |l| l.learning_rate),
     number("users_learning_rate", true, |l| l.users_learning_rate),
 ];

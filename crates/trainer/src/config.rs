@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::error::TrainError;
 use crate::tokenise::PromptConfig;
 pub use overlay::{Setting, from_table, read_toml_with};
-pub use training::{Checkpointing, SftConfig, TrainingSection};
+pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
 pub use users::{Kind, UsersSection};
 
 /// A whole run, as `prlhf train --config` reads it.

@@ -17,10 +17,10 @@ use user_model::{RowAdamW, RowBatch, RowGradients, UserRef, UserTable};
 
 use crate::adapters;
 use crate::blockwise;
-use crate::config::{Checkpointing, TrainingSection};
+use crate::config::{Checkpointing, Clip, TrainingSection};
 use crate::error::TrainError;
 use crate::example::Example;
-use crate::gradients::BatchGradients;
+use crate::gradients::{BatchGradients, GradNorms};
 use crate::pack::{DeviceBatch, PackedBatch};
 use crate::policy::Policy;
 use crate::profile::{TARGET, flops};
@@ -40,8 +40,8 @@ const EPSILON: f32 = 1e-8;
 pub struct StepReport<R> {
     /// The loss of the batch.
     pub loss: f64,
-    /// The global norm of the gradient before clipping.
-    pub grad_norm: f64,
+    /// The norms of the gradients before clipping.
+    pub grad_norms: GradNorms,
     /// Per row.
     pub rows: Vec<RowReport<R>>,
     /// Input tokens without padding.
@@ -64,7 +64,7 @@ pub struct RowReport<R> {
 impl<R> StepReport<R> {
     /// False once training has diverged.
     pub fn is_finite(&self) -> bool {
-        self.loss.is_finite() && self.grad_norm.is_finite()
+        self.loss.is_finite() && self.grad_norms.is_finite()
     }
 
     /// One row per comparison: that of the user branch where there is one, else that of the generic branch.
@@ -94,6 +94,7 @@ pub struct Learner<T: Task> {
     threads: usize,
     blockwise: bool,
     max_grad_norm: f64,
+    clip: Clip,
     weight_decay: f64,
 }
 
@@ -147,6 +148,7 @@ impl<T: Task> Learner<T> {
             threads: threads.min(training.micro_rows),
             blockwise,
             max_grad_norm: training.max_grad_norm,
+            clip: training.clip,
             weight_decay: training.weight_decay,
         })
     }
@@ -180,7 +182,7 @@ impl<T: Task> Learner<T> {
         allowed.min(batch * self.task.branches().len())
     }
 
-    /// One step: gradients of the batch, clipping by their global norm, AdamW. Where the loss or the norm is no number,
+    /// One step: gradients of the batch, clipping, AdamW. Where the loss or a norm is no number,
     /// nothing changes.
     ///
     /// # Errors
@@ -192,13 +194,12 @@ impl<T: Task> Learner<T> {
     ) -> Result<StepReport<T::Report>, TrainError> {
         let (mut gradients, mut report) = self.gradients(batch)?;
         let _span = trace_span!(target: TARGET, "optimiser").entered();
-        report.grad_norm = gradients.norm(&self.policy);
+        report.grad_norms = gradients.norms(&self.policy);
         if !report.is_finite() {
             return Ok(report);
         }
-        if self.max_grad_norm > 0.0 && report.grad_norm > self.max_grad_norm {
-            gradients.scale(&self.policy, self.max_grad_norm / report.grad_norm);
-        }
+        let norms = &report.grad_norms;
+        gradients.clip(&self.policy, norms, self.clip, self.max_grad_norm);
         let module = gradients.module;
         self.policy = self
             .optimizer
@@ -244,7 +245,7 @@ impl<T: Task> Learner<T> {
         let device = self.policy.model.device();
         let mut report = StepReport {
             loss: 0.0,
-            grad_norm: 0.0,
+            grad_norms: GradNorms::default(),
             rows: Vec::with_capacity(rows.len()),
             tokens: 0,
             padding: 0.0,

@@ -87,9 +87,12 @@ pub struct Line {
         skip_serializing_if = "Option::is_none"
     )]
     pub logps_rejected: Option<f64>,
-    /// Global gradient norm before clipping (train only).
+    /// The norm of the adapters' gradient before clipping (train only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grad_norm: Option<f64>,
+    /// That of the user model's: shared tensors and users' rows (train only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_grad_norm: Option<f64>,
     /// The rate of the adapters (train only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,

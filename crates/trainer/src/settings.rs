@@ -38,6 +38,7 @@ impl Settings {
             "warmup_steps": training.warmup_steps,
             "weight_decay": training.weight_decay,
             "max_grad_norm": training.max_grad_norm,
+            "clip": training.clip,
         } })
     }
 

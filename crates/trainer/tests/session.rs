@@ -194,8 +194,12 @@ fn a_session_takes_the_steps_of_a_loop_by_hand() {
     assert_eq!(lines.0.len(), 6);
     for (line, report) in lines.0.iter().zip(&reports) {
         assert_eq!(
-            (line.loss, line.grad_norm),
-            (report.loss, Some(report.grad_norm))
+            (line.loss, line.grad_norm, line.users_grad_norm),
+            (
+                report.loss,
+                Some(report.grad_norms.model),
+                report.grad_norms.users
+            )
         );
     }
     assert_eq!(adapters(&outcome.policy), adapters(&learner.policy));

@@ -17,6 +17,17 @@ pub enum Checkpointing {
     Blocks,
 }
 
+/// What gradients are clipped by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clip {
+    /// Adapters and user model, each by its own norm.
+    #[default]
+    Groups,
+    /// Both by the norm over all, as `transformers` clips.
+    Together,
+}
+
 /// `[training]`: optimisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,8 +58,10 @@ pub struct TrainingSection {
     pub warmup_steps: usize,
     /// AdamW's weight decay. Default 0.
     pub weight_decay: f64,
-    /// The largest global norm of the gradient over adapters and users; 0: no clipping. Default 1.
+    /// The largest norm of the gradient; 0: no clipping. Default 1.
     pub max_grad_norm: f64,
+    /// Over what that norm is: `groups` (default) or `together`.
+    pub clip: Clip,
     /// Steps between validations; 0: only at the end. Default 50.
     pub eval_every: usize,
     /// At most so many validation comparisons per validation; 0 (default): all.
@@ -74,6 +87,7 @@ impl Default for TrainingSection {
             warmup_steps: 150,
             weight_decay: 0.0,
             max_grad_norm: 1.0,
+            clip: Clip::Groups,
             eval_every: 50,
             eval_limit: 0,
             save_every: 200,

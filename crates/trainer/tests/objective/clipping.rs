@@ -2,9 +2,11 @@
 //! step against that of another: weights depend on the bound from the second step on.
 
 use pdpo_loss::ObjectiveConfig;
+use trainer::config::Clip;
 
+use super::support::run::World;
 use super::support::torch::{self, Weights};
-use super::support::{examples, fixture, learner_with, open};
+use super::support::{examples, fixture, learner_with, open, preference};
 
 #[test]
 fn steps_clipped_by_the_global_norm_equal_torchs() {
@@ -26,4 +28,32 @@ fn steps_clipped_by_the_global_norm_equal_torchs() {
         &expected["steps"],
         (&weights, ""),
     );
+}
+
+/// What users share and their rows are one group, the adapters the other: each is as long as the bound allows, whatever the other is.
+#[test]
+fn adapters_and_users_are_clipped_each_by_its_own_norm() {
+    let world = World::new();
+    let (policy, table) = world.start().expect("a policy");
+    let task = preference(&world.objective, true);
+    let learner = trainer::learner::Learner::new(task, policy, Some(table), &world.training);
+    let learner = learner.expect("a learner");
+    let policy = &learner.policy;
+    let clipped = |clip: Clip, bound: f64| {
+        let (mut gradients, _) = learner.gradients(&world.train[..4]).expect("gradients");
+        let before = gradients.norms(policy);
+        gradients.clip(policy, &before, clip, bound);
+        (before, gradients.norms(policy))
+    };
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-5 * b, "{a} is not {b}");
+    let (before, _) = clipped(Clip::Groups, 0.0);
+    let users = before.users.expect("a user model");
+    // Between the two norms, so that one group is too long and the other is not.
+    let bound = (before.model * users).sqrt();
+    let (_, after) = clipped(Clip::Groups, bound);
+    near(after.model, before.model.min(bound));
+    near(after.users.expect("a user model"), users.min(bound));
+    let (_, after) = clipped(Clip::Together, bound);
+    near(after.together(), bound);
+    near(after.model / before.model, bound / before.together());
 }
