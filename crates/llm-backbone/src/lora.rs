@@ -325,6 +325,9 @@ impl Model {
 
     /// The modules that get an adapter, each with what it is like.
     fn wanted_slots(&mut self, rules: &Rules) -> Result<Vec<(Slot<'_>, Shape)>, LoraError> {
+        let names_head =
+            !matches!(rules.targets, Matcher::AllLinear) && rules.targets.matches(HEAD, false)?;
+        let head = names_head.then(|| self.head_as_target());
         let mut wanted = Vec::new();
         let mut example = String::new();
         for slot in self.slots() {
@@ -334,9 +337,8 @@ impl Model {
             }
         }
         if wanted.is_empty() {
-            drop(wanted);
-            if rules.targets.matches(HEAD, false)? && !matches!(rules.targets, Matcher::AllLinear) {
-                return Err(self.head_as_target());
+            if let Some(head) = head {
+                return Err(head);
             }
             let targets = rules.targets().clone();
             return Err(LoraError::NoTarget { targets, example });

@@ -125,9 +125,9 @@ pub(super) fn open_directory(folder: &Path) -> Result<Box<dyn WeightSource>, Wei
 /// Refuses adapters in the folder of a model: `transformers` reads them there, and in the place of the model itself.
 fn refuse_adapters_beside(folder: &Path) -> Result<(), WeightError> {
     const ADAPTERS: &str = "adapter_config.json";
-    let is_there = |name: &&str| folder.join(name).is_file();
-    let weights = WEIGHTS.iter().find(is_there);
-    if !folder.join(ADAPTERS).is_file() || weights.is_none() {
+    let is_there = |name: &str| folder.join(name).is_file();
+    let has_weights = WEIGHTS.iter().any(|name| is_there(name));
+    if !is_there(ADAPTERS) || !has_weights {
         return Ok(()); // Adapters alone are told by `no_weights`.
     }
     let found = format!(

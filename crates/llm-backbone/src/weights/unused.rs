@@ -70,7 +70,9 @@ pub(crate) fn unread(
     let (mut left, mut further) = (Vec::new(), BTreeSet::new());
     for name in names.filter(|name| !used.contains(name)) {
         match layer_of(&name, used) {
-            Some(layer) => drop(further.insert((layer, name))),
+            Some(layer) => {
+                further.insert((layer, name));
+            }
             None if BUFFERS.iter().any(|end| name.ends_with(end)) => {}
             None if name == format!("{HEAD}.weight") => told.extend(tied_head(source, used)?),
             None => left.push(name),
