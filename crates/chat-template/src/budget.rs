@@ -189,6 +189,11 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
+    /// A text of so many bytes is about to be written in quotation marks: each character is looked up.
+    pub fn quote(&self, bytes: usize) -> Fallible<()> {
+        self.budget.step(bytes as u64 / 8)
+    }
+
     /// The same character so many times.
     pub fn fill(&mut self, c: char, times: usize) -> Fallible<()> {
         self.budget.make(times.saturating_mul(c.len_utf8()))?;

@@ -255,7 +255,7 @@ impl<'a> Loader<'a> {
                 validate_shape(source, name, &shape)?;
                 let values = source.read(name)?;
                 self.validate_numbers(source, name, &values)?;
-                if D == 2 && values.iter().all(|value| *value == 0.0) {
+                if name.ends_with(".weight") && values.iter().all(|value| *value == 0.0) {
                     validate_zeros(source, name)?;
                 }
                 values
@@ -297,7 +297,7 @@ const OUTPUTS: [&str; 4] = [
     ".fc_out.weight",
 ];
 
-/// Refuses a matrix of zeros, as a checkpoint has that was not saved as a whole. A block that adds nothing is told only: models
+/// Refuses weights of zeros only, as a checkpoint has that was not saved as a whole. A block that adds nothing is told only: models
 /// are made deeper with such blocks (LLaMA Pro, arXiv 2401.02415).
 fn validate_zeros(source: &dyn WeightSource, name: &str) -> Result<(), WeightError> {
     if OUTPUTS.iter().any(|end| name.ends_with(end)) {

@@ -389,7 +389,14 @@ fn a_merged_folder_that_still_fits_is_used_when_its_adapters_were_trained_anew()
 fn a_replaced_run_uses_none_of_the_old_log_probs() {
     let run = fixture().copy_of_run();
     let kept = run.path().join("reference");
-    let file = fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
+    let mut files = fs::read_dir(&kept)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let of_training = |file: &std::path::PathBuf| {
+        let name = file.file_name().unwrap().to_string_lossy();
+        name.starts_with("reference-")
+    };
+    let file = files.find(of_training).unwrap();
     let before = fs::read_to_string(&file).unwrap();
     fs::write(&file, before.clone() + "of the old run\n").unwrap();
     fs::write(kept.join("mine.txt"), "mine").unwrap();

@@ -137,10 +137,12 @@ fn an_evaluation_and_sampling_end_within_a_second_and_leave_nothing() {
         fixture().model.to_str().unwrap(),
     ];
     let eval = ["eval", "--quality", "1", "--data", data.to_str().unwrap()];
+    let prompts = "{\"prompt\": \"Question: is it so?\"}\n".repeat(20_000);
+    let prompts = fixture().file("prompts.jsonl", &prompts);
     let generate = [
         "generate",
         "--prompts",
-        data.to_str().unwrap(),
+        prompts.to_str().unwrap(),
         "--max-new-tokens",
         "90",
     ];
