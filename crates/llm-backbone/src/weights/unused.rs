@@ -40,10 +40,7 @@ pub(super) fn refuse_other_heads(source: &dyn WeightSource) -> Result<(), Weight
         return Ok(());
     }
     let names = source.names();
-    let is_of_head = |name: &&String| {
-        let module = name.split('.').find(|part| OTHER_HEADS.contains(part));
-        module.is_some()
-    };
+    let is_of_head = |name: &&String| name.split('.').any(|part| OTHER_HEADS.contains(&part));
     match names.iter().find(is_of_head) {
         Some(name) => {
             let found = format!(
@@ -87,6 +84,8 @@ pub(crate) fn unread(
         return Err(WeightError::something_else(source.path(), found, next));
     }
     if !left.is_empty() {
+        // A bias that is left out changes what the model computes: those of known modules come first.
+        left.sort_by_key(|name| !is_of_module(name, used));
         told.push(format!(
             "{} tensor(s) are not read, for this kind of model has no place for them: {}",
             left.len(),
@@ -94,6 +93,11 @@ pub(crate) fn unread(
         ));
     }
     Ok(told)
+}
+
+fn is_of_module(name: &str, used: &HashSet<String>) -> bool {
+    let module = name.rsplit_once('.').map_or(name, |(module, _)| module);
+    used.contains(&format!("{module}.weight"))
 }
 
 /// The number of the layer that a tensor belongs to, where the model has the same in its first layer.

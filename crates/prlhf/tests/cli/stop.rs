@@ -135,6 +135,8 @@ fn an_evaluation_and_sampling_end_within_a_second_and_leave_nothing() {
         adapters.to_str().unwrap(),
         "--model",
         fixture().model.to_str().unwrap(),
+        "--set",
+        "prompt.max_response_length=32",
     ];
     let eval = ["eval", "--quality", "1", "--data", data.to_str().unwrap()];
     let prompts = "{\"prompt\": \"Question: is it so?\"}\n".repeat(20_000);
