@@ -220,6 +220,7 @@ fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
         // A merged model keeps its logits in a folder of its own.
         let merged = model.merged();
         assert_equal(&merged);
+        let dir = tempfile::tempdir().unwrap();
         let weights = dir.path().join("model.safetensors");
         weights::write_safetensors(&weights, merged.export()).unwrap();
         let config = merged.config().to_hf_json().to_string();
