@@ -45,7 +45,7 @@ impl Model {
     pub(super) fn why_no_head_adapter(&self) -> String {
         let embedding = &self.decoder().embedding().name;
         match self.decoder().head() {
-            Some(_) => "adapters of the head are not made or read; leave it out".into(),
+            Some(_) => "adapters of the head are not read, nor made: leave it out".into(),
             None => format!(
                 "the head of this model is the matrix of its embedding (`tie_word_embeddings`) and has no adapter of its own; leave it out, or name `{embedding}` to adapt the embedding"
             ),
@@ -96,7 +96,7 @@ mod tests {
             );
             let error = refused("llama", targets);
             assert!(
-                error.contains("adapters of the head are not made or read"),
+                error.contains("adapters of the head are not read, nor made"),
                 "{error}"
             );
         }
