@@ -251,7 +251,7 @@ fn no_template_within_the_steps_takes_long() {
             "{slow}: {kind:?}"
         );
         // All steps take twenty times as long; a build without optimisation is slower.
-        let most = if cfg!(debug_assertions) { 30.0 } else { 3.0 };
+        let most = if cfg!(debug_assertions) { 30.0 } else { 1.5 };
         assert!(took < most, "{slow}: {took:.2} s");
     }
 }
