@@ -61,8 +61,17 @@ fn crates_know_each_other_as_the_architecture_says() {
                 "whole-file",
             ],
         ),
-        ("terminal", &["printable", "trainer"]),
-        ("prlhf", &["printable", "trainer", "terminal", "statistics"]),
+        ("terminal", &["printable", "trainer", "whole-file"]),
+        (
+            "prlhf",
+            &[
+                "printable",
+                "trainer",
+                "terminal",
+                "statistics",
+                "whole-file",
+            ],
+        ),
         (
             "bench",
             &[

@@ -68,11 +68,12 @@ pub(crate) fn is_iterable(value: &Value) -> bool {
     }
 }
 
-fn missing(value: &Value, name: &str) -> Value {
+fn missing(budget: &Budget, value: &Value, name: &str) -> Fallible<Value> {
     let kind = value.type_name();
-    Value::Undefined(Some(
+    budget.make(name.len())?;
+    Ok(Value::Undefined(Some(
         format!("'{kind} object' has no attribute '{name}'").into(),
-    ))
+    )))
 }
 
 /// `value.name`: an attribute or method, else an item.
@@ -85,7 +86,7 @@ pub(crate) fn attribute(budget: &Budget, value: &Value, name: &Arc<str>) -> Fall
         Value::Dict(dict) => dict.get(name).cloned(),
         _ => None,
     };
-    Ok(found.unwrap_or_else(|| missing(value, name)))
+    found.map_or_else(|| missing(budget, value, name), Ok)
 }
 
 /// `value[index]`: an item, else an attribute or method.
@@ -103,15 +104,16 @@ pub(crate) fn item(budget: &Budget, value: &Value, index: &Value) -> Fallible<Va
         Value::Text(text) => Arc::clone(text),
         other => crate::repr::to_repr(budget, other)?,
     };
-    Ok(missing(value, &shown))
+    missing(budget, value, &shown)
 }
 
 fn own_item(budget: &Budget, value: &Value, index: &Value) -> Fallible<Option<Value>> {
     if let Value::Dict(dict) = value {
-        return Ok(match Key::of(index) {
-            Ok(key) => dict.entries.get(&key).map(|(_, value)| value.clone()),
-            Err(_) => None,
-        });
+        return match Key::of(budget, index) {
+            Ok(key) => Ok(dict.entries.get(&key).map(|(_, value)| value.clone())),
+            Err(error) if error.kind == crate::ErrorKind::Exhausted => Err(error),
+            Err(_) => Ok(None),
+        };
     }
     let Some(index) = index.as_integer() else {
         return Ok(None);
@@ -266,9 +268,7 @@ pub(crate) fn slice(budget: &Budget, value: &Value, parts: [&Value; 3]) -> Falli
     match value {
         Value::Text(text) | Value::Markup(text) => {
             budget.look(text.len())?;
-            let letters: Vec<char> = text.chars().collect();
-            let chosen = indices(numbers, letters.len()).map(|at| letters[at]);
-            let text: String = chosen.collect();
+            let text = sliced(budget, text, numbers)?;
             match value {
                 Value::Markup(_) => crate::operators::markup(budget, text),
                 _ => budget.text(text),
@@ -297,6 +297,25 @@ pub(crate) fn slice(budget: &Budget, value: &Value, parts: [&Value; 3]) -> Falli
             Err(failed(format!("'{kind}' object has no slices")))
         }
     }
+}
+
+/// The characters of a text that a slice takes.
+fn sliced(budget: &Budget, text: &str, numbers: [Option<i128>; 3]) -> Fallible<String> {
+    if text.is_ascii() {
+        let chosen = indices(numbers, text.len()).map(|at| char::from(text.as_bytes()[at]));
+        return Ok(chosen.collect());
+    }
+    budget.read(text.len())?;
+    let length = text.chars().count();
+    if numbers[2].is_none_or(|step| step == 1) {
+        let (first, end, _) = bounds(numbers, length);
+        let size = |number: i128| usize::try_from(number).unwrap_or(0);
+        let letters = text.chars().skip(size(first));
+        return Ok(letters.take(size(end - first)).collect());
+    }
+    budget.make(length.saturating_mul(size_of::<char>()))?;
+    let letters: Vec<char> = text.chars().collect();
+    Ok(indices(numbers, length).map(|at| letters[at]).collect())
 }
 
 /// Where a slice begins, before which index it ends, and its step.

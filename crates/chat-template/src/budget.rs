@@ -65,14 +65,24 @@ impl Budget {
         }
     }
 
-    /// So many bytes are looked at.
+    /// So many bytes are looked at in one sweep, as comparing and searching do.
     pub fn look(&self, bytes: usize) -> Fallible<()> {
         self.step(bytes as u64 / 64)
+    }
+
+    /// So many bytes are read character by character.
+    pub fn read(&self, bytes: usize) -> Fallible<()> {
+        self.step(bytes as u64 / 16)
     }
 
     /// So many bytes are about to be made.
     pub fn make(&self, bytes: usize) -> Fallible<()> {
         self.spend_bytes(bytes as u64)
+    }
+
+    /// So many entries of a dict are about to be made.
+    pub fn make_entries(&self, entries: usize) -> Fallible<()> {
+        self.spend_bytes((entries as u64).saturating_mul(ENTRY_BYTES))
     }
 
     /// So many items are about to be made.
@@ -121,7 +131,7 @@ impl Budget {
     }
 
     pub fn dict(&self, dict: Dict) -> Fallible<Value> {
-        self.spend_bytes((dict.len() as u64).saturating_mul(ENTRY_BYTES))?;
+        self.make_entries(dict.len())?;
         check_depth(dict.depth)?;
         Ok(Value::Dict(Rc::new(dict)))
     }
@@ -177,6 +187,11 @@ impl<'b> Writer<'b> {
         self.budget.make(text.len())?;
         self.text.push_str(text);
         Ok(())
+    }
+
+    /// A text of so many bytes is about to be written in quotation marks: each character is looked up.
+    pub fn quote(&self, bytes: usize) -> Fallible<()> {
+        self.budget.step(bytes as u64 / 8)
     }
 
     /// The same character so many times.

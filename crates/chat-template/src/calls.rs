@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::error::{Fallible, failed};
 use crate::value::Value;
 
@@ -52,6 +53,12 @@ impl Passed {
         Ok(bound)
     }
 
+    /// The only argument.
+    pub fn one(&self, what: &str, parameter: &str) -> Fallible<&Value> {
+        let [value] = self.bind(what, [parameter], 1)?;
+        Ok(value.unwrap_or(&Value::None))
+    }
+
     /// Refuses any argument.
     pub fn none(&self, what: &str) -> Fallible<()> {
         self.bind::<0>(what, [], 0).map(drop)
@@ -81,6 +88,27 @@ pub(crate) fn integer(what: &str, value: &Value) -> Fallible<i128> {
     value.as_integer().ok_or_else(|| {
         let kind = value.type_name();
         failed(format!("{what}: expected a whole number, found {kind}"))
+    })
+}
+
+/// What lines are indented by: a text, or so many spaces.
+pub(crate) fn indent(budget: &Budget, what: &str, value: &Value) -> Fallible<Arc<str>> {
+    if let Some(indent) = value.as_text() {
+        return Ok(Arc::clone(indent));
+    }
+    let width = size(integer(what, value)?);
+    budget.make(width)?;
+    Ok(" ".repeat(width).into())
+}
+
+/// `len(value)`.
+pub(crate) fn length(budget: &Budget, value: &Value) -> Fallible<usize> {
+    if let Some(text) = value.as_text() {
+        budget.look(text.len())?;
+    }
+    value.length().ok_or_else(|| {
+        let kind = value.type_name();
+        failed(format!("object of type '{kind}' has no len()"))
     })
 }
 

@@ -67,17 +67,14 @@ pub(crate) fn holds(budget: &Budget, name: &str, value: &Value, passed: &Passed)
         _ => None,
     };
     if let Some(comparator) = comparator {
-        let [other] = passed.bind(name, ["other"], 1)?;
-        return compare(budget, comparator, value, other.unwrap_or(&Value::None));
+        return compare(budget, comparator, value, passed.one(name, "other")?);
     }
     match name {
         "divisibleby" => {
-            let [by] = passed.bind(name, ["num"], 1)?;
-            return leaves(budget, value, by.unwrap_or(&Value::None), 0);
+            return leaves(budget, value, passed.one(name, "num")?, 0);
         }
         "sameas" => {
-            let [other] = passed.bind(name, ["other"], 1)?;
-            return Ok(same(value, other.unwrap_or(&Value::None)));
+            return same(budget, value, passed.one(name, "other")?);
         }
         _ => passed.none(name)?,
     }
@@ -114,8 +111,11 @@ fn plain(budget: &Budget, name: &str, value: &Value) -> Fallible<bool> {
             other => other.is_undefined(),
         },
         "escaped" => matches!(value, Value::Markup(_)),
-        "lower" => methods::is_cased(&to_text(budget, value)?, false),
-        "upper" => methods::is_cased(&to_text(budget, value)?, true),
+        "lower" | "upper" => {
+            let text = to_text(budget, value)?;
+            budget.read(text.len())?;
+            methods::is_cased(&text, name == "upper")
+        }
         "filter" => value.as_text().is_some_and(|name| filters::is_known(name)),
         "test" => value.as_text().is_some_and(|name| NAMES.contains(&&**name)),
         name => return Err(failed(format!("No test named '{name}'."))),
@@ -127,21 +127,24 @@ fn is_sequence(value: &Value) -> bool {
     match value {
         Value::View(View::Keys | View::Values | View::Items, _) | Value::Generator(_) => false,
         Value::Object(_) => false,
-        other => other.length().is_some(),
+        other => other.has_length(),
     }
 }
 
 /// `a is b` in Python, for what it is used for: the constants and small numbers.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
+fn same(budget: &Budget, a: &Value, b: &Value) -> Fallible<bool> {
+    Ok(match (a, b) {
         (Value::None, Value::None) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Integer(a), Value::Integer(b)) => a == b,
         (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
-        (Value::Text(a), Value::Text(b)) => a == b,
+        (Value::Text(a), Value::Text(b)) => {
+            budget.look(a.len().min(b.len()))?;
+            a == b
+        }
         (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => Rc::ptr_eq(a, b),
         (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
         (Value::Object(a), Value::Object(b)) => Rc::ptr_eq(a, b),
         _ => false,
-    }
+    })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::access;
-use crate::calls::{Passed, integer};
+use crate::calls::{Passed, integer, text};
 use crate::error::{Fallible, failed, refused};
 use crate::objects::Object;
 use crate::repr::to_text;
@@ -45,7 +45,9 @@ pub(crate) fn call(runtime: &Runtime, name: &str, passed: &Passed) -> Fallible<V
         }
         "namespace" => {
             let mut values = IndexMap::new();
-            for (key, value) in dict(runtime, passed)?.entries.into_values() {
+            let given = dict(runtime, passed)?;
+            runtime.budget.make_entries(given.len())?;
+            for (key, value) in given.entries.into_values() {
                 values.insert(to_text(&runtime.budget, &key)?, value);
             }
             runtime.namespace(Object::Namespace(RefCell::new(values)))
@@ -65,13 +67,12 @@ pub(crate) fn call(runtime: &Runtime, name: &str, passed: &Passed) -> Fallible<V
             runtime.budget.object(Object::Joiner { separator, used })
         }
         "raise_exception" => {
-            let [message] = passed.bind("raise_exception", ["message"], 1)?;
-            let message = message.unwrap_or(&Value::None);
+            let message = passed.one("raise_exception", "message")?;
             Err(refused(&*to_text(&runtime.budget, message)?))
         }
         "strftime_now" => {
-            let [format] = passed.bind("strftime_now", ["format"], 1)?;
-            let format = crate::calls::text("strftime_now", format.unwrap_or(&Value::None))?;
+            let format = text("strftime_now", passed.one("strftime_now", "format")?)?;
+            runtime.budget.step(format.len() as u64)?;
             let shown = strftime(format, runtime.clock);
             let clock = runtime.clock;
             let shown =
@@ -113,27 +114,28 @@ fn range(passed: &Passed) -> Fallible<Value> {
 
 /// `dict(...)`.
 fn dict(runtime: &Runtime, passed: &Passed) -> Fallible<Dict> {
+    let budget = &runtime.budget;
     let mut dict = Dict::default();
     match passed.positional.as_slice() {
         [] => {}
         [Value::Dict(other)] => {
             for (key, value) in other.entries.values() {
-                dict.insert(key.clone(), value.clone())?;
+                dict.insert(budget, key.clone(), value.clone())?;
             }
         }
         [pairs] => {
-            for pair in access::items(&runtime.budget, pairs)? {
-                let mut pair = access::items(&runtime.budget, &pair)?.into_iter();
+            for pair in access::items(budget, pairs)? {
+                let mut pair = access::items(budget, &pair)?.into_iter();
                 let (Some(key), Some(value), None) = (pair.next(), pair.next(), pair.next()) else {
                     return Err(failed("dict: expected pairs of a key and a value"));
                 };
-                dict.insert(key, value)?;
+                dict.insert(budget, key, value)?;
             }
         }
         _ => return Err(failed("dict expected at most 1 argument")),
     }
     for (name, value) in &passed.named {
-        dict.insert(Value::Text(Arc::clone(name)), value.clone())?;
+        dict.insert(budget, Value::Text(Arc::clone(name)), value.clone())?;
     }
     Ok(dict)
 }

@@ -87,7 +87,7 @@ fn write_dict(
     }
     let mut entries: Vec<&(Value, Value)> = dict.entries.values().collect();
     if style.sort_keys {
-        crate::sorting::sort(budget, &mut entries, |(key, _)| key)?;
+        entries = crate::sorting::sort(budget, entries, |(key, _)| key)?;
     }
     out.push("{")?;
     for (at, (key, value)) in entries.into_iter().enumerate() {
@@ -193,7 +193,7 @@ pub(crate) fn value(budget: &Budget, json: &Json) -> Fallible<Value> {
 pub(crate) fn object(budget: &Budget, fields: &serde_json::Map<String, Json>) -> Fallible<Value> {
     let mut dict = Dict::default();
     for (name, field) in fields {
-        dict.insert(budget.text(name.as_str())?, value(budget, field)?)?;
+        dict.insert(budget, budget.text(name.as_str())?, value(budget, field)?)?;
     }
     budget.dict(dict)
 }

@@ -114,7 +114,7 @@ pub(crate) fn call(
     }
     match value {
         Value::Text(text) | Value::Markup(text) => {
-            budget.look(text.len())?;
+            budget.read(text.len())?;
             text_method(budget, text, name, passed)
         }
         Value::List(list) | Value::Tuple(list) => list_method(budget, list, value, name, passed),
@@ -125,7 +125,7 @@ pub(crate) fn call(
         Value::Dict(dict) => match &**name {
             "get" => {
                 let [key, default] = passed.bind("get", ["key", "default"], 1)?;
-                let key = Key::of(key.unwrap_or(&Value::None))?;
+                let key = Key::of(budget, key.unwrap_or(&Value::None))?;
                 let found = dict.entries.get(&key).map(|(_, value)| value);
                 Ok(found.or(default).cloned().unwrap_or(Value::None))
             }
@@ -174,8 +174,7 @@ fn list_method(
             Ok(value.clone())
         }
         "count" => {
-            let [wanted] = passed.bind(name, ["value"], 1)?;
-            let wanted = wanted.unwrap_or(&Value::None);
+            let wanted = passed.one(name, "value")?;
             let mut count = 0;
             for item in &list.items {
                 count += i128::from(equal(budget, item, wanted)?);
@@ -202,10 +201,10 @@ fn text_method(budget: &Budget, text: &str, name: &str, passed: &Passed) -> Fall
     match name {
         "format" => budget.text(crate::format::format(budget, text, passed)?),
         "format_map" => {
-            let [mapping] = passed.bind(name, ["mapping"], 1)?;
-            let Some(Value::Dict(dict)) = mapping else {
+            let Value::Dict(dict) = passed.one(name, "mapping")? else {
                 return Err(failed("format_map: expected a dict"));
             };
+            budget.make_items(dict.len())?;
             let mut named = Passed::default();
             for (key, value) in dict.entries.values() {
                 if let Some(key) = key.as_text() {
@@ -214,10 +213,7 @@ fn text_method(budget: &Budget, text: &str, name: &str, passed: &Passed) -> Fall
             }
             budget.text(crate::format::format(budget, text, &named)?)
         }
-        "join" => {
-            let [items] = passed.bind(name, ["iterable"], 1)?;
-            search::join(budget, text, items.unwrap_or(&Value::None))
-        }
+        "join" => search::join(budget, text, passed.one(name, "iterable")?),
         "maketrans" => translate::table(budget, passed),
         "translate" => translate::translate(budget, text, passed),
         "split" | "rsplit" | "splitlines" | "partition" | "rpartition" => {

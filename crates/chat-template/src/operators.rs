@@ -178,7 +178,7 @@ pub(crate) fn equal(budget: &Budget, a: &Value, b: &Value) -> Fallible<bool> {
     Ok(match (a, b) {
         (Value::Undefined(_), Value::Undefined(_)) | (Value::None, Value::None) => true,
         (Value::Text(a) | Value::Markup(a), Value::Text(b) | Value::Markup(b)) => {
-            budget.look(a.len())?;
+            budget.look(a.len().min(b.len()))?;
             a == b
         }
         (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
@@ -192,6 +192,9 @@ pub(crate) fn equal(budget: &Budget, a: &Value, b: &Value) -> Fallible<bool> {
                 return Ok(false);
             }
             for (key, (_, value)) in &a.entries {
+                if let Key::Text(text) = key {
+                    budget.look(text.len())?;
+                }
                 match b.entries.get(key) {
                     Some((_, other)) if equal(budget, value, other)? => {}
                     _ => return Ok(false),
@@ -239,7 +242,7 @@ pub(crate) fn order(
     }
     match (a, b) {
         (Value::Text(a) | Value::Markup(a), Value::Text(b) | Value::Markup(b)) => {
-            budget.look(a.len())?;
+            budget.look(a.len().min(b.len()))?;
             Ok(Some(a.cmp(b)))
         }
         (Value::List(x), Value::List(y)) | (Value::Tuple(x), Value::Tuple(y)) => {
@@ -306,7 +309,7 @@ pub(crate) fn contains(budget: &Budget, container: &Value, item: &Value) -> Fall
         }
         Value::List(list) | Value::Tuple(list) => any(&list.items),
         Value::Dict(dict) | Value::View(crate::value::View::Keys, dict) => {
-            Ok(dict.entries.contains_key(&Key::of(item)?))
+            Ok(dict.entries.contains_key(&Key::of(budget, item)?))
         }
         Value::Range(range) => {
             let number = item

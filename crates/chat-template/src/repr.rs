@@ -43,8 +43,12 @@ fn write_repr(out: &mut Writer<'_>, value: &Value) -> Fallible<()> {
         Value::Bool(false) => out.push("False"),
         Value::Integer(number) => out.push(&number.to_string()),
         Value::Float(number) => out.push(&float_repr(*number)),
-        Value::Text(text) => out.push(&quoted(text)),
+        Value::Text(text) => {
+            out.quote(text.len())?;
+            out.push(&quoted(text))
+        }
         Value::Markup(text) => {
+            out.quote(text.len())?;
             out.push("Markup(")?;
             out.push(&quoted(text))?;
             out.push(")")

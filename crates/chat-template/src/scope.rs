@@ -27,14 +27,20 @@ impl Scope {
     }
 
     pub fn get(&self, name: &str) -> Option<Value> {
-        let mut scope = Some(self);
+        self.find(name).0
+    }
+
+    /// The variable, and how many scopes were looked into.
+    pub fn find(&self, name: &str) -> (Option<Value>, u64) {
+        let (mut scope, mut looked) = (Some(self), 0);
         while let Some(here) = scope {
+            looked += 1;
             if let Some(value) = here.variables.borrow().get(name) {
-                return Some(value.clone());
+                return (Some(value.clone()), looked);
             }
             scope = here.around.as_deref();
         }
-        None
+        (None, looked)
     }
 
     /// Forgets all, so that what refers back to it is no leak.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::budget::Budget;
 use crate::error::{Fallible, failed, limit};
 use crate::objects::Object;
 
@@ -117,18 +118,18 @@ impl Range {
 }
 
 impl Dict {
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.entries
-            .get(&Key::Text(name.into()))
-            .map(|(_, value)| value)
+    /// The value of a key that is a text.
+    pub fn get(&self, name: &Arc<str>) -> Option<&Value> {
+        let entry = self.entries.get(&Key::Text(Arc::clone(name)));
+        entry.map(|(_, value)| value)
     }
 
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub fn insert(&mut self, key: Value, value: Value) -> Fallible<()> {
-        let hashed = Key::of(&key)?;
+    pub fn insert(&mut self, budget: &Budget, key: Value, value: Value) -> Fallible<()> {
+        let hashed = Key::of(budget, &key)?;
         let inner = depth_of(&key).max(depth_of(&value)) + 1;
         self.depth = self.depth.max(inner);
         match self.entries.get_mut(&hashed) {
@@ -153,12 +154,12 @@ pub(crate) fn depth_of(value: &Value) -> u32 {
 }
 
 impl Key {
-    pub fn of(value: &Value) -> Fallible<Self> {
-        Self::bounded(value, &mut 10_000)
+    pub fn of(budget: &Budget, value: &Value) -> Fallible<Self> {
+        Self::bounded(budget, value, &mut 10_000)
     }
 
     /// A tuple may hold one other many times, so its parts are counted.
-    fn bounded(value: &Value, left: &mut usize) -> Fallible<Self> {
+    fn bounded(budget: &Budget, value: &Value, left: &mut usize) -> Fallible<Self> {
         *left = left
             .checked_sub(1)
             .ok_or_else(|| limit("a tuple that is too large for a key"))?;
@@ -170,12 +171,16 @@ impl Key {
                 Some(whole) => Self::Integer(whole),
                 None => Self::Float(number.to_bits()),
             },
-            Value::Text(text) | Value::Markup(text) => Self::Text(Arc::clone(text)),
+            Value::Text(text) | Value::Markup(text) => {
+                budget.look(text.len())?;
+                Self::Text(Arc::clone(text))
+            }
             Value::Tuple(tuple) => {
+                budget.step(tuple.items.len() as u64)?;
                 let items = tuple.items.iter();
                 Self::Tuple(
                     items
-                        .map(|item| Self::bounded(item, left))
+                        .map(|item| Self::bounded(budget, item, left))
                         .collect::<Fallible<_>>()?,
                 )
             }
@@ -280,6 +285,11 @@ impl Value {
     /// The same, unless it is undefined.
     pub fn defined(&self) -> Fallible<&Self> {
         self.undefined_error().map_or(Ok(self), Err)
+    }
+
+    /// Whether Python has a `len` for it.
+    pub fn has_length(&self) -> bool {
+        self.as_text().is_some() || self.length().is_some()
     }
 
     /// How many items it has; none where Python has no `len` for it.

@@ -198,3 +198,74 @@ fn what_refers_to_itself_is_dropped_all_the_same() {
         assert_eq!(render(source).unwrap(), "True", "{source}");
     }
 }
+
+/// What costs time without being long: each uses up the steps in seconds.
+const SLOW: [&str; 25] = [
+    "{% if x is sequence %}{% endif %}",
+    "{% if x is lower %}{% endif %}",
+    "{% if x is sameas y %}{% endif %}",
+    "{% if x == y %}{% endif %}",
+    "{% if x < y %}{% endif %}",
+    "{% if d[x] %}{% endif %}",
+    "{% if d.get(x) %}{% endif %}",
+    "{% if x in d %}{% endif %}",
+    "{% if x | truncate(9000000) %}{% endif %}",
+    "{% if x | int %}{% endif %}",
+    "{% if x | float %}{% endif %}",
+    "{% if x | wordcount %}{% endif %}",
+    "{% if u.isprintable() %}{% endif %}",
+    "{% if x.translate(removed) %}{% endif %}",
+    "{% if x.maketrans(x, x) %}{% endif %}",
+    "{% if x.count('b') %}{% endif %}",
+    "{% if x.startswith((y, y, y, y, y, y, y, y)) %}{% endif %}",
+    "{% if u[::-1] == '' %}{% endif %}",
+    "{% if u[5:6] == '' %}{% endif %}",
+    "{% if [x, y] | max %}{% endif %}",
+    "{% if ([x] * 50) | sort | first %}{% endif %}",
+    "{% if ([x] * 50) | unique | list %}{% endif %}",
+    "{% if (x, x, x, x, x, x, x, x) in d %}{% endif %}",
+    "{% if [1] | sum(attribute=x) %}{% endif %}",
+    "{% if x | striptags == '' %}{% endif %}",
+];
+
+#[test]
+fn no_template_within_the_steps_takes_long() {
+    let start = "{% set x = 'a' * 1000000 %}{% set y = x ~ 'b' %}{% set u = 'äb' * 400000 %}{% set d = {'a': 1} %}\
+                 {% set removed = x.maketrans('a', 'b', 'a') %}";
+    let steps = Limits::default().steps / 20;
+    for slow in SLOW {
+        let source = format!(
+            "{start}{{% for i in range(99999) %}}{{% for j in range(99) %}}{slow}{{% endfor %}}{{% endfor %}}"
+        );
+        let template = Template::new(&source).unwrap();
+        let begun = std::time::Instant::now();
+        let limits = Limits {
+            steps,
+            ..Limits::default()
+        };
+        let error = template.render(&[], CLOCK, limits);
+        let took = begun.elapsed().as_secs_f64();
+        let kind = error.unwrap_err().kind;
+        assert!(
+            matches!(kind, ErrorKind::Exhausted | ErrorKind::Failed),
+            "{slow}: {kind:?}"
+        );
+        // All steps take twenty times as long; a build without optimisation is slower.
+        let most = if cfg!(debug_assertions) { 30.0 } else { 1.5 };
+        assert!(took < most, "{slow}: {took:.2} s");
+    }
+}
+
+#[test]
+fn numbers_without_an_order_are_sorted_without_a_panic() {
+    let source = "{% set n = 'nan' | float %}{{ ([n, 3, 1, n, 2] * 20) | sort | length }}";
+    assert_eq!(render(source).unwrap(), "100");
+}
+
+#[test]
+fn a_long_word_is_wrapped_in_linear_time_and_bounded_memory() {
+    let source = "{{ ('a' * 500000) | wordwrap(1) | length }}";
+    assert_eq!(render(source).unwrap(), "999999");
+    let source = "{{ ('a' * 500000) | wordwrap(1, true, 'b' * 1000000) | length }}";
+    assert_eq!(render(source).unwrap_err().kind, ErrorKind::Exhausted);
+}

@@ -24,8 +24,8 @@ use crate::loader::Loader;
 use crate::parts::{Part, Parts};
 use crate::registry::families;
 use crate::rope::Rope;
-use crate::weights::WeightError;
 use crate::weights::gguf_names::{GgufNames, Places};
+use crate::weights::{WRITERS, WeightError};
 
 families! {
     /// Llama and everything built like it (SmolLM2, TinyLlama, Llama 2 and 3).
@@ -151,6 +151,17 @@ impl Facts {
 fn first_class<'a>(keys: &Keys<'a>) -> Option<&'a str> {
     let classes = keys.json_value("architectures")?;
     classes.get(0)?.as_str()
+}
+
+/// Refuses a model of a known family that does not write: one that classifies or scores, or one without a head.
+fn refuse_other_class(keys: &Keys<'_>, class: &str) -> Result<(), ConfigError> {
+    match first_class(keys) {
+        Some(found) if !found.contains("ForCausalLM") && !found.contains("LMHead") => {
+            let expected = format!("`{class}`: {WRITERS}");
+            Err(keys.error("architectures", format!("`{found}`"), expected))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a `config.json` says of its family, for messages.

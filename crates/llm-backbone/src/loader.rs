@@ -230,6 +230,14 @@ impl<'a> Loader<'a> {
                     let value = value.copied().unwrap_or(f32::NAN);
                     return Err(WeightError::not_finite(source.path(), &name, at, value));
                 }
+                let mut row = vec![0.0; shape[1]];
+                let is_zero = |at: usize| {
+                    stored.rows(at, &mut row);
+                    row.iter().all(|value| *value == 0.0)
+                };
+                if (0..shape[0]).all(is_zero) {
+                    validate_zeros(source, &name)?;
+                }
                 return Ok(Matrix::stored(stored));
             }
         }
@@ -247,6 +255,9 @@ impl<'a> Loader<'a> {
                 validate_shape(source, name, &shape)?;
                 let values = source.read(name)?;
                 self.validate_numbers(source, name, &values)?;
+                if name.ends_with(".weight") && values.iter().all(|value| *value == 0.0) {
+                    validate_zeros(source, name)?;
+                }
                 values
             }
             Origin::Random(seed) => initial.values(name, shape.iter().product(), seed),
@@ -276,6 +287,34 @@ impl<'a> Loader<'a> {
             }),
         }
     }
+}
+
+/// What blocks add to the stream goes through these.
+const OUTPUTS: [&str; 4] = [
+    ".o_proj.weight",
+    ".down_proj.weight",
+    ".out_proj.weight",
+    ".fc_out.weight",
+];
+
+/// Refuses weights of zeros only, as a checkpoint has that was not saved as a whole. A block that adds nothing is told only: models
+/// are made deeper with such blocks (LLaMA Pro, arXiv 2401.02415).
+fn validate_zeros(source: &dyn WeightSource, name: &str) -> Result<(), WeightError> {
+    if OUTPUTS.iter().any(|end| name.ends_with(end)) {
+        tracing::warn!(
+            "{}: tensor `{name}` has zeros only: its block adds nothing",
+            source.path().display()
+        );
+        return Ok(());
+    }
+    let item = format!("tensor `{name}`");
+    let expected = "numbers that were trained: weights that were not saved as a whole have zeros, get or make them anew";
+    Err(WeightError::malformed(
+        source.path(),
+        item,
+        "zeros only",
+        expected,
+    ))
 }
 
 /// The largest half.

@@ -3,6 +3,7 @@
 //! burn's own `apply_lora` composes the full weight in every forward pass, which costs a full weight gradient. Here the
 //! low-rank path is added to the layer's output; values and gradients equal those of `peft`.
 
+mod names;
 mod rules;
 mod targets;
 
@@ -16,7 +17,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::cast_if_needed;
-use crate::model::{Model, host};
+use crate::model::{HEAD, Model, host};
 use crate::parts::{Part, PartMut};
 use crate::random::{fnv1a, named_rng, normal};
 pub(crate) use rules::{Layers, Pattern, Rules, Shape};
@@ -97,6 +98,14 @@ pub enum LoraError {
         targets: Targets,
         /// A module that exists.
         example: String,
+    },
+    /// A name in a list that no module has, or one that carries no adapter.
+    #[error("LoRA target `{target}`: {problem}")]
+    Target {
+        /// The name.
+        target: String,
+        /// Why not, and which there are.
+        problem: String,
     },
     /// A text that should be a regular expression.
     #[error("LoRA target `{pattern}` is no regular expression: {problem}")]
@@ -316,6 +325,9 @@ impl Model {
 
     /// The modules that get an adapter, each with what it is like.
     fn wanted_slots(&mut self, rules: &Rules) -> Result<Vec<(Slot<'_>, Shape)>, LoraError> {
+        let names_head =
+            !matches!(rules.targets, Matcher::AllLinear) && rules.targets.matches(HEAD, false)?;
+        let head = names_head.then(|| self.head_as_target());
         let mut wanted = Vec::new();
         let mut example = String::new();
         for slot in self.slots() {
@@ -325,6 +337,9 @@ impl Model {
             }
         }
         if wanted.is_empty() {
+            if let Some(head) = head {
+                return Err(head);
+            }
             let targets = rules.targets().clone();
             return Err(LoraError::NoTarget { targets, example });
         }
@@ -334,10 +349,11 @@ impl Model {
     /// Attaches new adapters, initialised as `peft` does (the model's output is unchanged), and freezes the rest.
     ///
     /// # Errors
-    /// A rank of zero, a dropout outside `[0, 1)`, or targets that match nothing.
+    /// A rank of zero, a dropout outside `[0, 1)`, targets that match nothing, or one of several names that matches nothing.
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
         let rules = config.rules()?;
         let mut model = self.frozen();
+        model.validate_targets(&config.targets)?;
         for (mut slot, shape) in model.wanted_slots(&rules)? {
             let (a, b) = slot.initial(shape.rank, seed);
             slot.attach(shape, a, b);
@@ -419,7 +435,8 @@ impl Model {
         let module = module.strip_prefix(PEFT_PREFIX).unwrap_or(module);
         let part = self.parts().into_iter().find(|part| part.name() == module);
         match part {
-            Some(Part::Head(_)) => "adapters of the head are not read".into(),
+            Some(Part::Head(_)) => self.why_no_head_adapter(),
+            None if module == HEAD => self.why_no_head_adapter(),
             Some(Part::Linear(_) | Part::Embedding(_)) => {
                 "the configuration does not target its module".into()
             }

@@ -12,7 +12,7 @@ use crate::linear::Head;
 use crate::loader::Loader;
 use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
 use crate::parts::{Part, PartMut, Weight};
-use crate::weights::{WeightError, WeightSource};
+use crate::weights::{WeightError, WeightSource, unread};
 
 /// The name of the head, the same in every family.
 pub(crate) const HEAD: &str = "lm_head";
@@ -71,14 +71,20 @@ impl Model {
     /// Builds the model of `config` with the weights of `source`, kept in `precision`.
     ///
     /// # Errors
-    /// A tensor that is missing, unreadable, or of another shape, naming file and tensor.
+    /// A tensor that is missing, unreadable, of another shape, of zeros only, or of a layer that `config` does not have, naming
+    /// file and tensor.
     pub fn load(
         config: &ModelConfig,
         source: &dyn WeightSource,
         precision: impl Into<Precision>,
         device: &Device,
     ) -> Result<Self, WeightError> {
-        Self::build(config, &Loader::of_files(source, precision.into(), device))
+        let model = Self::build(config, &Loader::of_files(source, precision.into(), device))?;
+        let used = model.weights().into_iter().map(|(name, _)| name).collect();
+        for told in unread(source, &used, config.sizes().num_layers)? {
+            tracing::warn!("{}: {told}", source.path().display());
+        }
+        Ok(model)
     }
 
     /// A model from scratch: matrices from `N(0, 1 / d_in)`, embeddings from `N(0, 0.05^2)`, norms 1, biases 0.

@@ -59,6 +59,7 @@ macro_rules! families {
         /// Reads a `config.json` of any family.
         pub(crate) fn from_hf(keys: &Keys<'_>) -> Result<FamilyConfig, ConfigError> {
             $(if <$config>::facts().names(keys) {
+                refuse_other_class(keys, <$config>::facts().class)?;
                 return <$config>::from_hf(keys).map(FamilyConfig::$family);
             })+
             let known = [$(<$config>::facts().model_type),+];

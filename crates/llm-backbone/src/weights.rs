@@ -12,6 +12,7 @@ pub(crate) mod gguf_names;
 mod pytorch;
 mod safetensors;
 mod sharded;
+mod unused;
 mod write;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ pub(crate) use gguf::GgufWeights;
 pub(crate) use pytorch::PytorchFile;
 pub use safetensors::SafetensorsFile;
 pub(crate) use sharded::Sharded;
+pub(crate) use unused::{WRITERS, unread};
 pub use write::write_safetensors;
 pub(crate) use write::write_views;
 

@@ -26,6 +26,7 @@ use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Skipped, read_comparisons};
 use trainer::task::Task;
 use trainer::tokenise::Formatter;
+use whole_file::Temporary;
 
 use crate::prepare::{cuts, fit_responses};
 use crate::trained::TrainedArgs;
@@ -138,15 +139,18 @@ impl Loaded {
 }
 
 /// Where reference log-probs go that belong to no run, for as long as the program runs.
-pub struct Cache(tempfile::TempDir);
+pub struct Cache(
+    tempfile::TempDir,
+    #[expect(dead_code, reason = "held")] Temporary,
+);
 
 impl Cache {
     /// An empty folder.
     pub fn new() -> Result<Self, TrainError> {
         let folder = tempfile::tempdir();
-        Ok(Self(
-            folder.map_err(|e| TrainError::io(&std::env::temp_dir(), e))?,
-        ))
+        let folder = folder.map_err(|e| TrainError::io(&std::env::temp_dir(), e))?;
+        let known = Temporary::new(folder.path());
+        Ok(Self(folder, known))
     }
 }
 

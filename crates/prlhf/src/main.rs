@@ -21,7 +21,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use terminal::{Output, Profile, WhileRead, fail, logging, stopped};
+use terminal::{
+    INTERRUPTED, Output, Profile, WhileRead, end_at_signals, fail, logging, say, stopped,
+};
 use trainer::TrainError;
 
 /// Language models that learn who prefers what, from comparisons that carry a user id.
@@ -152,9 +154,18 @@ fn main() -> ExitCode {
         _ => None,
     };
     logging::init_with(profile.clone());
+    // Training saves first, and a chat waits for what is typed.
+    if !matches!(cli.command, Command::Train(_) | Command::Chat(_)) {
+        end_at_signals();
+    }
     match run(&cli.command, profile.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
+        // What has nothing to save does not go on.
+        Err(TrainError::Stopped) if !matches!(cli.command, Command::Train(_)) => {
+            say("stopped");
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => stopped("prlhf", &error).unwrap_or_else(|| fail(&error)),
     }
 }

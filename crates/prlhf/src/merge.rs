@@ -59,12 +59,12 @@ pub fn run(args: &MergeArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("model", &merged.source)?;
     let name = to.display().to_string();
     let there = Lineage::read(&to, &name)?;
-    let is_there = there.is_some_and(|there| {
-        let same = merged.lineage.lacks(&there);
-        same.is_some_and(<[_]>::is_empty)
-    });
-    if is_there {
+    if there.as_ref().is_some_and(|there| merged.lineage.is(there)) {
         out.fact("merged", format_args!("{name}, which is there already"))?;
+    } else if there.is_some() {
+        let problem = "already holds a model that was merged of other weights, as of these adapters before they were trained anew: \
+                       remove it, or choose another folder with --out";
+        return Err(TrainError::format(&to, problem));
     } else {
         merge::write(&merged, &from, &to, args.dtype.into())?;
         let path = to.join("model.safetensors");

@@ -41,19 +41,23 @@ impl TrainedArgs {
     /// # Errors
     /// A file that cannot be read, or a folder without adapters.
     pub fn trained(&self) -> Result<Trained, TrainError> {
-        let (config, adapters) = match (&self.run, &self.adapters) {
-            (Some(run), _) => (Some(run.join("config.toml")), run.join("adapters")),
-            (None, Some(dir)) => (self.config.clone(), dir.clone()),
+        let trained = match (&self.run, &self.adapters) {
+            (Some(run), _) => Trained::run_with(run, &self.set)?,
+            (None, Some(dir)) => Trained::adapters(dir, self.config()?)?,
             (None, None) => return Err(TrainError::Usage("give --run or --adapters".into())),
         };
-        let mut config: Config = match config {
-            Some(path) => read_toml_with(&path, &self.set)?,
-            None => from_table(Path::new("defaults"), Table::new(), &self.set)?,
-        };
-        if let Some(model) = &self.model {
-            config.model.source.clone_from(model);
+        Ok(match &self.model {
+            Some(model) => trained.on(model),
+            None => trained,
+        })
+    }
+
+    /// The configuration beside adapters alone.
+    fn config(&self) -> Result<Config, TrainError> {
+        match &self.config {
+            Some(path) => read_toml_with(path, &self.set),
+            None => from_table(Path::new("defaults"), Table::new(), &self.set),
         }
-        Trained::adapters(&adapters, config)
     }
 
     /// Opens adapters and users on their base model, which may be named by hub id.

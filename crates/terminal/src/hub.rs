@@ -29,8 +29,10 @@ pub fn locate(source: &str) -> Result<PathBuf, TrainError> {
     }
     let parts: Vec<&str> = source.split('/').collect();
     let is_id = matches!(parts[..], [owner, name] if !owner.is_empty() && !name.is_empty());
-    if !is_id || source.ends_with(".gguf") || source.starts_with(['.', '~']) {
-        return Err(no_model(source, "there is no such file or directory"));
+    let is_path =
+        source.ends_with(".gguf") || source.starts_with(['.', '~']) || source.contains('\\');
+    if !is_id || is_path {
+        return Err(no_model(source, source::nothing_at(&path)));
     }
     download(source)
 }
@@ -130,14 +132,18 @@ fn download(id: &str) -> Result<PathBuf, TrainError> {
         Ok(folder) => Ok(folder),
         Err(e) => Err(no_model(
             id,
-            format!("not a local path, and the hub said: {e}"),
+            format!(
+                "{}, and the hub said of a model of that name: {e}",
+                source::nothing_at(Path::new(id))
+            ),
         )),
     }
 }
 
 #[cfg(not(feature = "hub"))]
 fn download(id: &str) -> Result<PathBuf, TrainError> {
-    let problem = "not a local path, and this program was built without the feature `hub`";
+    let missing = source::nothing_at(Path::new(id));
+    let problem = format!("{missing}, and this program was built without the feature `hub`");
     Err(no_model(id, problem))
 }
 

@@ -24,7 +24,7 @@ pub use output::{Output, WhileRead, bytes, duration, grouped};
 pub use profile::{Phase, Profile, Total, Totals, phases};
 pub use progress::Bars;
 pub use say::{fail, say};
-pub use watch::{INTERRUPTED, Watch};
+pub use watch::{INTERRUPTED, Watch, end_at_signals};
 
 /// The arguments of this process; bytes that are no text are replaced.
 pub fn arguments() -> Vec<String> {

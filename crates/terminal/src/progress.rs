@@ -42,7 +42,7 @@ impl Progress for Bars {
         shown.show(done, total);
     }
 
-    /// Once a [`Watch`](crate::Watch) listens to signals.
+    /// Once a [`Watch`](crate::Watch) listens to signals, or [`end_at_signals`](crate::end_at_signals) was called.
     fn stopped(&self) -> bool {
         signals::asked()
     }

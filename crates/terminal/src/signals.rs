@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks the work of this process to end, the second ends it.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the work of this process to end, the second ends it. Work that has nothing to save
+//! is ended if it has not ended by itself soon.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -18,25 +19,57 @@ pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
+/// How long work without anything to save has to end by itself.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// What a process does that is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Finishes its step and saves.
+    Saves,
+    /// Leaves nothing that goes on.
+    HasNothingToSave,
+}
+
+/// Ends the process at once, without a temporary file of its own.
+fn end() -> ! {
+    whole_file::abandon();
+    std::process::exit(INTERRUPTED.into());
+}
+
 /// Takes the signals over; a program may do so once.
-pub(crate) fn listen() {
+pub(crate) fn listen(work: Work) {
     let first = Mutex::new(None);
     let handler = move || {
         let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
         match after(&mut first, Instant::now()) {
             Next::Ask => {
                 ASKED.store(true, Ordering::SeqCst);
-                tracing::warn!("finishing this step, then saving; Ctrl-C again stops at once");
+                match work {
+                    Work::Saves => {
+                        tracing::warn!(
+                            "finishing this step, then saving; Ctrl-C again stops at once"
+                        );
+                    }
+                    Work::HasNothingToSave => drop(std::thread::spawn(|| {
+                        std::thread::sleep(PATIENCE);
+                        crate::say("stopped");
+                        end();
+                    })),
+                }
             }
             Next::Same => {}
             Next::End => {
-                crate::say("stopped at once: what came after the last save is lost");
-                std::process::exit(INTERRUPTED.into());
+                crate::say(match work {
+                    Work::Saves => "stopped at once: what came after the last save is lost",
+                    Work::HasNothingToSave => "stopped at once",
+                });
+                end();
             }
         }
     };
     if let Err(error) = at_signals(handler) {
-        tracing::warn!("Ctrl-C will stop without saving: {error}");
+        tracing::warn!("Ctrl-C will stop at once, and may leave temporary files: {error}");
     }
 }
 

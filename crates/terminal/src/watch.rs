@@ -6,13 +6,20 @@ use trainer::metrics::Line;
 use trainer::monitor::{Monitor, Stop};
 use trainer::progress::Progress;
 
-use crate::{Bars, signals};
+use crate::Bars;
+use crate::signals::{self, Work};
 
 /// The least time between two lines of training.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// The exit code of a program that stopped early, as shells expect it after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
+
+/// Takes over Ctrl-C, SIGTERM and SIGHUP for a command that has nothing to save: it ends within a second without temporary files, and
+/// at the second one at once. A program calls this or makes a [`Watch`].
+pub fn end_at_signals() {
+    signals::listen(Work::HasNothingToSave);
+}
 
 /// Logs a line now and then. At the first Ctrl-C, SIGTERM or SIGHUP the run finishes its step and saves; the second ends
 /// the program.
@@ -24,7 +31,7 @@ pub struct Watch {
 impl Watch {
     /// Takes over Ctrl-C, SIGTERM and SIGHUP, for all [`Bars`] too; a program may have one of these.
     pub fn new() -> Self {
-        signals::listen();
+        signals::listen(Work::Saves);
         Self {
             bars: Bars::default(),
             last: Instant::now(),

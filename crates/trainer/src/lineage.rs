@@ -1,11 +1,11 @@
 //! What adapters were trained on: a model, and the adapters that were merged into it first.
 //!
-//! Adapters name one base (`adapter_config.json`), which `peft` opens. Where that is a model with adapters merged, the folder
-//! of the merged model has [`FILE`] in it, and so have adapters that were trained on it: our own programs then merge again
-//! what was merged in memory only, and nobody puts adapters on the model without.
+//! Adapters name one base (`adapter_config.json`), which `peft` opens. Beside them lies [`FILE`], with a hash of that base, so that
+//! nobody puts them on other weights. Where the base is a model with adapters merged, the folder of the merged model has such a file
+//! too: our own programs then merge again what was merged in memory only. Paths in the file are found from any working folder.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use llm_backbone::peft::PeftConfig;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,14 @@ pub struct Lineage {
     /// The hash of the merged weights, in the folder of a merged model.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub weights: String,
+    /// In the file: the folder that its relative paths begin at, absolute or, as `..` and so on, seen from that of the file. In
+    /// memory, paths are relative to the working folder, and this is empty.
+    #[serde(default, skip_serializing_if = "path_is_empty")]
+    pub(crate) folder: PathBuf,
+}
+
+fn path_is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 /// A part of a model by name and content.
@@ -42,24 +50,32 @@ pub struct Layer {
     pub path: String,
     /// The hash of its weights; empty where it is not known.
     pub weights: String,
+    /// Whether it was found as a path, and not on the hub.
+    #[serde(default)]
+    pub local: bool,
 }
 
 impl From<&str> for Lineage {
     /// A model of which only the name is known.
     fn from(name: &str) -> Self {
-        Self::of_model(name, String::new())
+        Self::of_model(name, String::new(), false)
     }
 }
 
 impl Lineage {
-    /// A model as it is.
-    pub fn of_model(name: &str, weights: String) -> Self {
+    /// A model as it is; `local` says that its name is a path.
+    pub fn of_model(name: &str, weights: String, local: bool) -> Self {
         let path = name.to_owned();
         Self {
             name: path.clone(),
-            model: Layer { path, weights },
+            model: Layer {
+                path,
+                weights,
+                local,
+            },
             adapters: Vec::new(),
             weights: String::new(),
+            folder: PathBuf::new(),
         }
     }
 
@@ -68,7 +84,11 @@ impl Lineage {
     pub fn with(mut self, adapters: &Path, weights: String) -> Self {
         self.name = merged_folder(adapters).display().to_string();
         let path = adapters.display().to_string();
-        self.adapters.push(Layer { path, weights });
+        self.adapters.push(Layer {
+            path,
+            weights,
+            local: true,
+        });
         self.weights.clear();
         self
     }
@@ -79,14 +99,49 @@ impl Lineage {
     /// # Errors
     /// A file that cannot be read, or is broken.
     pub fn read(folder: &Path, name: &str) -> Result<Option<Self>, TrainError> {
+        let Some(read) = Self::as_written(folder)? else {
+            return Ok(None);
+        };
+        let origin = read.origin(folder);
+        let layer = |layer: Layer| Layer {
+            path: match layer.local {
+                true => from_here(&origin, Path::new(&layer.path))
+                    .display()
+                    .to_string(),
+                false => layer.path,
+            },
+            ..layer
+        };
+        Ok(Some(Self {
+            name: name.to_owned(),
+            model: layer(read.model),
+            adapters: read.adapters.into_iter().map(layer).collect(),
+            folder: PathBuf::new(),
+            ..read
+        }))
+    }
+
+    /// What the file in `folder` says.
+    fn as_written(folder: &Path) -> Result<Option<Self>, TrainError> {
         let path = folder.join(FILE);
         if !path.is_file() {
             return Ok(None);
         }
         let text = std::fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
-        let read: Self = serde_json::from_slice(&text).map_err(|e| TrainError::format(&path, e))?;
-        let name = name.to_owned();
-        Ok(Some(Self { name, ..read }))
+        let read = serde_json::from_slice(&text).map_err(|e| TrainError::format(&path, e))?;
+        Ok(Some(read))
+    }
+
+    /// The folder that the relative paths of a file in `folder` begin at.
+    fn origin(&self, folder: &Path) -> PathBuf {
+        match std::path::absolute(folder) {
+            Ok(folder) if !self.folder.has_root() => {
+                let up = |part: &Component<'_>| *part == Component::ParentDir;
+                let levels = self.folder.components().filter(up).count();
+                folder.ancestors().nth(levels).unwrap_or(&folder).into()
+            }
+            _ => self.folder.clone(),
+        }
     }
 
     /// What the base of the adapters in `folder` is made of; none where it is a model as it is.
@@ -95,19 +150,34 @@ impl Lineage {
     /// As [`Lineage::read`], or a broken configuration of the adapters.
     pub fn of_adapters(folder: &Path) -> Result<Option<Self>, TrainError> {
         let name = PeftConfig::read(folder)?.base_model_name_or_path;
-        Self::read(folder, &name.unwrap_or_default())
+        let Some(read) = Self::read(folder, &name.unwrap_or_default())? else {
+            return Ok(None);
+        };
+        let name = match (read.adapters.is_empty(), paths_begin_at(folder)?) {
+            (true, _) => read.model.path.clone(),
+            (false, Some(origin)) => from_here(&origin, Path::new(&read.name))
+                .display()
+                .to_string(),
+            (false, None) => read.name.clone(),
+        };
+        Ok(Some(Self { name, ..read }))
     }
 
-    /// Writes it into a folder, where anything was merged.
+    /// Writes it into a folder, where more than a name is known.
     ///
     /// # Errors
     /// A folder that cannot be written.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), TrainError> {
-        if self.adapters.is_empty() {
+        if self.adapters.is_empty() && self.model.weights.is_empty() {
             return Ok(());
         }
         let path = folder.join(FILE);
-        let text = serde_json::to_string_pretty(self).map_err(|e| TrainError::format(&path, e))?;
+        let written = Self {
+            folder: working_folder_from(folder).map_err(|e| TrainError::io(folder, e))?,
+            ..self.clone()
+        };
+        let text = serde_json::to_string_pretty(&written);
+        let text = text.map_err(|e| TrainError::format(&path, e))?;
         replace_file(&path, text + "\n")
     }
 
@@ -115,7 +185,7 @@ impl Lineage {
     pub fn lacks<'a>(&self, wanted: &'a Self) -> Option<&'a [Layer]> {
         let done = self.adapters.len();
         let same = |a: &Layer, b: &Layer| a.weights == b.weights;
-        let is_part = same(&self.model, &wanted.model)
+        let is_part = (wanted.model.weights.is_empty() || same(&self.model, &wanted.model))
             && done <= wanted.adapters.len()
             && self
                 .adapters
@@ -130,6 +200,34 @@ impl Lineage {
         self.adapters.iter().any(|layer| layer.weights == weights)
     }
 
+    /// Whether this is all that `wanted` is made of.
+    pub fn is(&self, wanted: &Self) -> bool {
+        self.lacks(wanted).is_some_and(<[_]>::is_empty)
+    }
+
+    /// What keeps this from being a part of `wanted`, in words.
+    pub(crate) fn differs_from(&self, wanted: &Self) -> String {
+        let (own, other) = (&self.model.path, &wanted.model.path);
+        if !wanted.model.weights.is_empty() && self.model.weights != wanted.model.weights {
+            return match own == other {
+                true => format!("{own} has other weights than it had then"),
+                false => format!("{own} has other weights than {other} had then"),
+            };
+        }
+        let mut pairs = self.adapters.iter().zip(&wanted.adapters);
+        if let Some((merged, _)) = pairs.find(|(own, then)| own.weights != then.weights) {
+            return format!(
+                "the adapters of {} that are merged in it are others than those of then",
+                merged.path
+            );
+        }
+        let more: Vec<_> = self.adapters[wanted.adapters.len().min(self.adapters.len())..]
+            .iter()
+            .map(|layer| layer.path.as_str())
+            .collect();
+        format!("it has more adapters merged: {}", more.join(", "))
+    }
+
     /// In words.
     pub fn in_words(&self) -> String {
         let adapters: Vec<_> = self
@@ -142,6 +240,48 @@ impl Lineage {
             all => format!("{} with {} merged", self.model.path, all.join(", ")),
         }
     }
+}
+
+/// The folder that relative paths begin at which were written with the adapters in `folder`; none where nobody has said it.
+///
+/// # Errors
+/// As [`Lineage::read`].
+pub(crate) fn paths_begin_at(folder: &Path) -> Result<Option<PathBuf>, TrainError> {
+    let read = Lineage::as_written(folder)?;
+    let said = read.filter(|read| !path_is_empty(&read.folder));
+    Ok(said.map(|read| read.origin(folder)))
+}
+
+/// The way to a path that began at `origin`, from the working folder. Where nothing is there, the path itself leads to it, or the
+/// answer is where it should have been.
+pub(crate) fn from_here(origin: &Path, path: &Path) -> PathBuf {
+    let whole = origin.join(path);
+    if whole.exists() {
+        let here = std::env::current_dir().unwrap_or_default(); // Else the whole path.
+        let inside = whole.strip_prefix(&here).ok();
+        return inside.map_or_else(|| whole.clone(), Path::to_path_buf);
+    }
+    match path.exists() {
+        true => path.into(),
+        false => whole,
+    }
+}
+
+/// The working folder, as `..` and so on from a folder within it, or absolute.
+fn working_folder_from(folder: &Path) -> std::io::Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let folder = std::path::absolute(folder)?;
+    Ok(match folder.strip_prefix(&here) {
+        Ok(inside)
+            if inside
+                .components()
+                .all(|part| matches!(part, Component::Normal(_))) =>
+        {
+            let up: PathBuf = inside.components().map(|_| "..").collect();
+            if path_is_empty(&up) { ".".into() } else { up }
+        }
+        _ => here,
+    })
 }
 
 /// The folder where `prlhf merge` writes a model with the adapters of a folder merged, if it is not told where.
@@ -160,7 +300,7 @@ mod tests {
     use super::*;
 
     fn lineage(hashes: &[&str]) -> Lineage {
-        let mut lineage = Lineage::of_model("base", hashes[0].into());
+        let mut lineage = Lineage::of_model("base", hashes[0].into(), false);
         for (at, hash) in hashes.iter().enumerate().skip(1) {
             let path = format!("runs/{at}/adapters");
             lineage = lineage.with(Path::new(&path), (*hash).into());
@@ -198,13 +338,64 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_and_a_model_as_it_is_writes_nothing() {
+    fn what_is_written_is_read_back_and_a_name_alone_writes_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        lineage(&["m"]).write(folder.path()).expect("nothing");
+        Lineage::from("m").write(folder.path()).expect("nothing");
         assert_eq!(Lineage::read(folder.path(), "x").expect("no file"), None);
-        let two = lineage(&["m", "a"]);
+        let mut two = lineage(&["m", "a"]);
+        two.adapters[0].path = folder.path().display().to_string();
         two.write(folder.path()).expect("a file");
         let read = Lineage::read(folder.path(), &two.name).expect("a file");
         assert_eq!(read, Some(two));
+    }
+
+    #[test]
+    fn relative_paths_begin_where_the_file_says() {
+        let whole = tempfile::tempdir().expect("a folder");
+        let adapters = whole.path().join("runs/a/adapters");
+        std::fs::create_dir_all(&adapters).expect("a folder");
+        std::fs::create_dir(whole.path().join("model")).expect("a folder");
+        for (folder, model) in [
+            ("../../..", "model"),
+            ("..", "../../model"),
+            ("../../..", "gone"),
+        ] {
+            let text = format!(
+                r#"{{"model": {{"path": "{model}", "weights": "m", "local": true}}, "folder": "{folder}"}}"#
+            );
+            std::fs::write(adapters.join(FILE), text).expect("a file");
+            let read = Lineage::read(&adapters, "")
+                .expect("a file")
+                .expect("a file");
+            let expected = whole.path().join(match folder {
+                ".." => "runs/a/../../model",
+                _ => model,
+            });
+            assert_eq!(Path::new(&read.model.path), expected);
+        }
+        // What is on the hub is no path.
+        let text = r#"{"model": {"path": "owner/name", "weights": "m"}, "folder": "../../.."}"#;
+        std::fs::write(adapters.join(FILE), text).expect("a file");
+        let read = Lineage::read(&adapters, "")
+            .expect("a file")
+            .expect("a file");
+        assert_eq!(read.model.path, "owner/name");
+    }
+
+    #[test]
+    fn the_working_folder_is_told_from_a_folder_within_it() {
+        let from = |folder: &str| working_folder_from(Path::new(folder)).expect("a working folder");
+        assert_eq!(from("runs/a/adapters"), Path::new("../../.."));
+        let here = std::env::current_dir().expect("a working folder");
+        assert_eq!(from("/elsewhere/adapters"), here);
+    }
+
+    #[test]
+    fn what_keeps_a_model_from_being_the_base_is_said() {
+        let wanted = lineage(&["m", "a"]);
+        let says = |hashes: &[&str]| lineage(hashes).differs_from(&wanted);
+        assert_eq!(says(&["x", "a"]), "base has other weights than it had then");
+        assert!(says(&["m", "b"]).contains("are others than those of then"));
+        assert!(says(&["m", "a", "b"]).contains("more adapters merged: runs/2/adapters"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
 use serde_json::{Map, Value, json};
+use whole_file::Temporary;
 
 use crate::config::Dtype;
 use crate::error::TrainError;
@@ -50,7 +51,7 @@ pub fn write(model: &BaseModel, from: &Path, to: &Path, dtype: Dtype) -> Result<
         return Err(TrainError::format(to, problem));
     }
     let new = Partial::beside(to)?;
-    let dir = new.0.as_path();
+    let dir = new.path.as_path();
     model
         .model
         .save_weights(&dir.join("model.safetensors"), dtype)?;
@@ -76,7 +77,10 @@ pub fn write(model: &BaseModel, from: &Path, to: &Path, dtype: Dtype) -> Result<
 }
 
 /// A folder in the making, removed where it does not get to its place.
-struct Partial(PathBuf);
+struct Partial {
+    path: PathBuf,
+    _known: Temporary,
+}
 
 impl Partial {
     /// A hidden folder beside `to`, in a parent that is made if need be.
@@ -84,20 +88,24 @@ impl Partial {
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         let name = format!(".{name}.{}.tmp", std::process::id());
         let path = to.with_file_name(name);
+        let known = Temporary::new(&path);
         fs::create_dir_all(&path).map_err(|e| TrainError::io(&path, e))?;
-        Ok(Self(path))
+        Ok(Self {
+            path,
+            _known: known,
+        })
     }
 
     fn into_place(self, to: &Path) -> Result<(), TrainError> {
         // An empty folder may stand there.
         let _ = fs::remove_dir(to);
-        fs::rename(&self.0, to).map_err(|e| TrainError::io(to, e))
+        fs::rename(&self.path, to).map_err(|e| TrainError::io(to, e))
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 

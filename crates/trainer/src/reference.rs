@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::replicas;
 use crate::tokenise::TokenizedPair;
 use cache::Cache;
+pub(crate) use cache::is_cache;
 
 /// A reference model with its cache. Copies share the cache.
 #[derive(Clone, Debug)]
@@ -43,6 +44,11 @@ impl Reference {
     ) -> Result<Self, TrainError> {
         let cache = Cache::open(dir, model_key)?;
         Ok(Self::with_cache(cache, model, micro_rows))
+    }
+
+    /// The same for a run that replaces the one whose log-probs lie in `dir`: none of them is known.
+    pub fn new(dir: &Path, model: &Model, model_key: &str, micro_rows: usize) -> Self {
+        Self::with_cache(Cache::empty(dir, model_key), model, micro_rows)
     }
 
     /// The same for comparisons that are not trained on: what is computed goes into a file of its own, which no training reads. A

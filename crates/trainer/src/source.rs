@@ -43,7 +43,7 @@ pub fn open(path: &Path, dtype: Dtype, device: &Device) -> Result<BaseModel, Tra
     if !path.exists() {
         return Err(TrainError::NoModel {
             source_name: path.display().to_string(),
-            problem: "there is no such file or directory".into(),
+            problem: nothing_at(path),
         });
     }
     let (config, weights) = weights::open(path)?;
@@ -55,7 +55,7 @@ pub fn open(path: &Path, dtype: Dtype, device: &Device) -> Result<BaseModel, Tra
     let key = format!("{hash}-{dtype:?}");
     // Of these very weights, or left over from others.
     let lineage = Lineage::read(path, &source)?.filter(|lineage| lineage.weights == hash);
-    let lineage = lineage.unwrap_or_else(|| Lineage::of_model(&source, hash));
+    let lineage = lineage.unwrap_or_else(|| Lineage::of_model(&source, hash, true));
     Ok(BaseModel {
         model,
         tokenizer,
@@ -63,6 +63,15 @@ pub fn open(path: &Path, dtype: Dtype, device: &Device) -> Result<BaseModel, Tra
         lineage,
         key,
     })
+}
+
+/// That nothing is at a path, and where it was looked for.
+pub fn nothing_at(path: &Path) -> String {
+    let missing = "there is no such file or directory";
+    match std::path::absolute(path) {
+        Ok(whole) if whole != path => format!("{missing} (looked for at {})", whole.display()),
+        _ => missing.into(),
+    }
 }
 
 /// Opens the model of a `[model]` section, its adapters merged into the weights. `path` is where what the section names
@@ -80,6 +89,7 @@ pub fn open_section(
     base.lineage.name.clone_from(&section.source);
     if base.lineage.adapters.is_empty() {
         base.lineage.model.path.clone_from(&section.source);
+        base.lineage.model.local = path == Path::new(&section.source);
     }
     match &section.adapters {
         Some(adapters) => base.with_merged(adapters),
@@ -108,16 +118,22 @@ impl BaseModel {
     /// # Errors
     /// A model that is not what they were trained on, or adapters to be merged first that have gone or changed.
     pub fn as_base_of(self, adapters: &Path) -> Result<Self, TrainError> {
+        if self.lineage.has(&weights_hash(adapters)?) {
+            let problem = format!(
+                "{} has these adapters in it already: give {}",
+                self.source, self.lineage.model.path
+            );
+            return Err(TrainError::format(adapters, problem));
+        }
         let Some(wanted) = Lineage::of_adapters(adapters)? else {
             return Ok(self);
         };
         let Some(layers) = self.lineage.lacks(&wanted) else {
             let problem = format!(
-                "these adapters were trained on {}, and {} is not that: give {}, or the folder that `prlhf merge` made of the two ({}). If it is that model in another form, remove {}",
+                "these adapters were trained on {}, and {} is not that: {}. Give the model that they were trained on; if this is it in another form (type, file format), remove {}",
                 wanted.in_words(),
-                self.lineage.in_words(),
-                wanted.model.path,
-                wanted.name,
+                self.source,
+                self.lineage.differs_from(&wanted),
                 adapters.join(lineage::FILE).display()
             );
             return Err(TrainError::format(adapters, problem));
@@ -125,21 +141,17 @@ impl BaseModel {
         let mut base = self;
         for layer in layers {
             let path = Path::new(&layer.path);
-            let hash = match Trained::is_adapters(path) {
-                true => weights_hash(path)?,
-                false => String::new(),
-            };
+            let hash = hash_of_adapters(path)?.unwrap_or_default();
             if hash != layer.weights {
                 let state = if hash.is_empty() {
                     "are not there"
                 } else {
-                    "have changed"
+                    "have changed since"
                 };
                 let problem = format!(
-                    "these adapters were trained on {}, and the adapters in {} {state}: put them back, or give the merged model ({})",
+                    "these adapters were trained on {}, and the adapters in {} {state}: put them back, give a folder of the two merged, or train these anew",
                     wanted.in_words(),
                     layer.path,
-                    wanted.name
                 );
                 return Err(TrainError::format(adapters, problem));
             }
@@ -179,6 +191,12 @@ pub fn adapters_in(path: &Path) -> Result<PathBuf, TrainError> {
         () if Trained::is_adapters(&inside) => return Ok(inside),
         () => {}
     }
+    if !path.exists() {
+        return Err(TrainError::format(
+            path,
+            format!("no adapters here: {}", nothing_at(path)),
+        ));
+    }
     let entries = std::fs::read_dir(path).map_err(|e| TrainError::io(path, e))?;
     let mut folders: Vec<_> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -192,6 +210,17 @@ pub fn adapters_in(path: &Path) -> Result<PathBuf, TrainError> {
     };
     let problem = format!("no adapters here: expected adapter_config.json and its tensors{found}");
     Err(TrainError::format(path, problem))
+}
+
+/// The hash of the adapters in a folder; none where there are none.
+///
+/// # Errors
+/// Files that cannot be read.
+pub(crate) fn hash_of_adapters(path: &Path) -> Result<Option<String>, TrainError> {
+    match Trained::is_adapters(path) {
+        true => weights_hash(path).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// SHA-256 over the weight files of a model, by name, or over the tensors of an adapter folder.
@@ -209,7 +238,14 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
             let extension = file.extension().and_then(|e| e.to_str());
             matches!(extension, Some("safetensors" | "bin" | "gguf"))
         });
-        if Trained::is_adapters(path) {
+        // What else lies there, such as a trainer's arguments, is no weight of the model.
+        let of_model = |file: &PathBuf| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("model") || name.starts_with("pytorch_model")
+        };
+        if files.iter().any(of_model) {
+            files.retain(of_model);
+        } else if Trained::is_adapters(path) {
             files.retain(|file| file.file_stem().is_some_and(|name| name == "adapter_model"));
         }
         files.sort();

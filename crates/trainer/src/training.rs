@@ -75,7 +75,7 @@ pub fn train(
 pub struct Place {
     /// The folder of the run.
     pub dir: PathBuf,
-    /// In an empty folder, from a checkpoint, or in the place of an earlier run, whose reference log-probs stay.
+    /// In an empty folder, from a checkpoint, or in the place of an earlier run, of which nothing is used.
     pub start: Start,
     /// Files and folders that the run reads, beside those that the configuration names: they are never replaced.
     pub inputs: Vec<PathBuf>,
@@ -195,6 +195,9 @@ impl Training {
             .start_policy(self.model.clone(), lora, users.as_ref(), *seed)?;
         let (at, rows) = (place.dir.join("reference"), training.micro_rows);
         let reference = match objective.loss.needs_reference() {
+            true if place.start == Start::Replace => {
+                Some(Reference::new(&at, &self.model, &self.key, rows))
+            }
             true => Some(Reference::open(&at, &self.model, &self.key, rows)?),
             false => None,
         };

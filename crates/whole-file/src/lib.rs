@@ -1,12 +1,55 @@
 //! Files that are whole or not there.
 //!
 //! A file is written under the temporary name `.NAME.random.tmp` in the folder of its own, synced, and renamed. Whoever is killed on
-//! the way leaves what was there before, and at most a temporary file.
+//! the way leaves what was there before, and at most a temporary file. A program that ends itself at once, as at a second Ctrl-C,
+//! calls [`abandon`] first, and leaves none.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
+
+/// What is to be removed where the program ends at once.
+static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn temporary() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file or folder of this process that [`abandon`] removes as long as the value is there.
+#[derive(Debug)]
+pub struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Makes it known; whoever makes it removes it in the usual way.
+    pub fn new(path: &Path) -> Self {
+        // The program may change its working folder.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        temporary().push(path.clone());
+        Self(path)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let mut all = temporary();
+        if let Some(at) = all.iter().position(|path| *path == self.0) {
+            all.swap_remove(at);
+        }
+    }
+}
+
+/// Removes every temporary file and folder of this process, which is about to end.
+pub fn abandon() {
+    for path in temporary().drain(..) {
+        // Best effort: nobody is left to be told.
+        let _ = match path.is_dir() {
+            true => std::fs::remove_dir_all(&path),
+            false => std::fs::remove_file(&path),
+        };
+    }
+}
 
 /// A file that has a temporary name until it is finished, and vanishes if it never is. Others may read it as far as new files
 /// are for them.
@@ -14,6 +57,7 @@ use tempfile::NamedTempFile;
 pub struct Unfinished {
     file: NamedTempFile,
     path: PathBuf,
+    _known: Temporary,
 }
 
 impl Unfinished {
@@ -29,8 +73,10 @@ impl Unfinished {
         // Temporary files are their owner's alone, if nothing is said.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder_of(path))?;
         Ok(Self {
-            file: builder.tempfile_in(folder_of(path))?,
+            _known: Temporary::new(file.path()),
+            file,
             path: path.into(),
         })
     }
@@ -134,5 +180,13 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         drop(Unfinished::with(&path, "never").unwrap());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        // The program ends while a file is being written and a folder is in use.
+        let file = Unfinished::with(&path, "never").unwrap();
+        let folder = dir.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        let known = Temporary::new(&folder);
+        abandon();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        drop((file, known));
     }
 }

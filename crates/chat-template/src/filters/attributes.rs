@@ -8,6 +8,7 @@ use indexmap::IndexSet;
 use super::lists::empty;
 use crate::access;
 use crate::ast::Operator;
+use crate::budget::Budget;
 use crate::calls::Passed;
 use crate::error::{Fallible, failed};
 use crate::operators::{binary, equal, order};
@@ -24,12 +25,17 @@ pub(super) struct Getter {
 
 impl Getter {
     /// Without an attribute it gives the item itself.
-    pub fn new(attribute: Option<&Value>, default: Option<&Value>) -> Fallible<Self> {
+    pub fn new(
+        budget: &Budget,
+        attribute: Option<&Value>,
+        default: Option<&Value>,
+    ) -> Fallible<Self> {
         let path = match attribute {
             None | Some(Value::None) => Vec::new(),
             Some(Value::Integer(index)) => vec![Value::Integer(*index)],
             Some(other) => {
                 let text = crate::calls::text("attribute", other)?;
+                budget.step(text.len() as u64)?;
                 let part = |part: &str| match part.bytes().all(|b| b.is_ascii_digit()) {
                     true => part
                         .parse()
@@ -48,6 +54,7 @@ impl Getter {
     pub fn get(&self, runtime: &Runtime, item: &Value) -> Fallible<Value> {
         let mut value = item.clone();
         for part in &self.path {
+            runtime.budget.step(1)?;
             value = access::item(&runtime.budget, &value, part)?;
             if value.is_undefined()
                 && let Some(default) = &self.default
@@ -60,10 +67,13 @@ impl Getter {
 }
 
 /// Texts in lower case, unless case matters.
-fn folded(value: Value, case_sensitive: bool) -> Value {
+fn folded(budget: &Budget, value: Value, case_sensitive: bool) -> Fallible<Value> {
     match value.as_text() {
-        Some(text) if !case_sensitive => Value::text(text.to_lowercase()),
-        _ => value,
+        Some(text) if !case_sensitive => {
+            budget.read(text.len())?;
+            budget.text(text.to_lowercase())
+        }
+        _ => Ok(value),
     }
 }
 
@@ -83,45 +93,47 @@ pub(super) fn apply(
     }
 }
 
-/// Sorts pairs of a key and a value, and gives the values.
+/// Sorts pairs of a key and a value by the keys.
 fn by_key(
     runtime: &Runtime,
     mut pairs: Vec<(Value, Value)>,
     reverse: bool,
-) -> Fallible<Vec<Value>> {
+) -> Fallible<Vec<(Value, Value)>> {
     runtime.budget.make_items(pairs.len())?;
     // A reversed sort keeps the order of equals.
     if reverse {
         pairs.reverse();
     }
-    sort(&runtime.budget, &mut pairs, |(key, _)| key)?;
+    pairs = sort(&runtime.budget, pairs, |(key, _)| key)?;
     if reverse {
         pairs.reverse();
     }
-    Ok(pairs.into_iter().map(|(_, value)| value).collect())
+    Ok(pairs)
 }
 
 fn sorted(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> {
+    let budget = &runtime.budget;
     let names = ["reverse", "case_sensitive", "attribute"];
     let [reverse, case, attribute] = passed.bind("sort", names, 0)?;
     let case = case.is_some_and(Value::truth);
     let getters = match attribute.and_then(Value::as_text) {
         Some(text) => text
             .split(',')
-            .map(|part| Getter::new(Some(&Value::text(part)), None))
+            .map(|part| Getter::new(budget, Some(&Value::text(part)), None))
             .collect::<Fallible<Vec<_>>>()?,
-        None => vec![Getter::new(attribute, None)?],
+        None => vec![Getter::new(budget, attribute, None)?],
     };
     let mut pairs = Vec::new();
     for item in runtime.items(value)? {
         let mut keys = Vec::with_capacity(getters.len());
         for getter in &getters {
-            keys.push(folded(getter.get(runtime, &item)?, case));
+            keys.push(folded(budget, getter.get(runtime, &item)?, case)?);
         }
-        pairs.push((runtime.budget.list(keys)?, item));
+        pairs.push((budget.list(keys)?, item));
     }
     let sorted = by_key(runtime, pairs, reverse.is_some_and(Value::truth))?;
-    runtime.budget.list(sorted)
+    let sorted = sorted.into_iter().map(|(_, value)| value).collect();
+    budget.list(sorted)
 }
 
 fn sorted_dict(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> {
@@ -143,10 +155,11 @@ fn sorted_dict(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Va
             Value::Tuple(pair) => pair.items[at].clone(),
             _ => Value::None,
         };
-        (folded(key, case), pair)
+        Ok((folded(&runtime.budget, key, case)?, pair))
     });
-    let pairs = pairs.collect();
+    let pairs = pairs.collect::<Fallible<_>>()?;
     let sorted = by_key(runtime, pairs, reverse.is_some_and(Value::truth))?;
+    let sorted = sorted.into_iter().map(|(_, value)| value).collect();
     runtime.budget.list(sorted)
 }
 
@@ -155,14 +168,13 @@ fn groups(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> 
     let names = ["attribute", "default", "case_sensitive"];
     let [attribute, default, case] = passed.bind("groupby", names, 1)?;
     let case = case.is_some_and(Value::truth);
-    let getter = Getter::new(attribute, default)?;
+    let getter = Getter::new(budget, attribute, default)?;
     let mut pairs = Vec::new();
     for item in runtime.items(value)? {
-        pairs.push((folded(getter.get(runtime, &item)?, case), item));
+        pairs.push((folded(budget, getter.get(runtime, &item)?, case)?, item));
     }
     let mut found: Vec<(Value, Vec<Value>)> = Vec::new();
-    for item in by_key(runtime, pairs, false)? {
-        let key = folded(getter.get(runtime, &item)?, case);
+    for (key, item) in by_key(runtime, pairs, false)? {
         match found.last_mut() {
             Some((last, items)) if equal(budget, last, &key)? => items.push(item),
             _ => found.push((key, vec![item])),
@@ -182,7 +194,7 @@ fn groups(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> 
 
 fn sum(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> {
     let [attribute, start] = passed.bind("sum", ["attribute", "start"], 0)?;
-    let getter = Getter::new(attribute, None)?;
+    let getter = Getter::new(&runtime.budget, attribute, None)?;
     let mut total = start.cloned().unwrap_or(Value::Integer(0));
     if total.as_text().is_some() {
         return Err(failed("sum() can't sum strings"));
@@ -197,12 +209,12 @@ fn sum(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> {
 fn unique(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> {
     let [case, attribute] = passed.bind("unique", ["case_sensitive", "attribute"], 0)?;
     let case = case.is_some_and(Value::truth);
-    let getter = Getter::new(attribute, None)?;
+    let getter = Getter::new(&runtime.budget, attribute, None)?;
     let mut seen = IndexSet::new();
     let mut kept = Vec::new();
     for item in runtime.items(value)? {
-        let key = folded(getter.get(runtime, &item)?, case);
-        if seen.insert(Key::of(&key)?) {
+        let key = folded(&runtime.budget, getter.get(runtime, &item)?, case)?;
+        if seen.insert(Key::of(&runtime.budget, &key)?) {
             kept.push(item);
         }
     }
@@ -213,10 +225,10 @@ fn unique(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> 
 fn extreme(runtime: &Runtime, name: &str, value: &Value, passed: &Passed) -> Fallible<Value> {
     let [case, attribute] = passed.bind(name, ["case_sensitive", "attribute"], 0)?;
     let case = case.is_some_and(Value::truth);
-    let getter = Getter::new(attribute, None)?;
+    let getter = Getter::new(&runtime.budget, attribute, None)?;
     let mut best: Option<(Value, Value)> = None;
     for item in runtime.items(value)? {
-        let key = folded(getter.get(runtime, &item)?, case);
+        let key = folded(&runtime.budget, getter.get(runtime, &item)?, case)?;
         let better = match &best {
             None => true,
             Some((old, _)) if name == "min" => {
@@ -237,11 +249,7 @@ fn extreme(runtime: &Runtime, name: &str, value: &Value, passed: &Passed) -> Fal
 }
 
 /// The names of a value's attributes, for `attr`.
-pub(super) fn only_attribute(
-    budget: &crate::budget::Budget,
-    value: &Value,
-    name: &Value,
-) -> Fallible<Value> {
+pub(super) fn only_attribute(budget: &Budget, value: &Value, name: &Value) -> Fallible<Value> {
     let name: Arc<str> = to_text(budget, name)?;
     match value {
         // An item is no attribute.

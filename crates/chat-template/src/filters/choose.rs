@@ -33,7 +33,7 @@ fn map(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> {
     let mut mapped = Vec::with_capacity(items.len());
     if by_attribute {
         let [attribute, default] = passed.bind("map", ["attribute", "default"], 1)?;
-        let getter = Getter::new(attribute, default)?;
+        let getter = Getter::new(&runtime.budget, attribute, default)?;
         for item in &items {
             mapped.push(getter.get(runtime, item)?);
         }
@@ -59,9 +59,9 @@ fn chosen(
 ) -> Fallible<Value> {
     let mut passed = passed.clone();
     let getter = match (by_attribute, passed.positional.first()) {
-        (false, _) => Getter::new(None, None)?,
+        (false, _) => Getter::new(&runtime.budget, None, None)?,
         (true, Some(attribute)) => {
-            let getter = Getter::new(Some(attribute), None)?;
+            let getter = Getter::new(&runtime.budget, Some(attribute), None)?;
             passed = passed.rest();
             getter
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attributes::only_attribute;
 use crate::budget::Budget;
-use crate::calls::{Passed, integer, size, text};
+use crate::calls::{Passed, indent, integer, text};
 use crate::error::{Fallible, failed};
 use crate::json::{Style, dumps};
 use crate::numbers::{parse_float, parse_integer, round, whole};
@@ -31,10 +31,7 @@ pub(super) fn apply(
                 }
             }
         }
-        "attr" => {
-            let [attribute] = passed.bind(name, ["name"], 1)?;
-            only_attribute(budget, value, attribute.unwrap_or(&Value::None))
-        }
+        "attr" => only_attribute(budget, value, passed.one(name, "name")?),
         "d" | "default" => {
             let [default, boolean] = passed.bind(name, ["default_value", "boolean"], 0)?;
             let by_truth = boolean.is_some_and(Value::truth) && !value.truth();
@@ -48,13 +45,13 @@ pub(super) fn apply(
             let [default] = passed.bind(name, ["default"], 0)?;
             value.defined()?;
             let number = match value.as_text() {
-                Some(text) => parse_float(text),
+                Some(text) => parsed(budget, text)?,
                 None => value.as_float(),
             };
             let default = || default.cloned().unwrap_or(Value::Float(0.0));
             Ok(number.map_or_else(default, Value::Float))
         }
-        "int" => to_integer(value, passed),
+        "int" => to_integer(budget, value, passed),
         "pprint" => {
             passed.bind(name, ["verbose"], 0)?;
             Ok(Value::Text(to_repr(budget, value)?))
@@ -65,12 +62,19 @@ pub(super) fn apply(
     }
 }
 
-fn to_integer(value: &Value, passed: &Passed) -> Fallible<Value> {
+/// The number that a text says.
+fn parsed(budget: &Budget, text: &str) -> Fallible<Option<f64>> {
+    budget.read(text.len())?;
+    Ok(parse_float(text))
+}
+
+fn to_integer(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value> {
     let [default, base] = passed.bind("int", ["default", "base"], 0)?;
     value.defined()?;
     let truncated = |number: f64| whole(number.trunc());
     let number = match value.as_text() {
         Some(text) => {
+            budget.read(text.len())?;
             let base = base.map_or(Ok(10), |base| integer("int", base))?;
             let base = u32::try_from(base).unwrap_or(u32::MAX);
             let as_float = || parse_float(text).and_then(truncated);
@@ -119,7 +123,7 @@ fn file_size(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value>
         false => (1000.0, ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"]),
     };
     let bytes = match value.as_text() {
-        Some(text) => parse_float(text),
+        Some(text) => parsed(budget, text)?,
         None => value.as_float(),
     };
     let bytes = bytes.ok_or_else(|| failed("filesizeformat: expected a number"))?;
@@ -142,19 +146,12 @@ fn file_size(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value>
 /// `tojson` as `transformers` defines it.
 fn to_json(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value> {
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
-    let [ascii, indent, separators, sort_keys] = passed.bind("tojson", names, 0)?;
-    let indent = match indent {
+    let [ascii, margin, separators, sort_keys] = passed.bind("tojson", names, 0)?;
+    let margin = match margin {
         None | Some(Value::None) => None,
-        Some(indent) => Some(match indent.as_text() {
-            Some(indent) => Arc::clone(indent),
-            None => {
-                let width = size(integer("tojson", indent)?);
-                budget.make(width)?;
-                " ".repeat(width).into()
-            }
-        }),
+        Some(margin) => Some(indent(budget, "tojson", margin)?),
     };
-    let mut style = Style::with_indent(indent);
+    let mut style = Style::with_indent(margin);
     style.ascii = ascii.is_some_and(Value::truth);
     style.sort_keys = sort_keys.is_some_and(Value::truth);
     if let Some(separators) = separators.filter(|value| !value.is_none()) {

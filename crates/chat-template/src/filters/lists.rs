@@ -1,7 +1,7 @@
 //! Filters on lists.
 
 use crate::budget::Writer;
-use crate::calls::{Passed, integer, size};
+use crate::calls::{Passed, integer, length, size};
 use crate::error::{Fallible, failed};
 use crate::repr::{to_text, write_text};
 use crate::runtime::Runtime;
@@ -31,16 +31,7 @@ pub(super) fn apply(
         _ => passed.none(name)?,
     }
     match name {
-        "count" | "length" => {
-            if let Some(text) = value.as_text() {
-                budget.look(text.len())?;
-            }
-            let length = value.length().ok_or_else(|| {
-                let kind = value.type_name();
-                failed(format!("object of type '{kind}' has no len()"))
-            })?;
-            Ok(Value::Integer(length as i128))
-        }
+        "count" | "length" => Ok(Value::Integer(length(budget, value)? as i128)),
         "first" => first(runtime, value),
         "last" => match value {
             Value::Generator(_) => Err(failed("'generator' object is not reversible")),
@@ -51,7 +42,10 @@ pub(super) fn apply(
         },
         "list" => budget.list(runtime.items(value)?),
         "reverse" => match value.as_text() {
-            Some(text) => budget.text(text.chars().rev().collect::<String>()),
+            Some(text) => {
+                budget.read(text.len())?;
+                budget.text(text.chars().rev().collect::<String>())
+            }
             None => {
                 let mut items = runtime.items(value)?;
                 items.reverse();
@@ -93,7 +87,7 @@ fn join(runtime: &Runtime, value: &Value, passed: &Passed) -> Fallible<Value> {
         Some(separator) => to_text(budget, separator)?,
         None => "".into(),
     };
-    let getter = Getter::new(attribute, None)?;
+    let getter = Getter::new(budget, attribute, None)?;
     let mut out = Writer::new(budget);
     for (at, item) in runtime.items(value)?.iter().enumerate() {
         if at > 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::soft;
 use crate::budget::{Budget, Writer};
-use crate::calls::{Passed, integer, size, text};
+use crate::calls::{Passed, indent, integer, size, text};
 use crate::error::{Fallible, failed};
 use crate::format::percent;
 use crate::html::{escape, strip_tags, url_quote};
@@ -52,7 +52,7 @@ pub(super) fn apply(
         _ => passed.none(name)?,
     }
     let found = soft(budget, value)?;
-    budget.look(found.len())?;
+    budget.read(found.len())?;
     let is_markup = matches!(value, Value::Markup(_));
     match name {
         "capitalize" => budget.text(methods::capitalize(&found)),
@@ -104,7 +104,7 @@ fn formatted(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value>
     }
     let mut named = Dict::default();
     for (name, value) in &passed.named {
-        named.insert(Value::Text(Arc::clone(name)), value.clone())?;
+        named.insert(budget, Value::Text(Arc::clone(name)), value.clone())?;
     }
     percent(budget, &format, &budget.dict(named)?)
 }
@@ -112,16 +112,9 @@ fn formatted(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value>
 fn indented(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value> {
     let [width, first, blank] = passed.bind("indent", ["width", "first", "blank"], 0)?;
     let found = text("indent", value)?;
-    let indent: Arc<str> = match width {
+    let margin: Arc<str> = match width {
         None => "    ".into(),
-        Some(width) => match width.as_text() {
-            Some(indent) => Arc::clone(indent),
-            None => {
-                let width = size(integer("indent", width)?);
-                budget.make(width)?;
-                " ".repeat(width).into()
-            }
-        },
+        Some(width) => indent(budget, "indent", width)?,
     };
     let [first, blank] = [first, blank].map(|flag| flag.is_some_and(Value::truth));
     let mut out = Writer::new(budget);
@@ -132,7 +125,7 @@ fn indented(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value> 
         }
         // The first line is never empty for `first`, nor any for `blank`.
         if (at == 0 && first) || (at > 0 && (blank || !line.is_empty())) {
-            out.push(&indent)?;
+            out.push(&margin)?;
         }
         out.push(line)?;
     }
@@ -160,10 +153,7 @@ fn truncated(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value>
             "truncate: expected a length of at least {end_length} and a leeway of at least 0"
         )));
     }
-    let found = value.length().ok_or_else(|| {
-        let kind = value.type_name();
-        failed(format!("object of type '{kind}' has no len()"))
-    })?;
+    let found = crate::calls::length(budget, value)?;
     if found as i128 <= length.saturating_add(leeway) {
         return Ok(value.clone());
     }
@@ -220,6 +210,7 @@ fn attributes(budget: &Budget, value: &Value, passed: &Passed) -> Fallible<Value
         return Err(failed(format!("xmlattr: expected a dict, found {kind}")));
     };
     let mut parts = Vec::new();
+    budget.step(dict.len() as u64)?;
     for (key, value) in dict.entries.values() {
         if value.is_none() || value.is_undefined() {
             continue;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Writer};
 use crate::calls::{Passed, integer, size, text};
 use crate::error::{Fallible, failed};
 use crate::methods;
@@ -29,12 +29,28 @@ pub(super) fn word_wrap(budget: &Budget, value: &Value, passed: &Passed) -> Fall
         Some(between) => Arc::clone(text("wordwrap", between)?),
     };
     let [long, hyphens] = [long, hyphens].map(|flag| flag.is_none_or(Value::truth));
-    budget.look(found.len().saturating_mul(64))?;
-    let paragraphs = methods::lines(found, false);
-    let wrapped = paragraphs
-        .into_iter()
-        .map(|line| wrapped(line, width, long, hyphens).join(&*between));
-    budget.text(wrapped.collect::<Vec<_>>().join(&*between))
+    budget.step(found.len() as u64)?;
+    let mut out = Writer::new(budget);
+    for (at, paragraph) in methods::lines(found, false).into_iter().enumerate() {
+        if at > 0 {
+            out.push(&between)?;
+        }
+        let lines = wrapped(paragraph, width, long, hyphens);
+        for (at, line) in lines.iter().enumerate() {
+            if at > 0 {
+                out.push(&between)?;
+            }
+            out.push(line)?;
+        }
+    }
+    Ok(out.finish())
+}
+
+/// A piece of a text, and how many characters it has.
+type Chunk<'t> = (&'t str, usize);
+
+fn is_blank((chunk, _): &Chunk<'_>) -> bool {
+    chunk.chars().all(char::is_whitespace)
 }
 
 /// The lines of a paragraph.
@@ -43,47 +59,40 @@ fn wrapped(text: &str, width: usize, long: bool, hyphens: bool) -> Vec<String> {
     chunks.reverse();
     let mut lines = Vec::new();
     while !chunks.is_empty() {
-        let mut line: Vec<String> = Vec::new();
+        let mut line: Vec<Chunk<'_>> = Vec::new();
         let mut length = 0;
-        let is_blank = |chunk: &String| chunk.chars().all(char::is_whitespace);
         if !lines.is_empty() && chunks.last().is_some_and(is_blank) {
             chunks.pop();
         }
-        while let Some(chunk) = chunks.last() {
-            let size = chunk.chars().count();
+        while let Some((_, size)) = chunks.last() {
             if length + size > width {
                 break;
             }
             length += size;
             line.extend(chunks.pop());
         }
-        if chunks
-            .last()
-            .is_some_and(|chunk| chunk.chars().count() > width)
-        {
+        if chunks.last().is_some_and(|(_, size)| *size > width) {
             break_word(&mut chunks, &mut line, width - length, long);
         }
         if line.last().is_some_and(is_blank) {
             line.pop();
         }
         if !line.is_empty() {
-            lines.push(line.concat());
+            lines.push(line.into_iter().map(|(chunk, _)| chunk).collect());
         }
     }
     lines
 }
 
 /// Puts the beginning of a word that is longer than a line into the line.
-fn break_word(chunks: &mut Vec<String>, line: &mut Vec<String>, room: usize, long: bool) {
+fn break_word<'t>(chunks: &mut Vec<Chunk<'t>>, line: &mut Vec<Chunk<'t>>, room: usize, long: bool) {
     if long && room > 0 {
-        if let Some(word) = chunks.pop() {
-            let (start, rest): (String, String) = (
-                word.chars().take(room).collect(),
-                word.chars().skip(room).collect(),
-            );
-            line.push(start);
+        if let Some((word, size)) = chunks.pop() {
+            let end = word.char_indices().nth(room);
+            let (start, rest) = word.split_at(end.map_or(word.len(), |(end, _)| end));
+            line.push((start, room.min(size)));
             if !rest.is_empty() {
-                chunks.push(rest);
+                chunks.push((rest, size - room));
             }
         }
     } else if line.is_empty() {
@@ -92,24 +101,26 @@ fn break_word(chunks: &mut Vec<String>, line: &mut Vec<String>, room: usize, lon
 }
 
 /// Words and the white space between them; a word with hyphens between letters is several.
-fn chunks(text: &str, hyphens: bool) -> Vec<String> {
-    let mut chunks: Vec<String> = Vec::new();
-    let mut was_space = None;
-    let letters: Vec<char> = text.chars().collect();
-    for (at, &c) in letters.iter().enumerate() {
-        let is_space = c.is_whitespace();
+fn chunks(text: &str, hyphens: bool) -> Vec<Chunk<'_>> {
+    let mut chunks = Vec::new();
+    let (mut start, mut size) = (0, 0);
+    let mut before: [Option<char>; 2] = [None; 2];
+    for (at, c) in text.char_indices() {
+        let [earlier, last] = before;
+        let turns = last.is_some_and(|last| last.is_whitespace() != c.is_whitespace());
         let after_hyphen = hyphens
-            && at >= 2
-            && letters[at - 1] == '-'
-            && letters[at - 2].is_alphabetic()
+            && last == Some('-')
+            && earlier.is_some_and(char::is_alphabetic)
             && c.is_alphabetic();
-        if was_space != Some(is_space) || after_hyphen {
-            chunks.push(String::new());
+        if turns || after_hyphen {
+            chunks.push((&text[start..at], size));
+            (start, size) = (at, 0);
         }
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(c);
-        }
-        was_space = Some(is_space);
+        size += 1;
+        before = [last, Some(c)];
+    }
+    if start < text.len() {
+        chunks.push((&text[start..], size));
     }
     chunks
 }

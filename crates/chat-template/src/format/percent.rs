@@ -121,7 +121,8 @@ impl State<'_> {
         let end = self.rest.find(')');
         let end = end.ok_or_else(|| failed("incomplete format key"))?;
         let name = &self.rest[1..end];
-        let value = dict.get(name).cloned();
+        self.budget.look(name.len())?;
+        let value = dict.get(&name.into()).cloned();
         let value = value.ok_or_else(|| failed(format!("no key {}", super::named(name))))?;
         self.rest = &self.rest[end + 1..];
         self.by_name = true;

@@ -140,6 +140,7 @@ fn named(budget: &Budget, name: &str, passed: &Passed, next: &mut Numbering) -> 
             positional(passed, index)?
         }
         Err(_) => {
+            budget.step(passed.named.len() as u64 / 8)?;
             let mut named = passed.named.iter();
             let found = named.find(|(name, _)| &**name == first);
             let found = found.map(|(_, value)| value.clone());

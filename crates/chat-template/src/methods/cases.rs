@@ -12,8 +12,7 @@ pub(super) fn call(budget: &Budget, found: &str, name: &str, passed: &Passed) ->
     match name {
         "center" | "ljust" | "rjust" => return pad(budget, found, name, passed),
         "zfill" => {
-            let [width] = passed.bind(name, ["width"], 1)?;
-            let width = size(integer(name, width.unwrap_or(&Value::None))?);
+            let width = size(integer(name, passed.one(name, "width")?)?);
             return fill_zeros(budget, found, width);
         }
         "expandtabs" => {
@@ -30,7 +29,12 @@ pub(super) fn call(budget: &Budget, found: &str, name: &str, passed: &Passed) ->
         "upper" => found.to_uppercase(),
         "swapcase" => swap_case(found),
         "title" => title(found),
-        name => return is_kind(found, name).map(Value::Bool),
+        name => {
+            if name == "isprintable" {
+                budget.step(found.len() as u64 / 8)?; // Each character is looked up.
+            }
+            return is_kind(found, name).map(Value::Bool);
+        }
     };
     budget.text(changed)
 }

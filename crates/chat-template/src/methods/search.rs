@@ -28,8 +28,7 @@ pub(super) fn call(budget: &Budget, found: &str, name: &str, passed: &Passed) ->
     match name {
         "strip" | "lstrip" | "rstrip" => strip(budget, found, name, passed),
         "removeprefix" | "removesuffix" => {
-            let [part] = passed.bind(name, ["affix"], 1)?;
-            let part = text(name, part.unwrap_or(&Value::None))?;
+            let part = text(name, passed.one(name, "affix")?)?;
             let rest = match name {
                 "removeprefix" => found.strip_prefix(&**part),
                 _ => found.strip_suffix(&**part),
@@ -50,6 +49,8 @@ pub(super) fn call(budget: &Budget, found: &str, name: &str, passed: &Passed) ->
                 return Ok(Value::Bool(holds(text(name, part)?)));
             };
             for part in &parts.items {
+                budget.step(1)?;
+                budget.look(part.as_text().map_or(0, |part| part.len()))?;
                 if holds(text(name, part)?) {
                     return Ok(Value::Bool(true));
                 }

@@ -13,8 +13,7 @@ pub(super) fn call(budget: &Budget, found: &str, name: &str, passed: &Passed) ->
             texts(budget, lines(found, keep.is_some_and(Value::truth)))
         }
         "partition" | "rpartition" => {
-            let [separator] = passed.bind(name, ["sep"], 1)?;
-            let separator = text(name, separator.unwrap_or(&Value::None))?;
+            let separator = text(name, passed.one(name, "sep")?)?;
             not_empty(separator)?;
             let parts = match name {
                 "partition" => found.split_once(&**separator),

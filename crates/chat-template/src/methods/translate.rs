@@ -15,6 +15,7 @@ pub(super) fn table(budget: &Budget, passed: &Passed) -> Fallible<Value> {
     let mut table = Dict::default();
     match passed.bind("maketrans", ["x", "y", "z"], 1)? {
         [Some(Value::Dict(dict)), None, None] => {
+            budget.step(dict.len() as u64)?;
             for (key, value) in dict.entries.values() {
                 let mut letters = key.as_text().into_iter().flat_map(|key| key.chars());
                 let key = match (letters.next(), letters.next(), key.as_integer()) {
@@ -22,7 +23,7 @@ pub(super) fn table(budget: &Budget, passed: &Passed) -> Fallible<Value> {
                     (_, _, Some(number)) => Value::Integer(number),
                     _ => return Err(failed("maketrans: expected keys of one character")),
                 };
-                table.insert(key, value.clone())?;
+                table.insert(budget, key, value.clone())?;
             }
         }
         [Some(from), Some(to), removed] => {
@@ -30,12 +31,15 @@ pub(super) fn table(budget: &Budget, passed: &Passed) -> Fallible<Value> {
             if from.chars().count() != to.chars().count() {
                 return Err(failed("maketrans: expected two texts of one length"));
             }
+            budget.step(from.len() as u64)?;
             for (from, to) in from.chars().zip(to.chars()) {
-                table.insert(code(from), code(to))?;
+                table.insert(budget, code(from), code(to))?;
             }
             if let Some(removed) = removed {
-                for c in text("maketrans", removed)?.chars() {
-                    table.insert(code(c), Value::None)?;
+                let removed = text("maketrans", removed)?;
+                budget.step(removed.len() as u64)?;
+                for c in removed.chars() {
+                    table.insert(budget, code(c), Value::None)?;
                 }
             }
         }
@@ -46,13 +50,13 @@ pub(super) fn table(budget: &Budget, passed: &Passed) -> Fallible<Value> {
 
 /// Every character as the table has it: another text, another character by its number, or none.
 pub(super) fn translate(budget: &Budget, found: &str, passed: &Passed) -> Fallible<Value> {
-    let [table] = passed.bind("translate", ["table"], 1)?;
-    let Some(Value::Dict(table)) = table else {
+    let Value::Dict(table) = passed.one("translate", "table")? else {
         return Err(failed("translate: expected a dict"));
     };
     let mut out = Writer::new(budget);
+    budget.step(found.len() as u64)?;
     for c in found.chars() {
-        match table.entries.get(&Key::of(&code(c))?) {
+        match table.entries.get(&Key::of(budget, &code(c))?) {
             None => out.push(c.encode_utf8(&mut [0; 4]))?,
             Some((_, Value::None)) => {}
             Some((_, value)) => match value.as_integer() {

@@ -86,9 +86,8 @@ impl Runtime {
         let Some((statement, scope)) = &state.recursion else {
             return Err(failed("the loop is not marked `recursive`"));
         };
-        let [items] = passed.bind("loop", ["iterable"], 1)?;
+        let items = passed.one("loop", "iterable")?;
         let mut out = Writer::new(&self.budget);
-        let items = items.unwrap_or(&Value::None);
         self.for_loop(statement, items, scope, state.depth + 1, &mut out)?;
         Ok(out.finish())
     }
@@ -98,6 +97,7 @@ impl Runtime {
         let name = &definition.name;
         let inner = Scope::within(&found.scope);
         let mut named = passed.named;
+        let given = named.len() as u64;
         let mut take = |wanted: &str| {
             let at = named.iter().position(|(name, _)| &**name == wanted)?;
             Some(named.remove(at).1)
@@ -105,6 +105,7 @@ impl Runtime {
         let first_default = definition.parameters.len() - definition.defaults.len();
         let mut positional = passed.positional.into_iter();
         for (at, parameter) in definition.parameters.iter().enumerate() {
+            self.budget.step(1 + given / 16)?;
             let by_name = take(parameter);
             let value = match (positional.next(), by_name) {
                 (Some(_), Some(_)) => {
@@ -143,7 +144,7 @@ impl Runtime {
         if definition.uses.kwargs {
             let mut kwargs = Dict::default();
             for (name, value) in named {
-                kwargs.insert(Value::Text(name), value)?;
+                kwargs.insert(&self.budget, Value::Text(name), value)?;
             }
             inner.set(&"kwargs".into(), self.budget.dict(kwargs)?);
         } else if let Some((keyword, _)) = named.first() {

@@ -32,7 +32,7 @@ impl Runtime {
             ExprKind::Integer(number) => return Ok(Value::Integer(*number)),
             ExprKind::Float(number) => return Ok(Value::Float(*number)),
             ExprKind::Text(text) => return Ok(Value::Text(Arc::clone(text))),
-            ExprKind::Name(name) => return Ok(variable(name, scope)),
+            ExprKind::Name(name) => return self.variable(name, scope),
             _ => {}
         }
         let value = self.nest(|| self.compound(&expr.kind, scope));
@@ -102,6 +102,16 @@ impl Runtime {
         }
     }
 
+    fn variable(&self, name: &Arc<str>, scope: &Rc<Scope>) -> Fallible<Value> {
+        let (found, scopes) = scope.find(name);
+        self.budget.step(scopes / 4)?;
+        let found = found.or_else(|| functions::named(name));
+        Ok(
+            found
+                .unwrap_or_else(|| Value::Undefined(Some(format!("'{name}' is undefined").into()))),
+        )
+    }
+
     fn all(&self, items: &[Expr], scope: &Rc<Scope>) -> Fallible<Vec<Value>> {
         items.iter().map(|item| self.eval(item, scope)).collect()
     }
@@ -110,7 +120,8 @@ impl Runtime {
         let mut dict = Dict::default();
         for (key, value) in items {
             let key = self.eval(key, scope)?;
-            dict.insert(key, self.eval(value, scope)?)?;
+            let value = self.eval(value, scope)?;
+            dict.insert(&self.budget, key, value)?;
         }
         self.budget.dict(dict)
     }
@@ -216,6 +227,7 @@ impl Runtime {
             let Value::Dict(dict) = &more else {
                 return Err(failed("the argument after ** must be a mapping"));
             };
+            self.budget.make_items(dict.len())?;
             for (key, value) in dict.entries.values() {
                 let name = crate::calls::text("a keyword", key)?;
                 passed.named.push((Arc::clone(name), value.clone()));
@@ -223,11 +235,4 @@ impl Runtime {
         }
         Ok(passed)
     }
-}
-
-fn variable(name: &Arc<str>, scope: &Rc<Scope>) -> Value {
-    scope
-        .get(name)
-        .or_else(|| functions::named(name))
-        .unwrap_or_else(|| Value::Undefined(Some(format!("'{name}' is undefined").into())))
 }

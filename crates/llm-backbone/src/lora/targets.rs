@@ -17,8 +17,8 @@ pub enum Targets {
     AllLinear,
     /// A regular expression that the whole name of a module matches, as Python's `re.fullmatch`.
     Pattern(String),
-    /// Module names or their last parts (`q_proj`, `wte`); a name that matches nothing in this architecture is passed
-    /// over, a list that matches nothing at all is an error.
+    /// Module names or their last parts (`q_proj`, `wte`). Of new adapters each must match something; in the adapters of others a
+    /// name that matches nothing is passed over, as `peft` does, and a list that matches nothing at all is an error.
     Names(Vec<String>),
 }
 

@@ -179,7 +179,7 @@ impl WeightError {
 }
 
 /// The first few names, and how many more there are.
-fn some_of(names: &[String]) -> String {
+pub(super) fn some_of(names: &[String]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<_> = names
         .iter()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::unused::refuse_other_heads;
 use super::{GgufWeights, PytorchFile, SafetensorsFile, Sharded, WeightError, WeightSource};
 
 /// Opens one file of weights as what its first bytes say it is.
@@ -95,8 +96,17 @@ pub(super) fn refuse_part(path: &Path) -> Result<(), WeightError> {
     Err(WeightError::something_else(path, found, next))
 }
 
+/// What a folder may have weights in.
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
 /// The weights of a Hugging Face directory, in the order `transformers` looks for them.
 pub(super) fn open_directory(folder: &Path) -> Result<Box<dyn WeightSource>, WeightError> {
+    refuse_adapters_beside(folder)?;
     for name in ["model.safetensors", "pytorch_model.bin"] {
         let path = folder.join(name);
         let index = folder.join(format!("{name}.index.json"));
@@ -106,9 +116,25 @@ pub(super) fn open_directory(folder: &Path) -> Result<Box<dyn WeightSource>, Wei
             () => continue,
         };
         refuse_quantised(source.as_ref())?;
+        refuse_other_heads(source.as_ref())?;
         return Ok(source);
     }
     Err(no_weights(folder))
+}
+
+/// Refuses adapters in the folder of a model: `transformers` reads them there, and in the place of the model itself.
+fn refuse_adapters_beside(folder: &Path) -> Result<(), WeightError> {
+    const ADAPTERS: &str = "adapter_config.json";
+    let is_there = |name: &str| folder.join(name).is_file();
+    let has_weights = WEIGHTS.iter().any(|name| is_there(name));
+    if !is_there(ADAPTERS) || !has_weights {
+        return Ok(()); // Adapters alone are told by `no_weights`.
+    }
+    let found = format!(
+        "a model and adapters ({ADAPTERS}) in one folder, and only one of them can be meant"
+    );
+    let next = "move adapter_config.json and adapter_model.* into a folder of their own, and name that in `model.adapters` if they are to be used";
+    Err(WeightError::something_else(folder, found, next))
 }
 
 /// Refuses weights that a program packed: their tensors have other shapes and types.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::fixture::{ended, fixture, started};
+use crate::fixture::{comparisons, ended, fixture, started};
 
 /// A configuration whose run ends when it is told to.
 pub fn endless() -> PathBuf {
@@ -109,4 +109,73 @@ fn a_run_that_ignores_the_end_of_its_terminal_goes_on() {
     );
     let status = Command::new("sh").args(["-c", &command]).status();
     assert!(status.unwrap().success());
+}
+
+/// Starts the program with a folder of its own for temporary files.
+fn started_with(temporary: &Path, args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_prlhf"))
+        .args(args)
+        .env_remove("RUST_LOG")
+        .env("TMPDIR", temporary)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn an_evaluation_and_sampling_end_within_a_second_and_leave_nothing() {
+    let users: Vec<String> = (0..3000).map(|number| format!("u{number}")).collect();
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    let data = fixture().file("many.jsonl", &comparisons(&users));
+    let adapters = fixture().run.join("adapters");
+    let on = [
+        "--adapters",
+        adapters.to_str().unwrap(),
+        "--model",
+        fixture().model.to_str().unwrap(),
+        "--set",
+        "prompt.max_response_length=32",
+    ];
+    let eval = ["eval", "--quality", "1", "--data", data.to_str().unwrap()];
+    let prompts = "{\"prompt\": \"Question: is it so?\"}\n".repeat(20_000);
+    let prompts = fixture().file("prompts.jsonl", &prompts);
+    let generate = [
+        "generate",
+        "--prompts",
+        prompts.to_str().unwrap(),
+        "--max-new-tokens",
+        "90",
+    ];
+    for (signal, call) in [
+        ("INT", &eval[..]),
+        ("TERM", &eval[..]),
+        ("HUP", &generate[..]),
+    ] {
+        let temporary = fixture().fresh("tmp");
+        fs::create_dir(temporary.path()).unwrap();
+        let child = started_with(temporary.path(), &[call, &on].concat());
+        let count = || fs::read_dir(temporary.path()).unwrap().count();
+        let begun = Instant::now();
+        while call[0] == "eval" && count() == 0 && begun.elapsed() < Duration::from_secs(60) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(300));
+        let sent = Instant::now();
+        send(&child, signal);
+        let stopped = ended(child);
+        assert!(
+            sent.elapsed() < Duration::from_secs(3),
+            "{signal}: {:?}",
+            sent.elapsed()
+        );
+        assert_eq!(stopped.code, 130, "{signal}: {}", stopped.stderr);
+        assert!(
+            stopped.stderr.ends_with("stopped\n"),
+            "{signal}: {}",
+            stopped.stderr
+        );
+        assert_eq!(count(), 0, "{signal}");
+    }
 }

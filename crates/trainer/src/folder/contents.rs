@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{CONFIG, MARKER};
 use crate::error::TrainError;
 use crate::files::{found_folder, temporary_of};
-use crate::{adapters, checkpoint, session};
+use crate::{adapters, checkpoint, reference, session};
 
 /// The file that the folder of an experiment is known by.
 pub(super) const EXPERIMENT: &str = "clock";
@@ -33,8 +33,8 @@ const FILES_OF_MODELS: [&str; 5] = [
     "special_tokens_map.json",
 ];
 
-/// Folders that every run may make. Reference log-probs and answers of a judge, which are known by their content, stay.
-const FOLDERS: [&str; 7] = [
+/// Folders that every run may make. Answers of a judge, which cost money and are known by their content, stay.
+const FOLDERS: [&str; 8] = [
     adapters::FOLDER,
     "adapters.new",
     "adapters.old",
@@ -42,7 +42,9 @@ const FOLDERS: [&str; 7] = [
     "checkpoint.new",
     "checkpoint.old",
     PLOTS,
+    REFERENCE,
 ];
+const REFERENCE: &str = "reference";
 const PLOTS: &str = "plots";
 
 /// Folders within a run that are no deeper than this.
@@ -150,6 +152,7 @@ fn collect(dir: &Path, depth: usize, found: &mut Contents) -> Result<(), TrainEr
     let is_one_of_ours = FOLDERS.contains(&&*itself);
     let ours = |name: &str| match &*itself {
         PLOTS => name.ends_with(".svg"),
+        REFERENCE => reference::is_cache(name),
         of if of.starts_with(adapters::FOLDER) && is_one_of_ours => adapters::FILES.contains(&name),
         of if of.starts_with(checkpoint::FOLDER) && is_one_of_ours => {
             checkpoint::FILES.contains(&name)
@@ -162,9 +165,7 @@ fn collect(dir: &Path, depth: usize, found: &mut Contents) -> Result<(), TrainEr
     // Runs make no folders in these.
     let folders = folders.into_iter().filter(|_| !is_one_of_ours);
     for folder in folders {
-        let kept = folder
-            .file_name()
-            .is_some_and(|n| n == "reference" || n == "judge");
+        let kept = folder.file_name().is_some_and(|name| name == "judge");
         if !kept {
             collect(&folder, depth - 1, found)?;
         }

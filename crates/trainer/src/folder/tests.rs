@@ -58,6 +58,8 @@ fn a_run_is_replaced_and_nobody_elses_files_are() {
             "dpo/checkpoint/optimizer.bpk",
             "dpo/result.json",
             "dpo/.result.json.Ab12Cd.tmp",
+            "dpo/reference/evaluated-0123456789abcdef.jsonl",
+            "reference/reference-0123456789abcdef.jsonl",
         ],
     );
     let others = [
@@ -66,7 +68,7 @@ fn a_run_is_replaced_and_nobody_elses_files_are() {
         "mine/config.toml",
         "mine/result.json",
         "model.safetensors",
-        "reference/reference-1.jsonl",
+        "reference/mine.jsonl",
         "train.jsonl",
     ];
     fill(dir, &others);

@@ -9,9 +9,9 @@ use pdpo_loss::PairLoss;
 
 use super::Engine;
 use crate::adapters;
-use crate::config::{Config, read_toml};
+use crate::config::{Config, Setting, read_toml, read_toml_with};
 use crate::error::TrainError;
-use crate::lineage::Lineage;
+use crate::lineage::{Lineage, from_here, paths_begin_at};
 use crate::reference::Reference;
 use crate::source::{self, BaseModel};
 use crate::task::Preference;
@@ -24,6 +24,8 @@ const ADAPTER_CONFIG: &str = "adapter_config.json";
 #[derive(Clone, Debug)]
 pub struct Trained {
     dir: PathBuf,
+    /// The base model that was asked for, in the place of the one that the run or the adapters name.
+    on: Option<String>,
     /// The run's configuration, or whatever else the adapters are to be used with.
     pub config: Config,
 }
@@ -34,8 +36,47 @@ impl Trained {
     /// # Errors
     /// A folder without them, or a broken configuration.
     pub fn run(dir: &Path) -> Result<Self, TrainError> {
-        let config = read_toml(&dir.join("config.toml"))?;
-        Self::adapters(&dir.join("adapters"), config)
+        Self::run_with(dir, &[])
+    }
+
+    /// The same with settings over the configuration. Its own relative paths begin where they began when it was trained.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), or a setting that the configuration does not take.
+    pub fn run_with(dir: &Path, settings: &[Setting]) -> Result<Self, TrainError> {
+        let path = dir.join("config.toml");
+        let written: Config = read_toml(&path)?;
+        let mut trained = Self::adapters(&dir.join("adapters"), read_toml_with(&path, settings)?)?;
+        let Some(origin) = paths_begin_at(&trained.dir)? else {
+            return Ok(trained);
+        };
+        let local = Lineage::of_adapters(&trained.dir)?.is_some_and(|lineage| lineage.model.local);
+        let (model, own) = (&mut trained.config.model, &written.model);
+        if model.source != own.source {
+            trained.on = Some(model.source.clone());
+        } else if !own.source.is_empty() && (local || origin.join(&own.source).exists()) {
+            model.source = from_here(&origin, Path::new(&own.source))
+                .display()
+                .to_string();
+        }
+        if model.adapters == own.adapters {
+            model.adapters = own.adapters.as_ref().map(|path| from_here(&origin, path));
+        }
+        let (data, own) = (&mut trained.config.data, &written.data);
+        for (paths, own) in [
+            (&mut data.train, &own.train),
+            (&mut data.validation, &own.validation),
+        ] {
+            if paths == own {
+                paths
+                    .iter_mut()
+                    .filter(|path| origin.join(&path).exists())
+                    .for_each(|path| {
+                        *path = from_here(&origin, path);
+                    });
+            }
+        }
+        Ok(trained)
     }
 
     /// A folder of adapters alone, in PEFT's layout.
@@ -44,7 +85,18 @@ impl Trained {
     /// A folder that holds none.
     pub fn adapters(dir: &Path, config: Config) -> Result<Self, TrainError> {
         let dir = source::adapters_in(dir)?;
-        Ok(Self { dir, config })
+        Ok(Self {
+            dir,
+            on: None,
+            config,
+        })
+    }
+
+    /// The same on the base model that `source` names.
+    #[must_use]
+    pub fn on(mut self, source: &str) -> Self {
+        self.on = Some(source.to_owned());
+        self
     }
 
     /// Whether a folder holds adapters.
@@ -57,45 +109,92 @@ impl Trained {
         &self.dir
     }
 
-    /// What the base model is called: by the configuration, or else by the adapters. Where these name a merged model that
-    /// nobody has written, it is the model below.
+    /// What the base model is called: as was asked for, or by the configuration, or else by the adapters. Of a model with adapters
+    /// merged it is what is there and still as it was: the two apart, or the folder that holds them merged.
     ///
     /// # Errors
-    /// A broken file.
+    /// A broken file, or adapters that name no base.
     pub fn base(&self) -> Result<String, TrainError> {
-        let named = &self.config.model.source;
-        if !named.is_empty() {
-            return Ok(named.clone());
+        if let Some(asked) = &self.on {
+            return Ok(asked.clone());
         }
+        let named = &self.config.model.source;
+        let Some(lineage) = Lineage::of_adapters(&self.dir)? else {
+            return match named.is_empty() {
+                false => Ok(named.clone()),
+                true => self.base_of_peft(),
+            };
+        };
+        if lineage.adapters.is_empty() {
+            let own = Some(named).filter(|named| !named.is_empty());
+            return Ok(own.unwrap_or(&lineage.model.path).clone());
+        }
+        let apart = self.is_there_apart(&lineage)?;
+        let merged = Path::new(&lineage.name);
+        let merged = match merged.is_dir() {
+            true => Lineage::read(merged, &lineage.name)?.is_some_and(|found| found.is(&lineage)),
+            false => false,
+        };
+        let by_name = named.is_empty() || *named == lineage.name;
+        Ok(match (apart, merged) {
+            (true, true) if by_name => lineage.name,
+            (false, true) => {
+                if !by_name {
+                    tracing::info!(
+                        "{} is taken, which holds the model and its adapters as they were",
+                        lineage.name
+                    );
+                }
+                lineage.name
+            }
+            (_, false) if by_name => lineage.model.path,
+            (true, _) | (_, false) => named.clone(),
+        })
+    }
+
+    /// What `adapter_config.json` names.
+    fn base_of_peft(&self) -> Result<String, TrainError> {
         let name = PeftConfig::read(&self.dir)?.base_model_name_or_path;
-        let name = name.filter(|name| !name.is_empty()).ok_or_else(|| {
+        name.filter(|name| !name.is_empty()).ok_or_else(|| {
             let problem = "`base_model_name_or_path` is missing, expected the base model's name: give --model";
             TrainError::format(&self.dir.join(ADAPTER_CONFIG), problem)
-        })?;
-        match Lineage::of_adapters(&self.dir)? {
-            Some(lineage) if !Path::new(&name).exists() => Ok(lineage.model.path),
-            _ => Ok(name),
-        }
+        })
     }
 
-    /// Opens the base model alone, with what the adapters want merged into it first, and without themselves.
-    fn open_base_below(&self, base: &Path, device: &Device) -> Result<BaseModel, TrainError> {
-        let base = self.open_base(base, device)?;
-        if base.lineage.has(&source::weights_hash(&self.dir)?) {
-            let problem = format!(
-                "{} has these adapters in it already: give {}",
-                base.source, base.lineage.model.path
-            );
-            return Err(TrainError::format(&self.dir, problem));
+    /// Whether the adapters that were merged below these are where they were, or where the configuration says, and as they were.
+    fn is_there_apart(&self, lineage: &Lineage) -> Result<bool, TrainError> {
+        let configured = self.config.model.adapters.as_deref();
+        let configured = configured
+            .map(source::hash_of_adapters)
+            .transpose()?
+            .flatten();
+        for layer in &lineage.adapters {
+            let hash = source::hash_of_adapters(Path::new(&layer.path))?;
+            if ![&hash, &configured].contains(&&Some(layer.weights.clone())) {
+                return Ok(false);
+            }
         }
-        Ok(base)
+        Ok(true)
     }
 
-    /// Opens the base model alone, with what the adapters want merged into it first.
+    /// Opens the base model alone, with what the adapters want merged into it first. `base` is where its files lie.
     fn open_base(&self, base: &Path, device: &Device) -> Result<BaseModel, TrainError> {
         let mut section = self.config.model.clone();
         section.source = self.base()?;
-        source::open_section(&section, base, device)?.as_base_of(&self.dir)
+        let adapters = section.adapters.take();
+        let base = source::open_section(&section, base, device)?;
+        let base = match (Lineage::of_adapters(&self.dir)?, adapters) {
+            (None, Some(adapters)) => base.with_merged(&adapters)?,
+            // Adapters that have been trained anew since are not those below these.
+            (Some(wanted), Some(adapters)) if !base.lineage.is(&wanted) => {
+                match source::hash_of_adapters(&adapters)? {
+                    Some(hash) if wanted.has(&hash) => base.with_merged(&adapters)?,
+                    _ => base,
+                }
+            }
+            _ => base,
+        };
+        base.as_base_of(&self.dir)
     }
 
     /// The base model with the adapters merged, as [`merge::write`](crate::merge::write) takes it.
@@ -117,7 +216,7 @@ impl Trained {
             source,
             key,
             ..
-        } = self.open_base_below(base, device)?;
+        } = self.open_base(base, device)?;
         let base = model.frozen();
         let (policy, table, _) = adapters::load(&self.dir, base.clone(), device)?;
         let prompt = self.config.prompt.clone();

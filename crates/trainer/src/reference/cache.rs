@@ -49,16 +49,21 @@ enum Line {
 impl Cache {
     /// The cache of a model in `dir`.
     pub(super) fn open(dir: &Path, model_key: &str) -> Result<Self, TrainError> {
-        let path = dir.join(format!("reference-{}.jsonl", short(model_key)));
-        let mut cache = Self {
+        let mut cache = Self::empty(dir, model_key);
+        let path = cache.path.clone();
+        cache.read(&path)?;
+        Ok(cache)
+    }
+
+    /// A cache that knows nothing, in the place of the one in `dir`, which the run that begins there removes.
+    pub(super) fn empty(dir: &Path, model_key: &str) -> Self {
+        Self {
             model_key: model_key.into(),
             known: HashMap::new(),
             unsettled: HashSet::new(),
-            path: path.clone(),
+            path: dir.join(format!("reference-{}.jsonl", short(model_key))),
             file: None,
-        };
-        cache.read(&path)?;
-        Ok(cache)
+        }
     }
 
     /// The same, whose new entries go into a file beside it.
@@ -186,6 +191,14 @@ fn check_of(key: &str, bits: u32) -> u32 {
     let bytes: [u8; 32] = hash.finalize().into();
     let [a, b, c, d, ..] = bytes;
     u32::from_le_bytes([a, b, c, d])
+}
+
+/// Whether a file's name is that of a cache.
+pub(crate) fn is_cache(name: &str) -> bool {
+    let model = ["reference-", "evaluated-"]
+        .iter()
+        .find_map(|kind| name.strip_prefix(kind)?.strip_suffix(".jsonl"));
+    model.is_some_and(|model| model.len() == 16 && model.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// A model in the name of its file.

@@ -1,0 +1,104 @@
+//! Names in a list of targets: each must be that of a module that carries adapters.
+
+use super::{LoraError, Targets, ends_in};
+use crate::model::{HEAD, Model};
+
+impl Model {
+    /// Refuses a name in a list of targets that no module has.
+    pub(super) fn validate_targets(&mut self, targets: &Targets) -> Result<(), LoraError> {
+        let Targets::Names(names) = targets else {
+            return Ok(());
+        };
+        let slots = self.slots().into_iter();
+        let modules: Vec<String> = slots.map(|slot| slot.module).collect();
+        let is_unknown = |name: &&String| !modules.iter().any(|module| ends_in(module, name));
+        let Some(unknown) = names.iter().find(is_unknown) else {
+            return Ok(());
+        };
+        if ends_in(HEAD, unknown) {
+            return Err(self.head_as_target());
+        }
+        let mut last = Vec::new();
+        for module in &modules {
+            let name = module.rsplit('.').next().unwrap_or(module);
+            if !last.contains(&name) {
+                last.push(name);
+            }
+        }
+        Err(LoraError::Target {
+            target: unknown.clone(),
+            problem: format!(
+                "this model has no module of that name; there are {}",
+                last.join(", ")
+            ),
+        })
+    }
+
+    /// Why the head gets no adapter.
+    pub(super) fn head_as_target(&self) -> LoraError {
+        LoraError::Target {
+            target: HEAD.into(),
+            problem: self.why_no_head_adapter(),
+        }
+    }
+
+    pub(super) fn why_no_head_adapter(&self) -> String {
+        let embedding = &self.decoder().embedding().name;
+        match self.decoder().head() {
+            Some(_) => "adapters of the head are not read, nor made: leave it out".into(),
+            None => format!(
+                "the head of this model is the matrix of its embedding (`tie_word_embeddings`) and has no adapter of its own; leave it out, or name `{embedding}` to adapt the embedding"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::LoraConfig;
+
+    fn refused(fixture: &str, targets: &[&str]) -> String {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let model = Model::open(&fixtures.join(fixture), &Device::flex()).expect("the fixture");
+        let targets = Targets::Names(targets.iter().map(|name| (*name).to_owned()).collect());
+        let config = LoraConfig {
+            targets,
+            ..LoraConfig::default()
+        };
+        model
+            .with_lora(&config, 0)
+            .expect_err("a refusal")
+            .to_string()
+    }
+
+    #[test]
+    fn one_wrong_name_among_several_is_refused_with_the_names_that_there_are() {
+        assert_eq!(
+            refused("llama", &["q_proj", "q_porj", "v_proj"]),
+            "LoRA target `q_porj`: this model has no module of that name; there are embed_tokens, q_proj, k_proj, \
+             v_proj, o_proj, gate_proj, up_proj, down_proj"
+        );
+    }
+
+    #[test]
+    fn a_head_as_target_is_refused_with_the_cause() {
+        for targets in [&["lm_head"][..], &["q_proj", "lm_head"]] {
+            let error = refused("llama_tied", targets);
+            let cause = "is the matrix of its embedding (`tie_word_embeddings`)";
+            assert!(
+                error.contains(cause) && error.contains("`model.embed_tokens`"),
+                "{error}"
+            );
+            let error = refused("llama", targets);
+            assert!(
+                error.contains("adapters of the head are not read, nor made"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Tokenizers in GGUF files.
+
+use super::*;
+use crate::gguf::GgufFile;
+use crate::gguf::test_file::Builder;
+
+fn from_gguf(builder: Builder) -> Result<Tokenizer, TokenizerError> {
+    let folder = folder();
+    let file = GgufFile::open(builder.write(folder.path()))?;
+    Tokenizer::from_gguf(file.metadata(), Path::new("model.gguf"))
+}
+
+/// A vocabulary of single characters, `ab`, `12` and two special tokens.
+fn bpe(pre: &str) -> Builder {
+    Builder::new()
+        .string("tokenizer.ggml.model", "gpt2")
+        .string("tokenizer.ggml.pre", pre)
+        .strings(
+            "tokenizer.ggml.tokens",
+            &["<s>", "<x>", "a", "b", "ab", "1", "2", "12", "Ġ"],
+        )
+        .i32s("tokenizer.ggml.token_type", &[3, 4, 1, 1, 1, 1, 1, 1, 1])
+        .strings("tokenizer.ggml.merges", &["a b", "1 2"])
+        .u32("tokenizer.ggml.bos_token_id", 0)
+        .u32("tokenizer.ggml.eos_token_id", 0)
+}
+
+#[test]
+fn gguf_bpe_merges_as_its_pre_tokenizer_cuts() {
+    for (pre, numbers, adds_bos) in [
+        ("gpt-2", vec![7], false),
+        ("smollm", vec![5, 6], false),
+        ("llama-bpe", vec![7], true),
+        ("qwen2", vec![5, 6], false),
+        ("default", vec![7], false),
+    ] {
+        let tokenizer = from_gguf(bpe(pre)).expect("a good file");
+        assert_eq!(
+            tokenizer.encode("ab ab", true).expect("ids"),
+            [4, 8, 4],
+            "{pre}"
+        );
+        assert_eq!(tokenizer.encode("12", true).expect("ids"), numbers, "{pre}");
+        assert_eq!(
+            tokenizer.encode("<s>a<x>", true).expect("ids"),
+            [0, 2, 1],
+            "{pre}"
+        );
+        assert_eq!(
+            tokenizer.decode(&[0, 4, 8, 1], true).expect("text"),
+            "ab <x>",
+            "{pre}"
+        );
+        assert_eq!(
+            (tokenizer.adds_bos(), tokenizer.stop_ids()),
+            (adds_bos, vec![0]),
+            "{pre}"
+        );
+    }
+    let says = from_gguf(bpe("llama-bpe").bool("tokenizer.ggml.add_bos_token", false));
+    assert!(!says.expect("a good file").adds_bos());
+}
+
+#[test]
+fn qwen2_composes_characters_first() {
+    let file = Builder::new()
+        .string("tokenizer.ggml.model", "gpt2")
+        .string("tokenizer.ggml.pre", "qwen2")
+        .strings("tokenizer.ggml.tokens", &["Ã", "©"])
+        .i32s("tokenizer.ggml.token_type", &[1, 1])
+        .strings::<&str>("tokenizer.ggml.merges", &[]);
+    let tokenizer = from_gguf(file).expect("a good file");
+    // The bytes of `é`, which comes as `e` and an accent.
+    assert_eq!(tokenizer.encode("e\u{301}", true).expect("ids"), [0, 1]);
+}
+
+#[test]
+fn gguf_sentencepiece_merges_by_score_and_falls_back_to_bytes() {
+    let pieces = [
+        "<unk>",
+        "<s>",
+        "<0x41>",
+        "\u{2581}",
+        "a",
+        "b",
+        "ab",
+        "\u{2581}a",
+        "<0xC3>",
+        "<0xA9>",
+    ];
+    let file = Builder::new()
+        .string("tokenizer.ggml.model", "llama")
+        .strings("tokenizer.ggml.tokens", &pieces)
+        // `▁a` is better than `ab`.
+        .f32s(
+            "tokenizer.ggml.scores",
+            &[0.0, 0.0, 0.0, -5.0, -6.0, -7.0, -2.0, -1.0, 0.0, 0.0],
+        )
+        .i32s("tokenizer.ggml.token_type", &[2, 3, 6, 1, 1, 1, 1, 1, 6, 6])
+        .u32("tokenizer.ggml.bos_token_id", 1);
+    let tokenizer = from_gguf(file).expect("a good file");
+    assert!(tokenizer.adds_bos());
+    assert_eq!(tokenizer.encode("ab", true).expect("ids"), [7, 5]);
+    assert_eq!(tokenizer.encode("bab", true).expect("ids"), [3, 5, 6]);
+    assert_eq!(tokenizer.encode("aAé", true).expect("ids"), [7, 2, 8, 9]);
+    assert_eq!(
+        tokenizer
+            .decode(&[1, 7, 2, 8, 9, 3, 5], true)
+            .expect("text"),
+        "aAé b"
+    );
+}
+
+/// `</s>` could be merged from its two halves, which are in the vocabulary.
+#[test]
+fn gguf_sentencepiece_goes_on_without_a_space_and_never_spells_a_control_token() {
+    let pieces = [
+        "<unk>", "<s>", "</s>", "\u{2581}", "a", "b", "</", "s>", "<", "/", "s", ">",
+    ];
+    let scores: Vec<f32> = (0..12_u8).map(|id| -f32::from(id)).collect();
+    for prefix in [true, false] {
+        let file = Builder::new()
+            .string("tokenizer.ggml.model", "llama")
+            .strings("tokenizer.ggml.tokens", &pieces)
+            .f32s("tokenizer.ggml.scores", &scores)
+            .i32s(
+                "tokenizer.ggml.token_type",
+                &[2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+            )
+            .bool("tokenizer.ggml.add_space_prefix", prefix);
+        let tokenizer = from_gguf(file).expect("a good file");
+        let ids = tokenizer.encode("ab", true).expect("ids");
+        assert_eq!(ids, if prefix { vec![3, 4, 5] } else { vec![4, 5] });
+        for (context, text, expected) in [
+            ("a", "b", vec![5]),
+            ("a ", "b", vec![5]),
+            ("a", " b", vec![3, 5]),
+        ] {
+            let found = tokenizer.encode_after(context, text, Specials::Everywhere);
+            assert_eq!(found.expect("ids"), expected, "{prefix} {context:?}");
+        }
+        let plain = tokenizer.encode("a</s>", false).expect("ids");
+        assert!(plain.ends_with(&[4, 6, 7]), "{plain:?}");
+        assert!(
+            tokenizer
+                .encode("a</s>", true)
+                .expect("ids")
+                .ends_with(&[4, 2])
+        );
+    }
+}
+
+/// Our steps are those of the library, with its added tokens in all their forms.
+#[test]
+fn whole_texts_have_the_ids_of_the_library() {
+    let mut tokenizer = trained();
+    let added = |text: &str| tokenizers::AddedToken::from(text, false);
+    tokenizer.inner.add_tokens(&[
+        added("cat").single_word(true),
+        added("<l>").lstrip(true).normalized(false),
+        added("<r>").rstrip(true).normalized(false),
+        added("<b>").lstrip(true).rstrip(true),
+    ]);
+    for text in [
+        "the cat sat, cats",
+        "cat",
+        "a  <l> b <l>",
+        "a <r>  b<r>",
+        " <b> <b> x",
+        "<r> <l>",
+        "</s><s> <pad>",
+        "<l><r><b>",
+    ] {
+        let expected = tokenizer.inner.encode_fast(text, false).expect("ids");
+        assert_eq!(
+            tokenizer.encode(text, true).expect("ids"),
+            expected.get_ids(),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn gguf_tokenizers_that_contradict_themselves_are_refused() {
+    let refused = |builder| from_gguf(builder).expect_err("a bad file").to_string();
+    for (builder, expected) in [
+        (
+            Builder::new(),
+            "tokenizer.ggml.tokens: found nothing, expected a list of tokens",
+        ),
+        (
+            Builder::new().strings("tokenizer.ggml.tokens", &["a", "a"]),
+            "tokenizer.ggml.tokens: found \"a\" twice, expected every token once",
+        ),
+        (
+            Builder::new()
+                .strings("tokenizer.ggml.tokens", &["a"])
+                .string("tokenizer.ggml.model", "bert"),
+            "tokenizer.ggml.model: found `bert`, expected `gpt2` or `llama`",
+        ),
+        (
+            bpe("falcon"),
+            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, qwen2, default",
+        ),
+        (
+            bpe("smollm").u32("tokenizer.ggml.eot_token_id", 9),
+            "tokenizer.ggml.eot_token_id: found the number 9, expected an id below 9",
+        ),
+        (
+            Builder::new()
+                .strings("tokenizer.ggml.tokens", &["a"])
+                .string("tokenizer.ggml.model", "llama"),
+            "tokenizer.ggml.scores: found nothing, expected a score for each token",
+        ),
+    ] {
+        assert_eq!(refused(builder), format!("model.gguf: {expected}"));
+    }
+    let bad_merge = Builder::new()
+        .string("tokenizer.ggml.model", "gpt2")
+        .string("tokenizer.ggml.pre", "gpt-2")
+        .strings("tokenizer.ggml.tokens", &["a"])
+        .strings("tokenizer.ggml.merges", &["a z"]);
+    assert!(refused(bad_merge).starts_with("model.gguf: tokenizer: found "));
+}
