@@ -60,16 +60,12 @@ fn chat(turns: &[(&str, &str)]) -> Prompt {
 
 /// User, chosen and rejected of each.
 fn pairs(comparisons: &[Comparison]) -> Vec<[&str; 3]> {
-    let pair = |one| {
-        let Comparison {
-            user,
-            chosen,
-            rejected,
-            ..
-        } = one;
-        [user.as_ref().map_or("", UserId::as_str), chosen, rejected]
-    };
     comparisons.iter().map(pair).collect()
+}
+
+fn pair(one: &Comparison) -> [&str; 3] {
+    let user = one.user.as_ref().map_or("", UserId::as_str);
+    [user, &one.chosen, &one.rejected]
 }
 
 fn fixture(name: &str) -> PathBuf {
