@@ -38,13 +38,16 @@ const TIES: [&str; 5] = ["draw", "both", "neither", "equal", "same"];
 
 /// Whether a column of this name may be read here.
 pub(super) fn may_use(name: &str) -> bool {
-    let is_response = STEMS.iter().any(|stem| {
-        let end = name
-            .strip_prefix(stem)
-            .and_then(|rest| rest.strip_prefix('_'));
+    is_response(name) || CHOICES.contains(&name) || MODELS.contains(&name)
+}
+
+/// Whether a column of this name holds one of two responses.
+pub(super) fn is_response(name: &str) -> bool {
+    STEMS.iter().any(|stem| {
+        let end = name.strip_prefix(stem);
+        let end = end.and_then(|rest| rest.strip_prefix('_'));
         end.is_some_and(|end| ENDS.iter().flatten().any(|known| *known == end))
-    });
-    is_response || CHOICES.contains(&name) || MODELS.contains(&name)
+    })
 }
 
 /// Which of two responses is preferred.

@@ -53,7 +53,6 @@ const NAMES: [(&str, &[&str]); 7] = [
         "user",
         &[
             "user_id",
-            "uid",
             "annotator",
             "annotator_id",
             "worker",
@@ -62,12 +61,16 @@ const NAMES: [(&str, &[&str]); 7] = [
             "labeler_id",
             "rater",
             "rater_id",
+            UID,
         ],
     ),
     ("user_text", &[]),
     ("source", &[]),
     ("group", &[]),
 ];
+
+/// A name of users in some data, and of records in others: the last to be taken.
+const UID: &str = "uid";
 
 /// Lists of messages that end before the response, where there is no prompt.
 pub(super) const CONVERSATIONS: [&str; 3] = ["conversations", "conversation", "messages"];
@@ -153,7 +156,8 @@ impl Columns {
 
 impl Columns {
     /// Who judged. Our own column `user` comes first. Where it is absent or null, any other that is known to name a user does, if
-    /// all of them that have a value say the same; so null means nobody only where no column names somebody.
+    /// all of them that have a value say the same (`uid` only where it is alone: it may be the record's); so null means nobody only
+    /// where no column names somebody.
     ///
     /// # Errors
     /// A column that the configuration names and the record does not have; a name that is none; two columns that disagree.
@@ -173,6 +177,10 @@ impl Columns {
             !is_known && is_spelling(USER, name) && fields.get(name).is_some()
         };
         let names = known.chain(fields.names().filter(is_other));
+        let mut names: Vec<&str> = names.collect();
+        if own.is_some() || names.len() > 1 {
+            names.retain(|name| !name.eq_ignore_ascii_case(UID));
+        }
         if own.is_some() {
             for name in names {
                 if fields.optional_name(name).ok() != Some(own.clone()) {

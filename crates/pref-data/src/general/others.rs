@@ -49,7 +49,14 @@ fn side_by_side<'c>(
 }
 
 fn response<'c>(fields: &Fields, name: &'c str) -> Result<Response<'c>, DataError> {
-    match chat::said(fields, name)? {
+    let said = match chat::said(fields, name)? {
+        Some(Said::Text(text)) if choice::is_response(&text) && fields.contains(&text) => {
+            fields.note(format!("`{name}` names the column that holds the response"));
+            chat::said(fields, &text)?
+        }
+        said => said,
+    };
+    match said {
         Some(said) => Ok((name, said)),
         None => Err(fields.wrong(name, "text")),
     }

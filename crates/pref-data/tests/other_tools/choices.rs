@@ -76,6 +76,11 @@ fn ties_are_counted_and_other_choices_refused() {
         message.contains("which of `response_a` and `response_b`"),
         "{message}"
     );
+    // Names of columns where the responses are expected.
+    let (found, _) = one(
+        r#"{"prompt": "Q", "chosen": "response_b", "rejected": "response_a", "response_a": "x", "response_b": "y"}"#,
+    );
+    assert_eq!(texts(&found), ["Q", "y", "x"]);
     // Beside columns that say it themselves, it is another column.
     let (found, _) = one(
         r#"{"prompt": "Q", "chosen": "c", "rejected": "d", "response_a": "x", "response_b": "y", "winner": 7}"#,

@@ -182,6 +182,13 @@ fn of_several_columns_that_name_a_user_one_with_a_value_counts() {
             "column `worker` beside `user` names another",
         ),
         (r#""user": null, "worker": null"#, None, ""),
+        // A `uid` may be the record's.
+        (
+            r#""uid": 3, "worker": "w""#,
+            Some("w"),
+            "column `worker` is taken",
+        ),
+        (r#""uid": 3, "user": "u""#, Some("u"), ""),
     ] {
         let (found, notes) = one(&line(users));
         assert_eq!(found.user, expected.map(Into::into), "{users}");
