@@ -148,6 +148,24 @@ fn data(folder: &Path) -> Result<(), Box<dyn Error>> {
         "general.csv",
         "prompt,chosen,rejected,user\n\"a \"\"b\"\"\nc\",d,e,1\nf,g,h,2\ni,j,k,\n",
     )?;
+    put(
+        folder,
+        "general.tsv",
+        "prompt\tresponse_a\tresponse_b\tlabel\nQ\tx\ty\t0\nR\tx\ty\ttie\nS\tx\ty\t1.0\n",
+    )?;
+    let said = |answer: &str| {
+        let asked = json!({"role": "user", "content": "Q"});
+        json!([asked, {"role": "assistant", "content": answer}])
+    };
+    let vote = json!({
+        "winner": "model_b", "judge": "j", "turn": 1, "conversation_a": said("A"), "conversation_b": said("B"),
+    });
+    put(folder, "arena.jsonl", vote.to_string())?;
+    let turns = json!({
+        "conversation_id": 1, "annotator_id": 2, "first_turn_prompt": "Q", "first_turn_response_a": "A",
+        "first_turn_response_b": "B", "first_turn_preferred_response": "response_b", "second_turn_prompt": "R",
+    });
+    put(folder, "community.jsonl", turns.to_string())?;
     parquet_files::write(folder)?;
     Ok(())
 }

@@ -46,6 +46,8 @@ pub const TARGETS: [Target; 14] = [
             "array.json",
             "tldr.json",
             "prism.jsonl",
+            "arena.jsonl",
+            "community.jsonl",
         ],
     },
     Target {
@@ -53,7 +55,7 @@ pub const TARGETS: [Target; 14] = [
         seeds: "data",
         weight: 4,
         read: comparisons,
-        files: &["general.csv"],
+        files: &["general.csv", "general.tsv"],
     },
     Target {
         name: "parquet",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use pref_data::prism::{PrismData, PrismOptions};
 use pref_data::psoups::{PsoupsData, PsoupsOptions};
 use pref_data::tldr::{PolicyFilter, TldrData, TldrOptions};
-use pref_data::{AuditBuilder, Layout, ReadOptions, general};
+use pref_data::{AuditBuilder, Layout, ReadOptions, general, read_comparisons};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -20,7 +20,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         paths.push(mini.into());
     }
     match Layout::detect(&paths)? {
-        Layout::General => general(&paths),
         Layout::Tldr => tldr(&paths),
         Layout::Psoups => {
             let data = PsoupsData::load(&paths, &PsoupsOptions::default())?;
@@ -30,6 +29,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         Layout::Prism => {
             let data = PrismData::load(&paths, &PrismOptions::default())?;
             println!("{}\n\n{}", data.skipped, data.stats());
+            Ok(())
+        }
+        Layout::General | Layout::PsoupsHub => general(&paths),
+        _ => {
+            let (comparisons, skipped) = read_comparisons(&paths, ReadOptions { lenient: true })?;
+            let mut audit = AuditBuilder::default();
+            comparisons.iter().for_each(|one| audit.add(one));
+            println!("{}", audit.finish(&skipped));
             Ok(())
         }
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `prompt` | text, or a list of `{role, content}`; may be absent if `chosen` and `rejected` are lists that begin alike |
 //! | `chosen`, `rejected` | text, one message, or a list of messages whose last one, the assistant's, is the response |
-//! | `user` | text, an integer, or null |
+//! | `user` | text, an integer, or null: nobody in particular |
 //! | `user_text` | text or null |
 //! | `source` | what splits keep together: text, an integer, or null (then a hash of the prompt) |
 //! | `tools` | a list of functions for the chat template, or the same as JSON in a text |
@@ -13,11 +13,17 @@
 //!
 //! Other columns are ignored. What other tools write is read too, and said in a note: other names of columns ([`Columns`] may
 //! name any), Alpaca's `instruction` and `input`, ShareGPT's `from` and `value`, HH's dialogues in one text, messages that
-//! stand as JSON or in Python's notation in a text, responses that repeat the prompt. A record whose two responses are equal,
-//! or equal but for white space at their ends, says nothing; it is left out and counted, strict or lenient.
+//! stand as JSON or in Python's notation in a text, responses that repeat the prompt, `response_a` and `response_b` beside a
+//! `winner`. A record whose two responses are equal, equal but for white space at their ends, or judged a tie, says nothing; it is
+//! left out and counted, strict or lenient.
+//!
+//! Who judged stands in `user`, or in a column of another tool's name (`user_id`, `uid`, `annotator`, `worker`, ...). A value of our
+//! own column counts before all others. Where it is null, or there is none, the others count, and two that disagree are an
+//! error; so null means nobody only where no column names somebody. `[data.columns]` with `user = "user"` looks at that column alone.
 
 mod cell;
 mod chat;
+mod choice;
 mod columns;
 mod others;
 mod python;
@@ -28,7 +34,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use self::chat::Said;
+pub(crate) use self::cell::listed;
+pub(crate) use self::chat::{Said, said};
+pub(crate) use self::choice::{Verdict, verdict};
 pub use self::columns::Columns;
 use crate::comparison::{Comparison, Prompt, UserId};
 use crate::error::DataError;
@@ -39,6 +47,8 @@ use crate::records::{DataFile, Fields, Format, Found, list};
 
 /// The reason under which records with two equal responses are counted.
 pub(crate) const EQUAL_RESPONSES: &str = "chosen and rejected are equal";
+/// The reason under which records are counted in which no response is preferred.
+pub(crate) const TIE: &str = "a tie: neither response is preferred";
 const EQUAL_BUT_SPACE: &str = "chosen and rejected are equal but for white space at their ends";
 /// What missing values become in text.
 pub(crate) const MISSING: [&str; 6] = ["nan", "NaN", "None", "null", "NULL", "<NA>"];
@@ -108,7 +118,7 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
         None => return Err(fields.missing("prompt", chat::EXPECTED)),
     };
     let prompt = others::with_beside(fields, columns, prompt)?;
-    let user = name_of(fields, columns, "user")?;
+    let user = columns.user(fields)?;
     let user_text = text_of(fields, columns, "user_text")?;
     Ok(Decoded::Keep(PromptRecord {
         prompt,
@@ -119,7 +129,9 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
 }
 
 fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
-    let (prompt, chosen, rejected) = texts(fields, columns)?;
+    let Some((prompt, chosen, rejected)) = texts(fields, columns)? else {
+        return Ok(Decoded::Skip(TIE));
+    };
     let prompt = others::without_answer(fields, prompt, [&chosen, &rejected])?;
     let prompt = others::with_beside(fields, columns, prompt)?;
     for text in [&chosen, &rejected] {
@@ -129,18 +141,15 @@ fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, Dat
             ));
         }
     }
-    if chosen == rejected {
-        return Ok(Decoded::Skip(EQUAL_RESPONSES));
-    }
-    if chosen.trim() == rejected.trim() {
-        return Ok(Decoded::Skip(EQUAL_BUT_SPACE));
+    if let Some(reason) = no_signal(&chosen, &rejected) {
+        return Ok(Decoded::Skip(reason));
     }
     if chosen.split_whitespace().eq(rejected.split_whitespace()) {
         fields.note(ONLY_SPACE);
     }
     let source = name_of(fields, columns, "source")?;
     Ok(Decoded::Keep(Comparison {
-        user: name_of(fields, columns, "user")?.map(UserId::new),
+        user: columns.user(fields)?.map(UserId::new),
         user_text: text_of(fields, columns, "user_text")?,
         source: source.unwrap_or_else(|| source_of(&prompt)),
         prompt,
@@ -150,6 +159,15 @@ fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, Dat
         rejected,
         group: text_of(fields, columns, "group")?,
     }))
+}
+
+/// Why a pair of responses says nothing, if so.
+pub(crate) fn no_signal(chosen: &str, rejected: &str) -> Option<&'static str> {
+    match () {
+        () if chosen == rejected => Some(EQUAL_RESPONSES),
+        () if chosen.trim() == rejected.trim() => Some(EQUAL_BUT_SPACE),
+        () => None,
+    }
 }
 
 /// The name in the column of a role, if there is one.
@@ -176,9 +194,16 @@ fn text_of(
     }
 }
 
-fn texts(fields: &Fields, columns: &Columns) -> Result<(Prompt, String, String), DataError> {
-    let [(chosen_name, chosen), (rejected_name, rejected)] = others::responses(fields, columns)?;
-    match (chosen, rejected) {
+/// A prompt, the preferred response and the other one; none of a tie.
+type Texts = Option<(Prompt, String, String)>;
+
+fn texts(fields: &Fields, columns: &Columns) -> Result<Texts, DataError> {
+    let Some([(chosen_name, chosen), (rejected_name, rejected)]) =
+        others::responses(fields, columns)?
+    else {
+        return Ok(None);
+    };
+    let texts = match (chosen, rejected) {
         (Said::Chat(chosen), Said::Chat(rejected)) => {
             let leads = chosen.len() > 1;
             let prompt = others::prompt(fields, columns, !leads)?;
@@ -200,7 +225,8 @@ fn texts(fields: &Fields, columns: &Columns) -> Result<(Prompt, String, String),
             let prompt = others::prompt(fields, columns, true)?;
             repeated::split(fields, rejected_name, prompt, chosen, rejected)
         }
-    }
+    };
+    texts.map(Some)
 }
 
 /// What the record holds for the chat template.

@@ -11,7 +11,7 @@ use crate::general::{self, Columns};
 use crate::reader::ReadOptions;
 use crate::records::{DataFile, Format, first_mark, list, names};
 use crate::skipped::Skipped;
-use crate::{prism, psoups, tldr};
+use crate::{prism, psoups, published, tldr};
 
 /// Which layout some files follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,17 +25,44 @@ pub enum Layout {
     Psoups,
     /// The official PRISM files; see [`prism`].
     Prism,
+    /// `RiverDong/psoups`, the P-SOUPS copy of a public benchmark, and its sisters: the general columns with the user in `uid`.
+    #[serde(rename = "psoups-hub")]
+    PsoupsHub,
+    /// `lmsys/chatbot_arena_conversations` and `lmsys/mt_bench_human_judgments`: votes of a `judge` on two conversations.
+    Arena,
+    /// `lmsys/lmsys-arena-human-preference-55k`: votes without voters.
+    #[serde(rename = "arena-55k")]
+    Arena55k,
+    /// `facebook/community-alignment-dataset` 1.1: four responses a turn, the user in `annotator_id`.
+    #[serde(rename = "community-alignment")]
+    CommunityAlignment,
+    /// PRISM as LoRe prepares it: one turn a record, the user in `extra_info`.
+    #[serde(rename = "prism-lore")]
+    PrismLore,
+    /// `namkoong-lab/PersonalLLM`, whose users are its ten reward models, and `PersonalLLM_InteractionDatabase`, whose users are
+    /// simulated people.
+    PersonalLlm,
 }
 
 impl Layout {
-    /// Fields by which a record is told from those of other layouts: all that the layout requires.
-    const MARKS: [(&[&str], Self); 6] = [
+    /// Fields by which a record is told from those of other layouts: all that the layout requires. The rows of
+    /// [`Self::PsoupsHub`] are general ones.
+    const MARKS: [(&[&str], Self); 12] = [
         (&["chosen", "rejected"], Self::General),
         (tldr::FIELDS, Self::Tldr),
         (psoups::FIELDS, Self::Psoups),
         (prism::CONVERSATION, Self::Prism),
         (prism::UTTERANCE, Self::Prism),
         (prism::SURVEY, Self::Prism),
+        (published::ARENA.fields, Self::Arena),
+        (published::ARENA_55K.fields, Self::Arena55k),
+        (
+            published::COMMUNITY_ALIGNMENT.fields,
+            Self::CommunityAlignment,
+        ),
+        (published::PRISM_LORE.fields, Self::PrismLore),
+        (published::PERSONALLLM.fields, Self::PersonalLlm),
+        (published::PERSONALLLM_CHOICES.fields, Self::PersonalLlm),
     ];
 
     /// Looks at the first readable records of each file until one tells. The folder of the unpacked P-SOUPS archive is known
@@ -105,6 +132,18 @@ pub fn read_comparisons<P: AsRef<Path>>(
         Layout::Tldr => tldr::read_comparisons(paths, read)?,
         Layout::Psoups => psoups::read_comparisons(paths, read)?,
         Layout::Prism => prism::read_comparisons(paths, read)?,
+        Layout::PsoupsHub => {
+            let user = columns.user.or_else(|| Some("uid".into()));
+            let columns = Columns { user, ..columns };
+            general::read_columns(paths, read, columns)?.read_all()?
+        }
+        Layout::Arena => published::read_comparisons(paths, read, &published::ARENA)?,
+        Layout::Arena55k => published::read_comparisons(paths, read, &published::ARENA_55K)?,
+        Layout::CommunityAlignment => {
+            published::read_comparisons(paths, read, &published::COMMUNITY_ALIGNMENT)?
+        }
+        Layout::PrismLore => published::read_comparisons(paths, read, &published::PRISM_LORE)?,
+        Layout::PersonalLlm => published::read_comparisons(paths, read, &published::PERSONALLLM)?,
     };
     if comparisons.is_empty() {
         return Err(DataError::Empty {

@@ -8,6 +8,8 @@
 //!   experiment.
 //! - [`psoups`]: the official profile files of "Personalized Soups".
 //! - [`prism`]: the official PRISM files: user text from the survey, comparisons per turn, seen and unseen users.
+//! - what others published of many people's choices: Chatbot Arena, MT-Bench, Community Alignment, PRISM as LoRe prepares it,
+//!   PersonalLLM, P-SOUPS from the hub; see [`Layout`].
 //!
 //! Nothing is dropped silently: what is left out is counted, with its reason, in [`Skipped`]. All randomness follows from
 //! explicit seeds.
@@ -26,6 +28,7 @@ mod message;
 mod numpy;
 mod place;
 mod prompts;
+mod published;
 mod reader;
 mod records;
 mod skipped;
@@ -40,6 +43,7 @@ pub use message::{Message, MessageError, TemplateInputs};
 pub use place::Place;
 pub use prompts::read_prompts;
 pub use reader::{ReadOptions, Reader};
+pub use records::is_data_file;
 pub use skipped::Skipped;
 pub use split::{Split, SplitOrigin, SplitRatios, split_by_source};
 

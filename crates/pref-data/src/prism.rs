@@ -30,7 +30,7 @@ pub(crate) use prepare::read_comparisons;
 pub(crate) use sources::{CONVERSATION, SURVEY, UTTERANCE};
 
 /// Whether a text says nothing: white space only, or what the official files write for it.
-fn is_empty(text: &str) -> bool {
+pub(crate) fn is_empty(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text == "EMPTY STRING"
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{DataError, WHOLE_RECORD};
 use crate::records::{self, DataFile, Fields, Format, describe};
@@ -20,7 +21,7 @@ const MAX_LINE_BYTES: usize = 1 << 20;
 pub fn read_prompts(path: &Path) -> Result<Vec<String>, DataError> {
     let prompts = match Format::of(path) {
         Some(Format::Json) => from_json(path)?,
-        Some(Format::Csv | Format::Parquet | Format::Arrow) => {
+        Some(Format::Csv | Format::Tsv | Format::Parquet | Format::Arrow) => {
             return Err(DataError::Format {
                 path: path.to_path_buf(),
                 found: path
@@ -45,6 +46,7 @@ pub fn read_prompts(path: &Path) -> Result<Vec<String>, DataError> {
 fn from_json(path: &Path) -> Result<Vec<String>, DataError> {
     let mut prompts = Vec::new();
     let all = records::open(&DataFile::at(path), &|_| true);
+    let path = &Arc::from(path);
     for record in all.map_err(|error| error.error)? {
         let record = record.map_err(|error| error.error)?;
         let object = record.object(path)?;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::DataError;
 use crate::records::{self, DataFile, Fields, Format, Found, RawError, RawRecord, RawRecords};
@@ -31,7 +31,7 @@ pub struct Reader<T> {
     waiting: VecDeque<DataFile>,
     all: String,
     wanted: Box<dyn Fn(&str) -> bool>,
-    current: Option<(Rc<Path>, RawRecords)>,
+    current: Option<(Arc<Path>, RawRecords)>,
     decode: Decode<T>,
     options: ReadOptions,
     skipped: Skipped,
@@ -97,16 +97,16 @@ impl<T> Reader<T> {
     }
 
     /// The next record of the current file; opens the next file when one ends.
-    fn next_raw(&mut self) -> Option<(Rc<Path>, Result<RawRecord, RawError>)> {
+    fn next_raw(&mut self) -> Option<(Arc<Path>, Result<RawRecord, RawError>)> {
         loop {
             if let Some((path, records)) = &mut self.current {
                 if let Some(record) = records.next() {
-                    return Some((Rc::clone(path), record));
+                    return Some((Arc::clone(path), record));
                 }
                 self.current = None;
             }
             let file = self.waiting.pop_front()?;
-            let path: Rc<Path> = file.path().into();
+            let path = file.shared_path();
             match records::open(&file, &self.wanted) {
                 Ok(records) => self.current = Some((path, records)),
                 Err(error) => return Some((path, Err(error))),
@@ -120,7 +120,7 @@ impl<T> Reader<T> {
     }
 
     /// `None` if the record was left out.
-    fn understand(&mut self, path: &Path, record: &RawRecord) -> Option<Result<T, DataError>> {
+    fn understand(&mut self, path: &Arc<Path>, record: &RawRecord) -> Option<Result<T, DataError>> {
         let (shown, line) = (path.display(), record.line);
         let object = match record.object(path) {
             Ok(object) => object,

@@ -16,5 +16,6 @@ mod parquet_size;
 
 pub(crate) use content::{first_mark, open};
 pub(crate) use fields::{Fields, RawError, RawRecord, RawRecords, describe, shortened};
+pub use files::is_data_file;
 pub(crate) use files::{DataFile, Format, Found, list, names};
 pub(crate) use json::Json;

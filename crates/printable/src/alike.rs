@@ -2,14 +2,14 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::is_hidden;
+use crate::{is_blank, is_hidden};
 
 /// The key under which ids that a person takes for one another meet: composed letters, lower case, no white space at the
-/// ends, nothing without width.
+/// ends, nothing without width or ink.
 pub fn folded(id: &str) -> String {
     let seen = id
         .chars()
-        .filter(|&c| !is_hidden(c) && !matches!(c, '\u{200c}' | '\u{200d}'));
+        .filter(|&c| !is_hidden(c) && !is_blank(c) && !matches!(c, '\u{200c}' | '\u{200d}'));
     let composed: String = seen.nfkc().collect();
     composed.trim().to_lowercase()
 }
@@ -53,6 +53,7 @@ mod tests {
     fn unicode_forms_letter_case_and_edges_fold_together() {
         assert_eq!(folded("Zo\u{eb}"), folded("zoe\u{308}"));
         assert_eq!(folded(" u1\u{200b}"), folded("U1"));
+        assert_eq!(folded("u\u{3164}1\u{2800}"), folded("u1"));
         assert_ne!(folded("u1"), folded("u2"));
     }
 

@@ -92,7 +92,7 @@ impl Chat<'_> {
     ) -> Result<(), TrainError> {
         loop {
             if self.prompted {
-                notes.text(&format!("{}> ", printable::line(self.name())))?;
+                notes.text(&format!("{}> ", printable::id(self.name())))?;
             }
             let mut line = String::new();
             let read = input.read_line(&mut line);

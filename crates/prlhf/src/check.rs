@@ -84,7 +84,7 @@ fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {
         .iter()
         .take(SHOWN)
         .map(|(id, count)| {
-            let id = printable::line(id.as_str());
+            let id = printable::id(id.as_str());
             vec![format!("  {id}"), count.to_string()]
         })
         .collect();

@@ -9,7 +9,7 @@ use trainer::config::{Config, read_toml};
 use trainer::inference::Trained;
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::{self, WeightSource};
-use trainer::pref_data::{Audit, DataError, ReadOptions, read_comparisons};
+use trainer::pref_data::{Audit, DataError, ReadOptions, is_data_file, read_comparisons};
 
 use crate::inspect_run;
 
@@ -35,9 +35,7 @@ pub fn run(args: &InspectArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     match () {
         () if !path.exists() => model(&hub::locate(&args.path)?, out),
         () if path.is_file() && ends(&["toml"]) => config(&path, out),
-        () if path.is_file() && ends(&["jsonl", "ndjson", "json", "csv", "parquet"]) => {
-            comparisons(&path, out)
-        }
+        () if path.is_file() && is_data_file(&path) => comparisons(&path, out),
         () if path.is_file() => model(&path, out),
         () if Trained::is_adapters(&path) => inspect_run::adapters(&path, out),
         () if has("state.json") => inspect_run::checkpoint(&path, out),

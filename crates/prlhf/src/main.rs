@@ -89,9 +89,8 @@ Examples:
   prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
 
 const CHECK: &str = "\
-data.train names files and folders (JSON Lines, JSON, CSV, Parquet, Arrow; .gz and .zst too), hf://OWNER/NAME for a data set of the hub, or
-- for standard input. Columns: prompt, chosen, rejected, user; [data.columns] maps other names, data.layout says that files are official
-ones. prompt.special_tokens says whether the text of special tokens in raw data is one. `--show 3` shows what is trained, as tokens.
+data.train names files and folders (JSON Lines, JSON, CSV, TSV, Parquet, Arrow; .gz and .zst too), hf://OWNER/NAME for a data set of the hub, or
+- for standard input. Columns: prompt, chosen, rejected, user; [data.columns] maps other names, data.layout says whose layout files have. prompt.special_tokens says whether the text of special tokens in raw data is one. `--show 3` shows what is trained, as tokens.
 
 Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons. Warnings tell, with an
 example each, where data, tokenizer and chat template do not go together.

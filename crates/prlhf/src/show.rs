@@ -77,7 +77,7 @@ pub fn show<'c>(
         out.line(format_args!(
             "\n  comparison {}, user {}",
             at + 1,
-            escaped(user)
+            printable::id(user)
         ))?;
         for Shown { part, before, ids } in parts {
             let text = match part {

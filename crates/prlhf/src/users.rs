@@ -118,7 +118,7 @@ fn list(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {
             true => "trained",
             false => "as it began",
         };
-        let id = printable::line(id);
+        let id = printable::id(id);
         out.line(format_args!("{id}\t{row}"))?;
     }
     Ok(())

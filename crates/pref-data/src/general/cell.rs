@@ -1,7 +1,7 @@
 //! Messages that stand as text in a field, as in CSV files.
 
 use super::python;
-use crate::records::Json;
+use crate::records::{Fields, Json};
 
 /// What a text holds.
 pub(super) enum Held {
@@ -52,6 +52,18 @@ pub(super) fn held(text: &str, untyped: bool) -> Held {
 
 fn is_text(value: &Json) -> bool {
     matches!(value, Json::Text(_))
+}
+
+/// The items of a list that stands in a field, also as JSON or in Python's notation in a text.
+pub(crate) fn listed(fields: &Fields, name: &str) -> Option<Vec<Json<'static>>> {
+    let found = match fields.get(name)? {
+        Json::Text(text) => value(text.trim())?.0,
+        other => other.clone().into_owned(),
+    };
+    match found {
+        Json::List(items) => Some(items),
+        _ => None,
+    }
 }
 
 /// What a text holds, and in which notation.

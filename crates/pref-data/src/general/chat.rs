@@ -13,7 +13,7 @@ use crate::records::{Fields, Json};
 
 /// What a field says.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Text(String),
     Chat(Vec<Message>),
 }
@@ -21,7 +21,7 @@ pub(super) enum Said {
 pub(super) const EXPECTED: &str = "text or a list of messages";
 
 /// What stands in a field; none for null.
-pub(super) fn said(fields: &Fields, name: &str) -> Result<Option<Said>, DataError> {
+pub(crate) fn said(fields: &Fields, name: &str) -> Result<Option<Said>, DataError> {
     match fields.get(name) {
         None => Ok(None),
         Some(value) => of_value(fields, name, value).map(Some),

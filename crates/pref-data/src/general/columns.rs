@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::choice;
 use crate::error::DataError;
 use crate::records::Fields;
 
@@ -60,12 +61,16 @@ const NAMES: [(&str, &[&str]); 7] = [
             "labeler_id",
             "rater",
             "rater_id",
+            UID,
         ],
     ),
     ("user_text", &[]),
     ("source", &[]),
     ("group", &[]),
 ];
+
+/// A name of users in some data, and of records in others: the last to be taken.
+const UID: &str = "uid";
 
 /// Lists of messages that end before the response, where there is no prompt.
 pub(super) const CONVERSATIONS: [&str; 3] = ["conversations", "conversation", "messages"];
@@ -111,10 +116,11 @@ impl Columns {
             || NAMES.iter().any(spelled)
             || CONVERSATIONS.contains(&name)
             || BESIDE.contains(&name)
+            || choice::may_use(name)
     }
 
     /// The column of a record that holds this; notes it where the name is another tool's. A column with a value comes before
-    /// one without; where our own has none, only one of its name, as `user_id` beside `user`, does.
+    /// one without; where our own has none, only one of its name does, as `UserText` beside `user_text`.
     ///
     /// # Errors
     /// A column that the configuration names and the record does not have.
@@ -145,6 +151,66 @@ impl Columns {
             fields.note(format!("column `{name}` is taken for `{role}`"));
         }
         Ok(name)
+    }
+}
+
+impl Columns {
+    /// Who judged. Our own column `user` comes first. Where it is absent or null, any other that is known to name a user does, if
+    /// all of them that have a value say the same (`uid` only where it is alone: it may be the record's); so null means nobody only
+    /// where no column names somebody.
+    ///
+    /// # Errors
+    /// A column that the configuration names and the record does not have; a name that is none; two columns that disagree.
+    pub(super) fn user(&self, fields: &Fields) -> Result<Option<String>, DataError> {
+        const USER: &str = "user";
+        if self.user.is_some() {
+            return match self.find(fields, USER)? {
+                Some(column) => fields.optional_name(column),
+                None => Ok(None),
+            };
+        }
+        let own = fields.optional_name(USER)?;
+        let known = others(USER).map(|name| -> &str { name });
+        let known = known.filter(|name| fields.get(name).is_some());
+        let is_other = |name: &&str| {
+            let is_known = *name == USER || others(USER).any(|other| other == *name);
+            !is_known && is_spelling(USER, name) && fields.get(name).is_some()
+        };
+        let names = known.chain(fields.names().filter(is_other));
+        let mut names: Vec<&str> = names.collect();
+        if own.is_some() || names.len() > 1 {
+            names.retain(|name| !name.eq_ignore_ascii_case(UID));
+        }
+        if own.is_some() {
+            for name in names {
+                if fields.optional_name(name).ok() != Some(own.clone()) {
+                    fields.note(format!(
+                        "column `{name}` beside `user` names another, and is not used"
+                    ));
+                }
+            }
+            return Ok(own);
+        }
+        let mut found: Option<(&str, String)> = None;
+        for name in names {
+            let Some(user) = fields.optional_name(name)? else {
+                continue;
+            };
+            match &found {
+                None => found = Some((name, user)),
+                Some((first, other)) if *other != user => {
+                    let expected = format!(
+                        "the same as in `{first}`, where it is {other:?}, or `[data.columns]` with `user = \"{first}\"`"
+                    );
+                    return Err(fields.wrong(name, &expected));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(found.map(|(name, user)| {
+            fields.note(format!("column `{name}` is taken for `user`"));
+            user
+        }))
     }
 }
 

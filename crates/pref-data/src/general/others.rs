@@ -3,6 +3,7 @@
 use super::Columns;
 use super::cell;
 use super::chat::{self, Said};
+use super::choice;
 use super::columns::CONVERSATIONS;
 use crate::comparison::Prompt;
 use crate::error::DataError;
@@ -12,31 +13,50 @@ use crate::records::{Fields, Json};
 /// A response with the name of its column.
 type Response<'c> = (&'c str, Said);
 
-/// The two responses, the preferred one first.
+/// The two responses, the preferred one first; none if none is preferred.
 pub(super) fn responses<'c>(
     fields: &'c Fields,
     columns: &'c Columns,
-) -> Result<[Response<'c>; 2], DataError> {
+) -> Result<Option<[Response<'c>; 2]>, DataError> {
     let chosen = columns.find(fields, "chosen")?;
     let rejected = columns.find(fields, "rejected")?;
     match (chosen, rejected) {
         (Some(chosen), Some(rejected)) => {
-            Ok([response(fields, chosen)?, response(fields, rejected)?])
+            let pair = [response(fields, chosen)?, response(fields, rejected)?];
+            Ok(Some(pair))
         }
         (None, None) => match pair(fields)? {
-            Some(pair) => Ok(pair),
-            None => Err(fields.missing("chosen", "text")),
+            Some(pair) => Ok(Some(pair)),
+            None => side_by_side(fields, "chosen"),
         },
         (None, Some(rejected)) => match beside(fields, rejected)? {
-            Some(pair) => Ok(pair),
+            Some(pair) => Ok(Some(pair)),
             None => Err(fields.missing("chosen", "text")),
         },
-        (Some(_), None) => Err(fields.missing("rejected", "text")),
+        (Some(_), None) => side_by_side(fields, "rejected"),
+    }
+}
+
+/// Responses of which another column says which is preferred.
+fn side_by_side<'c>(
+    fields: &'c Fields,
+    missing: &str,
+) -> Result<Option<[Response<'c>; 2]>, DataError> {
+    match choice::pair(fields)? {
+        Some((verdict, pair)) => Ok(verdict.order(pair)),
+        None => Err(fields.missing(missing, "text")),
     }
 }
 
 fn response<'c>(fields: &Fields, name: &'c str) -> Result<Response<'c>, DataError> {
-    match chat::said(fields, name)? {
+    let said = match chat::said(fields, name)? {
+        Some(Said::Text(text)) if choice::is_response(&text) && fields.contains(&text) => {
+            fields.note(format!("`{name}` names the column that holds the response"));
+            chat::said(fields, &text)?
+        }
+        said => said,
+    };
+    match said {
         Some(said) => Ok((name, said)),
         None => Err(fields.wrong(name, "text")),
     }

@@ -1,7 +1,7 @@
-//! Responses of text that begin with their prompt.
+//! Responses of text that begin with their prompt, or whose prompt is the beginning of a dialogue in one text.
 
 use super::chat::{EXPECTED, Said};
-use super::transcript;
+use super::transcript::Marks;
 use crate::comparison::Prompt;
 use crate::error::DataError;
 use crate::records::Fields;
@@ -19,39 +19,105 @@ pub(super) fn split(
         Some(Said::Text(text)) => Some(text),
         None => None,
     };
-    if let Some(text) = &text
-        && let Some((chosen, rejected)) = without(text, &chosen, &rejected)
-    {
-        fields.note("both responses repeat the prompt, which is cut off");
-        let (chosen, rejected) = (chosen.to_owned(), rejected.to_owned());
-        return Ok((Prompt::Text(text.clone()), chosen, rejected));
-    }
-    let is_said = |dialogue: &str| match &text {
-        Some(text) => dialogue.contains(text.trim()),
-        None => true,
+    let mut parts = Parts {
+        prompt: text,
+        responses: [chosen, rejected],
     };
-    if let (Some((dialogue, answer)), Some((other, other_answer))) =
-        (transcript::split(&chosen), transcript::split(&rejected))
-        && is_said(dialogue)
-    {
-        if dialogue != other {
-            let expected = "the same dialogue before the last answer as in the preferred response";
-            let found = "another one".into();
-            return Err(fields.error(rejected_name, found, expected));
-        }
-        fields.note("a dialogue in one text (Human:, Assistant:) is split before its last answer");
-        let [chosen, rejected] = [answer, other_answer].map(|whole| {
-            let answer = transcript::answer(whole);
-            if answer.len() < whole.len() {
-                fields.note("what the human says behind the last answer of a dialogue is cut off");
-            }
-            answer.to_owned()
-        });
-        return Ok((Prompt::Text(dialogue.to_owned()), chosen, rejected));
+    if !parts.cut_prompt(fields) {
+        parts.split_dialogue(fields, rejected_name)?;
     }
-    match text {
+    parts.join_marks(fields);
+    parts.cut_human(fields);
+    let [chosen, rejected] = parts.responses;
+    match parts.prompt {
         Some(text) => Ok((Prompt::Text(text), chosen, rejected)),
         None => Err(fields.missing("prompt", EXPECTED)),
+    }
+}
+
+/// What stands in the record, as far as it is understood.
+struct Parts {
+    prompt: Option<String>,
+    responses: [String; 2],
+}
+
+impl Parts {
+    /// Whether both responses repeated the prompt.
+    fn cut_prompt(&mut self, fields: &Fields) -> bool {
+        let [chosen, rejected] = &self.responses;
+        let rests = self
+            .prompt
+            .as_ref()
+            .and_then(|text| without(text, chosen, rejected));
+        let Some((chosen, rejected)) = rests else {
+            return false;
+        };
+        fields.note("both responses repeat the prompt, which is cut off");
+        self.responses = [chosen.to_owned(), rejected.to_owned()];
+        true
+    }
+
+    /// Two whole dialogues become a dialogue and two answers.
+    fn split_dialogue(&mut self, fields: &Fields, rejected_name: &str) -> Result<(), DataError> {
+        let [chosen, rejected] = &self.responses;
+        let Some(marks) = Marks::of(chosen).filter(|_| Marks::of(rejected).is_some()) else {
+            return Ok(());
+        };
+        let (Some((dialogue, answer)), other) = (marks.split(chosen), marks.split(rejected)) else {
+            return Ok(());
+        };
+        let prompt = self.prompt.as_deref();
+        if prompt.is_some_and(|prompt| !dialogue.contains(prompt.trim())) {
+            return Ok(());
+        }
+        let Some((_, other_answer)) = other.filter(|(other, _)| *other == dialogue) else {
+            let expected = "the same dialogue before the last answer as in the preferred response";
+            return Err(fields.error(rejected_name, "another one".into(), expected));
+        };
+        fields.note("a dialogue in one text (Human:, Assistant:) is split before its last answer");
+        self.prompt = Some(dialogue.to_owned());
+        self.responses = [answer.to_owned(), other_answer.to_owned()];
+        Ok(())
+    }
+
+    /// The mark of the assistant that both responses begin with ends a prompt that is a dialogue.
+    fn join_marks(&mut self, fields: &Fields) {
+        let Some(prompt) = &self.prompt else { return };
+        let [chosen, rejected] = &self.responses;
+        let complete = Marks::of(prompt).filter(|marks| marks.ends_in_turn(prompt));
+        let is_complete = complete.is_some();
+        let Some(marks) = complete.or_else(|| Marks::of_parts(prompt, chosen)) else {
+            return;
+        };
+        let answers = (marks.without_mark(chosen), marks.without_mark(rejected));
+        let (Some(chosen), Some(rejected)) = answers else {
+            return;
+        };
+        if is_complete {
+            fields.note("both responses repeat the mark of the assistant that ends the prompt, which is cut off");
+        } else {
+            fields.note("the mark of the assistant that both responses begin with goes to the end of the prompt");
+        }
+        let responses = [chosen.to_owned(), rejected.to_owned()];
+        if !is_complete {
+            self.prompt = Some(marks.asked(prompt));
+        }
+        self.responses = responses;
+    }
+
+    /// What follows the answer to a dialogue is no answer.
+    fn cut_human(&mut self, fields: &Fields) {
+        let Some(prompt) = &self.prompt else { return };
+        let Some(marks) = Marks::of(prompt).filter(|marks| marks.ends_in_turn(prompt)) else {
+            return;
+        };
+        for response in &mut self.responses {
+            let answer = marks.answer(response).len();
+            if answer < response.len() {
+                fields.note("what the human says behind the last answer of a dialogue is cut off");
+                response.truncate(answer);
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod column;
 mod flat;
+mod packed;
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -13,6 +14,7 @@ use std::rc::Rc;
 
 use self::column::{Column, Dictionaries, Field, Parts, Room};
 use self::flat::Table;
+use self::packed::Packing;
 use super::content::Wanted;
 use super::fields::{Content, RawError, RawRecord, RawRecords, validate_distinct};
 use super::limits::{MAX_RECORD_BYTES, TOO_MUCH_TEXT, most_bytes};
@@ -203,18 +205,31 @@ impl<R: Read> ArrowRows<R> {
     }
 
     fn batch(&mut self, batch: &Table, body: &Rc<Vec<u8>>) -> Result<(), String> {
-        uncompressed(batch)?;
+        const BEST: usize = 256;
+        let packing = Packing::of(batch)?;
         let rows = usize::try_from(batch.long(0)).map_err(|_| "a negative number of rows")?;
-        // Eight rows of nothing but truth values take a byte.
-        if rows / 8 > body.len() {
-            return Err(format!("{rows} rows in {} bytes", body.len()));
-        }
         let mut parts = Parts::of(batch);
-        let columns = self.fields.iter().map(|field| {
+        let mut bytes = match packing {
+            Some(_) => body.len().saturating_mul(BEST),
+            None => body.len(),
+        };
+        let mut left = most_bytes(self.messages.read);
+        let all = left;
+        self.columns.clear();
+        for (field, wanted) in self.fields.iter().zip(&self.wanted) {
             let column = Column::read(field, &mut parts, body, &self.dictionaries);
-            column.ok_or_else(|| format!("a batch without all of column `{}`", field.name))
-        });
-        self.columns = columns.collect::<Result<_, _>>()?;
+            let mut column =
+                column.ok_or_else(|| format!("a batch without all of column `{}`", field.name))?;
+            if let Some(packing) = packing.filter(|_| *wanted) {
+                column.unpack(packing, &mut left)?;
+            }
+            self.columns.push(column);
+        }
+        bytes = bytes.max(usize::try_from(all - left).unwrap_or(usize::MAX));
+        // Eight rows of nothing but truth values take a byte.
+        if rows / 8 > bytes {
+            return Err(format!("{rows} rows in {bytes} bytes"));
+        }
         self.waiting = 0..rows;
         Ok(())
     }
@@ -233,14 +248,17 @@ impl<R: Read> ArrowRows<R> {
         };
         let field = fields.find(named).ok_or("a dictionary of no column")?;
         let batch = table.table(1).ok_or("a dictionary without values")?;
-        uncompressed(&batch)?;
+        let packing = Packing::of(&batch)?;
         let values = Column::read(
             &field.without_dictionary(),
             &mut Parts::of(&batch),
             body,
             &self.dictionaries,
         );
-        let values = values.ok_or("a dictionary without all of its values")?;
+        let mut values = values.ok_or("a dictionary without all of its values")?;
+        if let Some(packing) = packing {
+            values.unpack(packing, &mut most_bytes(self.messages.read))?;
+        }
         self.dictionaries.insert(number, Rc::new(values));
         Ok(())
     }
@@ -266,12 +284,5 @@ impl<R: Read> ArrowRows<R> {
             item: None,
             content: Content::Row(record.into_iter().collect(), Rc::clone(&self.others)),
         })
-    }
-}
-
-fn uncompressed(batch: &Table) -> Result<(), &'static str> {
-    match batch.table(3) {
-        Some(_) => Err("compressed batches; write the file without compression, or as Parquet"),
-        None => Ok(()),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
-use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
@@ -44,7 +43,8 @@ pub(crate) fn open(file: &DataFile, wanted: Wanted) -> Result<RawRecords, RawErr
         Format::Arrow => arrow::open(path, input, wanted),
         _ if is_arrow => arrow::open(path, input, wanted),
         Format::Json => json_rows::open(path, input),
-        Format::Csv => csv_rows::open(path, input),
+        Format::Csv => csv_rows::open(path, input, b','),
+        Format::Tsv => csv_rows::open(path, input, b'\t'),
         Format::Parquet => parquet_rows::not_one(path),
     }
 }
@@ -94,7 +94,15 @@ fn guess(first: &[u8]) -> Format {
     let text = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first);
     match text.trim_ascii_start() {
         [b'{' | b'[', ..] | [] => Format::Json,
-        _ => Format::Csv,
+        text => {
+            let mut line = text.split(|byte| *byte == b'\n');
+            let line = line.next().unwrap_or_default();
+            let count = |mark| line.iter().filter(|byte| **byte == mark).count();
+            match count(b'\t') > count(b',') {
+                true => Format::Tsv,
+                false => Format::Csv,
+            }
+        }
     }
 }
 
@@ -138,7 +146,7 @@ pub(crate) fn first_mark<K: Copy>(
     kinds: &[(&[&str], K)],
 ) -> Result<Option<K>, DataError> {
     const LOOKED_AT: usize = 100;
-    let path: &Path = file.path();
+    let path = &file.shared_path();
     // A name, not the values: nothing of a table is read.
     let records = open(file, &|_| false).map_err(|error| error.error)?;
     for record in records.take(LOOKED_AT) {

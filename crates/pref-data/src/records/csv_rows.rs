@@ -1,4 +1,4 @@
-//! CSV files. A cell is text; an empty cell is null, as it is in JSON.
+//! CSV files, and those with tabs. A cell is text; an empty cell is null, as it is in JSON.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -12,13 +12,17 @@ use super::limits::{Allowance, Allowed};
 use crate::error::{DataError, WHOLE_RECORD};
 
 /// Reads CSV whose first line names the columns.
-pub(super) fn open(path: &Path, input: impl Read + 'static) -> Result<RawRecords, RawError> {
+pub(super) fn open(
+    path: &Path,
+    input: impl Read + 'static,
+    delimiter: u8,
+) -> Result<RawRecords, RawError> {
     let allowance = Allowance::new();
     let input = Allowed {
         input,
         allowance: allowance.clone(),
     };
-    let mut reader = ReaderBuilder::new().from_reader(input);
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(input);
     let headers = reader.headers().map_err(|error| convert(path, error))?;
     let headers = headers.clone();
     if allowance.is_spent() {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 use strsim::levenshtein;
@@ -108,7 +109,7 @@ pub(crate) type RawRecords = Box<dyn Iterator<Item = Result<RawRecord, RawError>
 
 /// Access to the fields of a record or of an object in it. `null` and absent mean the same.
 pub(crate) struct Fields<'a> {
-    path: &'a Path,
+    path: &'a Arc<Path>,
     line: u64,
     item: Option<u64>,
     within: Option<Within<'a>>,
@@ -130,7 +131,7 @@ struct Within<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub fn of(path: &'a Path, record: &'a RawRecord, object: &'a Object<'a>) -> Self {
+    pub fn of(path: &'a Arc<Path>, record: &'a RawRecord, object: &'a Object<'a>) -> Self {
         Self {
             path,
             line: record.line,
@@ -248,13 +249,27 @@ impl<'a> Fields<'a> {
         if self.get(name).is_none() {
             return Ok(None);
         }
-        let number = self.number_at(name).and_then(|number| {
-            let float = || number.as_f64().and_then(whole);
-            number.as_i64().or_else(float)
-        });
+        let number = match self.get(name) {
+            Some(Json::Text(text)) if self.untyped => text.trim().parse().ok().and_then(whole),
+            _ => self.number_at(name).and_then(|number| {
+                let float = || number.as_f64().and_then(whole);
+                number.as_i64().or_else(float)
+            }),
+        };
         number
             .map(Some)
             .ok_or_else(|| self.wrong(name, "an integer or null"))
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Result<f64, DataError> {
+        let number = match self.get(name) {
+            Some(Json::Number(number)) => number.as_f64(),
+            Some(Json::Text(text)) if self.untyped => text.trim().parse().ok(),
+            _ => None,
+        };
+        let finite = number.filter(|number| number.is_finite());
+        finite.ok_or_else(|| self.wrong(name, "a number"))
     }
 
     /// An integer, also where it is written as `3.0`.
@@ -301,7 +316,7 @@ impl<'a> Fields<'a> {
 
     /// Where the record stands.
     pub fn place(&self) -> Place {
-        Place::new(self.path, self.line, self.item)
+        Place::new(Arc::clone(self.path), self.line, self.item)
     }
 
     /// All fields as they are.
@@ -370,7 +385,13 @@ impl<'a> Fields<'a> {
                 format!(", the nearest is {}", shown(other))
             }
             _ => match names[..] {
-                [one] if self.untyped && one.contains([';', '\t', '|']) => {
+                [one] if self.untyped && one.contains('\t') => {
+                    " (a file whose cells are parted by tabs ends in .tsv)".into()
+                }
+                [one] if self.untyped && one.contains(',') => {
+                    " (cells of a file that ends in .tsv are parted by tabs)".into()
+                }
+                [one] if self.untyped && one.contains([';', '|']) => {
                     " (cells are parted by commas)".into()
                 }
                 _ => String::new(),

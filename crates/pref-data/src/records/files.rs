@@ -20,18 +20,20 @@ pub(crate) enum Format {
     Json,
     /// `.csv`: commas, quotes as in RFC 4180, names in the first line.
     Csv,
+    /// `.tsv` or `.tab`: the same with tabs.
+    Tsv,
     /// `.parquet`.
     Parquet,
-    /// `.arrow`: a stream or file of Arrow's IPC format, as in a folder of `datasets.save_to_disk`.
+    /// `.arrow`, `.feather`: a stream or file of Arrow's IPC format, as in a folder of `datasets.save_to_disk`.
     Arrow,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Parquet, Self::Arrow];
+    pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Tsv, Self::Parquet, Self::Arrow];
 
     pub(super) const ENDINGS: &str =
-        ".jsonl, .ndjson, .json, .csv, .parquet or .arrow, the first four also with .gz or .zst";
+        ".jsonl, .ndjson, .json, .csv, .tsv, .arrow (also with .gz or .zst) or .parquet";
 
     /// The format that the ending names, in either case; endings of packed files aside.
     pub fn of(path: &Path) -> Option<Self> {
@@ -43,8 +45,9 @@ impl Format {
         match name.rsplit_once('.')?.1 {
             "jsonl" | "ndjson" | "json" => Some(Self::Json),
             "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
             "parquet" => Some(Self::Parquet),
-            "arrow" => Some(Self::Arrow),
+            "arrow" | "feather" => Some(Self::Arrow),
             _ => None,
         }
     }
@@ -53,7 +56,7 @@ impl Format {
 /// A file with records.
 #[derive(Clone, Debug)]
 pub(crate) struct DataFile {
-    path: PathBuf,
+    path: Arc<Path>,
     /// What its ending says; none for standard input.
     pub(super) format: Option<Format>,
     /// What standard input held.
@@ -64,7 +67,7 @@ impl DataFile {
     /// A file by its ending.
     pub fn at(path: &Path) -> Self {
         Self {
-            path: path.to_path_buf(),
+            path: path.into(),
             format: Format::of(path),
             kept: None,
         }
@@ -73,7 +76,7 @@ impl DataFile {
     /// Standard input, kept in a temporary file: it comes once and is read more than once.
     fn stdin() -> Result<Self, DataError> {
         static KEPT: OnceLock<io::Result<Arc<File>>> = OnceLock::new();
-        let path = PathBuf::from("standard input");
+        let path: Arc<Path> = Path::new("standard input").into();
         let kept = KEPT.get_or_init(|| {
             let mut file = tempfile::tempfile()?;
             io::copy(&mut io::stdin().lock(), &mut file)?;
@@ -95,6 +98,11 @@ impl DataFile {
     /// What messages call it.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same, for records to share.
+    pub fn shared_path(&self) -> Arc<Path> {
+        Arc::clone(&self.path)
     }
 
     /// The file, at its beginning.
@@ -203,6 +211,13 @@ fn expected_endings(formats: &[Format]) -> &'static str {
     } else {
         Format::ENDINGS
     }
+}
+
+/// Whether a file's name says that it may hold comparisons: the ending of a format that is read, packed or not, and not a name of
+/// what `datasets` puts beside its data.
+pub fn is_data_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    Format::of(path).is_some() && !OF_DATASETS.iter().any(|other| name == *other)
 }
 
 /// Files that `datasets` puts beside its data.
@@ -333,6 +348,8 @@ mod tests {
             ("a.jsonl", Some(Format::Json)),
             ("a.b.JSON.GZ", Some(Format::Json)),
             ("a.csv.zst", Some(Format::Csv)),
+            ("a.tsv.gz", Some(Format::Tsv)),
+            ("a.feather", Some(Format::Arrow)),
             ("a.parquet", Some(Format::Parquet)),
             ("data-00000-of-00001.arrow", Some(Format::Arrow)),
             ("a.gz", None),

@@ -112,7 +112,7 @@ impl TldrStats {
                 f,
                 "{:>4}  {:<32} {:<9} {seen:<7} {:>6} {:>6}",
                 line.rank,
-                printable::line(line.worker.as_str()),
+                printable::id(line.worker.as_str()),
                 line.group,
                 line.train,
                 line.evaluation

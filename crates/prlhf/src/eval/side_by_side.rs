@@ -180,7 +180,7 @@ fn users(versus: &Versus, out: &mut Output<'_>) -> Result<(), TrainError> {
         .filter_map(|(id, outcomes)| {
             let [a, b] = outcomes.accuracies()?;
             Some(vec![
-                id.to_string(),
+                printable::id(id).into_owned(),
                 outcomes.comparisons.to_string(),
                 format!("{a:.3}"),
                 format!("{b:.3}"),

@@ -163,7 +163,7 @@ fn users(accuracy: &Accuracy, out: &mut Output<'_>) -> Result<(), TrainError> {
         .map(|(id, user)| {
             let tally = &user.tally;
             vec![
-                id.to_string(),
+                printable::id(id).into_owned(),
                 if user.seen { "yes" } else { "no" }.into(),
                 tally.comparisons.to_string(),
                 number(tally.accuracy),

@@ -1,8 +1,9 @@
 //! Files of a hub repository, into the hub's own cache.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hf_hub::api::sync::{ApiBuilder, ApiError};
+use trainer::pref_data::is_data_file;
 
 /// Files of a hub repository that are fetched where they exist, beside the weights.
 const FILES: [&str; 6] = [
@@ -40,9 +41,6 @@ pub(super) fn repository(id: &str) -> Result<PathBuf, ApiError> {
     Ok(folder)
 }
 
-/// Endings of data files, packed or not.
-const DATA: [&str; 6] = [".jsonl", ".ndjson", ".json", ".csv", ".parquet", ".arrow"];
-
 /// Downloads the data files of a data set below `within`. Where names tell splits apart and `within` names none, those of
 /// `train`.
 pub(super) fn data_set(id: &str, within: &str) -> Result<Vec<PathBuf>, ApiError> {
@@ -63,13 +61,7 @@ pub(super) fn data_set(id: &str, within: &str) -> Result<Vec<PathBuf>, ApiError>
 
 /// Files to read, and data files that are not.
 fn chosen<'f>(names: &'f [String], within: &str) -> (Vec<&'f str>, Vec<&'f str>) {
-    let is_data = |name: &&str| {
-        let packed = [".gz", ".zst"];
-        let plain = packed.iter().find_map(|ending| name.strip_suffix(ending));
-        let plain = plain.unwrap_or(name);
-        let last = plain.rsplit('/').next().unwrap_or(plain);
-        DATA.iter().any(|ending| plain.ends_with(ending)) && !last.starts_with("dataset_info")
-    };
+    let is_data = |name: &&str| is_data_file(Path::new(name));
     let is_within = |name: &&str| {
         let rest = name.strip_prefix(within.trim_end_matches('/'));
         rest.is_some_and(|rest| within.is_empty() || rest.is_empty() || rest.starts_with('/'))
@@ -97,18 +89,18 @@ mod tests {
             "data/train-00000-of-00002.parquet",
             "data/test-00000-of-00001.parquet",
             "dataset_infos.json",
-            "more/train.jsonl.gz",
+            "more/train.tsv.gz",
         ]
         .map(String::from);
         let (train, others) = chosen(&names, "");
         assert_eq!(
             train,
-            ["data/train-00000-of-00002.parquet", "more/train.jsonl.gz"]
+            ["data/train-00000-of-00002.parquet", "more/train.tsv.gz"]
         );
         assert_eq!(others, ["data/test-00000-of-00001.parquet"]);
         let test = "data/test-00000-of-00001.parquet";
         assert_eq!(chosen(&names, test), (vec![test], vec![]));
-        assert_eq!(chosen(&names, "more").0, ["more/train.jsonl.gz"]);
+        assert_eq!(chosen(&names, "more").0, ["more/train.tsv.gz"]);
         assert_eq!(chosen(&names, "mor").0, <[&str; 0]>::default());
         let flat = ["a.csv", "b.json"].map(String::from);
         assert_eq!(chosen(&flat, "").0, ["a.csv", "b.json"]);

@@ -5,6 +5,27 @@
 
 use crate::error::TrainError;
 
+/// Whether a text is so long that not even its end fits, by far: then nothing need be made of the whole, which may be a megabyte.
+/// `count` gives the number of tokens.
+///
+/// # Errors
+/// Those of `count`.
+pub(super) fn is_far_too_long(
+    text: &str,
+    budget: usize,
+    count: impl FnOnce(&str) -> Result<usize, TrainError>,
+) -> Result<bool, TrainError> {
+    /// More than a token has in any usual text.
+    const BYTES: usize = 64;
+    let start = text.len().saturating_sub(budget.saturating_mul(BYTES));
+    if start == 0 {
+        return Ok(false);
+    }
+    let end = &text[text.ceil_char_boundary(start)..];
+    // Where it is cut, it may have some tokens that the whole does not have.
+    Ok(count(end)? > budget.saturating_mul(2))
+}
+
 /// The first of `count` candidates that fits, each longer than the next; `make` gives what it makes of one that fits.
 ///
 /// # Errors
@@ -49,14 +70,16 @@ pub(super) fn end<T>(
     let words = words
         .filter(|((_, a), b)| a.is_whitespace() && !b.is_whitespace())
         .map(|((at, a), _)| at + a.len_utf8());
-    let characters = || text.char_indices().map(|(at, _)| at).chain([text.len()]);
-    for starts in [words.collect::<Vec<_>>(), characters().collect()] {
-        let fitting = longest(starts.len(), |i| make(&text[starts[i]..]))?;
-        if let Some((i, made)) = fitting {
-            return Ok((&text[starts[i]..], Some(made)));
-        }
+    let words: Vec<usize> = words.collect();
+    if let Some((i, made)) = longest(words.len(), |i| make(&text[words[i]..]))? {
+        return Ok((&text[words[i]..], Some(made)));
     }
-    Ok(("", None))
+    let characters = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let characters: Vec<usize> = characters.collect();
+    match longest(characters.len(), |i| make(&text[characters[i]..]))? {
+        Some((i, made)) => Ok((&text[characters[i]..], Some(made))),
+        None => Ok(("", None)),
+    }
 }
 
 /// The longest beginning of `text` that fits: up to the end of a word, or inside the first one; empty if nothing fits. With
@@ -104,6 +127,22 @@ mod tests {
                 "{made:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_a_text_that_is_far_too_long_only_the_end_is_looked_at() {
+        let long = "é ".repeat(100_000);
+        let mut seen = 0;
+        let mut words = |text: &str| {
+            seen = text.len();
+            Ok(text.split(' ').count())
+        };
+        assert!(is_far_too_long(&long, 10, &mut words).expect("text"));
+        assert!(seen <= 640, "{seen}");
+        // Few tokens although it is long, and a short one.
+        let one = |_: &str| Ok(1);
+        assert!(!is_far_too_long(&long, 10, one).expect("text"));
+        assert!(!is_far_too_long("one two", 1, one).expect("text"));
     }
 
     #[test]

@@ -46,8 +46,7 @@ impl<'a> Messages<'a> {
     /// The chat as it is, or what fits of it: without its oldest turns, then with less of its system message, then of the
     /// last turn what stands around the question, and at last with less of the question.
     pub(super) fn fit(&self, messages: Vec<Message>) -> Result<Fitted, TrainError> {
-        let whole = self.made(&messages)?;
-        if whole.ids.len() <= self.budget {
+        if let Some(whole) = self.fitting(&messages)? {
             return Ok(fitted(messages, whole, false));
         }
         let turns = usize::from(messages.first().is_some_and(is_system));
@@ -144,7 +143,7 @@ impl<'a> Messages<'a> {
 
     /// Whether the template takes these messages, however long.
     fn accepts(&self, messages: &[Message]) -> Result<bool, TrainError> {
-        match self.made(messages) {
+        match self.text(messages) {
             Ok(_) => Ok(true),
             Err(TrainError::Chat(error)) if error.is_of_messages() => Ok(false),
             Err(error) => Err(error),
@@ -174,30 +173,39 @@ impl<'a> Messages<'a> {
     /// What a system message keeps beside a question that is too long.
     fn share(&self, text: &str) -> Result<String, TrainError> {
         let most = self.budget / SYSTEM_SHARE;
-        let tokenizer = &self.formatter.tokenizer;
-        let fits = |text: &str| {
-            let ids = tokenizer.encode_as(text, Specials::Unquoted(self.quotes))?;
-            Ok((ids.len() <= most).then_some(()))
-        };
-        match fits(text)? {
-            Some(()) => Ok(text.to_owned()),
-            None => Ok(fit::beginning(text, fits)?.0.to_owned()),
+        let fits = |text: &str| Ok((self.ids(text)?.len() <= most).then_some(()));
+        let far = fit::is_far_too_long(text, most, |text| Ok(self.ids(text)?.len()))?;
+        if !far && fits(text)?.is_some() {
+            return Ok(text.to_owned());
         }
+        Ok(fit::beginning(text, fits)?.0.to_owned())
     }
 
     fn fitting(&self, messages: &[Message]) -> Result<Option<Made>, TrainError> {
-        let made = self.made(messages)?;
-        Ok((made.ids.len() <= self.budget).then_some(made))
+        let text = self.text(messages)?;
+        let count = |text: &str| Ok(self.ids(text)?.len());
+        if fit::is_far_too_long(&text, self.budget, count)? {
+            return Ok(None);
+        }
+        let ids = self.ids(&text)?;
+        Ok((ids.len() <= self.budget).then_some(Made { text, ids }))
     }
 
     fn made(&self, messages: &[Message]) -> Result<Made, TrainError> {
-        let chat = self.formatter.chat.as_ref();
-        let text = chat
-            .ok_or(TrainError::NoChatTemplate)?
-            .prompt(messages, self.template)?;
-        let specials = Specials::Unquoted(self.quotes);
-        let ids = self.formatter.tokenizer.encode_as(&text, specials)?;
+        let text = self.text(messages)?;
+        let ids = self.ids(&text)?;
         Ok(Made { text, ids })
+    }
+
+    fn text(&self, messages: &[Message]) -> Result<String, TrainError> {
+        let chat = self.formatter.chat.as_ref();
+        let chat = chat.ok_or(TrainError::NoChatTemplate)?;
+        Ok(chat.prompt(messages, self.template)?)
+    }
+
+    fn ids(&self, text: &str) -> Result<Vec<u32>, TrainError> {
+        let specials = Specials::Unquoted(self.quotes);
+        Ok(self.formatter.tokenizer.encode_as(text, specials)?)
     }
 }
 

@@ -160,7 +160,11 @@ impl Formatter {
             let ids = self.raw_ids(text)?;
             Ok((ids.len() <= budget).then_some(ids))
         };
-        let whole = made(text)?;
+        let count = |text: &str| Ok(self.raw_ids(text)?.len());
+        let whole = match fit::is_far_too_long(text, budget, count)? {
+            true => None,
+            false => made(text)?,
+        };
         let cut = whole.is_none();
         let (text, ids) = match whole {
             Some(ids) => (text, Some(ids)),

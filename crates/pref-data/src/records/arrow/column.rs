@@ -10,6 +10,7 @@ use half::f16;
 use serde_json::Number;
 
 use super::flat::Table;
+use super::packed::Packing;
 use crate::records::json::Json;
 use crate::records::limits::{MAX_RECORD_BYTES, MAX_VALUES, TOO_MANY_VALUES};
 
@@ -210,6 +211,20 @@ impl Column {
             children: children.collect::<Option<_>>()?,
             values: None,
         })
+    }
+
+    /// Unpacks its buffers and those below, of which there may be so many bytes more.
+    pub fn unpack(&mut self, packing: Packing, left: &mut u64) -> Result<(), String> {
+        let mut bytes = Vec::new();
+        for range in std::iter::once(&mut self.valid).chain(&mut self.buffers) {
+            let packed = self.bytes.get(range.clone()).ok_or(OUTSIDE)?;
+            let start = bytes.len();
+            packing.unpack(packed, &mut bytes, left)?;
+            *range = start..bytes.len();
+        }
+        self.bytes = Rc::new(bytes);
+        let mut below = self.children.iter_mut();
+        below.try_for_each(|(_, child)| child.unpack(packing, left))
     }
 
     /// One value.
