@@ -11,6 +11,8 @@ mod generate;
 #[cfg(unix)]
 #[path = "cli/safe.rs"]
 mod safe;
+#[path = "cli/settings.rs"]
+mod settings;
 #[cfg(unix)]
 #[path = "cli/stop.rs"]
 mod stop;
