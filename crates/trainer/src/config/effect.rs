@@ -1,9 +1,8 @@
 //! Keys that are set and change nothing beside the others: said, so that nobody waits for what they would have done.
 
-use std::fmt::Debug;
-
 use llm_backbone::sampling::SamplingConfig;
 use pref_data::Layout;
+use serde::Serialize;
 use user_model::UserModelKind;
 
 use super::{Config, DataSection, TrainingSection, UsersSection};
@@ -27,10 +26,11 @@ struct Idle(Vec<String>);
 
 impl Idle {
     /// Names a key that has another value than its default, and does nothing for that reason.
-    fn add<V: PartialEq + Debug>(&mut self, key: &str, values: (&V, &V), why: &str) {
+    fn add<V: PartialEq + Serialize>(&mut self, key: &str, values: (&V, &V), why: &str) {
         let (value, default) = values;
         if value != default {
-            let value = format!("{value:?}").to_lowercase();
+            // JSON spells values nearly as TOML does.
+            let value = serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
             self.0
                 .push(format!("`{key}` is {value}, which has no effect {why}"));
         }
