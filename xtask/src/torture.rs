@@ -18,8 +18,9 @@ use world::{Program, World};
 /// with a run that nothing happened to: adapters, users, log-probs and metrics to the bit, and the names of all files. Now and then
 /// two programs want one folder: one of them must be refused.
 ///
-/// Of five rounds three are of `prlhf train`, one of two programs at once, and one of `bench`. Needs a Unix; about six seconds
-/// a round on two cores.
+/// Of ten rounds six are of `prlhf train`, two of two programs at once, one of `bench`, and one of a finished `bench` whose report is
+/// written again: after every kill and every full disk there is one whole report, and nothing beside it. Needs a Unix; about six
+/// seconds a round on two cores.
 ///
 /// Next steps:
 ///   cargo xtask torture                     20 rounds
@@ -35,6 +36,9 @@ pub struct TortureArgs {
     seed: u64,
 }
 
+/// Times that the writing of one report is interrupted.
+const REPORTS: u64 = 12;
+
 /// Times that a run is interrupted, at most, before it may go on to its end.
 const FAULTS: u64 = 3;
 
@@ -45,9 +49,10 @@ pub fn run(args: &TortureArgs) -> Result<ExitCode, Box<dyn Error>> {
     for round in 0..args.rounds {
         let start = Instant::now();
         let out = world.folder.join(format!("round-{round}"));
-        let told = match round % 5 {
+        let told = match round % 10 {
             4 => interrupted(&world, Program::Bench, &out, &mut random),
-            2 => shared(&world, &out),
+            9 => reported(&world, &out, &mut random),
+            2 | 7 => shared(&world, &out),
             _ => interrupted(&world, Program::Prlhf, &out, &mut random),
         };
         let told = told.map_err(|problem| {
@@ -98,6 +103,32 @@ fn interrupted(
         .validate(world.whole(program))
         .map_err(|e| format!("{told}: {e}"))?;
     Ok(told)
+}
+
+/// A finished experiment that writes its report again, killed and on full disks.
+fn reported(world: &World, out: &Path, random: &mut Random) -> Result<String, Box<dyn Error>> {
+    let start = |resume, fault: &Fault| {
+        let ended = world.start(Program::Bench, out, resume, fault)?.ended()?;
+        ended.validate(fault)?;
+        Ok::<_, Box<dyn Error>>(())
+    };
+    start(false, &Fault::None)?;
+    let again = Instant::now();
+    start(true, &Fault::None)?;
+    let seconds = again.elapsed().as_secs_f64();
+    for _ in 0..REPORTS {
+        let fault = Fault::of_report(random, seconds);
+        let found = start(true, &fault).and_then(|()| {
+            if matches!(fault, Fault::Signal(..)) {
+                // Who is killed moves nothing any more: the next start does, which has room for nothing else.
+                start(true, &Fault::FullDisk(1))?;
+            }
+            Traces::read(out)?.validate(world.whole(Program::Bench))?;
+            world.validate_report(out)
+        });
+        found.map_err(|e| format!("bench, its report written again, {fault}: {e}"))?;
+    }
+    Ok(format!("bench, its report written again, {REPORTS} times"))
 }
 
 /// Two programs that want one folder: one trains, the other is refused.

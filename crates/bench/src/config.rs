@@ -1,12 +1,13 @@
 //! `configs/<experiment>/<preset>.toml`: every number of an experiment, none in code.
 
+mod effect;
 mod preset;
 mod system;
+mod values;
 
 use judge::JudgeConfig;
 use serde::{Deserialize, Serialize};
-use trainer::TrainError;
-use trainer::config::{ModelSection, SftConfig, TrainingSection, validate_lora, validate_sampling};
+use trainer::config::{ModelSection, SftConfig, TrainingSection};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pdpo_loss::ObjectiveConfig;
@@ -17,6 +18,7 @@ use crate::report::Difference;
 pub use preset::Preset;
 pub(crate) use system::{ORACLE, SFT};
 pub use system::{SystemConfig, SystemSettings, UserText};
+pub(crate) use values::{validate_judge, validate_shares};
 
 /// A preset of an experiment, whose own part is the `[data]` section `D`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,42 +118,6 @@ impl Default for EvaluationConfig {
 }
 
 impl<D> ExperimentConfig<D> {
-    /// Refuses what no system could be trained with.
-    ///
-    /// # Errors
-    /// Names the key, what was found and what was expected.
-    pub fn validate(&self) -> Result<(), TrainError> {
-        self.training.validate()?;
-        validate_lora(&self.lora)?;
-        validate_sampling(&self.sampling)?;
-        let tiny = self.tiny.as_ref().map(|tiny| &tiny.sft);
-        let mut stages = self.sft.iter().chain(tiny);
-        stages.try_for_each(SftConfig::validate)?;
-        if let Some(judge) = self.judge.as_ref().filter(|judge| !judge.url.is_empty()) {
-            judge
-                .validate()
-                .map_err(|error| TrainError::Usage(error.to_string()))?;
-        }
-        for system in self.systems.iter().filter(|s| s.is_trained()) {
-            let SystemSettings {
-                training,
-                objective,
-                ..
-            } = &system.settings;
-            training.validate()?;
-            validate_lora(&system.settings.lora)?;
-            validate_sampling(&system.settings.sampling)?;
-            objective.init(system.users.is_some())?;
-            if training.gradient_checkpointing != self.training.gradient_checkpointing {
-                let key = format!("systems.{}.training.gradient_checkpointing", system.name);
-                let found = format!("{:?}", training.gradient_checkpointing).to_lowercase();
-                let expected = "that of [training]: all systems share a device";
-                return Err(TrainError::config(&key, found, expected));
-            }
-        }
-        Ok(())
-    }
-
     /// The most soft tokens of any system of the preset: room for them is kept in every one, so that a system's figures
     /// do not depend on which others are run.
     pub fn user_tokens(&self) -> usize {

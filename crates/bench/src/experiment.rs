@@ -48,6 +48,12 @@ pub trait Experiment: Clone + Serialize + DeserializeOwned {
         Vec::new()
     }
 
+    /// Refuses values of its own keys that no data could make right.
+    ///
+    /// # Errors
+    /// Names the key, what was found and what was expected.
+    fn validate(&self) -> Result<(), TrainError>;
+
     /// Seeds of the split; with more than one, results are pooled over all of them.
     fn split_seeds(&self) -> &[u64];
 
@@ -154,7 +160,8 @@ pub fn run<E: Experiment>(
     let clock = checked.clock;
     stage::write_clock(&run.out, clock)?;
     let judge = duels::judge_config(config.judge.as_ref(), &run.out);
-    for (split_seed, data, tokenised) in checked.splits {
+    let parts = checked.splits.len() * config.systems.len();
+    for (split_seed, data, base) in checked.splits {
         let dir = run.folder(split_seed);
         let stage = stage::Stage {
             dir: &dir,
@@ -163,7 +170,7 @@ pub fn run<E: Experiment>(
             clock,
         };
         let devices = &run.devices.0;
-        let made = (data.clone(), tokenised);
+        let made = (data.clone(), base);
         let prepared = setup::SplitSetup::new(config, made, stage, devices, monitor)?;
         results.push(SplitResult {
             data,
@@ -173,12 +180,17 @@ pub fn run<E: Experiment>(
         for system in &config.systems {
             tracing::info!("{}: training and evaluation", system.name);
             let dir = dir.join(&system.name);
-            let measured = system::run(system, config, &prepared, &dir, run.resume, monitor)?;
+            let (measured, is_new) =
+                system::run(system, config, &prepared, &dir, run.resume, monitor)?;
             if let Some(result) = results.last_mut() {
                 result.systems.push(measured);
             }
             report = assemble::report(run, &results, start.elapsed().as_secs_f64());
-            report::write(&run.out, &report)?;
+            let done: usize = results.iter().map(|split| split.systems.len()).sum();
+            // A run that goes on keeps the report of what was there until there is more to say.
+            if is_new || done == parts {
+                report::write(&run.out, &report)?;
+            }
             collect::announce(&report, &system.name);
         }
     }

@@ -25,6 +25,23 @@ impl Experiment for PrismConfig {
         &self.paths
     }
 
+    fn validate(&self) -> Result<(), TrainError> {
+        for (key, share, least) in [
+            ("data.seen_share", self.seen_share, f64::MIN_POSITIVE),
+            ("data.train_share", self.train_share, f64::MIN_POSITIVE),
+            ("data.validation_share", self.validation_share, 0.0),
+        ] {
+            if !(least..=1.0).contains(&share) {
+                let expected = match least > 0.0 {
+                    true => "a share above 0, at most 1",
+                    false => "a share from 0 to 1",
+                };
+                return Err(TrainError::config(key, share, expected));
+            }
+        }
+        Ok(())
+    }
+
     fn split_seeds(&self) -> &[u64] {
         &self.split_seeds
     }

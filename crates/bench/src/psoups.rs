@@ -10,11 +10,12 @@ pub use config::PsoupsConfig;
 use std::path::PathBuf;
 
 use trainer::TrainError;
+use trainer::config::validate_named;
 use trainer::pref_data::psoups::PsoupsData;
 use trainer::tokenise::Template;
 
 use crate::claims;
-use crate::config::EvaluationConfig;
+use crate::config::{EvaluationConfig, validate_shares};
 use crate::experiment::{Experiment, ExperimentData, Results};
 use crate::report::{Claim, Report};
 use crate::text::{MEASURES, by_user};
@@ -29,6 +30,13 @@ impl Experiment for PsoupsConfig {
 
     fn further_inputs(&self) -> Vec<PathBuf> {
         self.prompts.clone().into_iter().collect()
+    }
+
+    fn validate(&self) -> Result<(), TrainError> {
+        if let Some(prompts) = &self.prompts {
+            validate_named("data.prompts", prompts, "a file, or no such key")?;
+        }
+        validate_shares("data.split", self.split)
     }
 
     fn split_seeds(&self) -> &[u64] {

@@ -19,7 +19,7 @@ mod tables;
 mod terminal;
 
 pub use document::Document;
-pub use files::{read, write};
+pub use files::{read, recover, write};
 pub use measures::{Duel, MeasuredText, TextMeasure};
 pub use model::{
     Claim, Data, Difference, Environment, Model, Report, Response, Sample, Setting, SplitCounts,

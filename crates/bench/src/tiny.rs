@@ -107,7 +107,8 @@ fn fine_tune(
         seed: stage.seed,
         lora: LoraConfig::default(),
         training: sft.training(&whole, dataset.items.len()),
-        section: "tiny",
+        section: "tiny.sft",
+        sources: serde_json::Value::Null,
         further_devices: Vec::new(),
         clock: None,
     };

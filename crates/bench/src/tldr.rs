@@ -10,7 +10,7 @@ pub use config::TldrConfig;
 
 use trainer::TrainError;
 
-use crate::config::EvaluationConfig;
+use crate::config::{EvaluationConfig, validate_shares};
 use crate::experiment::{Experiment, ExperimentData, Results};
 use crate::report::{Claim, Report};
 use data::TldrSplit;
@@ -21,6 +21,20 @@ impl Experiment for TldrConfig {
 
     fn paths(&self) -> &[String] {
         &self.paths
+    }
+
+    fn validate(&self) -> Result<(), TrainError> {
+        if self.workers == 0 {
+            return Err(TrainError::config("data.workers", 0, "at least 1"));
+        }
+        if let Some([least, most]) = self.minority_share
+            && !(least > 0.0 && least <= most && most <= 1.0)
+        {
+            let found = format!("{:?}", [least, most]);
+            let expected = "a lower and an upper bound from above 0 to 1";
+            return Err(TrainError::config("data.minority_share", found, expected));
+        }
+        validate_shares("data.split", self.split)
     }
 
     fn split_seeds(&self) -> &[u64] {

@@ -55,7 +55,7 @@ fn force_removes_nothing_before_data_model_and_settings_are_known_to_be_good() {
         (["--set", "sampling.top_p=7.0"], "sampling.top_p"),
         (
             ["--set", "systems.pdpo-cluster.users.clusters=0"],
-            "clusters",
+            "`systems.pdpo-cluster.users.clusters`",
         ),
         (["--set", "tiny.num_key_value_heads=3"], "tiny"),
         (["--config", "/nonexistent.toml"], "nonexistent"),
@@ -89,4 +89,20 @@ fn files_that_the_run_reads_are_not_replaced() {
     assert_eq!(code, 1);
     assert!(error.contains("is read by this run"), "{error}");
     assert!(config.exists());
+}
+
+#[test]
+fn a_key_in_the_address_of_a_judge_is_in_no_message() {
+    for setting in [
+        "judge.urll=https://a/v1?key=s3cr3t",
+        "judge.url=https://me:s3cr3t@a/v1",
+        "judge.url=ftp://a/v1?key=s3cr3t",
+    ] {
+        let (code, error) = bench(&["prism", "--set", "judge.model=m", "--set", setting]);
+        assert_eq!(code, 1, "{setting}");
+        assert!(
+            error.contains("judge") && !error.contains("s3cr3t"),
+            "{error}"
+        );
+    }
 }

@@ -24,7 +24,7 @@ mod prompt;
 mod verdict;
 mod win_rates;
 
-pub use address::shown_url;
+pub use address::{shown_url, shown_urls};
 pub use chat::Message;
 pub use client::{Answer, JudgeClient};
 pub use config::{JudgeConfig, TokensKey};

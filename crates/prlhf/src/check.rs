@@ -165,6 +165,8 @@ fn expect(config: &Config, estimate: &Estimate, out: &mut Output<'_>) -> Result<
 
 fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> {
     let mut found = training.warnings.clone();
+    let steps = config.training.total_steps(training.train.items.len());
+    found.extend(config.training.warmup_warning("training", steps));
     if audit.per_user.len() == 1 {
         found.push("one user only: there is nothing to personalise".into());
     }

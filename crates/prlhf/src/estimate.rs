@@ -57,7 +57,7 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let branches = report.rows.len().max(1);
     let peak = memory::peak_bytes();
     let memory = before.zip(peak).map(|(before, peak)| {
-        let all = config.training.batch * branches;
+        let all = config.training.batch.min(order.len()) * branches;
         let rows = config.training.micro_rows.min(all) as u64;
         let activations = peak.saturating_sub(before) / branches as u64;
         // AdamW keeps two numbers per weight, and the gradient is a third.
@@ -110,11 +110,7 @@ fn once(
 /// Optimiser steps, and the passes over the data that they make.
 fn steps(config: &Config, comparisons: usize) -> (usize, f64) {
     let training = &config.training;
-    let all = training.epochs * comparisons.div_ceil(training.batch);
-    let steps = match training.max_steps {
-        0 => all,
-        limit => limit.min(all),
-    };
-    let share = steps as f64 / all.max(1) as f64;
-    (steps, training.epochs as f64 * share)
+    let steps = training.total_steps(comparisons);
+    let per_epoch = comparisons.div_ceil(training.batch).max(1);
+    (steps, steps as f64 / per_epoch as f64)
 }

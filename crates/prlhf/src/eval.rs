@@ -16,7 +16,7 @@ use clap::Args;
 use terminal::{Bars, Output, hub};
 use trainer::TrainError;
 use trainer::config::DataSection;
-use trainer::dataset::leave_out_refused;
+use trainer::dataset::Dataset;
 use trainer::eval::TextQuality;
 use trainer::example::Example;
 use trainer::files::replace_file;
@@ -25,7 +25,6 @@ use trainer::pdpo_loss::ScoredRow;
 use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Skipped, read_comparisons};
 use trainer::task::Task;
-use trainer::tokenise::Formatter;
 use whole_file::Temporary;
 
 use crate::prepare::{cuts, fit_responses};
@@ -121,20 +120,21 @@ impl Loaded {
 }
 
 impl Loaded {
-    /// The same without what the chat template refuses, if `lenient`.
+    /// The comparisons in tokens; if `lenient`, both without what the chat template refuses.
     ///
     /// # Errors
     /// A comparison that cannot be made ready for another reason.
-    fn accepted(&self, lenient: bool, formatter: &Formatter) -> Result<Cow<'_, Self>, TrainError> {
-        let mut loaded = Cow::Borrowed(self);
-        if lenient {
-            let Self {
-                comparisons,
-                skipped,
-            } = loaded.to_mut();
-            leave_out_refused(comparisons, formatter, skipped)?;
+    fn tokenised(
+        &self,
+        lenient: bool,
+        engine: &Engine,
+    ) -> Result<(Cow<'_, Self>, Dataset), TrainError> {
+        if !lenient {
+            return Ok((Cow::Borrowed(self), engine.dataset(&self.comparisons)?));
         }
-        Ok(loaded)
+        let mut loaded = self.clone();
+        let dataset = engine.dataset_of_accepted(&mut loaded.comparisons, &mut loaded.skipped)?;
+        Ok((Cow::Owned(loaded), dataset))
     }
 }
 
@@ -167,8 +167,8 @@ pub fn evaluate(
     let (engine, config) = (&opened.engine, opened.config());
     let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
     let limits = fit_responses(engine)?;
-    let loaded = &*loaded.accepted(args.lenient, &limits)?;
-    let dataset = engine.dataset(&loaded.comparisons)?;
+    let (loaded, dataset) = loaded.tokenised(args.lenient, engine)?;
+    let loaded = &*loaded;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
     let dir = of

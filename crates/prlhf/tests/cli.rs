@@ -15,6 +15,8 @@ mod moved;
 #[cfg(unix)]
 #[path = "cli/safe.rs"]
 mod safe;
+#[path = "cli/settings.rs"]
+mod settings;
 #[cfg(unix)]
 #[path = "cli/stop.rs"]
 mod stop;

@@ -31,7 +31,7 @@ use crate::policy::Policy;
 use crate::settings::Settings;
 use crate::task::Task;
 
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// The folder of the checkpoint in that of its run.
 pub(crate) const FOLDER: &str = "checkpoint";
 const ADAPTERS: &str = "adapters.safetensors";

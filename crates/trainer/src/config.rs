@@ -1,23 +1,31 @@
 //! The TOML configuration of a run. Unknown keys are refused; every key has a default, named in its documentation.
 
+mod effect;
 mod overlay;
+mod toml_error;
 mod training;
 mod users;
+mod values;
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
-use llm_backbone::sampling::{SamplingConfig, SamplingError};
-use llm_backbone::{LoraConfig, LoraError, Precision};
+use llm_backbone::sampling::SamplingConfig;
+use llm_backbone::{LoraConfig, Precision};
 use pdpo_loss::ObjectiveConfig;
 use pref_data::{Columns, DataOptions, Layout, ReadOptions};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::TrainError;
 use crate::tokenise::PromptConfig;
+pub use effect::Circumstances;
 pub use overlay::{Setting, from_table, read_toml_with};
+use toml_error::one_line;
 pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
+pub(crate) use users::refused;
 pub use users::{Kind, UsersSection};
+pub(crate) use values::validate_dropout;
+pub use values::{objective, validate_lora, validate_named, validate_sampling, validate_stop_ids};
 
 /// A whole run, as `prlhf train --config` reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,19 +59,20 @@ impl Config {
     /// # Errors
     /// Names the key, what was found and what was expected.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let share = self.data.validation_share;
-        if !(0.0..1.0).contains(&share) {
-            return Err(TrainError::config(
-                "data.validation_share",
-                share,
-                "0 or more, less than 1",
-            ));
-        }
+        self.model.validate_paths()?;
+        self.data.validate_values()?;
         self.training.validate()?;
-        self.sft.validate()?;
+        self.sft.validate("sft")?;
         validate_sampling(&self.sampling)?;
         validate_lora(&self.lora)?;
-        self.objective.init(self.users.is_some())?;
+        validate_dropout(
+            self.training.gradient_checkpointing,
+            self.lora.dropout > 0.0,
+        )?;
+        if let Some(users) = &self.users {
+            users.validate()?;
+        }
+        objective(&self.objective, self.users.is_some())?;
         let alpha = self.objective.alpha;
         if self.users.is_none() && alpha != ObjectiveConfig::default().alpha {
             let expected = "no such key without [users]: it weighs the users' own term";
@@ -74,45 +83,10 @@ impl Config {
 
     /// Files and folders that it names, as far as they are on this machine.
     pub fn inputs(&self) -> Vec<PathBuf> {
-        let model = PathBuf::from(&self.model.source);
-        let named = self.data.train.iter().chain(&self.data.validation);
-        let named = named.chain(&self.model.adapters).cloned();
-        named.chain([model]).filter(|path| path.exists()).collect()
+        let data = self.data.train.iter().chain(&self.data.validation);
+        let named = data.cloned().chain(self.model.paths());
+        named.filter(|path| path.exists()).collect()
     }
-}
-
-/// Refuses sampling settings out of range, though nothing is sampled yet.
-///
-/// # Errors
-/// Names the key.
-pub fn validate_sampling(sampling: &SamplingConfig) -> Result<(), TrainError> {
-    sampling.validate().map_err(|error| match error {
-        SamplingError::Setting {
-            key,
-            found,
-            expected,
-        } => TrainError::config(&format!("sampling.{key}"), found, expected),
-        other => other.into(),
-    })
-}
-
-/// Refuses settings of adapters out of range.
-///
-/// # Errors
-/// Names the key.
-pub fn validate_lora(lora: &LoraConfig) -> Result<(), TrainError> {
-    if !(lora.alpha > 0.0 && lora.alpha <= training::LARGEST) {
-        let expected = "a number above 0, at most 1e6";
-        return Err(TrainError::config("lora.alpha", lora.alpha, expected));
-    }
-    lora.validate().map_err(|error| match error {
-        LoraError::Config {
-            key,
-            found,
-            expected,
-        } => TrainError::config(&format!("lora.{key}"), found, expected),
-        other => other.into(),
-    })
 }
 
 /// `[model]`: the base model.
@@ -145,10 +119,23 @@ impl ModelSection {
     /// Names the key.
     pub fn validate(&self) -> Result<(), TrainError> {
         let expected = "a Hugging Face folder, a GGUF file or a hub id";
-        match self.source.is_empty() {
+        match self.source.trim().is_empty() {
             true => Err(TrainError::config("model.source", "empty", expected)),
-            false => Ok(()),
+            false => self.validate_paths(),
         }
+    }
+
+    /// Refuses paths that name nothing.
+    fn validate_paths(&self) -> Result<(), TrainError> {
+        let expected = "a folder of adapters, or no such key";
+        let mut adapters = self.adapters.iter();
+        adapters.try_for_each(|path| validate_named("model.adapters", path, expected))
+    }
+
+    /// What it names: files, folders or hub ids.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        let source = PathBuf::from(&self.source);
+        std::iter::once(source).chain(self.adapters.clone())
     }
 }
 
@@ -229,8 +216,26 @@ impl DataSection {
         let expected = "at least one file or folder";
         match self.train.is_empty() {
             true => Err(TrainError::config("data.train", "empty", expected)),
-            false => Ok(()),
+            false => self.validate_values(),
         }
+    }
+
+    /// Refuses a share that is none, paths that name nothing, and columns without a name.
+    fn validate_values(&self) -> Result<(), TrainError> {
+        let share = self.validation_share;
+        if !(0.0..1.0).contains(&share) {
+            let expected = "0 or more, less than 1";
+            return Err(TrainError::config("data.validation_share", share, expected));
+        }
+        for (key, paths) in [
+            ("data.train", &self.train),
+            ("data.validation", &self.validation),
+        ] {
+            for path in paths {
+                validate_named(key, path, "files or folders")?;
+            }
+        }
+        values::validate_columns(&self.columns)
     }
 }
 
@@ -244,34 +249,6 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
 
 fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, TrainError> {
     toml::from_str(text).map_err(|error| TrainError::format(path, one_line(&error, text)))
-}
-
-fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().lines().collect::<Vec<_>>().join(" ");
-    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
-        return message;
-    };
-    let line = line_of_key(&message, before.matches('\n').count(), text);
-    let quoted = text.lines().nth(line).unwrap_or_default().trim();
-    format!("line {} (`{quoted}`): {message}", line + 1)
-}
-
-/// Where an error is told of a whole section, the line of the key that its message begins with.
-fn line_of_key(message: &str, section: usize, text: &str) -> usize {
-    let key = message
-        .strip_prefix('`')
-        .and_then(|rest| rest.split_once("`: "));
-    let Some((key, _)) = key else {
-        return section;
-    };
-    let mut lines = text.lines().enumerate().skip(section + 1);
-    let is_of_section = |(_, line): &(usize, &str)| !line.trim_start().starts_with('[');
-    let names_key = |(_, line): &(usize, &str)| {
-        let rest = line.trim_start().strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    let found = lines.by_ref().take_while(is_of_section).find(names_key);
-    found.map_or(section, |(line, _)| line)
 }
 
 #[cfg(test)]
@@ -296,7 +273,7 @@ mod tests {
             ("[lora]\nalpha = 0.0", "`lora.alpha` is 0"),
             ("[lora]\nrank = 0", "`lora.rank` is 0"),
             ("[lora]\ndropout = 1.0", "`lora.dropout` is 1"),
-            ("[objective]\nalpha = 2.0", "`alpha` is 2"),
+            ("[objective]\nalpha = 2.0", "`objective.alpha` is 2"),
             ("[objective]\nalpha = 0.75", "`objective.alpha` is 0.75"),
             ("[sft]\nsteps = 0", "`sft.steps` is 0"),
         ] {
@@ -312,12 +289,25 @@ mod tests {
     fn a_wrong_type_among_a_loss_s_own_keys_is_told_with_key_and_line() {
         let error = refusal("seed = 1\n[objective]\nloss = \"dpo\"\n  beta = \"much\"\n[users]");
         assert!(
-            error.contains("line 4 (`beta = \"much\"`): `beta`: invalid type"),
+            error.contains("line 4 (`beta = \"much\"`): `objective.beta`: invalid type"),
             "{error}"
         );
         let error = refusal("[objective]\nalpha = \"half\"");
-        assert!(error.contains("line 2 (`alpha = \"half\"`)"), "{error}");
+        assert!(
+            error.contains("line 2 (`alpha = \"half\"`): `objective.alpha`: "),
+            "{error}"
+        );
         let error = refusal("[objective]\nloss = \"hinge\"");
         assert!(error.contains("line 2 (`loss = \"hinge\"`)"), "{error}");
+        let error = refusal("[training] # fast\nepochs = 1\nbatch = -1");
+        assert!(
+            error.contains("(`batch = -1`): `training.batch`: invalid value"),
+            "{error}"
+        );
+        let error = refusal("seed = -1");
+        assert!(
+            error.contains("line 1 (`seed = -1`): `seed`: invalid value"),
+            "{error}"
+        );
     }
 }

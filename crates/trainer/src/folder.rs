@@ -120,16 +120,14 @@ impl RunFolder {
     /// [`TrainError::OfExperiment`].
     pub(crate) fn validate_own(dir: &Path) -> Result<(), TrainError> {
         let whole = std::path::absolute(dir).map_err(|e| TrainError::io(dir, e))?;
-        let experiment = whole.ancestors().take(ABOVE).find(|above| {
-            above.join(MARKER).is_file() && above.join(contents::EXPERIMENT).is_file()
-        });
-        match experiment {
+        match experiment_of(&whole) {
             Some(above) => Err(TrainError::OfExperiment { path: above.into() }),
             None => Ok(()),
         }
     }
 
-    /// Keeps every run and every other caller out of the folder that `adapters` lie in, as long as the value is there.
+    /// Keeps every run and every other caller out of the folder that `adapters` lie in, as long as the value is there: out of the
+    /// whole experiment, where they are of one.
     ///
     /// # Errors
     /// [`TrainError::InUse`].
@@ -138,6 +136,10 @@ impl RunFolder {
             .canonicalize()
             .map_err(|e| TrainError::io(adapters, e))?;
         let dir = adapters.parent().unwrap_or(&adapters);
+        let dir = match dir.join(MARKER).is_file() {
+            true => dir,
+            false => experiment_of(dir).unwrap_or(dir),
+        };
         let mut options = OpenOptions::new();
         let marker = options.read(true).write(true).open(dir.join(MARKER));
         let is_run = marker.is_ok();
@@ -282,6 +284,13 @@ impl Drop for RunFolder {
             let _ = fs::remove_dir(&self.dir);
         }
     }
+}
+
+/// The experiment that a folder is of, or lies in.
+fn experiment_of(dir: &Path) -> Option<&Path> {
+    let is_one =
+        |above: &&Path| above.join(MARKER).is_file() && above.join(contents::EXPERIMENT).is_file();
+    dir.ancestors().take(ABOVE).find(is_one)
 }
 
 /// Refuses links in the place of files that a run writes: what they name is not the run's.

@@ -23,10 +23,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use llm_backbone::generate::{Prefilled, Request, Room};
 use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
-use pref_data::Comparison;
+use pref_data::{Comparison, Skipped};
 use user_model::{UserRef, UserTable};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
 use crate::eval;
 use crate::example::Example;
@@ -112,14 +112,30 @@ impl Engine {
     /// # Errors
     /// No comparisons, or a text that the tokenizer or the chat template fails on.
     pub fn dataset(&self, comparisons: &[Comparison]) -> Result<Dataset, TrainError> {
-        let positions = self.positions();
+        self.fitting(Dataset::new(comparisons, &self.scoring_formatter()?)?)
+    }
+
+    /// The same without comparisons that the chat template refuses, which are taken out of `comparisons` and counted.
+    ///
+    /// # Errors
+    /// As [`dataset`](Self::dataset); where none is left, the error names the first.
+    pub fn dataset_of_accepted(
+        &self,
+        comparisons: &mut Vec<Comparison>,
+        skipped: &mut Skipped,
+    ) -> Result<Dataset, TrainError> {
+        let formatter = self.scoring_formatter()?;
+        self.fitting(leave_out_refused(comparisons, &formatter, skipped)?)
+    }
+
+    fn scoring_formatter(&self) -> Result<Formatter, TrainError> {
         let most = self.formatter.config().max_response_length;
-        let formatter = self
-            .formatter
-            .clone()
-            .fitted(positions, most, MAX_RESPONSE)?;
-        let dataset = Dataset::new(comparisons, &formatter)?;
-        dataset.validate_context(self.policy.user_tokens(), positions)?;
+        let formatter = self.formatter.clone();
+        formatter.fitted(self.positions(), most, MAX_RESPONSE)
+    }
+
+    fn fitting(&self, dataset: Dataset) -> Result<Dataset, TrainError> {
+        dataset.validate_context(self.policy.user_tokens(), self.positions())?;
         Ok(dataset)
     }
 

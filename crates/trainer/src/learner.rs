@@ -17,7 +17,7 @@ use user_model::{RowAdamW, RowBatch, RowGradients, UserRef, UserTable};
 
 use crate::adapters;
 use crate::blockwise;
-use crate::config::{Checkpointing, Clip, TrainingSection};
+use crate::config::{Checkpointing, Clip, TrainingSection, validate_dropout};
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::gradients::{BatchGradients, GradNorms};
@@ -127,13 +127,7 @@ impl<T: Task> Learner<T> {
             .with_weight_decay(training.weight_decay as f32)
             .init();
         let blockwise = training.gradient_checkpointing == Checkpointing::Blocks;
-        if blockwise && policy.model.has_dropout() {
-            return Err(TrainError::config(
-                "training.gradient_checkpointing",
-                "blocks, with dropout in the adapters",
-                "none or operations, or lora.dropout = 0: a block that runs again draws anew",
-            ));
-        }
+        validate_dropout(training.gradient_checkpointing, policy.model.has_dropout())?;
         let threads = match task.needs_whole_batch() {
             true => validate_whole_batch(training, task.branches().len())?,
             false => replicas::of(&policy.model, training.replicas),
@@ -178,8 +172,8 @@ impl<T: Task> Learner<T> {
 
     /// Rows in work at a time, on all devices together, in a step of `batch` comparisons.
     pub(crate) fn rows_at_once(&self, batch: usize) -> usize {
-        let allowed = self.micro_rows * (1 + self.copies.len());
-        allowed.min(batch * self.task.branches().len())
+        let allowed = self.micro_rows.saturating_mul(1 + self.copies.len());
+        allowed.min(batch.saturating_mul(self.task.branches().len()))
     }
 
     /// One step: gradients of the batch, clipping, AdamW. Where the loss or a norm is no number,
@@ -372,7 +366,7 @@ fn user(row: &Row<'_>) -> UserRef {
 
 /// That a step is one forward pass; the threads for it.
 fn validate_whole_batch(training: &TrainingSection, branches: usize) -> Result<usize, TrainError> {
-    let rows = training.batch * branches;
+    let rows = training.batch.saturating_mul(branches);
     if training.micro_rows < rows {
         return Err(TrainError::config(
             "training.micro_rows",

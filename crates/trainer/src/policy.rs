@@ -6,7 +6,7 @@ use llm_backbone::{LoraConfig, Model, ModelInput, soft_prompt};
 use pdpo_loss::Pair;
 use user_model::{RowBatch, UserModel, UserTable, Vocabulary};
 
-use crate::config::UsersSection;
+use crate::config::{UsersSection, refused};
 use crate::error::TrainError;
 use crate::pack::{DeviceBatch, PackedBatch};
 
@@ -45,8 +45,9 @@ impl Policy {
             return Ok((Self::plain(model), None));
         };
         let settings = users.model_config(count, model.d_model(), seed);
+        settings.validate().map_err(refused)?;
         let table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
-        let users = Some(settings.init(Some(&vocabulary), &device)?);
+        let users = Some(settings.init(Some(&vocabulary), &device).map_err(refused)?);
         Ok((Self { model, users }, Some(table)))
     }
 

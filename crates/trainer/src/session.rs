@@ -1,108 +1,34 @@
 //! A training run: batches in order, validation, the best adapters kept, checkpoints, exact resume. [`Session::run`] is the
 //! loop.
 
+mod batches;
+mod config;
 mod lines;
+mod saving;
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::Device;
-use llm_backbone::LoraConfig;
-use serde_json::json;
 use tracing::trace_span;
 use user_model::UserTable;
 
 use crate::checkpoint::{self, Best, State};
-use crate::config::TrainingSection;
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::files::recover_folder;
 use crate::folder::RunFolder;
 use crate::learner::Learner;
-use crate::lineage::Lineage;
 use crate::metrics::{Line, MetricsFile};
 use crate::monitor::{Monitor, Plan, Stop};
 use crate::policy::Policy;
 use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::schedule::{Rates, Schedule};
-use crate::settings::Settings;
 use crate::task::Task;
-use crate::{adapters, eval, memory, order};
+use crate::{adapters, eval, memory};
+pub use config::SessionConfig;
 use lines::{When, train_line, validation_line};
-
-/// What a run is made of, beside what it learns.
-#[derive(Clone, Debug)]
-pub struct SessionConfig {
-    /// The folder of the run: `metrics.jsonl`, `checkpoint/`, `adapters/`.
-    pub dir: PathBuf,
-    /// The base model, named in the adapters.
-    pub base: Lineage,
-    /// What tells the base model's weights from others, by whatever name they are opened.
-    pub model_key: String,
-    /// Moves the order of the data.
-    pub seed: u64,
-    /// `[lora]`
-    pub lora: LoraConfig,
-    /// `[training]`
-    pub training: TrainingSection,
-    /// What errors call it: `training`, or the section that its steps and rates are from.
-    pub section: &'static str,
-    /// Devices that compute gradients beside the policy's own; see [`Learner::with_devices`].
-    pub further_devices: Vec<Device>,
-    /// The time that the chat template was told, in seconds since 1970, where it matters: a run that goes on keeps it.
-    pub clock: Option<u64>,
-}
-
-impl SessionConfig {
-    /// What is trained, apart from how.
-    fn settings<T: Task>(
-        &self,
-        learner: &Learner<T>,
-        train: &[Example],
-        validation: &[Example],
-    ) -> Settings {
-        let users = learner.policy.users.as_ref().map(|users| users.config());
-        let parts = json!({
-            "model": self.model_key,
-            "seed": self.seed,
-            "lora": self.lora,
-            "users": users,
-        });
-        let training = Settings::of_training(self.section, &self.training);
-        let comparisons = Settings::of_comparisons("comparisons", train);
-        // The best step is that of one set of comparisons.
-        let validated = &validation[..self.validated(validation.len())];
-        let validation = Settings::of_comparisons("validation", validated);
-        let task = learner.task.settings();
-        Settings::new([parts, training, comparisons, validation, task])
-    }
-
-    /// How many of so many validation comparisons a validation looks at.
-    fn validated(&self, validation: usize) -> usize {
-        match self.training.eval_limit {
-            0 => validation,
-            limit => limit.min(validation),
-        }
-    }
-}
-
-/// Batches whose comparisons are prepared together, at most: a window of [`order`] holds as many.
-const MOST_AHEAD: usize = 8;
-
-/// The end of the steps whose comparisons are prepared together with those of `step`: one step at first, so that a run begins at
-/// once, then ever more. It depends on the step alone, so that a resumed run computes reference log-probs in the company in
-/// which a run never stopped does, to the last bit.
-fn prepared_together(step: usize) -> usize {
-    let (mut end, mut length) = (1, 1);
-    while end <= step {
-        length = (2 * length).min(MOST_AHEAD);
-        end += length;
-    }
-    end
-}
 
 /// The weights of the best validation of a model that is trained whole.
 pub(crate) const BEST_MODEL: &str = "best.safetensors";
@@ -159,7 +85,7 @@ impl<T: Task> Session<T> {
         memory::validate_step(
             &learner.policy.model,
             config.training.gradient_checkpointing,
-            learner.rows_at_once(config.training.batch),
+            learner.rows_at_once(config.training.batch.min(train.len())),
             longest.unwrap_or(0),
         )?;
         let settings = config.settings(&learner, &train, &validation);
@@ -185,6 +111,10 @@ impl<T: Task> Session<T> {
             order: None,
             _folder: None,
         };
+        let (section, total) = (session.config.section, session.total_steps());
+        if let Some(warning) = session.config.training.warmup_warning(section, total) {
+            tracing::warn!("{warning}");
+        }
         // A run that was over goes on if it is to make more steps now.
         let over = session.state.step >= session.total_steps() || session.out_of_patience();
         session.state.finished &= over;
@@ -201,12 +131,7 @@ impl<T: Task> Session<T> {
 
     /// Optimiser steps of the whole run.
     pub fn total_steps(&self) -> usize {
-        let training = &self.config.training;
-        let all = training.epochs.saturating_mul(self.steps_per_epoch());
-        match training.max_steps {
-            0 => all,
-            limit => limit.min(all),
-        }
+        self.config.training.total_steps(self.train.len())
     }
 
     /// Optimiser steps of one pass over the data.
@@ -300,37 +225,6 @@ impl<T: Task> Session<T> {
         Ok(())
     }
 
-    /// The next step's comparisons by index, ready for it.
-    fn next_batch(&mut self, progress: &dyn Progress) -> Result<Vec<usize>, TrainError> {
-        let step = self.state.step;
-        if step >= self.prepared {
-            let until = prepared_together(step).min(self.total_steps());
-            let train = Arc::clone(&self.train);
-            let indices: Vec<usize> = (step..until).flat_map(|step| self.batch_of(step)).collect();
-            let examples: Vec<&Example> = indices.into_iter().map(|i| &train[i]).collect();
-            self.learner.task.prepare(&examples, progress)?;
-            self.prepared = until;
-        }
-        Ok(self.batch_of(step))
-    }
-
-    /// The comparisons of a step.
-    fn batch_of(&mut self, step: usize) -> Vec<usize> {
-        let per_epoch = self.steps_per_epoch();
-        let (epoch, index) = (step / per_epoch, step % per_epoch);
-        let (batch, seed) = (self.config.training.batch, self.config.seed);
-        let train = &self.train;
-        let ordered = || {
-            let lengths: Vec<usize> = train.iter().map(|e| e.pair().row_length(0)).collect();
-            (epoch, order::epoch(&lengths, batch, seed, epoch))
-        };
-        let (_, batches) = match self.order.take() {
-            Some(order) if order.0 == epoch => self.order.insert(order),
-            _ => self.order.insert(ordered()),
-        };
-        batches[index].clone()
-    }
-
     /// One optimiser step.
     fn step(&mut self, batch: &[usize], rates: &Rates) -> Result<Line, TrainError> {
         let batch: Vec<&Example> = batch.iter().map(|&i| &self.train[i]).collect();
@@ -365,13 +259,6 @@ impl<T: Task> Session<T> {
             epoch: seen as f64 / self.train.len() as f64,
             seconds,
         }
-    }
-
-    /// Comparisons that so many steps train on: the last batch of a pass over the data may be smaller.
-    fn comparisons(&self, steps: usize) -> usize {
-        let (all, per_epoch) = (self.train.len(), self.steps_per_epoch());
-        let partial = (steps % per_epoch) * self.config.training.batch;
-        steps / per_epoch * all + partial.min(all)
     }
 
     fn validation_is_due(&self) -> bool {
@@ -421,64 +308,6 @@ impl<T: Task> Session<T> {
         let patience = self.config.training.patience;
         patience > 0 && self.state.stale >= patience
     }
-
-    /// True after every so many steps.
-    fn save_is_due(&self) -> bool {
-        let every = self.config.training.save_every;
-        every > 0 && self.state.step.is_multiple_of(every)
-    }
-
-    /// Writes the checkpoint.
-    fn save(&self) -> Result<(), TrainError> {
-        let dir = self.config.dir.join(checkpoint::FOLDER);
-        checkpoint::save(&dir, &self.learner, &self.state)
-    }
-
-    /// Whether the model is trained whole, without adapters.
-    fn is_whole(&self) -> bool {
-        self.learner.policy.model.num_adapter_params() == 0
-    }
-
-    /// Writes what is trained as it is, for use.
-    fn keep(&self) -> Result<(), TrainError> {
-        let policy = &self.learner.policy;
-        if self.is_whole() {
-            return adapters::write_trained(&self.config.dir.join(BEST_MODEL), &policy.model);
-        }
-        adapters::save(
-            &self.config.dir.join(adapters::FOLDER),
-            policy,
-            self.learner.table.as_ref(),
-            &self.config.lora,
-            &self.config.base,
-        )
-    }
-
-    /// Writes what remains and loads the best.
-    fn finish(mut self) -> Result<Outcome, TrainError> {
-        self.state.finished = true;
-        self.save()?;
-        if self.state.best.is_none() {
-            self.keep()?;
-        }
-        let (dir, model) = (&self.config.dir, self.learner.policy.model.clone());
-        let (policy, table) = if self.is_whole() {
-            let path = dir.join(BEST_MODEL);
-            let model = adapters::read_trained(&path, model, &self.config.lora)?;
-            (Policy::plain(model.frozen()), None)
-        } else {
-            let (device, base) = (model.device(), model.without_adapters());
-            let (policy, table, _) = adapters::load(&dir.join(adapters::FOLDER), base, &device)?;
-            (policy, table)
-        };
-        let comparisons = self.comparisons(self.state.step);
-        Ok(Outcome {
-            policy,
-            table,
-            state: self.state,
-            comparisons,
-        })
-    }
 }
 
 /// Passes a line on to the file and to who watches.
@@ -492,18 +321,4 @@ fn tell(
     metrics.write(line)?;
     monitor.line(line, total);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_prepared_together_depends_on_the_step_alone() {
-        let ends: Vec<usize> = [0, 1, 2, 3, 6, 7, 14, 15, 22, 23]
-            .into_iter()
-            .map(prepared_together)
-            .collect();
-        assert_eq!(ends, [1, 3, 3, 7, 7, 15, 15, 23, 23, 31]);
-    }
 }

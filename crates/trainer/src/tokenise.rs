@@ -73,6 +73,34 @@ impl Default for PromptConfig {
     }
 }
 
+impl PromptConfig {
+    /// Refuses limits that leave no room beside so many soft tokens.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self, user_tokens: usize) -> Result<(), TrainError> {
+        if self.max_prompt_length < user_tokens.saturating_add(8) {
+            return Err(TrainError::config(
+                "prompt.max_prompt_length",
+                self.max_prompt_length,
+                format!(
+                    "at least {}, the soft tokens of users.user_tokens and 8 more",
+                    user_tokens + 8
+                ),
+            ));
+        }
+        if self.max_response_length < 2 {
+            let found = self.max_response_length;
+            return Err(TrainError::config(
+                "prompt.max_response_length",
+                found,
+                "at least 2",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Everything before the response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenizedPrompt {
@@ -148,22 +176,7 @@ impl Formatter {
     /// # Errors
     /// Limits that leave no room.
     pub fn limited(self, config: PromptConfig) -> Result<Self, TrainError> {
-        let user_tokens = self.user_tokens;
-        if config.max_prompt_length < user_tokens + 8 {
-            return Err(TrainError::config(
-                "prompt.max_prompt_length",
-                config.max_prompt_length,
-                format!("at least {}, the soft tokens and 8 more", user_tokens + 8),
-            ));
-        }
-        if config.max_response_length < 2 {
-            let found = config.max_response_length;
-            return Err(TrainError::config(
-                "prompt.max_response_length",
-                found,
-                "at least 2",
-            ));
-        }
+        config.validate(self.user_tokens)?;
         Ok(Self { config, ..self })
     }
 

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use llm_backbone::Model;
 use pdpo_loss::PairLoss;
-use pref_data::{Comparison, Skipped};
+use pref_data::{Comparison, Prompt, Skipped};
+use serde_json::{Value, json};
 use user_model::UserTable;
 
 use crate::checkpoint::State;
-use crate::config::{Config, TrainingSection};
+use crate::config::{Circumstances, Config, TrainingSection, validate_stop_ids};
 use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
 use crate::folder::{RunFolder, Start};
@@ -114,7 +115,8 @@ pub struct Training {
     pub train: Dataset,
     /// Validation comparisons; none where nothing is held out.
     pub validation: Option<Dataset>,
-    /// What is odd about these texts for this tokenizer and its chat template, in words; see [`Formatter::warnings`].
+    /// Keys that change nothing, and what is odd about these texts for this tokenizer and its chat template, in words; see
+    /// [`Formatter::warnings`].
     pub warnings: Vec<String>,
 }
 
@@ -132,6 +134,7 @@ impl Training {
         clock: Option<u64>,
     ) -> Result<Self, TrainError> {
         config.validate()?;
+        validate_stop_ids(&config.sampling, base.model.config().vocab_size())?;
         let positions = base.model.config().max_positions();
         let soft = config.users.as_ref().map_or(0, |users| users.user_tokens);
         let response = config.prompt.max_response_length;
@@ -157,7 +160,14 @@ impl Training {
         for side in std::iter::once(&train).chain(&validation) {
             side.validate_context(soft, positions)?;
         }
-        let warnings = formatter.warnings(sides.train.iter().chain(&sides.validation))?;
+        let all = || sides.train.iter().chain(&sides.validation);
+        let mut warnings = config.without_effect(&Circumstances {
+            users: train.users().len(),
+            validation: validation.as_ref().map_or(0, |side| side.items.len()),
+            chats: all().any(|comparison| matches!(comparison.prompt, Prompt::Chat(_))),
+            positions,
+        });
+        warnings.extend(formatter.warnings(all())?);
         Ok(Self {
             config: config.clone(),
             clock,
@@ -236,9 +246,19 @@ impl Training {
             responses: Responses::Chosen,
             prompts_too: sft.prompts_too,
         };
-        sft.validate()?;
         let training = sft.training(training, self.train.items.len());
         self.session(task, start, ("sft", training), place)
+    }
+
+    /// What model and comparisons come from.
+    fn sources(&self) -> Value {
+        let Config {
+            model,
+            data,
+            prompt,
+            ..
+        } = &self.config;
+        json!({ "model": model, "data": data, "prompt": prompt })
     }
 
     fn session<T: Task>(
@@ -262,6 +282,7 @@ impl Training {
             lora: self.config.lora.clone(),
             training,
             section,
+            sources: self.sources(),
             further_devices: place.further_devices,
             clock: self.clock,
         };

@@ -166,7 +166,7 @@ fn a_checkpoint_of_another_run_is_refused() {
     let dir = folder();
     World::new().run_until(dir.path(), false, 2);
     type Change<'a> = &'a dyn Fn(&mut World);
-    let changes: [(&str, Change<'_>); 7] = [
+    let changes: [(&str, Change<'_>); 9] = [
         ("`seed` was 7 and is 8", &|w| w.seed += 1),
         ("`training.learning_rate` was 0.01 and is 0.02", &|w| {
             w.training.learning_rate *= 2.0
@@ -176,12 +176,19 @@ fn a_checkpoint_of_another_run_is_refused() {
         ("`objective.alpha` was 0.5 and is 0.25", &|w| {
             w.objective.alpha = 0.25
         }),
-        ("`users.kind", &|w| {
+        ("`users.kind` was \"individual\" and is \"cluster\"", &|w| {
             w.kind = UserModelKind::Cluster { clusters: 2 }
         }),
-        ("`comparisons` was \"14 with the hash", &|w| {
-            w.train[3] = support::changed(&w.train[3], |item| item.pair.chosen[0] += 1)
+        ("`training.eval_limit` was 0 and is 1;", &|w| {
+            w.training.eval_limit = 1
         }),
+        ("the weights of `model.source` were", &|w| {
+            w.model_key = "others".into()
+        }),
+        (
+            "the comparisons of `data.train` were 14 with the hash",
+            &|w| w.train[3] = support::changed(&w.train[3], |item| item.pair.chosen[0] += 1),
+        ),
     ];
     for (expected, change) in changes {
         let mut world = World::new();

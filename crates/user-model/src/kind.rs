@@ -11,6 +11,8 @@ use crate::init::RowInit;
 
 /// Clusters at most: a bound for files of unknown origin.
 const MAX_CLUSTERS: usize = 1 << 20;
+/// Numbers in all cluster tensors together, at most (1 GiB as f32).
+const MAX_NUMBERS: usize = 1 << 28;
 
 /// How users share parameters (reference: arXiv 2402.05133, section 4.2, examples 1 to 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +77,12 @@ impl UserModelKind {
             return Ok(());
         };
         let numbers = clusters.checked_mul(soft_prompt_len.max(1));
-        if clusters == 0 || clusters > MAX_CLUSTERS || numbers.is_none() {
+        if clusters == 0 || clusters > MAX_CLUSTERS {
             return Err(value("clusters", clusters, "1 to 2^20"));
+        }
+        if numbers.is_none_or(|numbers| numbers > MAX_NUMBERS) {
+            let expected = "clusters times user_tokens times d_model of at most 2^28";
+            return Err(value("clusters", clusters, expected));
         }
         match row_init {
             RowInit::Vocabulary => Err(value(

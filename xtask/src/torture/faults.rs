@@ -29,6 +29,15 @@ impl Fault {
         let share = random.below(1000) as f64 / 1000.0;
         Self::Signal(signal, Duration::from_secs_f64(share * seconds))
     }
+
+    /// A kill or a full disk within so many seconds, at whose end a report is written.
+    pub fn of_report(random: &mut Random, seconds: f64) -> Self {
+        if random.below(3) == 0 {
+            return Self::FullDisk(1 + random.below(BLOCKS));
+        }
+        let share = 0.5 + random.below(1000) as f64 / 2000.0;
+        Self::Signal("KILL", Duration::from_secs_f64(share * seconds))
+    }
 }
 
 impl fmt::Display for Fault {

@@ -53,7 +53,14 @@ impl World {
         if !cfg!(unix) {
             return Err("torture needs a Unix: sh, kill and signals".into());
         }
-        let build = Cargo::release("build").args(["--bin", "prlhf", "--bin", "bench"]);
+        let build = Cargo::release("build").args([
+            "--bin",
+            "prlhf",
+            "--bin",
+            "bench",
+            "--example",
+            "report_again",
+        ]);
         if !build.succeeds()? {
             return Err("the programs do not build".into());
         }
@@ -94,6 +101,31 @@ impl World {
     /// How long it took.
     pub fn seconds(&self, program: Program) -> f64 {
         self.whole[program as usize].1
+    }
+
+    /// Refuses a report whose pages are not those of its `report.json`, as they would be if they were of two reports.
+    pub fn validate_report(&self, out: &Path) -> Result<(), Box<dyn Error>> {
+        let again = tempfile::tempdir_in(&self.folder)?;
+        let program = target().join("release/examples/report_again");
+        let done = Command::new(program).arg(out).arg(again.path()).output()?;
+        if !done.status.success() {
+            return Err(String::from_utf8_lossy(&done.stderr).into_owned().into());
+        }
+        let mut names = vec![
+            "report.json".into(),
+            "report.md".into(),
+            "report.html".into(),
+        ];
+        for entry in fs::read_dir(again.path().join("plots"))? {
+            names.push(Path::new("plots").join(entry?.file_name()));
+        }
+        for name in names {
+            let [found, expected] = [out, again.path()].map(|dir| fs::read(dir.join(&name)));
+            if found? != expected? {
+                return Err(format!("{} is of another report", name.display()).into());
+            }
+        }
+        Ok(())
     }
 
     /// Leaves everything where it is.

@@ -137,8 +137,9 @@ fn settings<D: DeserializeOwned>(
     let one_line = |error: toml::de::Error| error.to_string().trim().replace('\n', " ");
     let mut config: ExperimentConfig<D> = root.clone().try_into().map_err(one_line)?;
     for system in &mut config.systems {
-        system.settings = SystemSettings::of(system, root)
-            .map_err(|error| format!("system `{}`: {}", system.name, one_line(error)))?;
+        system.settings = SystemSettings::of(system, root).map_err(|(section, error)| {
+            format!("`systems.{}.{section}`: {}", system.name, one_line(error))
+        })?;
     }
     if !config.model.source.is_empty() {
         config.tiny = None;

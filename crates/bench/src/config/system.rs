@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
-use trainer::config::{TrainingSection, UsersSection};
+use trainer::TrainError;
+use trainer::config::{TrainingSection, UsersSection, validate_lora, validate_sampling};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pdpo_loss::ObjectiveConfig;
@@ -11,6 +12,18 @@ use trainer::pdpo_loss::ObjectiveConfig;
 pub const SFT: &str = "sft";
 /// The SFT model that is told the user's true preference.
 pub const ORACLE: &str = "oracle";
+
+/// Folders that a run makes for something else.
+const RESERVED: [&str; 8] = [
+    "model",
+    "plots",
+    "judge",
+    "reference",
+    "adapters",
+    "checkpoint",
+    "training",
+    "report",
+];
 
 /// The sections that a system may have its own settings of; the others are shared by all.
 pub const SECTIONS: [&str; 4] = ["lora", "objective", "training", "sampling"];
@@ -81,11 +94,92 @@ impl SystemConfig {
     pub fn is_trained(&self) -> bool {
         ![SFT, ORACLE].contains(&self.name.as_str())
     }
+
+    /// Refuses a name that is no folder's, and settings that it could not be trained with, or has no use for.
+    pub(super) fn validate(&self) -> Result<(), TrainError> {
+        let name = &self.name;
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '+');
+        let is_folder = !name.trim_matches(['.', ' ']).is_empty() && name.chars().all(plain);
+        if !is_folder || RESERVED.contains(&name.as_str()) || name.starts_with("split-") {
+            let found = format!("{name:?}");
+            let expected = format!(
+                "the name of a folder of its own: letters, digits, `-`, `_`, and none of {} or split-N",
+                RESERVED.join(", ")
+            );
+            return Err(TrainError::config("systems.name", found, expected));
+        }
+        let SystemSettings {
+            lora,
+            objective,
+            training,
+            sampling,
+        } = &self.settings;
+        if !self.is_trained() {
+            let idle = [
+                ("lora", &self.lora),
+                ("objective", &self.objective),
+                ("training", &self.training),
+            ];
+            let users = self.users.is_some().then_some("users");
+            let own = idle
+                .into_iter()
+                .filter(|(_, own)| !own.is_empty())
+                .map(|(section, _)| section);
+            if let Some(section) = own.chain(users).next() {
+                let key = format!("systems.{name}.{section}");
+                let expected = "no such section: this system is not trained";
+                return Err(TrainError::config(&key, "there", expected));
+            }
+            return validate_sampling(sampling).map_err(|error| self.blamed(error));
+        }
+        let validated = training
+            .validate()
+            .and_then(|()| validate_lora(lora))
+            .and_then(|()| validate_sampling(sampling))
+            .and_then(|()| self.users.as_ref().map_or(Ok(()), UsersSection::validate))
+            .and_then(|()| trainer::config::objective(objective, self.users.is_some()).map(drop));
+        validated.map_err(|error| self.blamed(error))
+    }
+
+    /// An error of a key, with the system in front of the key.
+    pub(crate) fn blamed(&self, error: TrainError) -> TrainError {
+        match error {
+            TrainError::Config {
+                key,
+                found,
+                expected,
+            } => TrainError::Config {
+                key: format!("systems.{}.{key}", self.name),
+                found,
+                expected,
+            },
+            other => other,
+        }
+    }
+
+    /// Whether a key, such as `training.patience`, is its own.
+    pub(super) fn says(&self, key: &str) -> bool {
+        let Some((section, key)) = key.split_once('.') else {
+            return false;
+        };
+        let own = |table: &Table| table.contains_key(key);
+        match section {
+            "users" => self.users.is_some(),
+            "lora" => own(&self.lora),
+            "objective" => own(&self.objective),
+            "training" => own(&self.training),
+            "sampling" => own(&self.sampling),
+            _ => false,
+        }
+    }
 }
 
 impl SystemSettings {
     /// A system's own settings, laid over those of all systems in `root`.
-    pub(super) fn of(system: &SystemConfig, root: &Table) -> Result<Self, toml::de::Error> {
+    pub(super) fn of(
+        system: &SystemConfig,
+        root: &Table,
+    ) -> Result<Self, (&'static str, toml::de::Error)> {
         let objective = match system.objective.contains_key("loss") {
             true => section(&Table::new(), "objective", &system.objective),
             false => section(root, "objective", &system.objective),
@@ -101,11 +195,11 @@ impl SystemSettings {
 
 fn section<T: DeserializeOwned>(
     root: &Table,
-    name: &str,
+    name: &'static str,
     own: &Table,
-) -> Result<T, toml::de::Error> {
+) -> Result<T, (&'static str, toml::de::Error)> {
     let all = root.get(name).and_then(Value::as_table);
     let mut merged = all.cloned().unwrap_or_default();
     merged.extend(own.clone());
-    merged.try_into()
+    merged.try_into().map_err(|error| (name, error))
 }

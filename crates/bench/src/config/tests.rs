@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use trainer::TrainError;
 
 use super::*;
+use crate::experiment::{Experiment, ExperimentData};
 use crate::{PrismConfig, PsoupsConfig, TldrConfig};
 
 fn presets() -> PathBuf {
@@ -44,7 +45,7 @@ fn read_with(old: &str, text: &str) -> Result<ExperimentConfig<TldrConfig>, Trai
 
 #[test]
 fn every_preset_is_read_and_could_be_trained() {
-    fn read<D: serde::de::DeserializeOwned>(path: &Path) {
+    fn read<D: Experiment>(path: &Path) {
         let config = Preset::<D>::read(path).unwrap().config().unwrap();
         config.validate().unwrap();
         assert!(!config.systems.is_empty(), "{}", path.display());
@@ -103,7 +104,10 @@ fn unknown_keys_are_refused_by_name() {
     let refused = |text: &str| set(&mut preset(), text).unwrap_err().to_string();
     for (text, needles) in [
         ("training.epoch=3", ["--set training.epoch=3", "`epoch`"]),
-        ("systems.sft.training.epoch=3", ["system `sft`", "`epoch`"]),
+        (
+            "systems.sft.training.epoch=3",
+            ["`systems.sft.training`", "`epoch`"],
+        ),
         (
             "systems.sft.prompt.template=raw",
             ["`prompt`", "`training`"],
@@ -134,7 +138,9 @@ fn unknown_keys_are_refused_by_name() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("mine.toml: system `pdpo-cluster`: unknown field `user_learning_rate`"),
+        message.contains(
+            "mine.toml: `systems.pdpo-cluster.training`: unknown field `user_learning_rate`"
+        ),
         "{message}"
     );
     let message =
@@ -227,18 +233,99 @@ fn the_key_of_a_judge_is_looked_for_where_help_says() {
 }
 
 #[test]
-fn settings_that_no_training_could_have_are_refused_for_every_system() {
-    for (text, needle) in [
-        ("systems.pdpo-cluster.training.batch=0", "training.batch"),
-        ("systems.pdpo-cluster.objective.alpha=2", "alpha"),
+fn values_that_nothing_could_make_right_are_refused_by_their_whole_keys() {
+    for (text, key) in [
+        (
+            "systems.pdpo-cluster.training.batch=0",
+            "systems.pdpo-cluster.training.batch",
+        ),
+        (
+            "systems.pdpo-cluster.objective.alpha=2",
+            "systems.pdpo-cluster.objective.alpha",
+        ),
+        (
+            "systems.pdpo-cluster.users.clusters=0",
+            "systems.pdpo-cluster.users.clusters",
+        ),
+        (
+            "systems.pdpo-cluster.lora.alpha=nan",
+            "systems.pdpo-cluster.lora.alpha",
+        ),
         (
             "systems.pdpo-cluster.training.gradient_checkpointing=blocks",
             "systems.pdpo-cluster.training.gradient_checkpointing",
         ),
+        (
+            "systems.sft.sampling.top_p=2.0",
+            "systems.sft.sampling.top_p",
+        ),
+        ("systems.sft.training.epochs=2", "systems.sft.training"),
+        ("systems.sft.users.user_tokens=2", "systems.sft.users"),
+        ("systems.sft.name=../x", "systems.name"),
+        ("systems.sft.name=vanilla-dpo", "systems.name"),
+        ("systems=[]", "systems"),
+        ("expected_minutes=nan", "expected_minutes"),
+        ("data.paths=[\"\"]", "data.paths"),
+        ("data.split_seeds=[]", "data.split_seeds"),
+        ("data.split_seeds=[1, 1]", "data.split_seeds"),
+        ("data.split=[0.5, 0.5, 0.5]", "data.split"),
+        ("data.split=[0.0, 0.5, 0.5]", "data.split"),
+        ("data.workers=0", "data.workers"),
+        ("data.minority_share=[0.4, 0.2]", "data.minority_share"),
+        ("model.adapters=x", "model.adapters"),
+        ("model.dtype=bf16", "model.dtype"),
+        ("prompt.template=chat", "prompt.template"),
+        ("prompt.max_prompt_length=9", "prompt.max_prompt_length"),
+        ("tiny.sft.batch=0", "tiny.sft.batch"),
+        ("objective.beta=0.0", "objective.beta"),
+        ("objective.nll_weight=-1.0", "objective.nll_weight"),
+        ("training.replicas=1000000", "training.replicas"),
+        ("lora.rank=0", "lora.rank"),
+        ("sampling.max_new_tokens=0", "sampling.max_new_tokens"),
+        ("evaluation.batch=0", "evaluation.batch"),
+        (
+            "evaluation.ratio_bands=[2.0, 1.0]",
+            "evaluation.ratio_bands",
+        ),
+        ("judge.max_tokens=0", "judge.max_tokens"),
+        ("judge.key_env=\"\"", "judge.key_env"),
     ] {
         let mut mine = preset();
         set(&mut mine, text).unwrap();
         let message = mine.config().unwrap().validate().unwrap_err().to_string();
-        assert!(message.contains(needle), "{message}");
+        assert!(
+            message.starts_with(&format!("config key `{key}`")),
+            "{text}: {message}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_changes_nothing_is_named() {
+    let idle = |text: &str| {
+        let mut mine = preset();
+        set(&mut mine, text).unwrap();
+        let told = mine
+            .config()
+            .unwrap()
+            .without_effect(&ExperimentData::default());
+        let key = |sentence: &String| sentence.split('`').nth(1).unwrap().to_owned();
+        told.iter().map(key).collect::<Vec<_>>()
+    };
+    let always = idle("training.epochs=1");
+    for (text, key) in [
+        ("training.patience=2", "training.patience"),
+        (
+            "systems.pdpo-individual.users.clusters=7",
+            "systems.pdpo-individual.users.clusters",
+        ),
+        (
+            "systems.vanilla-dpo.training.users_learning_rate=0.1",
+            "systems.vanilla-dpo.training.users_learning_rate",
+        ),
+    ] {
+        let found = idle(text);
+        assert!(found.iter().any(|told| told == key), "{text}: {found:?}");
+        assert!(!always.iter().any(|told| told == key), "{text}: {always:?}");
     }
 }

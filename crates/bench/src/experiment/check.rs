@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use judge::PromptFile;
 use terminal::hub;
+use trainer::config::validate_stop_ids;
 use trainer::llm_backbone::Model;
 use trainer::policy::Policy;
 use trainer::{TrainError, device};
 
-use super::setup::{Base, Tokenised};
+use super::setup::{Base, Start};
 use super::{Experiment, ExperimentData, Run, duels, judge_file, stage};
-use crate::config::ExperimentConfig;
+use crate::config::{ExperimentConfig, SystemSettings, validate_judge};
 use crate::tiny;
 
 /// Data, model and settings that were found to be good.
@@ -18,7 +19,7 @@ pub struct Checked {
     /// The time that the chat template tells, in seconds since 1970.
     pub(super) clock: u64,
     /// Every split's seed and comparisons; in the base model's tokens, too, unless the model is made in the run.
-    pub(super) splits: Vec<(u64, Rc<ExperimentData>, Option<Tokenised>)>,
+    pub(super) splits: Vec<(u64, Rc<ExperimentData>, Start)>,
 }
 
 impl<E: Experiment> Run<E> {
@@ -29,8 +30,7 @@ impl<E: Experiment> Run<E> {
     pub fn check(&self) -> Result<Checked, TrainError> {
         let config = &self.config;
         if let Some(judge) = duels::judge_config(config.judge.as_ref(), &self.out) {
-            let failed = |e| TrainError::format(&self.out, e);
-            judge.validate().map_err(failed)?;
+            validate_judge(&judge)?;
             let file = judge_file(E::NAME);
             PromptFile::load(&file).map_err(|e| TrainError::format(&file, e))?;
         }
@@ -42,25 +42,25 @@ impl<E: Experiment> Run<E> {
             loaded.push((seed, Rc::new(data)));
         }
         let device: &device::Devices = &self.devices.0;
-        let base = match &config.tiny {
+        let start: Box<dyn Fn(&ExperimentData) -> Result<Start, TrainError>> = match &config.tiny {
             Some(tiny) => {
                 try_settings(config, &tiny::sketch(tiny, &device.main)?)?;
-                None
+                Box::new(|_| Ok(Start::Made(tiny.clone())))
             }
             None => {
                 let base = hub::open_section(&config.model, &device.main)?;
                 let base = Base::new(base, config, clock)?;
                 try_settings(config, &base.model)?;
-                Some(base)
+                Box::new(move |data| Ok(Start::Opened(base.clone().tokenise(data)?)))
             }
         };
         let mut splits = Vec::new();
         for (seed, data) in loaded {
-            let tokenised = match &base {
-                Some(base) => Some(base.clone().tokenise(&data)?),
-                None => None,
-            };
-            splits.push((seed, data, tokenised));
+            for warning in config.without_effect(&data) {
+                tracing::warn!("{warning}");
+            }
+            let start = start(&data)?;
+            splits.push((seed, data, start));
         }
         Ok(Checked { clock, splits })
     }
@@ -69,9 +69,12 @@ impl<E: Experiment> Run<E> {
 /// Gives every system the adapters and users that it asks for.
 fn try_settings<D>(config: &ExperimentConfig<D>, base: &Model) -> Result<(), TrainError> {
     for system in config.systems.iter().filter(|s| s.is_trained()) {
-        let lora = &system.settings.lora;
-        Policy::start(base.clone(), lora, system.users.as_ref(), 1, 0)?;
+        let SystemSettings { lora, sampling, .. } = &system.settings;
+        let tried = validate_stop_ids(sampling, base.config().vocab_size())
+            .and_then(|()| Policy::start(base.clone(), lora, system.users.as_ref(), 1, 0));
+        tried.map_err(|error| system.blamed(error))?;
     }
+    validate_stop_ids(&config.sampling, base.config().vocab_size())?;
     if config.sft.is_some() {
         Policy::start(base.clone(), &config.lora, None, 0, 0)?;
     }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
-use terminal::hub;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::config::SftConfig;
@@ -22,7 +21,7 @@ use trainer::tokenise::Formatter;
 
 use super::stage::{self, Stage};
 use super::{ExperimentData, MODEL};
-use crate::config::{ExperimentConfig, SFT, UserText};
+use crate::config::{ExperimentConfig, SFT, TinyConfig, UserText};
 use crate::report;
 use crate::tiny;
 
@@ -138,6 +137,14 @@ pub struct Tokenised {
     own: Rc<Sides>,
 }
 
+/// Where the base model of a split comes from.
+pub enum Start {
+    /// It was opened.
+    Opened(Tokenised),
+    /// It is made in the run.
+    Made(TinyConfig),
+}
+
 impl SplitSetup {
     /// Makes the model where it is not there yet, and fine-tunes it where the preset says so.
     ///
@@ -145,7 +152,7 @@ impl SplitSetup {
     /// From any of these.
     pub fn new<D>(
         config: &ExperimentConfig<D>,
-        (data, tokenised): (Rc<ExperimentData>, Option<Tokenised>),
+        (data, start): (Rc<ExperimentData>, Start),
         stage: Stage<'_>,
         devices: &Devices,
         monitor: &mut dyn Monitor,
@@ -154,9 +161,9 @@ impl SplitSetup {
             dir, seed, clock, ..
         } = stage;
         let data_key = data_key(&data, dir)?;
-        let tokenised = match (tokenised, &config.tiny) {
-            (Some(tokenised), _) => tokenised,
-            (None, Some(tiny)) => {
+        let tokenised = match start {
+            Start::Opened(tokenised) => tokenised,
+            Start::Made(tiny) => {
                 let train = &data.with_user_text(&data.train, UserText::Own);
                 let stage = Stage {
                     dir: &dir.join(MODEL),
@@ -165,17 +172,13 @@ impl SplitSetup {
                 let room = config.user_tokens();
                 let base = tiny::make(
                     stage,
-                    tiny,
+                    &tiny,
                     &config.prompt,
                     room,
                     (train, &data_key),
                     &devices.main,
                     monitor,
                 )?;
-                Base::new(base, config, clock)?.tokenise(&data)?
-            }
-            (None, None) => {
-                let base = hub::open_section(&config.model, &devices.main)?;
                 Base::new(base, config, clock)?.tokenise(&data)?
             }
         };
@@ -273,6 +276,7 @@ fn fine_tune<D>(
         lora: config.lora.clone(),
         training: sft.training(&config.training, train.items.len()),
         section: "sft",
+        sources: serde_json::json!({ "model": config.model, "prompt": config.prompt }),
         further_devices: Vec::new(),
         clock: None,
     };

@@ -26,7 +26,7 @@ use crate::config::{ExperimentConfig, ORACLE, SystemConfig, SystemSettings};
 use crate::measure;
 use crate::report::Trainable;
 
-/// Trains (or goes on, or reads the result of) one system in `dir`. A result is read only if it was made with the same
+/// Trains (or goes on, or reads the result of) one system in `dir`; true where it was not there yet. A result is read only if it was made with the same
 /// settings.
 ///
 /// # Errors
@@ -38,12 +38,13 @@ pub fn run<D>(
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
-) -> Result<Measured, TrainError> {
+) -> Result<(Measured, bool), TrainError> {
     let result = dir.join("result.json");
     let settings = settings(system, config, prepared);
     if resume && stage::is_done(dir, &settings) {
         let text = fs::read(&result).map_err(|e| TrainError::io(&result, e))?;
-        return serde_json::from_slice(&text).map_err(|e| TrainError::format(&result, e));
+        let measured = serde_json::from_slice(&text);
+        return Ok((measured.map_err(|e| TrainError::format(&result, e))?, false));
     }
     memory::reset_peak();
     let start = Instant::now();
@@ -58,7 +59,7 @@ pub fn run<D>(
     let text = serde_json::to_vec_pretty(&measured).map_err(|e| TrainError::format(&result, e))?;
     files::replace_file(&result, text)?;
     stage::mark_done(dir, &settings)?;
-    Ok(measured)
+    Ok((measured, true))
 }
 
 /// Everything that a result depends on.
@@ -151,6 +152,7 @@ fn trained<D>(
         lora: settings.lora.clone(),
         training: settings.training.clone(),
         section: "training",
+        sources: serde_json::json!({ "model": config.model, "prompt": config.prompt }),
         further_devices: prepared.further_devices.clone(),
         clock: None,
     };

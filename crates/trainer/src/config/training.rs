@@ -97,6 +97,16 @@ impl Default for TrainingSection {
 }
 
 impl TrainingSection {
+    /// Optimiser steps on so many comparisons.
+    pub fn total_steps(&self, comparisons: usize) -> usize {
+        let per_epoch = comparisons.div_ceil(self.batch.max(1));
+        let all = self.epochs.saturating_mul(per_epoch);
+        match self.max_steps {
+            0 => all,
+            limit => limit.min(all),
+        }
+    }
+
     /// The rate of the user model.
     pub fn users_rate(&self) -> f64 {
         if self.users_learning_rate > 0.0 {
@@ -134,6 +144,24 @@ impl TrainingSection {
         }
     }
 
+    /// Warns where so many steps of warm-up are cut to half of all steps; `section` is whose key it is. The default never is too
+    /// long.
+    pub fn warmup_warning(&self, section: &str, total: usize) -> Option<String> {
+        let asked = self.warmup_steps;
+        let cut = asked > total / 2
+            && ![
+                Self::default().warmup_steps,
+                SftConfig::default().warmup_steps,
+            ]
+            .contains(&asked);
+        cut.then(|| {
+            format!(
+                "`{section}.warmup_steps` is {asked}, of which {} are taken: half of all {total} steps",
+                total / 2
+            )
+        })
+    }
+
     /// Refuses sizes of zero and rates that are no positive numbers.
     ///
     /// # Errors
@@ -147,6 +175,14 @@ impl TrainingSection {
             if value == 0 {
                 return Err(TrainError::config(key, value, "at least 1"));
             }
+        }
+        if self.replicas > REPLICAS {
+            let expected = "at most 1024; 0 for one on every core";
+            return Err(TrainError::config(
+                "training.replicas",
+                self.replicas,
+                expected,
+            ));
         }
         let rate = self.learning_rate;
         if !(rate > 0.0 && rate <= 1.0) {
@@ -175,6 +211,9 @@ impl TrainingSection {
         Ok(())
     }
 }
+
+/// Far more than any processor has cores.
+const REPLICAS: usize = 1024;
 
 /// Larger weights and norms mean nothing, and overflow in `f32`.
 pub(super) const LARGEST: f64 = 1e6;
@@ -211,25 +250,27 @@ impl Default for SftConfig {
 }
 
 impl SftConfig {
-    /// Refuses sizes of zero and a rate that is no positive number.
+    /// Refuses sizes of zero and a rate that is no positive number; errors call the keys those of `section`.
     ///
     /// # Errors
     /// Names the key, what was found and what was expected.
-    pub fn validate(&self) -> Result<(), TrainError> {
-        for (key, value) in [("sft.steps", self.steps), ("sft.batch", self.batch)] {
+    pub fn validate(&self, section: &str) -> Result<(), TrainError> {
+        let refuse = |key: &str, found: &dyn ToString, expected| {
+            let key = format!("{section}.{key}");
+            Err(TrainError::config(&key, found.to_string(), expected))
+        };
+        for (key, value) in [("steps", self.steps), ("batch", self.batch)] {
             if value == 0 {
-                return Err(TrainError::config(key, value, "at least 1"));
+                return refuse(key, &value, "at least 1");
             }
         }
         let rate = self.learning_rate;
         if !(rate > 0.0 && rate <= 1.0) {
-            let expected = "a number in (0, 1]";
-            return Err(TrainError::config("sft.learning_rate", rate, expected));
+            return refuse("learning_rate", &rate, "a number in (0, 1]");
         }
         let norm = self.max_grad_norm;
-        if !(norm >= 0.0 && norm.is_finite()) {
-            let expected = "0 or a positive number";
-            return Err(TrainError::config("sft.max_grad_norm", norm, expected));
+        if !(0.0..=LARGEST).contains(&norm) {
+            return refuse("max_grad_norm", &norm, "a number from 0 to 1e6");
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! `[users]`
 
 use serde::{Deserialize, Serialize};
-use user_model::{Init, RowInit, UserModelConfig, UserModelKind};
+use user_model::{ConfigError, Init, RowInit, UserModelConfig, UserModelKind};
+
+use crate::error::TrainError;
 
 /// `[users]`: the user model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,24 @@ impl Default for UsersSection {
 }
 
 impl UsersSection {
+    /// Refuses settings that no model could make right.
+    ///
+    /// # Errors
+    /// Names the key, what was found and what was expected.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        if self.clusters == 0 {
+            return Err(TrainError::config("users.clusters", 0, "at least 1"));
+        }
+        // Whether `auto` is that depends on the data.
+        let cluster = Self {
+            kind: Kind::Cluster,
+            row_init: None,
+            ..self.clone()
+        };
+        let mut sections = [self, &cluster].into_iter();
+        sections.try_for_each(|section| section.model_config(0, 1, 0).validate().map_err(refused))
+    }
+
     /// The configuration of the user model for so many users and a language model of width `d_model`.
     pub fn model_config(&self, users: usize, d_model: usize, seed: u64) -> UserModelConfig {
         let individual = UserModelKind::Individual {
@@ -81,9 +101,70 @@ impl UsersSection {
     }
 }
 
+/// A user model that cannot be built, by the key that is to blame.
+pub(crate) fn refused(error: ConfigError) -> TrainError {
+    match error {
+        ConfigError::Value {
+            key,
+            found,
+            expected,
+        } => {
+            let key = match key {
+                "shared_init" => "init",
+                other => other,
+            };
+            TrainError::config(&format!("users.{key}"), found, expected)
+        }
+        ConfigError::Vocabulary { .. } => {
+            let expected =
+                format!("another start, or smaller users.user_tokens and users.clusters ({error})");
+            TrainError::config("users.init", "vocabulary", expected)
+        }
+        other => other.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_no_model_could_make_right_are_refused_by_their_keys() {
+        let refused = |text: &str| {
+            let section: UsersSection = toml::from_str(text).unwrap();
+            section.validate().unwrap_err().to_string()
+        };
+        for (text, expected) in [
+            ("clusters = 0", "`users.clusters` is 0"),
+            ("kind = \"uniform\"\nclusters = 0", "`users.clusters` is 0"),
+            (
+                "user_tokens = 9223372036854775807",
+                "`users.user_tokens` is 92",
+            ),
+            ("clusters = 9223372036854775807", "`users.clusters` is 92"),
+            (
+                "init = { uniform = { range = nan } }",
+                "`users.init` is NaN",
+            ),
+            (
+                "row_init = { normal = { std = -1.0 } }",
+                "`users.row_init` is -1",
+            ),
+            (
+                "kind = \"cluster\"\nrow_init = \"vocabulary\"",
+                "`users.row_init` is vocabulary",
+            ),
+        ] {
+            let error = refused(text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        UsersSection::default().validate().unwrap();
+        let individual = "kind = \"individual\"\nrow_init = \"vocabulary\"";
+        toml::from_str::<UsersSection>(individual)
+            .unwrap()
+            .validate()
+            .unwrap();
+    }
 
     #[test]
     fn many_users_share_clusters_unless_told_otherwise() {

@@ -207,6 +207,32 @@ fn the_folder_of_an_experiment_and_those_in_it_are_no_place_for_a_run() {
 }
 
 #[test]
+fn whoever_changes_adapters_of_an_experiment_keeps_it_out_and_is_kept_out_by_it() {
+    for place in ["dpo/adapters", "split-1/dpo/adapters"] {
+        let dir = folder();
+        run(dir.path(), &["dpo", "split-1"]);
+        fill(
+            dir.path(),
+            &["clock", &format!("{place}/adapter_config.json")],
+        );
+        let adapters = dir.path().join(place);
+        let process = format!("in use by process {}", std::process::id());
+        let experiment = RunFolder::claim(dir.path(), Start::Resume, &[]).unwrap();
+        let error = RunFolder::hold(&adapters).unwrap_err().to_string();
+        assert!(error.contains(&process), "{place}: {error}");
+        drop(experiment);
+        let held = RunFolder::hold(&adapters).unwrap();
+        let error = RunFolder::claim(dir.path(), Start::Resume, &[]).unwrap_err();
+        assert!(error.to_string().contains(&process), "{place}: {error}");
+        drop(held);
+        // The experiment still knows which folders are its own.
+        fill(dir.path(), &["dpo/result.json"]);
+        replace(dir.path(), &[]).unwrap();
+        assert!(!dir.path().join("dpo/result.json").exists(), "{place}");
+    }
+}
+
+#[test]
 fn whoever_changes_adapters_keeps_runs_and_others_out() {
     let dir = folder();
     run(dir.path(), &[]);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tracing::trace_span;
 
 use super::{MicroBatch, Row, RowLosses, Task};
+use crate::config;
 use crate::error::TrainError;
 use crate::example::{Example, ReferenceLogProbs};
 use crate::metrics::Line;
@@ -43,7 +44,7 @@ impl Preference {
         has_users: bool,
         reference: Option<Reference>,
     ) -> Result<Self, TrainError> {
-        let task = Self::new(config.init(has_users)?, reference);
+        let task = Self::new(config::objective(config, has_users)?, reference);
         let settings = json!({ "objective": config });
         Ok(Self { settings, ..task })
     }

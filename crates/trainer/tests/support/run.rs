@@ -91,6 +91,7 @@ impl World {
             lora: self.lora.clone(),
             training: self.training.clone(),
             section: "training",
+            sources: serde_json::Value::Null,
             further_devices: Vec::new(),
             clock: None,
         };

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use ::terminal::{Output, Watch, WhileRead, arguments};
 use bench::config::{ExperimentConfig, Preset};
 use bench::experiment::{self, Experiment, Run};
-use bench::report::Document;
+use bench::report::{self, Document};
+use judge::JudgeConfig;
 use trainer::TrainError;
 use trainer::folder::{RunFolder, Start};
 
@@ -46,8 +47,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let mut stdout = WhileRead::new(stdout());
     let out = &mut Output(&mut stdout);
     out.line(about)?;
-    let url = config.judge.as_ref().map_or("", |judge| &judge.url);
-    let command = without_secrets(arguments(), url);
+    let command = without_secrets(&arguments(), config.judge.as_ref());
     let run = Run {
         preset: args.name(),
         config,
@@ -59,6 +59,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     };
     let checked = run.check()?;
     let mut claimed = RunFolder::claim(&folder, start, &inputs)?;
+    report::recover(&folder)?;
     claimed.begin(start, &run.folders(), &inputs)?;
     let text = toml::to_string_pretty(&run.config);
     claimed.write_config(&text.map_err(|e| TrainError::format(&folder, e))?, &inputs)?;
@@ -73,12 +74,14 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
 }
 
 /// The command line as files may show it: a key in the address of a judge is no one else's business.
-fn without_secrets(arguments: Vec<String>, judge: &str) -> String {
-    let command = arguments.join(" ");
-    match judge {
-        "" => command,
-        url => command.replace(url, &judge::shown_url(url)),
+fn without_secrets(arguments: &[String], judge: Option<&JudgeConfig>) -> String {
+    let mut command = arguments.join(" ");
+    if let Some(url) = judge.map(|judge| &judge.url).filter(|url| !url.is_empty()) {
+        // Whatever characters are in it.
+        command = command.replace(url, &judge::shown_url(url));
     }
+    // Others that were given, and replaced by a later one.
+    judge::shown_urls(&command)
 }
 
 fn read_config<E: Experiment>(flags: &impl Flags) -> Result<ExperimentConfig<E>, TrainError> {
@@ -106,10 +109,10 @@ fn config_file(experiment: &str, name: &str) -> PathBuf {
 /// Files and folders that the run reads, which it must not replace.
 fn inputs<E: Experiment>(args: &Common, config: &ExperimentConfig<E>) -> Vec<PathBuf> {
     let data = config.data.paths().iter().map(PathBuf::from);
-    let model = PathBuf::from(&config.model.source);
-    let model = Some(model).into_iter().chain(config.model.adapters.clone());
-    let given = args.config.clone().into_iter().chain(data).chain(model);
-    let all = given.chain(config.data.further_inputs());
+    let given = args.config.clone().into_iter().chain(data);
+    let all = given
+        .chain(config.model.paths())
+        .chain(config.data.further_inputs());
     all.filter(|path| path.exists()).collect()
 }
 
@@ -142,12 +145,32 @@ mod tests {
     #[test]
     fn the_command_of_a_report_holds_no_key() {
         let url = "https://a/v1?key=s3cr3t";
-        let arguments = ["prism", "--judge-url", url, "--judge-model", "m"];
-        let command = without_secrets(arguments.map(String::from).to_vec(), url);
+        let command = |arguments: &[&str], judge: Option<&str>| {
+            let arguments: Vec<String> = arguments.iter().map(|a| (*a).into()).collect();
+            let judge = judge.map(|url| JudgeConfig::new(url, "m"));
+            without_secrets(&arguments, judge.as_ref())
+        };
         assert_eq!(
-            command,
+            command(
+                &["prism", "--judge-url", url, "--judge-model", "m"],
+                Some(url)
+            ),
             "prism --judge-url https://a/v1?key=(hidden) --judge-model m"
         );
-        assert_eq!(without_secrets(vec!["tldr".into()], ""), "tldr");
+        // One that a later one replaced.
+        assert_eq!(
+            command(
+                &[
+                    "prism",
+                    "--judge-url",
+                    url,
+                    "--set",
+                    "judge.url=http://b/v1"
+                ],
+                Some("http://b/v1")
+            ),
+            "prism --judge-url https://a/v1?key=(hidden) --set judge.url=http://b/v1"
+        );
+        assert_eq!(command(&["tldr"], None), "tldr");
     }
 }

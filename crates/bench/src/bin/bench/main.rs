@@ -20,7 +20,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
         Err(error) => {
-            terminal::stopped("cargo xtask repro", &error).unwrap_or_else(|| terminal::fail(&error))
+            // A refused setting may be the address of a judge.
+            let failed = || terminal::fail(&judge::shown_urls(&error.to_string()));
+            terminal::stopped("cargo xtask repro", &error).unwrap_or_else(failed)
         }
     }
 }

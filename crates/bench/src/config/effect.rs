@@ -1,0 +1,57 @@
+//! Keys of a preset that are set and change nothing.
+
+use trainer::config::{Circumstances, Config};
+use trainer::pref_data::{Comparison, Prompt};
+
+use super::{ExperimentConfig, SystemConfig};
+use crate::experiment::ExperimentData;
+
+impl<D> ExperimentConfig<D> {
+    /// Every key that changes nothing, in a sentence: of a system its own keys, of all systems those that none of them uses.
+    pub(crate) fn without_effect(&self, data: &ExperimentData) -> Vec<String> {
+        let trained: Vec<&SystemConfig> = self.systems.iter().filter(|s| s.is_trained()).collect();
+        let idle: Vec<Vec<String>> = trained.iter().map(|s| self.idle(s, data)).collect();
+        let mut found = Vec::new();
+        if self.sampling.seed != 0 {
+            let seed = self.sampling.seed;
+            found.push(format!(
+                "`sampling.seed` is {seed}, which has no effect here: --seed moves the draws"
+            ));
+        }
+        for (system, sentences) in trained.iter().zip(&idle) {
+            for sentence in sentences {
+                let own = system.says(sentence.split('`').nth(1).unwrap_or_default());
+                let by_all = idle.iter().all(|others| others.contains(sentence));
+                let told = match own {
+                    true => sentence.replacen('`', &format!("`systems.{}.", system.name), 1),
+                    false if by_all => sentence.clone(),
+                    false => continue,
+                };
+                if !found.contains(&told) {
+                    found.push(told);
+                }
+            }
+        }
+        found
+    }
+
+    fn idle(&self, system: &SystemConfig, data: &ExperimentData) -> Vec<String> {
+        let config = Config {
+            prompt: self.prompt.clone(),
+            users: system.users.clone(),
+            lora: system.settings.lora.clone(),
+            objective: system.settings.objective.clone(),
+            training: system.settings.training.clone(),
+            sampling: system.settings.sampling.clone(),
+            ..Config::default()
+        };
+        let is_chat = |comparison: &Comparison| matches!(comparison.prompt, Prompt::Chat(_));
+        let sides = [&data.train, &data.validation, &data.test];
+        config.without_effect(&Circumstances {
+            users: data.users.len(),
+            validation: data.validation.len(),
+            chats: sides.into_iter().flatten().any(is_chat),
+            positions: usize::MAX,
+        })
+    }
+}

@@ -1,0 +1,325 @@
+//! Keys that are set and change nothing beside the others: said, so that nobody waits for what they would have done.
+
+use llm_backbone::sampling::SamplingConfig;
+use pref_data::Layout;
+use serde::Serialize;
+use user_model::UserModelKind;
+
+use super::{Config, DataSection, TrainingSection, UsersSection};
+use crate::tokenise::{PromptConfig, SpecialTokens, Template};
+
+/// What is known of a run beside its configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// Users that are trained on.
+    pub users: usize,
+    /// Comparisons held out.
+    pub validation: usize,
+    /// Whether any prompt is a chat.
+    pub chats: bool,
+    /// The model's context in tokens.
+    pub positions: usize,
+}
+
+/// Sentences, one for each key.
+struct Idle(Vec<String>);
+
+impl Idle {
+    /// Names a key that has another value than its default, and does nothing for that reason.
+    fn add<V: PartialEq + Serialize>(&mut self, key: &str, values: (&V, &V), why: &str) {
+        let (value, default) = values;
+        if value != default {
+            // JSON spells values nearly as TOML does.
+            let value = serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
+            self.0
+                .push(format!("`{key}` is {value}, which has no effect {why}"));
+        }
+    }
+}
+
+impl Config {
+    /// Every key that has another value than its default and changes nothing, in a sentence. Sections that other commands read are
+    /// left out.
+    pub fn without_effect(&self, circumstances: &Circumstances) -> Vec<String> {
+        let mut idle = Idle(Vec::new());
+        data(&self.data, &mut idle);
+        prompt(&self.prompt, circumstances, &mut idle);
+        match &self.users {
+            Some(users) => user_model(self, users, circumstances, &mut idle),
+            None => without_users(&self.training, &mut idle),
+        }
+        training(self, circumstances, &mut idle);
+        sampling(&self.sampling, circumstances, &mut idle);
+        idle.0
+    }
+}
+
+fn data(section: &DataSection, idle: &mut Idle) {
+    let default = DataSection::default();
+    if !section.validation.is_empty() {
+        let shares = (&section.validation_share, &default.validation_share);
+        idle.add("data.validation_share", shares, "beside data.validation");
+    }
+    if section
+        .layout
+        .is_some_and(|layout| layout != Layout::General)
+    {
+        let why = "with that data.layout: only the general one has columns by other names";
+        idle.add("data.columns", (&section.columns, &default.columns), why);
+    }
+}
+
+fn prompt(section: &PromptConfig, circumstances: &Circumstances, idle: &mut Idle) {
+    let default = PromptConfig::default();
+    match section.template {
+        Template::Chat => {
+            let specials = (&section.special_tokens, &SpecialTokens::default());
+            let why = "with prompt.template = \"chat\": what users wrote is text there";
+            idle.add("prompt.special_tokens", specials, why);
+        }
+        Template::Raw if !circumstances.chats => {
+            let why = "with prompt.template = \"raw\" where no prompt is a chat";
+            idle.add("prompt.system", (&section.system, &default.system), why);
+        }
+        Template::Raw => {}
+    }
+}
+
+fn without_users(section: &TrainingSection, idle: &mut Idle) {
+    let rates = [
+        ("training.users_learning_rate", section.users_learning_rate),
+        (
+            "training.user_rows_learning_rate",
+            section.user_rows_learning_rate,
+        ),
+    ];
+    for (key, rate) in rates {
+        idle.add(key, (&rate, &0.0), "without [users]");
+    }
+}
+
+fn user_model(
+    config: &Config,
+    section: &UsersSection,
+    circumstances: &Circumstances,
+    idle: &mut Idle,
+) {
+    let default = UsersSection::default();
+    let users = circumstances.users;
+    if config.objective.alpha == 0.0 {
+        let why = "on users: their own term weighs nothing, so that nothing is learnt of them";
+        idle.add("objective.alpha", (&0.0, &1.0), why);
+    }
+    if section.user_tokens == 0 {
+        idle.add(
+            "users.user_tokens",
+            (&0, &1),
+            "on anything: a user model without soft tokens adds nothing",
+        );
+    }
+    let [clusters, generic, row_init] =
+        ["clusters", "generic", "row_init"].map(|key| format!("users.{key}"));
+    let kind = section.model_config(users, 1, 0).kind;
+    let name = match kind {
+        UserModelKind::Uniform => "uniform",
+        UserModelKind::Individual { .. } => "individual",
+        UserModelKind::Cluster { .. } => "cluster",
+    };
+    let why = format!("with the kind {name} (users.kind, {users} users)");
+    if !matches!(kind, UserModelKind::Cluster { .. }) {
+        idle.add(&clusters, (&section.clusters, &default.clusters), &why);
+    }
+    match kind {
+        UserModelKind::Individual { generic: false } => {
+            let why = "without the shared e_0 (users.generic = false)";
+            idle.add("users.init", (&section.init, &default.init), why);
+        }
+        UserModelKind::Individual { .. } => {}
+        UserModelKind::Cluster { .. } => idle.add(&generic, (&section.generic, &true), &why),
+        UserModelKind::Uniform => {
+            idle.add(&generic, (&section.generic, &true), &why);
+            idle.add(&row_init, (&section.row_init, &None), &why);
+            let rate = config.training.user_rows_learning_rate;
+            idle.add("training.user_rows_learning_rate", (&rate, &0.0), &why);
+        }
+    }
+}
+
+fn training(config: &Config, circumstances: &Circumstances, idle: &mut Idle) {
+    let (section, default) = (&config.training, TrainingSection::default());
+    let patience = ("training.patience", (&section.patience, &default.patience));
+    if circumstances.validation == 0 {
+        let why = "without validation data";
+        idle.add(patience.0, patience.1, why);
+        idle.add(
+            "training.eval_every",
+            (&section.eval_every, &default.eval_every),
+            why,
+        );
+        idle.add(
+            "training.eval_limit",
+            (&section.eval_limit, &default.eval_limit),
+            why,
+        );
+    } else if section.eval_every == 0 {
+        let why = "with training.eval_every = 0: there is one validation, at the end";
+        idle.add(patience.0, patience.1, why);
+    }
+    if config.lora.dropout > 0.0 && section.replicas > 1 {
+        let why = "with lora.dropout: the order of its draws is part of the result";
+        idle.add("training.replicas", (&section.replicas, &0), why);
+    }
+}
+
+fn sampling(section: &SamplingConfig, circumstances: &Circumstances, idle: &mut Idle) {
+    let default = SamplingConfig::default();
+    if section.greedy {
+        let why = "with sampling.greedy = true";
+        idle.add(
+            "sampling.temperature",
+            (&section.temperature, &default.temperature),
+            why,
+        );
+        idle.add("sampling.top_k", (&section.top_k, &default.top_k), why);
+        idle.add("sampling.top_p", (&section.top_p, &default.top_p), why);
+        idle.add("sampling.seed", (&section.seed, &default.seed), why);
+    }
+    let (most, positions) = (section.max_new_tokens, circumstances.positions);
+    if most >= positions && most != default.max_new_tokens {
+        idle.0.push(format!(
+            "`sampling.max_new_tokens` is {most}, and the model's context has {positions} tokens: generate and chat will refuse it"
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEN: Circumstances = Circumstances {
+        users: 10,
+        validation: 10,
+        chats: false,
+        positions: 512,
+    };
+
+    fn idle_keys(text: &str, circumstances: Circumstances) -> Vec<String> {
+        let config: Config = toml::from_str(text).unwrap();
+        let told = config.without_effect(&circumstances);
+        let key = |sentence: &String| sentence.split('`').nth(1).unwrap().to_owned();
+        told.iter().map(key).collect()
+    }
+
+    #[test]
+    fn a_key_that_changes_nothing_is_named() {
+        let none = Circumstances {
+            validation: 0,
+            ..TEN
+        };
+        for (text, circumstances, expected) in [
+            ("", none, &[][..]),
+            ("[training]\npatience = 2", TEN, &[]),
+            (
+                "[training]\npatience = 2\neval_limit = 3\neval_every = 9",
+                none,
+                &[
+                    "training.patience",
+                    "training.eval_every",
+                    "training.eval_limit",
+                ],
+            ),
+            (
+                "[training]\npatience = 2\neval_every = 0",
+                TEN,
+                &["training.patience"],
+            ),
+            (
+                "[training]\nusers_learning_rate = 0.1\nuser_rows_learning_rate = 0.1",
+                TEN,
+                &[
+                    "training.users_learning_rate",
+                    "training.user_rows_learning_rate",
+                ],
+            ),
+            ("[users]\n[training]\nusers_learning_rate = 0.1", TEN, &[]),
+            ("[users]\nclusters = 7", TEN, &["users.clusters"]),
+            (
+                "[users]\nclusters = 7",
+                Circumstances { users: 5000, ..TEN },
+                &[],
+            ),
+            (
+                "[users]\nkind = \"uniform\"\nclusters = 7\ngeneric = false",
+                TEN,
+                &["users.clusters", "users.generic"],
+            ),
+            (
+                "[users]\nkind = \"cluster\"\ngeneric = false",
+                TEN,
+                &["users.generic"],
+            ),
+            (
+                "[users]\ngeneric = false\ninit = \"zeros\"",
+                TEN,
+                &["users.init"],
+            ),
+            ("[users]\nuser_tokens = 0", TEN, &["users.user_tokens"]),
+            (
+                "[users]\n[objective]\nalpha = 0.0",
+                TEN,
+                &["objective.alpha"],
+            ),
+            (
+                "[data]\nvalidation = [\"a\"]\nvalidation_share = 0.3",
+                TEN,
+                &["data.validation_share"],
+            ),
+            (
+                "[data]\nlayout = \"tldr\"\ncolumns = { user = \"w\" }",
+                TEN,
+                &["data.columns"],
+            ),
+            ("[prompt]\nsystem = \"Be kind.\"", TEN, &["prompt.system"]),
+            (
+                "[prompt]\nsystem = \"Be kind.\"",
+                Circumstances { chats: true, ..TEN },
+                &[],
+            ),
+            (
+                "[prompt]\ntemplate = \"chat\"\nspecial_tokens = \"text\"",
+                TEN,
+                &["prompt.special_tokens"],
+            ),
+            (
+                "[sampling]\ngreedy = true\ntop_k = 3\ntemperature = 0.5",
+                TEN,
+                &["sampling.temperature", "sampling.top_k"],
+            ),
+            (
+                "[sampling]\nmax_new_tokens = 512",
+                TEN,
+                &["sampling.max_new_tokens"],
+            ),
+            (
+                "[lora]\ndropout = 0.1\n[training]\nreplicas = 4",
+                TEN,
+                &["training.replicas"],
+            ),
+        ] {
+            assert_eq!(idle_keys(text, circumstances), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_names_value_and_reason() {
+        let config: Config = toml::from_str("[training]\npatience = 2").unwrap();
+        let none = Circumstances {
+            validation: 0,
+            ..TEN
+        };
+        assert_eq!(
+            config.without_effect(&none),
+            ["`training.patience` is 2, which has no effect without validation data"]
+        );
+    }
+}
