@@ -43,7 +43,9 @@ impl Endings {
         const WHAT: &str = "endings";
         let policy = policy.valid();
         let known = self.users.iter().filter(|_| table.is_some());
-        let users: Vec<&str> = std::iter::once("").chain(known.map(String::as_str)).collect();
+        let users: Vec<&str> = std::iter::once("")
+            .chain(known.map(String::as_str))
+            .collect();
         let prompts = self.prompts.iter().filter(|_| !self.stop_ids.is_empty());
         // Rows of a prompt side by side, because they are equally long.
         let rows: Vec<(&TokenizedPrompt, &str)> = prompts

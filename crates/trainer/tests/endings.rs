@@ -52,11 +52,20 @@ fn it_is_the_softmax_of_transformers_logits_at_the_prompts_last_token() {
     let found = endings.measure(&policy, None, 1, &Quiet).expect("endings");
     // A policy without users has a generic one alone.
     assert_eq!(found.len(), 1);
-    assert!((found[""] - mean).abs() < 1e-6, "{} is not {mean}", found[""]);
+    assert!(
+        (found[""] - mean).abs() < 1e-6,
+        "{} is not {mean}",
+        found[""]
+    );
 }
 
 /// What scoring says of a response that is one token.
-fn alone(policy: &Policy, table: &user_model::UserTable, user: &str, prompt: &TokenizedPrompt) -> f64 {
+fn alone(
+    policy: &Policy,
+    table: &user_model::UserTable,
+    user: &str,
+    prompt: &TokenizedPrompt,
+) -> f64 {
     let device = policy.model.device();
     let of = |stop: u32| {
         let pair = TokenizedPair {
@@ -81,37 +90,62 @@ fn alone(policy: &Policy, table: &user_model::UserTable, user: &str, prompt: &To
 fn every_validation_tells_it_of_every_user_also_of_a_run_that_was_stopped() {
     let world = World::new();
     let endings = Endings {
-        prompts: world.validation[..2].iter().map(|e| e.pair().prompt.clone()).collect(),
+        prompts: world.validation[..2]
+            .iter()
+            .map(|e| e.pair().prompt.clone())
+            .collect(),
         users: USERS.map(String::from).to_vec(),
         stop_ids: STOPS.to_vec(),
     };
     let told = |dir: &std::path::Path| -> Vec<Value> {
         let lines = metrics(dir).into_iter();
         let validations = lines.filter(|line| line["split"] == "validation");
-        validations.map(|line| line["ends_at_once_by_user"].clone()).collect()
+        validations
+            .map(|line| line["ends_at_once_by_user"].clone())
+            .collect()
     };
     let whole = tempfile::tempdir().expect("a folder");
     let session = world.session(whole.path(), false).expect("a session");
-    session.with_endings(endings.clone()).run(&mut Quiet).expect("a run");
+    session
+        .with_endings(endings.clone())
+        .run(&mut Quiet)
+        .expect("a run");
     let expected = told(whole.path());
     assert_eq!(expected.len(), 3);
 
     let stopped = tempfile::tempdir().expect("a folder");
     let session = world.session(stopped.path(), false).expect("a session");
     let mut monitor = support::run::StopAfter::steps(4);
-    assert!(session.with_endings(endings.clone()).run(&mut monitor).is_err());
+    assert!(
+        session
+            .with_endings(endings.clone())
+            .run(&mut monitor)
+            .is_err()
+    );
     let session = world.session(stopped.path(), true).expect("a session");
-    let outcome = session.with_endings(endings.clone()).run(&mut Quiet).expect("a run");
+    let outcome = session
+        .with_endings(endings.clone())
+        .run(&mut Quiet)
+        .expect("a run");
     assert_eq!(told(stopped.path()), expected);
 
     // The adapters kept are those of one of the validations.
     let (policy, table) = (outcome.policy.valid(), outcome.table.expect("users"));
     let step = outcome.state.best.expect("a best step").step;
-    let best = &expected[[3, 6, 8].iter().position(|&at| at == step).expect("a validation")];
+    let best = &expected[[3, 6, 8]
+        .iter()
+        .position(|&at| at == step)
+        .expect("a validation")];
     for user in ["", USERS[0], USERS[1]] {
-        let each = endings.prompts.iter().map(|prompt| alone(&policy, &table, user, prompt));
+        let each = endings
+            .prompts
+            .iter()
+            .map(|prompt| alone(&policy, &table, user, prompt));
         let mean = each.sum::<f64>() / endings.prompts.len() as f64;
         let found = best[user].as_f64().expect("a number");
-        assert!((found - mean).abs() < 1e-5 * mean, "{user}: {found} is not {mean}");
+        assert!(
+            (found - mean).abs() < 1e-5 * mean,
+            "{user}: {found} is not {mean}"
+        );
     }
 }

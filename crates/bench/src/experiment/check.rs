@@ -27,14 +27,18 @@ impl<E: Experiment> Run<E> {
     /// # Errors
     /// From data, model or settings.
     pub fn check(&self) -> Result<Checked, TrainError> {
-        let config = &self.config;
-        if let Some(judge) = duels::judge_config(config.judge.as_ref(), &self.out) {
+        if let Some(judge) = duels::judge_config(self.config.judge.as_ref(), &self.out) {
             let failed = |e| TrainError::format(&self.out, e);
             judge.validate().map_err(failed)?;
             let file = judge_file(E::NAME);
             PromptFile::load(&file).map_err(|e| TrainError::format(&file, e))?;
         }
-        let clock = stage::clock(&self.out, self.resume);
+        self.read(stage::clock(&self.out, self.resume))
+    }
+
+    /// Loads data and model, and tries the settings of all systems.
+    pub(super) fn read(&self, clock: u64) -> Result<Checked, TrainError> {
+        let config = &self.config;
         let mut loaded = Vec::new();
         for &seed in config.data.split_seeds() {
             let template = config.prompt.template;
