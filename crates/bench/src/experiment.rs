@@ -30,7 +30,9 @@ use crate::report::{self, Claim, Model, Report};
 
 pub use check::Checked;
 pub(crate) use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
-pub(crate) use measured::{Measured, SampledText};
+pub(crate) use measured::Measured;
+#[cfg(test)]
+pub(crate) use measured::SampledText;
 pub(crate) use outcomes::Differences;
 
 /// The folder of a model that is made in the run.
@@ -148,13 +150,10 @@ pub struct Results<'a> {
 }
 
 impl Results<'_> {
-    /// The splits of all seeds with the number of each seed and split.
-    pub fn splits(&self) -> impl Iterator<Item = (usize, usize, &SplitResult)> {
-        let seeds = self.seeds.iter().enumerate();
-        seeds.flat_map(|(seed, result)| {
-            let splits = result.splits.iter().enumerate();
-            splits.map(move |(split, result)| (seed, split, result))
-        })
+    /// The splits of all seeds, each with its number within its seed.
+    pub fn splits(&self) -> impl Iterator<Item = (usize, &SplitResult)> {
+        let seeds = self.seeds.iter();
+        seeds.flat_map(|seed| seed.splits.iter().enumerate())
     }
 }
 
@@ -186,7 +185,7 @@ pub fn run<E: Experiment>(
         }
         // Every seed has a reference of its own, whose log-probs its comparisons keep.
         let checked = checked.take().map_or_else(|| run.read(clock), Ok)?;
-        let mut so_far = |result: &SeedResult, system: &str| {
+        let mut so_far = |result: &SeedResult, system: &str| -> Result<(), TrainError> {
             if number == 0 {
                 let seconds = start.elapsed().as_secs_f64();
                 report = assemble::report(run, std::slice::from_ref(result), seconds);

@@ -65,7 +65,7 @@ pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult
     let all = Results { seeds: results };
     let found: Vec<(usize, &ExperimentData, &Measured)> = all
         .splits()
-        .filter_map(|(_, number, split)| {
+        .filter_map(|(number, split)| {
             let measured = split.systems.iter().find(|s| s.name == name)?;
             Some((number, &*split.data, measured))
         })

@@ -34,7 +34,7 @@ pub fn table(results: &Results<'_>, report: &Report) -> Option<Table> {
 /// Texts by system and kind of user, in place of the user.
 fn texts(results: &Results<'_>) -> Texts {
     let mut texts = Texts::new();
-    for (_, number, split) in results.splits() {
+    for (number, split) in results.splits() {
         for system in &split.systems {
             for text in &system.texts {
                 let user = text.user.as_deref().unwrap_or_default();

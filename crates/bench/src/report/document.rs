@@ -265,7 +265,10 @@ fn samples(report: &Report) -> Option<Section> {
     let more = report.gallery.len() > report.samples.len();
     (!samples.is_empty()).then(|| Section {
         heading: "Samples".into(),
-        note: "Responses to the same prompt.".into(),
+        note: match report.seeds.is_empty() {
+            true => "Responses to the same prompt.".into(),
+            false => format!("Responses to the same prompt, with seed {}.", report.seed),
+        },
         link: more.then_some(Link {
             file: "gallery.html",
             text: "More of them",

@@ -17,7 +17,7 @@ pub type Texts = BTreeMap<Writer, BTreeMap<String, Vec<String>>>;
 /// The texts of all seeds and splits.
 pub fn gather(results: &Results<'_>) -> Texts {
     let mut texts = Texts::new();
-    for (_, number, split) in results.splits() {
+    for (number, split) in results.splits() {
         for system in &split.systems {
             for text in &system.texts {
                 texts

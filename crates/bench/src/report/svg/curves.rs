@@ -73,9 +73,10 @@ pub fn accuracies(report: &Report) -> Option<Figure> {
     ];
     plot(report, &panels, Scale::Share, "accuracy, 0 to 1").map(|(title, svg)| Figure {
         name: "training".into(),
-        caption:
-            "Accuracy on the validation comparisons, on which steps and learning rates are chosen."
-                .into(),
+        caption: of_seeds(
+            report,
+            "Accuracy on the validation comparisons, on which steps and learning rates are chosen",
+        ),
         svg,
         title,
     })
@@ -98,12 +99,22 @@ pub fn endings(report: &Report) -> Option<Figure> {
     let axis = "probability, in powers of ten";
     plot(report, &panels, Scale::Decades(least), axis).map(|(title, svg)| Figure {
         name: "endings".into(),
-        caption: "The probability that the first token of a response ends it, at temperature 1: mean over a few validation prompts, \
-                  and over users."
-            .into(),
+        caption: of_seeds(
+            report,
+            "The probability that the first token of a response ends it, at temperature 1: mean over a few validation prompts, and \
+             over users",
+        ),
         svg,
         title,
     })
+}
+
+/// A sentence, which says whether it is about several seeds.
+fn of_seeds(report: &Report, text: &str) -> String {
+    match report.seeds.is_empty() {
+        true => format!("{text}."),
+        false => format!("{text}; mean over seeds."),
+    }
 }
 
 /// Title and picture.

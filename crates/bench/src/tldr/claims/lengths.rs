@@ -27,7 +27,7 @@ impl Groups {
         let first = results.splits().next();
         Self(
             first
-                .map(|(_, _, split)| split.data.users.clone())
+                .map(|(_, split)| split.data.users.clone())
                 .unwrap_or_default(),
         )
     }
