@@ -94,6 +94,9 @@ pub struct TinyConfig {
 pub struct EvaluationConfig {
     /// Test prompts that responses are sampled for.
     pub prompts: usize,
+    /// Validation prompts of which every validation tells how likely an empty response is, for every seen user and the generic one; 0
+    /// (default): none.
+    pub ending_prompts: usize,
     /// Sequences sampled at a time.
     pub batch: usize,
     /// Test comparisons that KL and held-out loss are measured on.
@@ -109,6 +112,7 @@ impl Default for EvaluationConfig {
     fn default() -> Self {
         Self {
             prompts: 8,
+            ending_prompts: 0,
             batch: 32,
             quality_comparisons: 32,
             ratio_bands: Vec::new(),

@@ -9,6 +9,8 @@ mod collect;
 mod data;
 mod duels;
 mod measured;
+mod outcomes;
+mod over_seeds;
 mod setup;
 pub(crate) mod stage;
 mod system;
@@ -28,7 +30,10 @@ use crate::report::{self, Claim, Model, Report};
 
 pub use check::Checked;
 pub(crate) use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
-pub(crate) use measured::{Measured, SampledText};
+pub(crate) use measured::Measured;
+#[cfg(test)]
+pub(crate) use measured::SampledText;
+pub(crate) use outcomes::Differences;
 
 /// The folder of a model that is made in the run.
 const MODEL: &str = "model";
@@ -90,8 +95,8 @@ pub struct Run<E> {
     pub preset: String,
     /// The settings, overrides applied.
     pub config: ExperimentConfig<E>,
-    /// Moves initialisation, order and sampling.
-    pub seed: u64,
+    /// Each moves initialisation, order and sampling of a run; what they find is pooled.
+    pub seeds: Vec<u64>,
     /// Where everything goes.
     pub out: PathBuf,
     /// Go on with what is there.
@@ -103,11 +108,15 @@ pub struct Run<E> {
 }
 
 impl<E: Experiment> Run<E> {
-    /// The folder of a split: the run's own where there is one split only.
-    fn folder(&self, split_seed: u64) -> PathBuf {
-        match self.config.data.split_seeds().len() {
+    /// The folder of a seed and a split: the run's own where there is one of both only.
+    fn folder(&self, seed: u64, split_seed: u64) -> PathBuf {
+        let of_seed = match self.seeds.len() {
             0 | 1 => self.out.clone(),
-            _ => self.out.join(format!("split-{split_seed}")),
+            _ => self.out.join(format!("seed-{seed}")),
+        };
+        match self.config.data.split_seeds().len() {
+            0 | 1 => of_seed,
+            _ => of_seed.join(format!("split-{split_seed}")),
         }
     }
 
@@ -117,8 +126,17 @@ impl<E: Experiment> Run<E> {
         let seeds = self.config.data.split_seeds().iter();
         let shared = [MODEL, SFT].map(String::from);
         let splits = seeds.map(|seed| format!("split-{seed}"));
-        systems.chain(shared).chain(splits).collect()
+        let runs = self.seeds.iter().map(|seed| format!("seed-{seed}"));
+        systems.chain(shared).chain(splits).chain(runs).collect()
     }
+}
+
+/// What one seed found.
+pub struct SeedResult {
+    /// The seed.
+    pub seed: u64,
+    /// By split.
+    pub splits: Vec<SplitResult>,
 }
 
 /// One split's share of the results.
@@ -133,10 +151,16 @@ pub struct SplitResult {
 
 /// What was measured, for an experiment's own conclusions.
 pub struct Results<'a> {
-    /// By split.
-    pub splits: &'a [SplitResult],
-    /// `--seed`, for resampling.
-    pub seed: u64,
+    /// By seed; all have the same comparisons, and were asked for the same responses.
+    pub seeds: &'a [SeedResult],
+}
+
+impl Results<'_> {
+    /// The splits of all seeds, each with its number within its seed.
+    pub fn splits(&self) -> impl Iterator<Item = (usize, &SplitResult)> {
+        let seeds = self.seeds.iter();
+        seeds.flat_map(|seed| seed.splits.iter().enumerate())
+    }
 }
 
 /// The file of the judge's prompt.
@@ -144,7 +168,8 @@ fn judge_file(experiment: &str) -> PathBuf {
     format!("configs/judge/{experiment}.toml").into()
 }
 
-/// Runs every system on every split and writes the report after each, so that results are there as they come.
+/// Runs every system on every split with every seed. The report is written after each system of the first seed and after every further seed,
+/// so that results are there as they come.
 ///
 /// # Errors
 /// From data, model or training; [`TrainError::Interrupted`] where the monitor said stop.
@@ -154,25 +179,84 @@ pub fn run<E: Experiment>(
     monitor: &mut dyn Monitor,
 ) -> Result<Report, TrainError> {
     let start = Instant::now();
-    let mut results: Vec<SplitResult> = Vec::new();
+    let mut results: Vec<SeedResult> = Vec::new();
     let mut report = Report::default();
-    let config = &run.config;
     let clock = checked.clock;
     stage::write_clock(&run.out, clock)?;
-    let judge = duels::judge_config(config.judge.as_ref(), &run.out);
-    let parts = checked.splits.len() * config.systems.len();
+    let judge = duels::judge_config(run.config.judge.as_ref(), &run.out);
+    let parts = checked.splits.len() * run.config.systems.len();
+    let mut checked = Some(checked);
+    for (number, &seed) in run.seeds.iter().enumerate() {
+        if run.seeds.len() > 1 {
+            tracing::info!("seed {seed}, {} of {}", number + 1, run.seeds.len());
+        }
+        // Every seed has a reference of its own, whose log-probs its comparisons keep.
+        let checked = checked.take().map_or_else(|| run.read(clock), Ok)?;
+        let mut so_far = |result: &SeedResult, system: &str, is_new: bool| -> Result<(), TrainError> {
+            let done: usize = result.splits.iter().map(|split| split.systems.len()).sum();
+            // A run that goes on keeps the report of what was there until there is more to say.
+            let whole = done == parts && run.seeds.len() == 1;
+            if number == 0 && (is_new || whole) {
+                let seconds = start.elapsed().as_secs_f64();
+                report = assemble::report(run, std::slice::from_ref(result), seconds);
+                report::write(&run.out, &report)?;
+            }
+            collect::announce(&assemble::system(
+                system,
+                &run.config,
+                std::slice::from_ref(result),
+            ));
+            Ok(())
+        };
+        let mut result = one_seed(run, seed, checked, monitor, &mut so_far)?;
+        if let Some(first) = results.first() {
+            let data = first.splits.iter().map(|split| split.data.clone());
+            let splits = result.splits.iter_mut().zip(data);
+            splits.for_each(|(split, data)| split.data = data); // The same, once in memory.
+        }
+        results.push(result);
+        if number > 0 {
+            report = assemble::report(run, &results, start.elapsed().as_secs_f64());
+            report::write(&run.out, &report)?;
+        }
+    }
+    collect::metrics(run)?;
+    if let (Some(judge), Some(first)) = (judge, results.first()) {
+        report.duels = duels::win_rates(run, judge, &first.splits)?;
+        report.environment.seconds = Some(start.elapsed().as_secs_f64());
+        report::write(&run.out, &report)?;
+    }
+    Ok(report)
+}
+
+/// Hears of every system that is done, and whether it was done just now.
+type Heard<'a> = &'a mut dyn FnMut(&SeedResult, &str, bool) -> Result<(), TrainError>;
+
+/// Every system on every split with one seed.
+fn one_seed<E: Experiment>(
+    run: &Run<E>,
+    seed: u64,
+    checked: Checked,
+    monitor: &mut dyn Monitor,
+    done: Heard<'_>,
+) -> Result<SeedResult, TrainError> {
+    let config = &run.config;
+    let mut result = SeedResult {
+        seed,
+        splits: Vec::new(),
+    };
     for (split_seed, data, base) in checked.splits {
-        let dir = run.folder(split_seed);
+        let dir = run.folder(seed, split_seed);
         let stage = stage::Stage {
             dir: &dir,
-            seed: run.seed,
+            seed,
             resume: run.resume,
-            clock,
+            clock: checked.clock,
         };
         let devices = &run.devices.0;
         let made = (data.clone(), base);
         let prepared = setup::SplitSetup::new(config, made, stage, devices, monitor)?;
-        results.push(SplitResult {
+        result.splits.push(SplitResult {
             data,
             systems: Vec::new(),
             model: prepared.model_facts(),
@@ -182,23 +266,11 @@ pub fn run<E: Experiment>(
             let dir = dir.join(&system.name);
             let (measured, is_new) =
                 system::run(system, config, &prepared, &dir, run.resume, monitor)?;
-            if let Some(result) = results.last_mut() {
-                result.systems.push(measured);
+            if let Some(split) = result.splits.last_mut() {
+                split.systems.push(measured);
             }
-            report = assemble::report(run, &results, start.elapsed().as_secs_f64());
-            let done: usize = results.iter().map(|split| split.systems.len()).sum();
-            // A run that goes on keeps the report of what was there until there is more to say.
-            if is_new || done == parts {
-                report::write(&run.out, &report)?;
-            }
-            collect::announce(&report, &system.name);
+            done(&result, &system.name, is_new)?;
         }
     }
-    collect::metrics(run)?;
-    if let Some(judge) = judge {
-        report.duels = duels::win_rates(run, judge, &results)?;
-        report.environment.seconds = Some(start.elapsed().as_secs_f64());
-        report::write(&run.out, &report)?;
-    }
-    Ok(report)
+    Ok(result)
 }

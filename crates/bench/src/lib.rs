@@ -8,6 +8,8 @@ mod claims;
 mod measure;
 mod prism;
 mod psoups;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tiny;
 mod tldr;

@@ -1,6 +1,6 @@
 //! From scored comparisons and sampled texts to the figures of a report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trainer::metrics::Line;
 
@@ -27,29 +27,40 @@ pub struct Case {
 /// Seen workers and their groups.
 pub type Users = BTreeMap<String, String>;
 
-/// Accuracy-top, Accuracy-generic and Accuracy-average (reference, section 5).
-pub fn accuracy(cases: &[Case], correct: &[bool], bands: &[f64]) -> Accuracy {
-    let rows: Vec<(&Case, bool)> = cases.iter().zip(correct.iter().copied()).collect();
+/// The share of runs in which each comparison was right.
+pub fn shares(runs: &[Vec<bool>]) -> Vec<f64> {
+    let count = runs.iter().map(Vec::len).min().unwrap_or(0);
+    let share = |case: usize| {
+        let right = runs.iter().filter(|run| run[case]).count();
+        right as f64 / runs.len() as f64
+    };
+    (0..count).map(share).collect()
+}
+
+/// Accuracy-top, Accuracy-generic and Accuracy-average (reference, section 5). Of every comparison, `shares` has the share of runs in
+/// which it was right.
+pub fn accuracy(cases: &[Case], shares: &[f64], bands: &[f64]) -> Accuracy {
+    let rows: Vec<(&Case, f64)> = cases.iter().zip(shares.iter().copied()).collect();
     let pooled = |keep: &dyn Fn(&Case) -> bool| {
         let chosen = rows.iter().filter(|(case, _)| keep(case));
-        let (correct, all) = chosen.fold((0, 0), |(correct, all), (_, ok)| {
-            (correct + u64::from(*ok), all + 1)
+        let (right, all) = chosen.fold((0.0, 0), |(right, all), (_, share)| {
+            (right + share, all + 1)
         });
-        Estimate::proportion(correct, all)
+        Estimate::proportion(right, all)
     };
     let top = pooled(&|c| c.seen);
     let generic = pooled(&|c| !c.seen);
-    let mut tally: BTreeMap<&str, (&str, u64, u64)> = BTreeMap::new();
-    for (case, correct) in rows.iter().filter(|(case, _)| case.seen) {
-        let entry = tally.entry(&case.user).or_insert((&case.group, 0, 0));
-        entry.1 += u64::from(*correct);
+    let mut tally: BTreeMap<&str, (&str, f64, u64)> = BTreeMap::new();
+    for (case, share) in rows.iter().filter(|(case, _)| case.seen) {
+        let entry = tally.entry(&case.user).or_insert((&case.group, 0.0, 0));
+        entry.1 += share;
         entry.2 += 1;
     }
     let of_group = |group: Option<&str>| -> Vec<f64> {
         tally
             .values()
             .filter(|(g, _, _)| group.is_none_or(|group| *g == group))
-            .map(|(_, k, n)| *k as f64 / *n as f64)
+            .map(|(_, k, n)| k / *n as f64)
             .collect()
     };
     Accuracy {
@@ -62,7 +73,7 @@ pub fn accuracy(cases: &[Case], correct: &[bool], bands: &[f64]) -> Accuracy {
         minority: MeanSe::of(&of_group(Some(MINORITY))),
         per_user: tally
             .iter()
-            .map(|(user, (_, k, n))| (user.to_string(), Some(*k as f64 / *n as f64)))
+            .map(|(user, (_, k, n))| (user.to_string(), Some(k / *n as f64)))
             .collect(),
         by_ratio: (!bands.is_empty()).then(|| by_ratio(bands, &pooled)),
     }
@@ -137,6 +148,30 @@ pub fn by_group(
     }
 }
 
+/// The median of a statistic of sampled texts: over the texts for every user, and over all texts for the users of each group.
+pub fn medians(
+    texts: &[(Option<String>, String)],
+    users: &Users,
+    value: fn(&str) -> f64,
+) -> ByGroup {
+    let median = |keep: &dyn Fn(Option<&str>) -> bool| {
+        let kept = texts.iter().filter(|(user, _)| keep(user.as_deref()));
+        statistics::median(kept.map(|(_, text)| value(text)).collect())
+    };
+    let group = |group: &str| {
+        median(&|user| user.is_some_and(|user| users.get(user).is_some_and(|g| g == group)))
+    };
+    let named: BTreeSet<&String> = texts.iter().filter_map(|(user, _)| user.as_ref()).collect();
+    ByGroup {
+        majority: group(MAJORITY),
+        minority: group(MINORITY),
+        generic: median(&|user| user.is_none()),
+        per_user: (named.into_iter())
+            .map(|name| (name.clone(), median(&|user| user == Some(name.as_str()))))
+            .collect(),
+    }
+}
+
 /// Words of a text.
 pub fn words(text: &str) -> f64 {
     text.split_whitespace().count() as f64
@@ -147,9 +182,11 @@ pub fn empty(text: &str) -> f64 {
     f64::from(u8::from(text.trim().is_empty()))
 }
 
-/// Accuracies on validation over training, from the lines of `metrics.jsonl`.
+/// Figures on validation over training, from the lines of `metrics.jsonl`.
 pub fn curve(lines: &[Line], users: &Users) -> Vec<CurvePoint> {
     let validations = lines.iter().filter(|line| line.split == "validation");
+    let in_group =
+        |group: &'static str| move |user: &str| users.get(user).is_some_and(|g| g == group);
     validations
         .map(|line| {
             let share = |keep: &dyn Fn(&str) -> bool| {
@@ -160,8 +197,13 @@ pub fn curve(lines: &[Line], users: &Users) -> Vec<CurvePoint> {
                 });
                 (all > 0.0).then(|| correct / all)
             };
-            let in_group =
-                |group: &'static str| move |user: &str| users.get(user).is_some_and(|g| g == group);
+            let ends = |keep: &dyn Fn(&str) -> bool| {
+                let kept = line
+                    .ends_at_once_by_user
+                    .iter()
+                    .filter(|(user, _)| keep(user));
+                statistics::mean(&kept.map(|(_, value)| *value).collect::<Vec<_>>())
+            };
             CurvePoint {
                 step: line.step as u64,
                 loss: Some(line.loss),
@@ -169,9 +211,42 @@ pub fn curve(lines: &[Line], users: &Users) -> Vec<CurvePoint> {
                 generic: share(&|user| !users.contains_key(user)),
                 majority: share(&in_group(MAJORITY)),
                 minority: share(&in_group(MINORITY)),
+                ends_majority: ends(&in_group(MAJORITY)),
+                ends_minority: ends(&in_group(MINORITY)),
+                ends_generic: ends(&str::is_empty),
             }
         })
         .collect()
+}
+
+/// The mean of several runs' curves at the steps of the first, over the runs that were there.
+pub fn mean_curve(curves: &[&[CurvePoint]]) -> Vec<CurvePoint> {
+    let first = curves.first().copied().unwrap_or_default();
+    let at = |point: &CurvePoint| {
+        let same: Vec<&CurvePoint> = (curves.iter())
+            .filter_map(|curve| curve.iter().find(|other| other.step == point.step))
+            .collect();
+        let mean = |pick: fn(&CurvePoint) -> Option<f64>| {
+            statistics::mean(
+                &same
+                    .iter()
+                    .filter_map(|point| pick(point))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        CurvePoint {
+            step: point.step,
+            loss: mean(|p| p.loss),
+            top: mean(|p| p.top),
+            generic: mean(|p| p.generic),
+            majority: mean(|p| p.majority),
+            minority: mean(|p| p.minority),
+            ends_majority: mean(|p| p.ends_majority),
+            ends_minority: mean(|p| p.ends_minority),
+            ends_generic: mean(|p| p.ends_generic),
+        }
+    };
+    first.iter().map(at).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +272,7 @@ mod tests {
             case("c", MINORITY, true, 2.0),
             case("z", MINORITY, false, 2.0),
         ];
-        let rows = [true, true, false, false, true, false];
+        let rows = [1.0, 1.0, 0.0, 0.0, 1.0, 0.0];
         let found = accuracy(&cases, &rows, &[1.0, 1.2]);
         assert_eq!(found.top, Some(3.0 / 5.0));
         assert_eq!(found.generic, Some(0.0));
@@ -234,5 +309,58 @@ mod tests {
         assert_eq!((found.majority, found.minority), (Some(2.0), Some(0.0)));
         assert_eq!(found.generic, Some(2.0));
         assert_eq!(by_group(&texts, &users, empty).minority, Some(1.0));
+    }
+
+    #[test]
+    fn several_runs_count_every_comparison_once() {
+        let cases = [
+            case("a", MAJORITY, true, 1.0),
+            case("b", MINORITY, true, 1.0),
+        ];
+        let shares = shares(&[vec![true, true], vec![true, false], vec![true, false]]);
+        assert_eq!(shares, [1.0, 1.0 / 3.0]);
+        let found = accuracy(&cases, &shares, &[1.0]);
+        assert_eq!(found.top, Some(2.0 / 3.0));
+        assert_eq!(found.minority.mean, Some(1.0 / 3.0));
+        assert_eq!(found.by_ratio.unwrap()[0].n, 2);
+    }
+
+    #[test]
+    fn a_groups_median_is_over_its_texts() {
+        let users = Users::from([("a".into(), MINORITY.into()), ("b".into(), MINORITY.into())]);
+        let text = |user: Option<&str>, text: &str| (user.map(String::from), text.to_string());
+        let texts = [
+            text(Some("a"), ""),
+            text(Some("a"), "one"),
+            text(Some("b"), "one two three four"),
+            text(None, "one two"),
+        ];
+        let found = medians(&texts, &users, words);
+        assert_eq!((found.minority, found.majority), (Some(1.0), None));
+        assert_eq!((found.per_user["a"], found.generic), (Some(0.5), Some(2.0)));
+    }
+
+    #[test]
+    fn curves_have_the_chance_of_an_empty_response_by_group() {
+        let users = Users::from([("a".into(), MINORITY.into()), ("b".into(), MINORITY.into())]);
+        let chances = [("", 0.5), ("a", 0.1), ("b", 0.3)].map(|(u, p)| (u.to_owned(), p));
+        let line = Line {
+            split: "validation".into(),
+            step: 40,
+            ends_at_once_by_user: chances.into(),
+            ..Line::default()
+        };
+        let found = curve(&[line], &users);
+        assert_eq!(found[0].ends_minority, Some(0.2));
+        assert_eq!(
+            (found[0].ends_majority, found[0].ends_generic),
+            (None, Some(0.5))
+        );
+        let other = CurvePoint {
+            ends_minority: Some(0.4),
+            ..found[0]
+        };
+        let mean = mean_curve(&[&found, &[other]]);
+        assert!((mean[0].ends_minority.unwrap() - 0.3).abs() < 1e-12);
     }
 }

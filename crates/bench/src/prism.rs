@@ -63,8 +63,8 @@ impl Experiment for PrismConfig {
     fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
         report.tables.extend(texts::table(results, report));
         vec![
-            ("seen", claims::seen(&report.systems, results.seed)),
-            ("unseen", claims::unseen(&report.systems)),
+            ("seen", claims::seen(results, &report.systems)),
+            ("unseen", claims::unseen(results, &report.systems)),
         ]
     }
 }

@@ -58,10 +58,10 @@ impl Experiment for PsoupsConfig {
     }
 
     fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
-        let texts = by_user::gather(results.splits);
-        report.text_measures = by_user::measures(&texts, &MEASURES, results.seed);
-        let mut all = vec![("e3", claims::per_user(&report.systems))];
-        all.extend(directions::claims(report, &texts, results.seed));
+        let texts = by_user::gather(results);
+        report.text_measures = by_user::measures(&texts, &MEASURES);
+        let mut all = vec![("e3", claims::per_user(results, &report.systems))];
+        all.extend(directions::claims(report, &texts));
         all
     }
 }

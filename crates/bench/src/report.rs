@@ -3,6 +3,7 @@
 //! Fill a [`Report`], then [`write()`] it into the run folder. A [`Document`] is built of it once, and shown in three forms;
 //! nothing here measures or reads data.
 
+mod claim;
 mod document;
 mod facts;
 mod files;
@@ -18,12 +19,14 @@ mod table;
 mod tables;
 mod terminal;
 
+pub use claim::{Claim, Finding};
+pub(crate) use claim::{all, any};
 pub use document::Document;
 pub use files::{read, recover, write};
 pub use measures::{Duel, MeasuredText, TextMeasure};
 pub use model::{
-    Claim, Data, Difference, Environment, Model, Report, Response, Sample, Setting, SplitCounts,
-    UserInfo, Yardstick,
+    Data, Difference, Environment, Model, Report, Response, Sample, Setting, SplitCounts, UserInfo,
+    Yardstick,
 };
 pub use svg::Figure;
 pub use system::{

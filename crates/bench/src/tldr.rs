@@ -4,6 +4,7 @@
 mod claims;
 mod config;
 mod data;
+mod responses;
 
 use config::Policies;
 pub use config::TldrConfig;
@@ -54,10 +55,8 @@ impl Experiment for TldrConfig {
         Ok(TldrSplit::load(self, split_seed)?.into_data(self, evaluation))
     }
 
-    fn conclude(&self, _: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
-        vec![
-            ("e1", claims::e1(&report.systems)),
-            ("e2", claims::e2(&report.systems)),
-        ]
+    fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
+        report.tables.extend(responses::table(report));
+        claims::claims(results, &report.systems)
     }
 }

@@ -4,8 +4,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{Bootstrap, below};
 use crate::Interval;
+use crate::bootstrap::{Bootstrap, below};
 
 /// A figure with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -73,11 +73,7 @@ fn without_empty<T>(stratum: &[Cluster<T>]) -> Vec<&[Vec<T>]> {
 }
 
 /// As many clusters, of each as many units, each in the runs given.
-fn draw<T: Copy>(
-    stratum: &[&[Vec<T>]],
-    runs: &[usize],
-    random: &mut ChaCha8Rng,
-) -> Vec<Vec<T>> {
+fn draw<T: Copy>(stratum: &[&[Vec<T>]], runs: &[usize], random: &mut ChaCha8Rng) -> Vec<Vec<T>> {
     let cluster = |_| {
         let cluster = stratum[below(random, stratum.len())];
         let mut values = Vec::with_capacity(cluster.len() * runs.len());

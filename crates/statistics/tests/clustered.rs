@@ -62,9 +62,8 @@ fn runs_are_drawn_for_all_units_together() {
 fn two_figures_of_one_draw_belong_together() {
     // The first stratum is the second and 1 more: their difference never moves, though both do.
     let runs = |shift: f64| vec![vec![vec![shift, 5.0 + shift]; 2]];
-    let difference = |strata: &[Vec<Vec<f64>>]| {
-        [strata[0][0][0] - strata[1][0][0], strata[0][0][0]]
-    };
+    let difference =
+        |strata: &[Vec<Vec<f64>>]| [strata[0][0][0] - strata[1][0][0], strata[0][0][0]];
     let found = MANY.clustered(&[runs(1.0), runs(0.0)], difference).unwrap();
     assert_eq!(found[0].interval, interval(1.0, 1.0));
     assert_eq!(found[1].interval, interval(1.0, 6.0));

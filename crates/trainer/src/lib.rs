@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod dataset;
 pub mod device;
+pub mod endings;
 pub mod error;
 pub mod eval;
 pub mod example;

@@ -73,6 +73,10 @@ pub struct Line {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub count_by_user: BTreeMap<String, u64>,
+    /// The probability that a response ends before its first word, by user; `""` is the generic user (validation only, where
+    /// [`Endings`](crate::endings::Endings) are watched).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ends_at_once_by_user: BTreeMap<String, f64>,
     /// Mean summed log-prob of preferred responses.
     #[serde(
         rename = "logps/chosen",

@@ -11,7 +11,7 @@
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use llm_backbone::device::is_cpu;
 
-use crate::tokenise::TokenizedPair;
+use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
 /// What a packed row holds: the shared prefix and one response or two.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,16 @@ impl<'a> RowTokens<'a> {
         Self {
             rejected: &[],
             ..Self::from(pair)
+        }
+    }
+
+    /// A prompt with an empty response, which is its end alone.
+    pub(crate) fn ending(prompt: &'a TokenizedPrompt, end: &'a [u32]) -> Self {
+        Self {
+            prompt: &prompt.ids,
+            soft_at: prompt.soft_at,
+            chosen: end,
+            rejected: &[],
         }
     }
 

@@ -14,6 +14,7 @@ use tracing::trace_span;
 use user_model::UserTable;
 
 use crate::checkpoint::{self, Best, State};
+use crate::endings::Endings;
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::files::recover_folder;
@@ -40,6 +41,7 @@ pub struct Session<T: Task> {
     learner: Learner<T>,
     train: Arc<[Example]>,
     validation: Vec<Example>,
+    endings: Option<Endings>,
     state: State,
     /// The epoch whose batches were asked for last, counted from 0, and these.
     order: Option<(usize, Vec<Vec<usize>>)>,
@@ -107,6 +109,7 @@ impl<T: Task> Session<T> {
             learner,
             train: train.into(),
             validation,
+            endings: None,
             state,
             order: None,
             _folder: None,
@@ -119,6 +122,15 @@ impl<T: Task> Session<T> {
         let over = session.state.step >= session.total_steps() || session.out_of_patience();
         session.state.finished &= over;
         Ok(session)
+    }
+
+    /// Has every validation tell how likely responses are to end before their first word.
+    #[must_use]
+    pub fn with_endings(self, endings: Endings) -> Self {
+        Self {
+            endings: Some(endings),
+            ..self
+        }
     }
 
     /// Keeps the run's folder to itself.
@@ -284,7 +296,11 @@ impl<T: Task> Session<T> {
         let rows = training.micro_rows;
         let reports = eval::evaluate(task, policy, table.as_ref(), examples, rows, progress)?;
         let when = self.when(start.elapsed().as_secs_f64());
-        Ok(validation_line(task, examples, &reports, when))
+        let mut line = validation_line(task, examples, &reports, when);
+        if let Some(endings) = &self.endings {
+            line.ends_at_once_by_user = endings.measure(policy, table.as_ref(), rows, progress)?;
+        }
+        Ok(line)
     }
 
     /// Keeps what is trained if this validation is the best, ends the run if the last good one is too long ago.

@@ -25,6 +25,10 @@ pub struct Common {
     /// Moves initialisation, order and sampling [default: 0].
     #[arg(long)]
     seed: Option<u64>,
+    /// Several seeds with commas between them, such as 0,1,2: each has a run in a folder of its own below --out, and the report
+    /// pools them.
+    #[arg(long, value_name = "A,B,C", conflicts_with = "seed", value_parser = seeds)]
+    seeds: Option<String>,
     /// Folder for the report and the adapters [default: runs/EXPERIMENT-PRESET].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -113,6 +117,7 @@ impl Common {
             ("--model", model),
             ("--device", text(&self.device)),
             ("--seed", text(&self.seed)),
+            ("--seeds", text(&self.seeds)),
             ("--out", self.out.clone().map(Into::into)),
             ("--user-tokens", text(&self.user_tokens)),
             ("--alpha", text(&self.alpha)),
@@ -156,6 +161,13 @@ fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.trim().is_empty() => Ok(text.into()),
         _ => Err("expected KEY=VALUE, such as training.learning_rate=1e-4".into()),
+    }
+}
+
+fn seeds(text: &str) -> Result<String, String> {
+    match text.split(',').all(|seed| seed.parse::<u64>().is_ok()) {
+        true => Ok(text.into()),
+        false => Err("expected whole numbers with commas between them, such as 0,1,2".into()),
     }
 }
 

@@ -3,24 +3,28 @@
 use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::pref_data::Prompt;
 
-use super::{Experiment, Measured, Results, Run, SplitResult, collect};
+use super::{
+    Experiment, ExperimentData, Measured, Results, Run, SeedResult, SplitResult, collect,
+    over_seeds,
+};
 use crate::config::ExperimentConfig;
 use crate::measure::{self, Case};
-use crate::report::{Report, Response, Sample, Setting, System};
+use crate::report::{CurvePoint, Report, Response, Sample, Setting, System};
 
-/// The report of everything measured so far; several splits are pooled.
-pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64) -> Report {
-    let Some(first) = results.first() else {
+/// The report of everything measured so far; several seeds and splits are pooled.
+pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64) -> Report {
+    let shown = results.first().map(|first| (first, first.splits.first()));
+    let Some((result, Some(first))) = shown else {
         return Report::default();
     };
-    let systems = first.systems.iter();
+    let splits = &result.splits;
     let mut data = first.data.facts.clone();
-    if results.len() > 1 {
-        data.pooled_splits = Some(results.len() as u64);
-        data.eval = results.iter().map(|r| r.data.cases.len() as u64).sum();
+    if splits.len() > 1 {
+        data.pooled_splits = Some(splits.len() as u64);
+        data.eval = splits.iter().map(|r| r.data.cases.len() as u64).sum();
         data.notes.push(format!(
             "Figures are pooled over the test sides of {} splits by {}; the counts of train and validation are those of the first.",
-            results.len(),
+            splits.len(),
             data.split_by.as_deref().unwrap_or("source")
         ));
     }
@@ -28,12 +32,16 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64
         experiment: E::NAME.into(),
         title: E::TITLE.into(),
         preset: run.preset.clone(),
-        seed: run.seed,
+        seed: result.seed,
+        seeds: match results.len() {
+            0 | 1 => Vec::new(),
+            _ => results.iter().map(|result| result.seed).collect(),
+        },
         population_seed: first.data.population_seed,
         data,
         model: first.model.clone(),
         yardsticks: first.data.yardsticks.clone(),
-        systems: systems
+        systems: (first.systems.iter())
             .map(|s| system(&s.name, &run.config, results))
             .collect(),
         settings: settings(&run.config),
@@ -43,54 +51,66 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SplitResult], seconds: f64
         environment: collect::environment(run, seconds),
         ..Report::default()
     };
-    let results = Results {
-        splits: results,
-        seed: run.seed,
-    };
+    report
+        .tables
+        .extend(over_seeds::table(&report, &run.config, results));
+    let results = Results { seeds: results };
     let claims = run.config.data.conclude(&results, &mut report).into_iter();
     report.claims = claims.map(|(key, claim)| (key.to_owned(), claim)).collect();
     report
 }
 
-fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SplitResult]) -> System {
-    let mut cases: Vec<Case> = Vec::new();
-    let mut correct: Vec<bool> = Vec::new();
-    let mut texts = Vec::new();
-    let mut found = Vec::new();
-    for result in results {
-        let Some(measured) = result.systems.iter().find(|s| s.name == name) else {
-            continue;
-        };
-        if let Some(rows) = measured.correct() {
-            cases.extend(result.data.cases.iter().cloned());
-            correct.extend(rows);
-        }
-        let of = |t: &super::SampledText| (t.user.clone(), t.text.clone());
-        texts.extend(measured.texts.iter().map(of));
-        found.push(measured);
-    }
-    let Some(first) = found.first() else {
+/// What is known of a system from all seeds and splits that have it.
+pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult]) -> System {
+    let all = Results { seeds: results };
+    let found: Vec<(usize, &ExperimentData, &Measured)> = all
+        .splits()
+        .filter_map(|(number, split)| {
+            let measured = split.systems.iter().find(|s| s.name == name)?;
+            Some((number, &*split.data, measured))
+        })
+        .collect();
+    let Some((_, data, first)) = found.first() else {
         return System::default();
     };
-    let users = &results[0].data.users;
-    let mean =
-        |f: &dyn Fn(&Measured) -> f64| found.iter().map(|m| f(m)).sum::<f64>() / found.len() as f64;
+    let (mut cases, mut shares): (Vec<Case>, Vec<f64>) = (Vec::new(), Vec::new());
+    let splits = found.iter().map(|(number, ..)| number + 1).max();
+    for split in 0..splits.unwrap_or(0) {
+        let runs = found.iter().filter(|(number, ..)| *number == split);
+        let correct: Vec<Vec<bool>> = runs.clone().filter_map(|(.., m)| m.correct()).collect();
+        if let (Some((_, data, _)), false) = (runs.clone().next(), correct.is_empty()) {
+            cases.extend(data.cases.iter().cloned());
+            shares.extend(measure::shares(&correct));
+        }
+    }
+    let texts = found.iter().flat_map(|(.., measured)| &measured.texts);
+    let texts: Vec<_> = texts.map(|t| (t.user.clone(), t.text.clone())).collect();
+    let by_group = |value: fn(&str) -> f64| measure::by_group(&texts, &data.users, value);
+    let measured: Vec<&Measured> = found.iter().map(|(.., measured)| *measured).collect();
+    let mean = |f: fn(&Measured) -> f64| {
+        statistics::mean(&measured.iter().map(|m| f(m)).collect::<Vec<_>>())
+    };
+    let curves: Vec<&[CurvePoint]> = (found.iter())
+        .filter(|(number, ..)| *number == 0)
+        .map(|(.., measured)| &measured.curve[..])
+        .collect();
     System {
         name: name.into(),
-        accuracy: match correct.is_empty() {
+        accuracy: match shares.is_empty() {
             true => Default::default(),
-            false => measure::accuracy(&cases, &correct, &config.evaluation.ratio_bands),
+            false => measure::accuracy(&cases, &shares, &config.evaluation.ratio_bands),
         },
-        words: measure::by_group(&texts, users, measure::words),
-        empty_share: measure::by_group(&texts, users, measure::empty),
+        words: by_group(measure::words),
+        median_words: measure::medians(&texts, &data.users, measure::words),
+        empty_share: by_group(measure::empty),
         trainable: first.trainable,
         steps: (first.steps > 0).then_some(first.steps as u64),
-        seconds: Some(mean(&|m| m.seconds)),
+        seconds: mean(|m| m.seconds),
         comparisons_per_second: first.comparisons_per_second,
-        peak_rss_bytes: found.iter().filter_map(|m| m.peak_rss_bytes).max(),
-        kl_to_reference: Some(mean(&|m| m.kl)),
-        heldout_loss: Some(mean(&|m| m.nll)),
-        train_curve: first.curve.clone(),
+        peak_rss_bytes: measured.iter().filter_map(|m| m.peak_rss_bytes).max(),
+        kl_to_reference: mean(|m| m.kl),
+        heldout_loss: mean(|m| m.nll),
+        train_curve: measure::mean_curve(&curves),
         ..System::default()
     }
 }

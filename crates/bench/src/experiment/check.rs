@@ -28,13 +28,22 @@ impl<E: Experiment> Run<E> {
     /// # Errors
     /// From data, model or settings.
     pub fn check(&self) -> Result<Checked, TrainError> {
-        let config = &self.config;
-        if let Some(judge) = duels::judge_config(config.judge.as_ref(), &self.out) {
+        if let Some(judge) = duels::judge_config(self.config.judge.as_ref(), &self.out) {
             validate_judge(&judge)?;
             let file = judge_file(E::NAME);
             PromptFile::load(&file).map_err(|e| TrainError::format(&file, e))?;
         }
-        let clock = stage::clock(&self.out, self.resume);
+        let checked = self.read(stage::clock(&self.out, self.resume))?;
+        let data = checked.splits.iter().map(|(_, data, _)| data);
+        for warning in data.flat_map(|data| self.config.without_effect(data)) {
+            tracing::warn!("{warning}");
+        }
+        Ok(checked)
+    }
+
+    /// Loads data and model, and tries the settings of all systems.
+    pub(super) fn read(&self, clock: u64) -> Result<Checked, TrainError> {
+        let config = &self.config;
         let mut loaded = Vec::new();
         for &seed in config.data.split_seeds() {
             let template = config.prompt.template;
@@ -56,9 +65,6 @@ impl<E: Experiment> Run<E> {
         };
         let mut splits = Vec::new();
         for (seed, data) in loaded {
-            for warning in config.without_effect(&data) {
-                tracing::warn!("{warning}");
-            }
             let start = start(&data)?;
             splits.push((seed, data, start));
         }

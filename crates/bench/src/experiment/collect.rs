@@ -3,13 +3,10 @@
 use trainer::{TrainError, device, files};
 
 use super::{Experiment, Run};
-use crate::report::{Environment, Report};
+use crate::report::{Environment, System};
 
 /// One line per finished system.
-pub fn announce(report: &Report, name: &str) {
-    let Some(system) = report.system(name) else {
-        return;
-    };
+pub fn announce(system: &System) {
     let percent = |v: Option<f64>| v.map(|v| format!("{:.1} %", 100.0 * v));
     let count = |v: Option<f64>| v.map(|v| format!("{v:.1}"));
     let (accuracy, words) = (&system.accuracy, &system.words);
@@ -29,28 +26,28 @@ pub fn announce(report: &Report, name: &str) {
     tracing::info!("{}: {} ({seconds:.0} s)", system.title(), parts.join(", "));
 }
 
-/// All systems' metrics in one file, each line with the name of its system.
+/// All systems' metrics in one file, each line with the name of its system, its seed and its split.
 ///
 /// # Errors
 /// A file that cannot be read, or a folder that cannot be written.
 pub fn metrics<E: Experiment>(run: &Run<E>) -> Result<(), TrainError> {
     let mut all = String::new();
-    for &split_seed in run.config.data.split_seeds() {
+    let splits = run.config.data.split_seeds();
+    let runs = run
+        .seeds
+        .iter()
+        .flat_map(|seed| splits.iter().map(move |split| (*seed, *split)));
+    for (seed, split) in runs {
         for system in &run.config.systems {
-            let path = run
-                .folder(split_seed)
-                .join(&system.name)
-                .join("metrics.jsonl");
+            let name = &system.name;
+            let path = run.folder(seed, split).join(name).join("metrics.jsonl");
             if !path.exists() {
                 continue; // Not every system is trained.
             }
             let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
+            let origin = format!("{{\"system\":\"{name}\",\"seed\":{seed},\"split_seed\":{split},");
             for line in text.lines() {
-                let name = format!(
-                    "{{\"system\":\"{}\",\"split_seed\":{split_seed},",
-                    system.name
-                );
-                all += &line.replacen('{', &name, 1);
+                all += &line.replacen('{', &origin, 1);
                 all.push('\n');
             }
         }

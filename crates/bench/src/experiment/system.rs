@@ -1,5 +1,6 @@
 //! One system of an experiment on one split: trained, scored, sampled from.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Instant;
 
 use terminal::Bars;
 use trainer::dataset::Dataset;
+use trainer::endings::Endings;
 use trainer::eval;
 use trainer::example::{Example, Item};
 use trainer::inference::{Engine, Job};
@@ -157,7 +159,9 @@ fn trained<D>(
         clock: None,
     };
     let task = task(system, prepared)?;
-    let outcome = Session::new(session, task, start, data, resume)?.run(monitor)?;
+    let endings = endings(system, config, prepared, &sides.validation);
+    let session = Session::new(session, task, start, data, resume)?.with_endings(endings);
+    let outcome = session.run(monitor)?;
     let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let engine = engine(system, prepared, (outcome.policy, outcome.table));
@@ -171,6 +175,30 @@ fn trained<D>(
         ..Measured::default()
     };
     finish(system, config, prepared, &engine, &test, measured)
+}
+
+/// Of the first prompts of validation, how likely a response is to end at once.
+fn endings<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &SplitSetup,
+    validation: &Dataset,
+) -> Endings {
+    let mut seen = HashSet::new();
+    let prompts = validation.items.iter().map(|item| &item.pair.prompt);
+    let prompts = prompts.filter(|prompt| seen.insert(&prompt.ids));
+    let mut stop_ids = prepared.formatter.stop_ids();
+    stop_ids.extend(&system.settings.sampling.stop_ids);
+    stop_ids.sort_unstable();
+    stop_ids.dedup();
+    Endings {
+        prompts: prompts
+            .take(config.evaluation.ending_prompts)
+            .cloned()
+            .collect(),
+        users: prepared.data.users.keys().cloned().collect(),
+        stop_ids,
+    }
 }
 
 /// What a system learns.

@@ -1,105 +1,105 @@
 //! What the PRISM experiment asks: is the cluster model better on users it knows, and no worse on others?
 
-use crate::claims::undecided;
+use statistics::Estimated;
+
+use crate::claims::{Building, Unit, VANILLA, over_users, pooled};
+use crate::experiment::Results;
 use crate::report::{Claim, System};
 
 /// How much worse on unseen users still counts as not worse.
 const NEAR: f64 = 0.03;
 const OURS: &str = "pdpo-cluster";
-const BASE: &str = "vanilla-dpo";
+const MISSING: &str = "vanilla DPO and P-DPO cluster were not both evaluated on such users";
+const WHAT: (&str, Unit) = ("accuracy minus vanilla DPO's", Unit::Points);
 
-/// P-DPO cluster is more accurate than vanilla DPO on seen users: on the mean user, and by more than chance among users.
-pub fn seen(systems: &[System], seed: u64) -> Claim {
-    let Some((ours, base)) = pair(systems) else {
-        return undecided("vanilla DPO and P-DPO cluster were not both evaluated");
-    };
-    let users = ours.accuracy.per_user.iter();
-    let differences: Vec<f64> = users
-        .filter_map(|(user, value)| Some((*value)? - (*base.accuracy.per_user.get(user)?)?))
-        .collect();
-    let interval = statistics::bootstrap_mean(&differences, 2000, seed);
-    let (Some(mean), Some(interval), Some(top), Some(base_top)) = (
-        statistics::mean(&differences),
-        interval,
-        ours.accuracy.top,
-        base.accuracy.top,
-    ) else {
-        return undecided("no seen user has held-out comparisons");
-    };
-    Claim::new(
-        mean > 0.0 && interval.low > 0.0,
-        format!(
-            "On seen users P-DPO cluster is more accurate than vanilla DPO: {:.1} % against {:.1} % of all comparisons; on \
-             the mean of {} users {:+.1} points [{:+.1}, {:+.1}].",
-            100.0 * top,
-            100.0 * base_top,
-            differences.len(),
-            100.0 * mean,
-            100.0 * interval.low,
-            100.0 * interval.high
-        ),
+/// P-DPO cluster is more accurate than vanilla DPO on the mean seen user.
+pub fn seen(results: &Results<'_>, systems: &[System]) -> Claim {
+    let statement = "On the mean of the seen users P-DPO cluster is more accurate than vanilla DPO";
+    let differences = results.differences(OURS, VANILLA, |case| case.seen);
+    claim(
+        statement,
+        systems,
+        differences.and_then(over_users),
+        |figure| figure.interval.is_above(0.0),
     )
 }
 
 /// P-DPO cluster is not worse than vanilla DPO on unseen users, whom both know by their texts alone.
-pub fn unseen(systems: &[System]) -> Claim {
-    let Some((ours, base)) = pair(systems) else {
-        return undecided("vanilla DPO and P-DPO cluster were not both evaluated");
-    };
-    let (Some(ours), Some(base)) = (ours.accuracy.generic, base.accuracy.generic) else {
-        return undecided("no unseen user has comparisons");
-    };
-    Claim::new(
-        ours >= base - NEAR,
-        format!(
-            "On unseen users P-DPO cluster is at most {:.0} points below vanilla DPO: {:.1} % against {:.1} %.",
-            100.0 * NEAR,
-            100.0 * ours,
-            100.0 * base
-        ),
+pub fn unseen(results: &Results<'_>, systems: &[System]) -> Claim {
+    let statement = format!(
+        "On unseen users P-DPO cluster is at most {:.0} points below vanilla DPO",
+        100.0 * NEAR
+    );
+    let differences = results.differences(OURS, VANILLA, |case| !case.seen);
+    claim(
+        &statement,
+        systems,
+        differences.and_then(pooled),
+        |figure| figure.interval.lies_in(-NEAR, f64::INFINITY),
     )
 }
 
-fn pair(systems: &[System]) -> Option<(&System, &System)> {
-    let find = |name: &str| systems.iter().find(|s| s.name == name);
-    Some((find(OURS)?, find(BASE)?))
+fn claim(
+    statement: &str,
+    systems: &[System],
+    figure: Option<Estimated>,
+    holds: impl Fn(&Estimated) -> Option<bool>,
+) -> Claim {
+    let mut claim = Building::new(statement);
+    let ours = systems.iter().find(|system| system.name == OURS);
+    if let (Some(system), Some(figure)) = (ours, figure) {
+        claim.add(system, WHAT, figure, holds(&figure), "");
+    }
+    claim.finish(MISSING)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Accuracy;
+    use crate::tests::{case, results, right, system};
 
-    fn system(name: &str, users: [f64; 4], generic: f64) -> System {
-        let ids = ["a", "b", "c", "d"].map(String::from);
-        System {
-            name: name.into(),
-            accuracy: Accuracy {
-                top: statistics::mean(&users),
-                generic: Some(generic),
-                per_user: ids.into_iter().zip(users.map(Some)).collect(),
-                ..Default::default()
-            },
-            ..Default::default()
-        }
+    /// Of each of ten users, one more or less of five comparisons than vanilla DPO's 2 is right, in turns of `more`.
+    fn claims(more: [i32; 2]) -> [Claim; 2] {
+        let ids: Vec<String> = (0..10).map(|user| format!("u{user}")).collect();
+        let of = |seen: bool| {
+            ids.iter()
+                .flat_map(move |id| (0..5).map(move |_| case(id, seen)))
+        };
+        let cases: Vec<_> = of(true).chain(of(false)).collect();
+        let first = |counts: [i32; 2]| -> Vec<bool> {
+            (0..100)
+                .map(|i| i % 5 < counts[(i / 5 % 2) as usize])
+                .collect()
+        };
+        let systems = [
+            (VANILLA, right(&first([2, 2]))),
+            (OURS, right(&first(more.map(|more| 2 + more)))),
+        ];
+        let seeds = [results(&cases, &systems)];
+        let (results, systems) = (Results { seeds: &seeds }, [system(VANILLA), system(OURS)]);
+        [seen(&results, &systems), unseen(&results, &systems)]
     }
 
     #[test]
     fn seen_users_must_gain_by_more_than_chance() {
-        let base = system(BASE, [0.5; 4], 0.6);
-        let better = system(OURS, [0.7, 0.6, 0.8, 0.7], 0.6);
-        let mixed = system(OURS, [1.0, 0.1, 0.9, 0.2], 0.6);
-        assert_eq!(seen(&[base.clone(), better], 0).holds, Some(true));
-        assert_eq!(seen(&[base.clone(), mixed], 0).holds, Some(false));
-        assert_eq!(seen(&[base], 0).holds, None);
+        assert_eq!(claims([2, 1])[0].holds, Some(true));
+        let mixed = claims([2, -1]);
+        assert_eq!(mixed[0].holds, None, "{}", mixed[0].text);
+        assert_eq!(claims([-1, -1])[0].holds, Some(false));
     }
 
     #[test]
     fn unseen_users_may_lose_three_points() {
-        let base = system(BASE, [0.5; 4], 0.60);
-        let near = system(OURS, [0.5; 4], 0.58);
-        let far = system(OURS, [0.5; 4], 0.56);
-        assert_eq!(unseen(&[base.clone(), near]).holds, Some(true));
-        assert_eq!(unseen(&[base, far]).holds, Some(false));
+        assert_eq!(claims([0, 0])[1].holds, Some(true));
+        assert_eq!(claims([-1, -2])[1].holds, Some(false));
+        let mixed = claims([1, -1]);
+        assert_eq!(mixed[1].holds, None, "{}", mixed[1].text);
+    }
+
+    #[test]
+    fn without_both_systems_nothing_is_measured() {
+        let seeds = [results(&[case("a", true)], &[(VANILLA, right(&[true]))])];
+        let claim = seen(&Results { seeds: &seeds }, &[system(VANILLA), system(OURS)]);
+        assert_eq!(claim.verdict(), "not measured");
     }
 }

@@ -8,7 +8,7 @@ use crate::text::by_user::{Texts, measures};
 
 /// A row per system and kind of user; `None` where nothing was sampled. A single user has too few texts for a row.
 pub fn table(results: &Results<'_>, report: &Report) -> Option<Table> {
-    let measured = measures(&texts(results), &MEASURES, results.seed);
+    let measured = measures(&texts(results), &MEASURES);
     let rows = &measured.first()?.values;
     let mut table = Table::new(
         "Measures of the sampled texts",
@@ -34,7 +34,7 @@ pub fn table(results: &Results<'_>, report: &Report) -> Option<Table> {
 /// Texts by system and kind of user, in place of the user.
 fn texts(results: &Results<'_>) -> Texts {
     let mut texts = Texts::new();
-    for (number, split) in results.splits.iter().enumerate() {
+    for (number, split) in results.splits() {
         for system in &split.systems {
             for text in &system.texts {
                 let user = text.user.as_deref().unwrap_or_default();
@@ -46,10 +46,9 @@ fn texts(results: &Results<'_>) -> Texts {
                 texts
                     .entry((system.name.clone(), Some(kind.to_owned())))
                     .or_default()
-                    .insert(
-                        format!("{number} {} {user}", text.source),
-                        text.text.clone(),
-                    );
+                    .entry(format!("{number} {} {user}", text.source))
+                    .or_default()
+                    .push(text.text.clone());
             }
         }
     }
@@ -61,7 +60,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::experiment::{ExperimentData, Measured, SampledText, SplitResult};
+    use crate::experiment::{ExperimentData, Measured, SampledText, SeedResult, SplitResult};
     use crate::report::{Model, System};
 
     #[test]
@@ -90,10 +89,11 @@ mod tests {
             systems: vec![measured],
             model: Model::default(),
         };
-        let results = Results {
-            splits: &[split],
+        let seeds = [SeedResult {
             seed: 0,
-        };
+            splits: vec![split],
+        }];
+        let results = Results { seeds: &seeds };
         let report = Report {
             systems: vec![System {
                 name: "vanilla-dpo".into(),
@@ -106,10 +106,7 @@ mod tests {
         let rows: Vec<&[String]> = table.rows.iter().map(|row| &row[1..3]).collect();
         assert_eq!(rows[0], ["seen users", "2.0 [1.0, 3.0]"]);
         assert_eq!(rows[1], ["unseen users", "2.0"]);
-        let nothing = Results {
-            splits: &[],
-            seed: 0,
-        };
+        let nothing = Results { seeds: &[] };
         assert!(super::table(&nothing, &report).is_none());
     }
 }

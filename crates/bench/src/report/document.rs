@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::model::{Claim, Report, Sample};
+use super::claim::Claim;
+use super::model::{Report, Sample};
 use super::samples::{Exchange, exchange};
 use super::svg::{self, Figure};
 use super::table::Table;
@@ -199,7 +200,7 @@ impl Document {
     fn about(report: &Report, title: String) -> Self {
         Self {
             title,
-            run: format!("preset {}, seed {}", report.preset, report.seed),
+            run: format!("preset {}, {}", report.preset, facts::seeds(report)),
             about: format!("{} · {}", report.model.source, report.data.source),
             link: None,
             notice: None,
@@ -211,7 +212,11 @@ impl Document {
 
 fn shown_claim((key, claim): (&String, &Claim)) -> ShownClaim {
     ShownClaim {
-        label: format!("{} {}", key.to_uppercase(), claim.word()),
+        label: format!(
+            "{} {}",
+            key.to_uppercase().replace('_', " "),
+            claim.verdict()
+        ),
         state: match claim.holds {
             Some(true) => "yes",
             Some(false) => "no",
@@ -260,7 +265,10 @@ fn samples(report: &Report) -> Option<Section> {
     let more = report.gallery.len() > report.samples.len();
     (!samples.is_empty()).then(|| Section {
         heading: "Samples".into(),
-        note: "Responses to the same prompt.".into(),
+        note: match report.seeds.is_empty() {
+            true => "Responses to the same prompt.".into(),
+            false => format!("Responses to the same prompt, with seed {}.", report.seed),
+        },
         link: more.then_some(Link {
             file: "gallery.html",
             text: "More of them",

@@ -95,6 +95,23 @@ pub fn settings(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
+/// `seed 0`, or `seeds 0, 1, 2`.
+pub fn seeds(report: &Report) -> String {
+    let word = match report.seeds.len() {
+        0 | 1 => "seed",
+        _ => "seeds",
+    };
+    format!("{word} {}", seed_numbers(report))
+}
+
+fn seed_numbers(report: &Report) -> String {
+    let seeds = report.seeds.iter().map(u64::to_string);
+    match report.seeds.is_empty() {
+        true => report.seed.to_string(),
+        false => seeds.collect::<Vec<_>>().join(", "),
+    }
+}
+
 /// Data, model and machine.
 pub fn environment(report: &Report) -> Table {
     let (data, model, env) = (&report.data, &report.model, &report.environment);
@@ -117,7 +134,7 @@ pub fn environment(report: &Report) -> Table {
         ("model", Some(model.source.clone())),
         ("parameters", Some(format::count(model.parameters))),
         ("SFT stage", text(&model.sft)),
-        ("seed", Some(report.seed.to_string())),
+        ("seed", Some(seed_numbers(report))),
         (
             "population seed",
             report.population_seed.map(|seed| seed.to_string()),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::claim::Claim;
 use super::measures::{Duel, TextMeasure};
 use super::system::{System, system_title};
 use super::table::Table;
@@ -23,8 +24,11 @@ pub struct Report {
     pub title: String,
     /// The preset, for example `tiny`.
     pub preset: String,
-    /// Seed of initialisation, order and sampling.
+    /// Seed of initialisation, order and sampling; with several, the first, whose samples are shown.
     pub seed: u64,
+    /// All seeds, where the figures are pooled over several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
     /// Seed of the simulated population, where there is one.
     #[serde(default)]
     pub population_seed: Option<u64>,
@@ -214,34 +218,6 @@ pub struct Yardstick {
     pub majority: Option<f64>,
     /// Minority.
     pub minority: Option<f64>,
-}
-
-/// Whether a claim of the paper was seen.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Claim {
-    /// `None` when a number it needs is missing.
-    pub holds: Option<bool>,
-    /// The numbers that decide it, in a sentence.
-    pub text: String,
-}
-
-impl Claim {
-    /// A decided claim.
-    pub fn new(holds: bool, text: impl Into<String>) -> Self {
-        Self {
-            holds: Some(holds),
-            text: text.into(),
-        }
-    }
-
-    /// `holds`, `does not hold` or `not decided`.
-    pub fn word(&self) -> &'static str {
-        match self.holds {
-            Some(true) => "holds",
-            Some(false) => "does not hold",
-            None => "not decided",
-        }
-    }
 }
 
 /// One setting of the run.

@@ -39,15 +39,16 @@ impl Figure {
 }
 
 /// All plots the report has numbers for: accuracies (Figure 4 of the paper), every user's accuracy, response lengths per
-/// user of each personalised system (Figure 3) or, where texts were measured, one plot per measure, and accuracy over
-/// training (Figure 5).
+/// user of each personalised system (Figure 3) or, where texts were measured, one plot per measure, the chance of an empty response
+/// over training, and accuracy over training (Figure 5).
 pub fn figures(report: &Report) -> Vec<Figure> {
     accuracies::plot(report)
         .into_iter()
         .chain(strips::plot(report))
         .chain(dots::plots(report))
         .chain(lengths::plots(report))
-        .chain(curves::plot(report))
+        .chain(curves::endings(report))
+        .chain(curves::accuracies(report))
         .collect()
 }
 

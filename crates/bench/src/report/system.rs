@@ -23,6 +23,9 @@ pub struct System {
     /// Mean length of sampled responses in words.
     #[serde(default)]
     pub words: ByGroup,
+    /// Their median length: over a user's responses, and over all responses for the users of a group.
+    #[serde(default)]
+    pub median_words: ByGroup,
     /// Share of sampled responses that are empty.
     #[serde(default)]
     pub empty_share: ByGroup,
@@ -151,11 +154,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// A proportion with its Wilson interval; all `None` when `n` is 0 or less than `successes`.
-    pub fn proportion(successes: u64, n: u64) -> Self {
-        let interval = statistics::wilson(successes, n);
+    /// A proportion with its Wilson interval, that of the nearest whole number where `successes` are the mean of several runs on the same
+    /// comparisons; all `None` when `n` is 0 or less than `successes`.
+    pub fn proportion(successes: f64, n: u64) -> Self {
+        let interval = statistics::wilson(successes.round() as u64, n);
         Self {
-            value: interval.map(|_| successes as f64 / n as f64),
+            value: interval.map(|_| successes / n as f64),
             low: interval.map(|i| i.low),
             high: interval.map(|i| i.high),
             n,
@@ -201,4 +205,13 @@ pub struct CurvePoint {
     pub majority: Option<f64>,
     /// Mean over the minority's users.
     pub minority: Option<f64>,
+    /// The probability that a response ends before its first word: mean over the majority's users.
+    #[serde(default)]
+    pub ends_majority: Option<f64>,
+    /// Mean over the minority's users.
+    #[serde(default)]
+    pub ends_minority: Option<f64>,
+    /// For the generic user.
+    #[serde(default)]
+    pub ends_generic: Option<f64>,
 }

@@ -106,7 +106,7 @@ pub fn responses(report: &Report) -> Option<Table> {
     }
     let mut table = Table::new(
         "Sampled responses",
-        "Mean length in words, and the share of empty responses. A system without users answers everyone alike: see \
+        "Mean length in words with the median, and the share of empty responses. A system without users answers everyone alike: see \
          the generic column.",
         &[
             "system",
@@ -126,9 +126,23 @@ pub fn responses(report: &Report) -> Option<Table> {
 fn response_row(system: &System) -> Vec<String> {
     let (words, empty) = (&system.words, &system.empty_share);
     let mut row = vec![system.title().into()];
-    row.extend([words.majority, words.minority, words.generic].map(format::one_decimal));
+    let medians = &system.median_words;
+    row.extend([
+        with_median(words.majority, medians.majority),
+        with_median(words.minority, medians.minority),
+        with_median(words.generic, medians.generic),
+    ]);
     row.extend([empty.majority, empty.minority, empty.generic].map(format::percent));
     row
+}
+
+/// `18.3 (19)`
+fn with_median(mean: Option<f64>, median: Option<f64>) -> String {
+    let mean = format::one_decimal(mean);
+    match format::finite(median) {
+        Some(median) => format!("{mean} ({median})"),
+        None => mean,
+    }
 }
 
 /// What each system cost, and whether it is still a language model.

@@ -2,37 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use super::Measure;
-use crate::experiment::SplitResult;
-use crate::report::{Estimate, MeasuredText, TextMeasure};
+use statistics::{Bootstrap, Cluster};
 
-/// Draws of a bootstrap interval.
-const RESAMPLES: usize = 2000;
+use super::Measure;
+use crate::experiment::Results;
+use crate::report::{Estimate, MeasuredText, TextMeasure};
 
 /// Who wrote for whom: the system, and the user (none: the generic user, or everyone).
 pub type Writer = (String, Option<String>);
 
-/// Texts by writer, each by its prompt.
-pub type Texts = BTreeMap<Writer, BTreeMap<String, String>>;
+/// Texts by writer, each by its prompt: one for every seed.
+pub type Texts = BTreeMap<Writer, BTreeMap<String, Vec<String>>>;
 
-/// The texts of all splits.
-pub fn gather(splits: &[SplitResult]) -> Texts {
+/// The texts of all seeds and splits.
+pub fn gather(results: &Results<'_>) -> Texts {
     let mut texts = Texts::new();
-    for (number, split) in splits.iter().enumerate() {
+    for (number, split) in results.splits() {
         for system in &split.systems {
             for text in &system.texts {
                 texts
                     .entry((system.name.clone(), text.user.clone()))
                     .or_default()
-                    .insert(format!("{number} {}", text.source), text.text.clone());
+                    .entry(format!("{number} {}", text.source))
+                    .or_default()
+                    .push(text.text.clone());
             }
         }
     }
     texts
 }
 
-/// Means over prompts with bootstrap intervals over prompts.
-pub fn measures(texts: &Texts, measures: &[Measure], seed: u64) -> Vec<TextMeasure> {
+/// Means over prompts with bootstrap intervals over seeds and prompts.
+pub fn measures(texts: &Texts, measures: &[Measure]) -> Vec<TextMeasure> {
     let of = |measure: &Measure| TextMeasure {
         key: measure.key.into(),
         title: measure.title.into(),
@@ -41,40 +42,44 @@ pub fn measures(texts: &Texts, measures: &[Measure], seed: u64) -> Vec<TextMeasu
             .map(|((system, user), texts)| MeasuredText {
                 system: system.clone(),
                 user: user.clone(),
-                estimate: estimate(texts.values().filter_map(|t| (measure.value)(t)), seed),
+                estimate: estimate(texts.values().filter_map(|t| values(*measure, t))),
             })
             .collect(),
     };
     measures.iter().map(of).collect()
 }
 
-fn estimate(values: impl Iterator<Item = f64>, seed: u64) -> Estimate {
-    let values: Vec<f64> = values.collect();
-    let interval =
-        statistics::bootstrap_mean(&values, RESAMPLES, seed).filter(|_| values.len() > 1);
+/// Of every seed's text; `None` where one cannot be measured.
+fn values(measure: Measure, texts: &[String]) -> Option<Vec<f64>> {
+    texts.iter().map(|text| (measure.value)(text)).collect()
+}
+
+fn estimate(prompts: impl Iterator<Item = Vec<f64>>) -> Estimate {
+    let prompts: Cluster<f64> = prompts.collect();
+    let mean = |strata: &[Vec<Vec<f64>>]| [statistics::means(strata)[0]];
+    let n = prompts.len() as u64;
+    let value = statistics::mean(&prompts.concat());
+    let found = Bootstrap::default().clustered(&[vec![prompts]], mean);
+    let interval = found.map(|[figure]| figure.interval);
     Estimate {
-        value: statistics::mean(&values),
+        value,
         low: interval.map(|i| i.low),
         high: interval.map(|i| i.high),
-        n: values.len() as u64,
+        n,
     }
 }
 
 /// How much more of a measure the texts of `more` have than those of `less`, over the prompts that both answered.
-pub fn difference(
-    texts: &Texts,
-    measure: Measure,
-    (less, more): (&Writer, &Writer),
-    seed: u64,
-) -> Estimate {
+pub fn difference(texts: &Texts, measure: Measure, (less, more): (&Writer, &Writer)) -> Estimate {
     let (Some(less), Some(more)) = (texts.get(less), texts.get(more)) else {
         return Estimate::default();
     };
-    let each = more.iter().filter_map(|(prompt, text)| {
-        let other = (measure.value)(less.get(prompt)?)?;
-        Some((measure.value)(text)? - other)
+    let each = more.iter().filter_map(|(prompt, texts)| {
+        let less = values(measure, less.get(prompt)?)?;
+        let pairs = values(measure, texts)?.into_iter().zip(less);
+        Some(pairs.map(|(more, less)| more - less).collect::<Vec<f64>>())
     });
-    estimate(each, seed)
+    estimate(each)
 }
 
 #[cfg(test)]
@@ -88,7 +93,9 @@ mod tests {
             let prompts = ["p", "q"].map(String::from);
             (
                 writer,
-                prompts.into_iter().zip(texts.map(String::from)).collect(),
+                (prompts.into_iter().zip(texts))
+                    .map(|(prompt, text)| (prompt, vec![text.to_owned()]))
+                    .collect(),
             )
         };
         [of("1", ["one", "one two"]), of("2", ["a b c", "a b c d"])].into()
@@ -96,7 +103,7 @@ mod tests {
 
     #[test]
     fn means_are_over_prompts() {
-        let found = measures(&texts(), &[WORDS], 0);
+        let found = measures(&texts(), &[WORDS]);
         let values: Vec<Option<f64>> = found[0].values.iter().map(|v| v.estimate.value).collect();
         assert_eq!(values, [Some(1.5), Some(3.5)]);
     }
@@ -104,13 +111,13 @@ mod tests {
     #[test]
     fn differences_pair_texts_by_prompt() {
         let writer = |user: &str| ("s".to_string(), Some(user.to_string()));
-        let found = difference(&texts(), WORDS, (&writer("1"), &writer("2")), 0);
+        let found = difference(&texts(), WORDS, (&writer("1"), &writer("2")));
         // 3 - 1 and 4 - 2.
         assert_eq!(
             (found.value, found.low, found.high),
             (Some(2.0), Some(2.0), Some(2.0))
         );
-        let none = difference(&texts(), WORDS, (&writer("1"), &writer("3")), 0);
+        let none = difference(&texts(), WORDS, (&writer("1"), &writer("3")));
         assert_eq!(none, Estimate::default());
     }
 }

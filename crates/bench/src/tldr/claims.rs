@@ -1,127 +1,182 @@
 //! The two behaviours that the paper claims of generated text and of the generic user.
 
-use crate::claims::{personalised, undecided};
-use crate::report::{Claim, System};
+mod lengths;
 
-/// Minority users' responses may be at most this share of the majority's length for E1 to be seen.
-const SHORT: f64 = 0.5;
-/// How far the generic user's accuracy may be from vanilla DPO's for E2 to be seen.
+use statistics::Estimated;
+
+use crate::claims::{Building, Unit, VANILLA, personalised, pooled, word};
+use crate::experiment::Results;
+use crate::report::{Claim, Finding, System, all};
+use crate::text::by_user::{self, Texts};
+use lengths::{Groups, Lengths};
+
+/// In the direction: the minority's median response has at most so many words ...
+const FEW: f64 = 2.0;
+/// ... and at most this share of the majority's.
+const SHORT: f64 = 0.2;
+/// As in the paper: at least this share of the minority's responses is empty ...
+const EMPTY: f64 = 0.5;
+/// ... and at most this share of the majority's.
+const HARDLY_EMPTY: f64 = 0.05;
+/// How far the generic user's accuracy may be from vanilla DPO's.
 const NEAR: f64 = 0.05;
+/// The generic user's length as a share of vanilla DPO's: the margins that bioequivalence is tested with.
+const AS_LONG: [f64; 2] = [0.8, 1.25];
 
-/// E1: the minority gets short, even empty responses, the majority long ones.
-pub fn e1(systems: &[System]) -> Claim {
-    let measured: Vec<(&System, f64, f64)> = personalised(systems)
-        .filter_map(|s| Some((s, s.words.minority?, s.words.majority?)))
-        .collect();
-    if measured.is_empty() {
-        return undecided("no personalised system was sampled from");
-    }
-    let parts: Vec<String> = measured
-        .iter()
-        .map(|(s, minority, majority)| {
-            format!(
-                "{}: minority {minority:.1} words, majority {majority:.1} (ratio {:.2})",
-                s.title(),
-                minority / majority
-            )
-        })
-        .collect();
-    let holds = measured
-        .iter()
-        .all(|(_, minority, majority)| *minority <= SHORT * majority);
-    Claim::new(
-        holds,
-        format!(
-            "Minority users get at most half as many words: {}.",
-            parts.join("; ")
-        ),
-    )
+const IN_THE_DIRECTION: &str = "in the direction";
+const AS_IN_THE_PAPER: &str = "as in the paper";
+
+/// All claims by key.
+pub fn claims(results: &Results<'_>, systems: &[System]) -> Vec<(&'static str, Claim)> {
+    let texts = by_user::gather(results);
+    vec![
+        ("e1", e1(results, &texts, systems)),
+        ("e2", e2(results, systems)),
+        ("e2_words", e2_words(&texts, systems)),
+    ]
 }
 
-/// E2: the generic user behaves as vanilla DPO does.
-pub fn e2(systems: &[System]) -> Claim {
-    let vanilla = systems.iter().find(|s| s.name == "vanilla-dpo");
-    let Some((vanilla, Some(base))) = vanilla.map(|v| (v, v.accuracy.generic)) else {
-        return undecided("vanilla DPO was not evaluated on unseen workers");
-    };
-    let measured: Vec<(&System, f64)> = personalised(systems)
-        .filter_map(|s| Some((s, s.accuracy.generic?)))
+/// What was found of a system: each grade's figures, and what they decide.
+struct Graded {
+    findings: Vec<Finding>,
+    direction: Option<bool>,
+    paper: Option<bool>,
+    text: String,
+}
+
+/// E1: the minority gets ever shorter, in the end empty responses, the majority long ones.
+fn e1(results: &Results<'_>, texts: &Texts, systems: &[System]) -> Claim {
+    let groups = Groups::of(results);
+    let found: Vec<Graded> = personalised(systems)
+        .filter_map(|system| Some(graded(system, &groups.lengths(texts, &system.name)?)))
         .collect();
-    if measured.is_empty() {
-        return undecided("no personalised system was evaluated on unseen workers");
+    if found.is_empty() {
+        return Claim::not_measured("no personalised system was sampled from for both groups");
     }
-    let words = |s: &System| s.words.generic.map_or("-".into(), |w| format!("{w:.1}"));
-    let parts: Vec<String> = measured
-        .iter()
-        .map(|(s, accuracy)| {
-            format!(
-                "{}: {:.1} %, {} words",
-                s.title(),
-                100.0 * accuracy,
-                words(s)
-            )
-        })
-        .collect();
-    let holds = measured
-        .iter()
-        .all(|(_, accuracy)| (accuracy - base).abs() <= NEAR);
-    Claim::new(
-        holds,
-        format!(
-            "On unseen workers the generic user is within {:.0} points of vanilla DPO ({:.1} %, {} words): {}.",
-            100.0 * NEAR,
-            100.0 * base,
-            words(vanilla),
+    let paper = all(found.iter().map(|one| one.paper));
+    // Who writes nothing writes shortly, too.
+    let direction = all(found.iter().map(|one| match one.paper {
+        Some(true) => one.paper,
+        _ => one.direction,
+    }));
+    let grade = match (paper, direction) {
+        (Some(true), _) => Some(AS_IN_THE_PAPER),
+        (_, Some(true)) => Some(IN_THE_DIRECTION),
+        _ => None,
+    };
+    let parts: Vec<&str> = found.iter().map(|one| one.text.as_str()).collect();
+    Claim {
+        holds: direction,
+        grade: grade.map(String::from),
+        text: format!(
+            "Minority users get shorter and shorter responses. In the direction: a median of at most {FEW:.0} words, and at most {SHORT} of \
+             the majority's. As in the paper: at least {:.0} % of the minority's responses are empty, and at most {:.0} % of the \
+             majority's. {}.",
+            100.0 * EMPTY,
+            100.0 * HARDLY_EMPTY,
             parts.join("; ")
         ),
-    )
+        findings: found.into_iter().flat_map(|one| one.findings).collect(),
+    }
+}
+
+fn graded(system: &System, lengths: &Lengths) -> Graded {
+    let up_to = |figure: &Estimated, most| figure.interval.lies_in(f64::NEG_INFINITY, most);
+    let figures = [
+        (
+            "minority's median words",
+            &lengths.words,
+            up_to(&lengths.words, FEW),
+        ),
+        (
+            "its share of the majority's",
+            &lengths.ratio,
+            up_to(&lengths.ratio, SHORT),
+        ),
+        (
+            "minority's share of empty responses",
+            &lengths.empty_minority,
+            lengths
+                .empty_minority
+                .interval
+                .lies_in(EMPTY, f64::INFINITY),
+        ),
+        (
+            "majority's share of empty responses",
+            &lengths.empty_majority,
+            up_to(&lengths.empty_majority, HARDLY_EMPTY),
+        ),
+    ];
+    let finding = |(what, figure, holds): &(&str, &Estimated, Option<bool>)| {
+        Finding::new(&system.name, what, **figure, *holds)
+    };
+    let decide = |part: &[(&str, &Estimated, Option<bool>)]| all(part.iter().map(|one| one.2));
+    let (direction, paper) = (decide(&figures[..2]), decide(&figures[2..]));
+    Graded {
+        text: format!(
+            "{}: median {}, {}; empty {} of the minority's, {} of the majority's ({IN_THE_DIRECTION}: {}; {AS_IN_THE_PAPER}: {})",
+            system.title(),
+            Unit::Number("words").write(&lengths.words),
+            Unit::Number("of the majority's").write(&lengths.ratio),
+            Unit::Percent.write(&lengths.empty_minority),
+            Unit::Percent.write(&lengths.empty_majority),
+            word(direction),
+            word(paper),
+        ),
+        findings: figures.iter().map(finding).collect(),
+        direction,
+        paper,
+    }
+}
+
+/// E2: the generic user ranks unseen workers' comparisons as rightly as vanilla DPO. A test of equivalence: all of the 95 % interval lies
+/// within the margins, which is stricter than two one-sided tests at 5 %, whose interval is that of 90 %.
+fn e2(results: &Results<'_>, systems: &[System]) -> Claim {
+    let mut claim = Building::new(format!(
+        "On unseen workers the generic user is as accurate as vanilla DPO, within {:.0} points (95 % interval of the difference)",
+        100.0 * NEAR
+    ));
+    for system in personalised(systems) {
+        let differences = results.differences(&system.name, VANILLA, |case| !case.seen);
+        let Some(figure) = differences.and_then(pooled) else {
+            continue;
+        };
+        let more = system.accuracy.generic.map_or(String::new(), |accuracy| {
+            format!(" to {:.1} %", 100.0 * accuracy)
+        });
+        let holds = figure.interval.lies_in(-NEAR, NEAR);
+        claim.add(
+            system,
+            ("accuracy minus vanilla DPO's", Unit::Points),
+            figure,
+            holds,
+            &more,
+        );
+    }
+    claim.finish("vanilla DPO and a personalised system were not both evaluated on unseen workers")
+}
+
+/// The same of how long the generic user's responses are.
+fn e2_words(texts: &Texts, systems: &[System]) -> Claim {
+    let [low, high] = AS_LONG;
+    let mut claim = Building::new(format!(
+        "The generic user's responses are as long as vanilla DPO's, {low} to {high} times (95 % interval of the ratio of mean words)"
+    ));
+    for system in personalised(systems) {
+        let Some(figure) = lengths::ratio(texts, &system.name, VANILLA) else {
+            continue;
+        };
+        let holds = figure.interval.lies_in(low, high);
+        claim.add(
+            system,
+            ("mean words over vanilla DPO's", Unit::Number("times")),
+            figure,
+            holds,
+            "",
+        );
+    }
+    claim.finish("vanilla DPO and a personalised system were not both sampled from")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::{Accuracy, ByGroup, Trainable};
-
-    fn system(name: &str, generic: f64, minority: f64, majority: f64) -> System {
-        System {
-            name: name.into(),
-            accuracy: Accuracy {
-                generic: Some(generic),
-                ..Default::default()
-            },
-            words: ByGroup {
-                minority: Some(minority),
-                majority: Some(majority),
-                ..Default::default()
-            },
-            trainable: Trainable {
-                llm: Some(1),
-                users: (name != "vanilla-dpo").then_some(1),
-            },
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn e1_needs_minority_responses_of_at_most_half_the_length() {
-        assert_eq!(
-            e1(&[system("pdpo-individual", 0.6, 5.0, 10.0)]).holds,
-            Some(true)
-        );
-        assert_eq!(
-            e1(&[system("pdpo-individual", 0.6, 5.1, 10.0)]).holds,
-            Some(false)
-        );
-        assert_eq!(e1(&[]).holds, None);
-    }
-
-    #[test]
-    fn e2_needs_a_generic_accuracy_near_vanilla() {
-        let vanilla = system("vanilla-dpo", 0.64, 0.0, 0.0);
-        let near = system("pdpo-cluster", 0.60, 0.0, 0.0);
-        let far = system("pdpo-cluster", 0.55, 0.0, 0.0);
-        assert_eq!(e2(&[vanilla.clone(), near]).holds, Some(true));
-        assert_eq!(e2(&[vanilla, far.clone()]).holds, Some(false));
-        assert_eq!(e2(&[far]).holds, None);
-    }
-}
+mod tests;

@@ -132,7 +132,15 @@ pub fn small() -> Report {
             },
         )]
         .into(),
-        claims: [("e1".to_owned(), Claim::new(true, "3.5 words against 18.0"))].into(),
+        claims: [(
+            "e1".to_owned(),
+            Claim {
+                holds: Some(true),
+                text: "3.5 words against 18.0".into(),
+                ..Claim::default()
+            },
+        )]
+        .into(),
         samples: vec![Sample {
             prompt: "Tell me | <script>alert('prompt')</script>".into(),
             responses: vec![

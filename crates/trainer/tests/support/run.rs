@@ -108,10 +108,7 @@ impl World {
         resume: bool,
         stop: Option<usize>,
     ) -> Result<Outcome, TrainError> {
-        let mut monitor = StopAfter {
-            steps: stop.unwrap_or(usize::MAX),
-            done: 0,
-        };
+        let mut monitor = StopAfter::steps(stop.unwrap_or(usize::MAX));
         self.session(dir, resume)?.run(&mut monitor)
     }
 
@@ -126,9 +123,16 @@ impl World {
 }
 
 /// Says stop after a number of steps.
-struct StopAfter {
+pub struct StopAfter {
     steps: usize,
     done: usize,
+}
+
+impl StopAfter {
+    /// So many, counted from when it is made.
+    pub fn steps(steps: usize) -> Self {
+        Self { steps, done: 0 }
+    }
 }
 
 impl Monitor for StopAfter {

@@ -113,7 +113,12 @@ pub fn follow<T: Task>(
         let report = learner.step(&batch, &rates).expect("a batch");
         assert_near("rate", rates.adapters, &said["rates"][0], 1e-9);
         assert_near("loss", report.loss, &said["loss"], 1e-5);
-        assert_near("grad_norm", report.grad_norms.together(), &said["grad_norm"], 1e-4);
+        assert_near(
+            "grad_norm",
+            report.grad_norms.together(),
+            &said["grad_norm"],
+            1e-4,
+        );
         let prefix = format!("{prefix}{}.", step + 1);
         let distance = weights.distance(&prefix, &learner.policy.model.adapter_tensors());
         let moved = distance / training.learning_rate as f32;

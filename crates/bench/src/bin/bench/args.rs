@@ -43,7 +43,10 @@ pub struct Common {
     pub device: String,
     /// Moves initialisation, order and sampling.
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    seed: u64,
+    /// Several seeds with commas between them: each has a run in a folder of its own below `--out`, and the report pools them.
+    #[arg(long, value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<u64>,
     /// Where adapters, metrics and report go; default `runs/EXPERIMENT-PRESET`.
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -115,6 +118,22 @@ impl Common {
     pub fn name(&self) -> String {
         let stem = self.config.as_ref().and_then(|path| path.file_stem());
         stem.map_or_else(|| self.preset.clone(), |stem| stem.to_string_lossy().into())
+    }
+
+    /// `--seed`, or each of `--seeds` once.
+    ///
+    /// # Errors
+    /// A seed that is given twice.
+    pub fn seeds(&self) -> Result<Vec<u64>, TrainError> {
+        let twice = |(place, seed): (usize, &u64)| self.seeds[..place].contains(seed);
+        if let Some((_, seed)) = self.seeds.iter().enumerate().find(|one| twice(*one)) {
+            let found = format!("{seed} twice");
+            return Err(TrainError::config("--seeds", found, "every seed once"));
+        }
+        match self.seeds.is_empty() {
+            true => Ok(vec![self.seed]),
+            false => Ok(self.seeds.clone()),
+        }
     }
 
     fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
@@ -237,5 +256,32 @@ impl Flags for PrismArgs {
 
     fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
         self.judge.change(preset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seeds(flags: &[&str]) -> Result<Vec<u64>, String> {
+        let line = ["bench", "tldr"].iter().chain(flags);
+        let cli = Cli::try_parse_from(line).map_err(|error| error.to_string())?;
+        match cli.command {
+            Command::Tldr(args) => args.common().seeds().map_err(|error| error.to_string()),
+            _ => Err("another experiment".into()),
+        }
+    }
+
+    #[test]
+    fn a_run_has_one_seed_or_several() {
+        assert_eq!(seeds(&[]), Ok(vec![0]));
+        assert_eq!(seeds(&["--seed", "7"]), Ok(vec![7]));
+        assert_eq!(seeds(&["--seeds", "2,0,1"]), Ok(vec![2, 0, 1]));
+        let twice = seeds(&["--seeds", "1,2,1"]).unwrap_err();
+        assert!(
+            twice.contains("--seeds") && twice.contains("1 twice"),
+            "{twice}"
+        );
+        assert!(seeds(&["--seeds", "1", "--seed", "2"]).is_err());
     }
 }

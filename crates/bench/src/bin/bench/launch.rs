@@ -35,12 +35,17 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let devices = trainer::device::for_training(&args.device, &config.training)?;
     let (start, inputs) = (Start::of(args.resume, args.force), inputs(args, &config));
     RunFolder::validate(&folder, start, &inputs)?;
+    let seeds = args.seeds()?;
+    let runs = match seeds.len() {
+        1 => String::new(),
+        several => format!(" with {several} seeds"),
+    };
     let about = format!(
-        "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
+        "{}, preset {}: {} systems{runs}, about {:.0} minutes on two cores. Results go to {}.",
         E::TITLE,
         args.name(),
         config.systems.len(),
-        config.expected_minutes,
+        config.expected_minutes * seeds.len() as f64,
         folder.display()
     );
     // A reader who has gone is no reason not to run.
@@ -51,7 +56,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let run = Run {
         preset: args.name(),
         config,
-        seed: args.seed,
+        seeds,
         out: folder.clone(),
         resume: args.resume,
         devices: (devices, args.device.clone()),
