@@ -1,9 +1,10 @@
-//! The project's own small data sets, in the layouts of the official ones: written by hand and by seeded templates, free
+//! The project's own small data sets, in the layouts of the official ones and in the general one: written by hand and by seeded templates, free
 //! of real people and real texts. A test holds the files in `datasets/mini` to what this crate writes.
 //!
 //! It knows the layouts, but no reader of them: `pref-data`, which reads the files, is checked by what is written here, and
 //! the other way round.
 
+mod example;
 mod prism;
 mod psoups;
 mod random;
@@ -14,7 +15,10 @@ use serde_json::Value;
 /// Every file with its text, by its path below `datasets/mini`; the same on every call.
 pub fn files() -> Vec<(String, String)> {
     let (survey, conversations) = prism::records(prism::SEED);
+    let [train, test] = example::records(example::SEED);
     let mut files = vec![
+        ("example.jsonl".into(), json_lines(&train)),
+        ("example-test.jsonl".into(), json_lines(&test)),
         (
             "tldr.jsonl".into(),
             json_lines(&tldr::records(tldr::SEED, tldr::POSTS)),
@@ -52,7 +56,7 @@ mod tests {
     fn the_shipped_files_are_what_the_generator_writes() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
         let files = super::files();
-        assert_eq!(files.len(), 9);
+        assert_eq!(files.len(), 11);
         for (path, text) in files {
             let shipped = fs::read_to_string(folder.join(&path)).unwrap();
             assert!(

@@ -308,6 +308,7 @@ policies = "sft"
 population_seed = 3456
 split = [0.7, 0.08, 0.22]
 split_seeds = [0]
+test_limit = 200
 [tiny]
 vocab_size = 400
 hidden_size = 32
