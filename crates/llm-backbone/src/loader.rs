@@ -8,6 +8,7 @@ use crate::linear::{Embedding, Head, Linear};
 use crate::matrix::{Matrix, are_enough, cast_if_needed, frozen, settle};
 use crate::model::Precision;
 use crate::norm::{LayerNorm, RmsNorm};
+use crate::outline::Shapes;
 use crate::parts::{PartMut, Parts};
 use crate::random::{named_rng, normal};
 use crate::weights::{WeightError, WeightSource};
@@ -27,6 +28,8 @@ pub(crate) struct Loader<'a> {
 #[derive(Clone, Copy)]
 enum Origin<'a> {
     Files(&'a dyn WeightSource),
+    /// Nowhere: only their shapes are noted.
+    Shapes(&'a Shapes),
     /// Initial values of a model that is made from scratch: a pure function of seed and name.
     Random(u64),
 }
@@ -57,6 +60,11 @@ impl<'a> Loader<'a> {
     pub(crate) fn random(seed: u64, device: &Device) -> Self {
         let precision = Precision::Dense(DType::F32);
         Self::new(Origin::Random(seed), precision, device)
+    }
+
+    /// Notes the shape of every tensor that is asked for, and makes one number of each.
+    pub(crate) fn of_shapes(shapes: &'a Shapes, device: &Device) -> Self {
+        Self::new(Origin::Shapes(shapes), Precision::Dense(DType::F32), device)
     }
 
     fn new(from: Origin<'a>, precision: Precision, device: &Device) -> Self {
@@ -248,6 +256,10 @@ impl<'a> Loader<'a> {
                 let values = source.read(name)?;
                 self.validate_numbers(source, name, &values)?;
                 values
+            }
+            Origin::Shapes(shapes) => {
+                shapes.borrow_mut().insert(name.to_owned(), shape.to_vec());
+                return Ok(Tensor::zeros([1; D], &self.device));
             }
             Origin::Random(seed) => initial.values(name, shape.iter().product(), seed),
         };

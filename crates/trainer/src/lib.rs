@@ -9,6 +9,7 @@ pub mod config;
 pub mod dataset;
 pub mod device;
 pub mod error;
+pub mod estimate;
 pub mod eval;
 pub mod example;
 pub mod files;

@@ -3,11 +3,14 @@
 use std::rc::Rc;
 
 use judge::PromptFile;
-use terminal::hub;
+use terminal::{Expectation, hub};
+use trainer::burn::tensor::Device;
+use trainer::config::TrainingSection;
 use trainer::llm_backbone::Model;
 use trainer::policy::Policy;
 use trainer::{TrainError, device};
 
+use super::expect::{Place, expectation};
 use super::setup::{Base, Tokenised};
 use super::{Experiment, ExperimentData, Run, duels, judge_file, stage};
 use crate::config::ExperimentConfig;
@@ -19,6 +22,16 @@ pub struct Checked {
     pub(super) clock: u64,
     /// Every split's seed and comparisons; in the base model's tokens, too, unless the model is made in the run.
     pub(super) splits: Vec<(u64, Rc<ExperimentData>, Option<Tokenised>)>,
+    /// What the run takes; none where the model is made in the run.
+    expected: Option<Expectation>,
+}
+
+impl Checked {
+    /// What the run takes, in lines; none where the model is made in the run.
+    pub fn expected(&self, device: &Device, training: &TrainingSection) -> Vec<String> {
+        let lines = self.expected.iter();
+        lines.flat_map(|e| e.lines(device, training)).collect()
+    }
 }
 
 impl<E: Experiment> Run<E> {
@@ -48,7 +61,7 @@ impl<E: Experiment> Run<E> {
                 None
             }
             None => {
-                let base = hub::open_section(&config.model, &device.main)?;
+                let base = hub::open_section(&config.model, &device.main, &config.training)?;
                 let base = Base::new(base, config, clock)?;
                 try_settings(config, &base.model)?;
                 Some(base)
@@ -62,7 +75,24 @@ impl<E: Experiment> Run<E> {
             };
             splits.push((seed, data, tokenised));
         }
-        Ok(Checked { clock, splits })
+        let expected = match &base {
+            Some(base) => {
+                let tokenised = splits.iter().filter_map(|(.., tokenised)| tokenised.as_ref());
+                let sides: Vec<_> = tokenised.map(Tokenised::sides).collect();
+                let place = Place {
+                    model: base.model.config(),
+                    dtype: config.model.dtype,
+                    device: &device.main,
+                };
+                Some(expectation(config, &place, &sides)?)
+            }
+            None => None,
+        };
+        Ok(Checked {
+            clock,
+            splits,
+            expected,
+        })
     }
 }
 

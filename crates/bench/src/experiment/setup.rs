@@ -138,6 +138,13 @@ pub struct Tokenised {
     own: Rc<Sides>,
 }
 
+impl Tokenised {
+    /// The comparisons, with the users' own texts.
+    pub fn sides(&self) -> Rc<Sides> {
+        self.own.clone()
+    }
+}
+
 impl SplitSetup {
     /// Makes the model where it is not there yet, and fine-tunes it where the preset says so.
     ///
@@ -175,7 +182,7 @@ impl SplitSetup {
                 Base::new(base, config, clock)?.tokenise(&data)?
             }
             (None, None) => {
-                let base = hub::open_section(&config.model, &devices.main)?;
+                let base = hub::open_section(&config.model, &devices.main, &config.training)?;
                 Base::new(base, config, clock)?.tokenise(&data)?
             }
         };

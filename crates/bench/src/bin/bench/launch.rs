@@ -34,12 +34,14 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let devices = trainer::device::for_training(&args.device, &config.training)?;
     let (start, inputs) = (Start::of(args.resume, args.force), inputs(args, &config));
     RunFolder::validate(&folder, start, &inputs)?;
+    let minutes = config.expected_minutes.map_or_else(String::new, |minutes| {
+        format!(", about {minutes:.0} minutes on two cores")
+    });
     let about = format!(
-        "{}, preset {}: {} systems, about {:.0} minutes on two cores. Results go to {}.",
+        "{}, preset {}: {} systems{minutes}. Results go to {}.",
         E::TITLE,
         args.name(),
         config.systems.len(),
-        config.expected_minutes,
         folder.display()
     );
     // A reader who has gone is no reason not to run.
@@ -58,6 +60,9 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
         command,
     };
     let checked = run.check()?;
+    for line in checked.expected(&run.devices.0.main, &run.config.training) {
+        out.line(format_args!("Expected: {line}"))?;
+    }
     let mut claimed = RunFolder::claim(&folder, start, &inputs)?;
     claimed.begin(start, &run.folders(), &inputs)?;
     let text = toml::to_string_pretty(&run.config);
@@ -119,9 +124,9 @@ fn next_command<E: Experiment>(preset: &str) -> Option<String> {
         "tiny" => {
             let small = config_file(experiment, "small");
             let small = Preset::<E>::read(&small).ok()?.config().ok()?;
+            let minutes = small.expected_minutes?;
             Some(format!(
-                "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about {:.0} minutes)",
-                small.expected_minutes
+                "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about {minutes:.0} minutes)"
             ))
         }
         "small" => Some(match experiment {
