@@ -2,7 +2,7 @@
 
 use burn::module::Param;
 use burn::nn;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 
 use crate::linear::{Embedding, Head, Linear};
 use crate::matrix::{Matrix, are_enough, cast_if_needed, frozen, settle};
@@ -28,6 +28,8 @@ pub(crate) struct Loader<'a> {
 #[derive(Clone, Copy)]
 enum Origin<'a> {
     Files(&'a dyn WeightSource),
+    /// Numbers that mean nothing, drawn on the device.
+    Noise,
     /// Nowhere: only their shapes are noted.
     Shapes(&'a Shapes),
     /// Initial values of a model that is made from scratch: a pure function of seed and name.
@@ -60,6 +62,11 @@ impl<'a> Loader<'a> {
     pub(crate) fn random(seed: u64, device: &Device) -> Self {
         let precision = Precision::Dense(DType::F32);
         Self::new(Origin::Random(seed), precision, device)
+    }
+
+    /// Draws on the device, in no order that could be repeated.
+    pub(crate) fn noise(precision: Precision, device: &Device) -> Self {
+        Self::new(Origin::Noise, precision, device)
     }
 
     /// Notes the shape of every tensor that is asked for, and makes one number of each.
@@ -257,6 +264,10 @@ impl<'a> Loader<'a> {
                 self.validate_numbers(source, name, &values)?;
                 values
             }
+            Origin::Noise => {
+                let noise = initial.drawn(shape, &self.device);
+                return Ok(cast_if_needed(noise, self.precision.dtype()));
+            }
             Origin::Shapes(shapes) => {
                 shapes.borrow_mut().insert(name.to_owned(), shape.to_vec());
                 return Ok(Tensor::zeros([1; D], &self.device));
@@ -304,6 +315,17 @@ fn largest_magnitude(values: &[f32]) -> f32 {
 }
 
 impl Initial {
+    /// The same, but drawn where the tensor is to be.
+    fn drawn<const D: usize>(self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        match self {
+            Self::Constant(value) => Tensor::full(shape, value, (device, DType::F32)),
+            Self::Normal { std } => {
+                let normal = Distribution::Normal(0.0, f64::from(std));
+                Tensor::random(shape, normal, (device, DType::F32))
+            }
+        }
+    }
+
     fn values(self, name: &str, count: usize, seed: u64) -> Vec<f32> {
         match self {
             Self::Constant(value) => vec![value; count],

@@ -89,6 +89,19 @@ impl Model {
         Self::build(config, &Loader::random(seed, device))
     }
 
+    /// A model of the same distributions whose weights are drawn on its device, which takes no time and cannot be repeated: to
+    /// measure speed and memory with.
+    ///
+    /// # Errors
+    /// None that a valid `config` can cause.
+    pub fn noise(
+        config: &ModelConfig,
+        precision: impl Into<Precision>,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        Self::build(config, &Loader::noise(precision.into(), device))
+    }
+
     fn build(config: &ModelConfig, weights: &Loader<'_>) -> Result<Self, WeightError> {
         Ok(Self {
             architecture: config.0.load(weights)?,

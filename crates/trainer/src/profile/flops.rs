@@ -137,7 +137,7 @@ pub(crate) mod tests {
         };
         let adapted = model(1).with_lora(&lora, 0).expect("adapters");
         // (8 + 4) * 2 = 24 weights, ten tokens.
-        let forward_of = |model| forward(model, SHAPE);
+        let forward_of = |model: &Model| forward(model, SHAPE);
         assert_eq!(forward_of(&adapted) - forward_of(&model(1)), 480);
         assert_eq!(
             backward(&adapted, SHAPE) - backward(&model(1), SHAPE),
