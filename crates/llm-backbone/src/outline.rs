@@ -9,7 +9,7 @@ use crate::config::ModelConfig;
 use crate::loader::Loader;
 use crate::lora::{LoraConfig, LoraError};
 use crate::model::{Costs, Model, costs};
-use crate::parts::{Part, Parts};
+use crate::parts::Part;
 use crate::weights::WeightError;
 
 /// Shapes by the names of their tensors.

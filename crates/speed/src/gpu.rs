@@ -123,7 +123,9 @@ impl Visit {
             Some(model) if !is_rehearsal => {
                 command.args(["--preset", "small", "--model"]).arg(model);
             }
-            _ => drop(command.args(["--preset", "tiny"])),
+            _ => {
+                command.args(["--preset", "tiny"]);
+            }
         }
         if is_rehearsal {
             for setting in [

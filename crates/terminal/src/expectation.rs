@@ -2,7 +2,7 @@
 
 use trainer::burn::tensor::Device;
 use trainer::config::TrainingSection;
-use trainer::estimate::{Memory, Step, Work, rate};
+use trainer::estimate::{Memory, PER_CORE, Step, Work, rate};
 use trainer::llm_backbone::device::is_cpu;
 
 use crate::{bytes, duration};
@@ -45,8 +45,8 @@ impl Expectation {
         );
         let (work, rate) = (self.work, rate(device, training));
         let origin = match is_cpu(device) {
-            true => "68 GFLOP/s on each core",
-            false => "training.gpu_tflops",
+            true => format!("{:.0} GFLOP/s on each core", PER_CORE / 1e9),
+            false => "training.gpu_tflops".into(),
         };
         let time = format!(
             "about {} at {:.2} TFLOP/s (assumed: {origin}) for {:.1e} operations: {} training, {} reference, {} validation, {} scoring; without sampling",

@@ -15,7 +15,7 @@ use crate::config::{Dtype, TrainingSection};
 use crate::error::TrainError;
 
 pub use memory::{Memory, Step, validate_weights};
-pub use work::{Work, rate, steps, validations};
+pub use work::{PER_CORE, Work, rate, steps, validations};
 
 /// A model with its adapters, by shapes, where it is to be trained.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl Sketch {
     }
 }
 
-/// That a training step of a model that is there fits.
+/// That a training step of a model that is there fits; of several GPUs each has its own rows.
 ///
 /// # Errors
 /// [`TrainError::Memory`] where less is there.
@@ -106,6 +106,11 @@ pub(crate) fn validate_step(
     training: &TrainingSection,
 ) -> Result<(), TrainError> {
     let sketch = Sketch::of_model(model)?;
+    let rows = match sketch.on_gpu {
+        true => step.rows.min(training.micro_rows),
+        false => step.rows,
+    };
+    let step = Step { rows, ..step };
     let memory = sketch.memory(step, (0, 0));
     sketch.validate(&memory, step, &model.device(), training)
 }

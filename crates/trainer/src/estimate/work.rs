@@ -8,8 +8,9 @@ use crate::config::{Checkpointing, TrainingSection};
 use crate::dataset::Dataset;
 use crate::profile::flops::{self, Arithmetic, Shape};
 
-/// Operations per second of training on each core of a CPU: 137 GFLOP/s on two cores (docs/performance.md).
-const PER_CORE: f64 = 68e9;
+/// Operations per second that training is assumed to reach on each core of a CPU: it was at 137 GFLOP/s on two
+/// (docs/performance.md).
+pub const PER_CORE: f64 = 68e9;
 
 /// Floating-point operations of a run, without sampling.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
