@@ -66,7 +66,8 @@ impl GpuArgs {
 
     /// Builds both programs.
     fn build(&self) -> Cargo {
-        self.cargo("build").args(["--bin", "bench", "--bin", "speed"])
+        self.cargo("build")
+            .args(["--bin", "bench", "--bin", "speed"])
     }
 
     /// `speed` runs in the workspace's root.
@@ -310,7 +311,10 @@ mod tests {
     fn both_programs_are_built_for_the_gpu_and_speed_is_run() {
         let [build, run] = gpu("", Some(Path::new("m")));
         let features = "--features bench/cuda";
-        let expected = format!("{} {features} --bin bench --bin speed", Cargo::release("build"));
+        let expected = format!(
+            "{} {features} --bin bench --bin speed",
+            Cargo::release("build")
+        );
         assert_eq!(build, expected);
         let expected = format!(
             "{} {features} --bin speed -- gpu --device cuda:0 --small-model m",

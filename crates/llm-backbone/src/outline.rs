@@ -193,9 +193,16 @@ mod tests {
     /// 8 * 8192 and two of 8 * (4096 + 1024).
     #[test]
     fn published_models_have_the_sizes_that_are_published() {
-        let all = ["q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out", "wte"];
+        let all = [
+            "q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out", "wte",
+        ];
         for (name, weights, adapters, inputs) in [
-            ("gptj-6b", 6_050_882_784, 16_951_040, 28 * (5 * 4096 + 16_384)),
+            (
+                "gptj-6b",
+                6_050_882_784,
+                16_951_040,
+                28 * (5 * 4096 + 16_384),
+            ),
             ("llama-7b", 6_738_415_616, 6_291_456, 32 * 3 * 4096),
             ("llama-3-8b", 8_030_261_248, 4_718_592, 32 * 3 * 4096),
         ] {
@@ -205,7 +212,11 @@ mod tests {
                 weights: adapters,
                 inputs,
             };
-            assert_eq!(outline.adapters(&targets(&all)).unwrap(), expected, "{name}");
+            assert_eq!(
+                outline.adapters(&targets(&all)).unwrap(),
+                expected,
+                "{name}"
+            );
         }
     }
 }

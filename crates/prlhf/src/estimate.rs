@@ -12,7 +12,7 @@ use trainer::estimate::{Sketch, Step, Work, steps, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
 use trainer::learner::{Learner, StepReport};
 use trainer::memory;
-use trainer::pdpo_loss::ScoredRow;
+use trainer::pdpo_loss::{PairLoss, ScoredRow};
 use trainer::task::Preference;
 use trainer::training::Training;
 
@@ -63,7 +63,10 @@ pub fn count(
     let memory = sketch.memory(step, (0, 0));
     sketch.validate(&memory, step, device, training)?;
     let reference = match config.objective.loss.needs_reference() {
-        true => prepared.datasets().map(|side| sketch.forward_work(side, 0)).sum(),
+        true => prepared
+            .datasets()
+            .map(|side| sketch.forward_work(side, 0))
+            .sum(),
         false => 0.0,
     };
     let sides = (&prepared.train, prepared.validation.as_ref());
@@ -114,7 +117,10 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let (steps, epochs) = steps(&config.training, prepared.train.items.len());
     let train = tokens(&prepared.train);
     let validation = prepared.validation.as_ref().map_or(0.0, tokens);
-    let held_out = prepared.validation.as_ref().map_or(0, |side| side.items.len());
+    let held_out = prepared
+        .validation
+        .as_ref()
+        .map_or(0, |side| side.items.len());
     let validations = validations(&config.training, steps, held_out);
     Ok(Estimate {
         steps,

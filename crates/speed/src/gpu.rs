@@ -38,7 +38,11 @@ pub struct Visit {
 }
 
 /// The shares that the parts have of the time.
-const SHARES: [(Part, f64); 3] = [(Part::Checks, 0.15), (Part::Tldr, 0.45), (Part::Rungs, 0.40)];
+const SHARES: [(Part, f64); 3] = [
+    (Part::Checks, 0.15),
+    (Part::Tldr, 0.45),
+    (Part::Rungs, 0.40),
+];
 
 impl Visit {
     /// Does all parts, and writes `summary.md`. What failed is in there, too; the names of these parts are returned.
@@ -48,7 +52,10 @@ impl Visit {
     pub fn run(&self) -> Result<Vec<&'static str>, TrainError> {
         let card = self.card()?;
         device::parse(&self.device)?;
-        let taken = self.out.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        let taken = self
+            .out
+            .read_dir()
+            .is_ok_and(|mut entries| entries.next().is_some());
         if taken {
             let expected = "a new or empty folder: give --out";
             return Err(TrainError::config("--out", self.out.display(), expected));

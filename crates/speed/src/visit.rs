@@ -122,7 +122,9 @@ pub fn part(args: &PartArgs) -> Result<(), TrainError> {
             rungs::run(&limits, |rung| write(&mut file, &args.out, &rung))?;
         }
         Part::Tldr => {
-            return Err(TrainError::Usage("the program `bench` does this part".into()));
+            return Err(TrainError::Usage(
+                "the program `bench` does this part".into(),
+            ));
         }
     }
     match wrong {

@@ -33,7 +33,10 @@ impl Expectation {
         };
         let sampling = match cache {
             0 => String::new(),
-            cache => format!("; {} for the texts sampled at a time, not during a step", bytes(cache)),
+            cache => format!(
+                "; {} for the texts sampled at a time, not during a step",
+                bytes(cache)
+            ),
         };
         let Step { rows, longest, .. } = self.step;
         let memory = format!(

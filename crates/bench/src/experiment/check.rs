@@ -77,7 +77,9 @@ impl<E: Experiment> Run<E> {
         }
         let expected = match &base {
             Some(base) => {
-                let tokenised = splits.iter().filter_map(|(.., tokenised)| tokenised.as_ref());
+                let tokenised = splits
+                    .iter()
+                    .filter_map(|(.., tokenised)| tokenised.as_ref());
                 let sides: Vec<_> = tokenised.map(Tokenised::sides).collect();
                 let place = Place {
                     model: base.model.config(),

@@ -109,7 +109,12 @@ fn tldr_on_a_tiny_gpt_j_with_the_whole_vocabulary() {
 
 #[test]
 fn psoups_on_a_tiny_llama_with_the_whole_vocabulary() {
-    let run = Run::new("psoups", models::llama, "datasets/mini/psoups", &["data.train_limit=48"]);
+    let run = Run::new(
+        "psoups",
+        models::llama,
+        "datasets/mini/psoups",
+        &["data.train_limit=48"],
+    );
     // q, k and v in each of two blocks.
     let llm = 2 * 3 * 8 * 32;
     run.assert_systems(&["sft", "oracle", "vanilla-dpo", "pdpo-individual"], 4, llm);
@@ -120,7 +125,12 @@ fn psoups_on_a_tiny_llama_with_the_whole_vocabulary() {
 
 #[test]
 fn prism_on_a_tiny_llama_3_with_the_whole_vocabulary() {
-    let run = Run::new("prism", models::llama_3, "datasets/mini/prism", &["data.train_limit=48"]);
+    let run = Run::new(
+        "prism",
+        models::llama_3,
+        "datasets/mini/prism",
+        &["data.train_limit=34", "training.eval_limit=6"],
+    );
     // q of 16 + 16, k and v of 16 + 8, as there is one head of keys, in each of two blocks; one epoch.
     let llm = 2 * 8 * (32 + 2 * 24);
     let systems = [
@@ -141,12 +151,23 @@ fn a_step_that_does_not_fit_is_refused_before_anything_is_written() {
     models::llama(&model);
     let out = dir.path().join("run");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
-        .args(["psoups", "--preset", "paper", "--data", "datasets/mini/psoups"])
+        .args([
+            "psoups",
+            "--preset",
+            "paper",
+            "--data",
+            "datasets/mini/psoups",
+        ])
         .arg("--model")
         .arg(&model)
         .arg("--out")
         .arg(&out)
-        .args(["--set", "training.micro_rows=100000000", "--set", "training.batch=100000000"])
+        .args([
+            "--set",
+            "training.micro_rows=100000000",
+            "--set",
+            "training.batch=100000000",
+        ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .output()
         .unwrap();

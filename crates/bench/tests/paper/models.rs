@@ -29,7 +29,11 @@ pub fn gpt_j(dir: &Path) {
         "bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>",
     });
     write(&dir.join("tokenizer_config.json"), &config);
-    model(dir, "gptj-6b", &json!({"n_embd": 16, "n_layer": 2, "n_head": 2, "rotary_dim": 4}));
+    model(
+        dir,
+        "gptj-6b",
+        &json!({"n_embd": 16, "n_layer": 2, "n_head": 2, "rotary_dim": 4}),
+    );
 }
 
 /// Llama: sentencepiece's BPE with byte fallback, 32,000 entries.

@@ -8,7 +8,14 @@ use bench::{PrismConfig, PsoupsConfig, TldrConfig};
 use toml::{Table, Value};
 
 /// Sections whose keys the page must all name.
-const SECTIONS: [&str; 6] = ["model", "prompt", "lora", "objective", "training", "sampling"];
+const SECTIONS: [&str; 6] = [
+    "model",
+    "prompt",
+    "lora",
+    "objective",
+    "training",
+    "sampling",
+];
 
 /// Keys of these sections that no preset of the paper has.
 const ABSENT: [&str; 1] = ["model.adapters"];
@@ -51,7 +58,9 @@ fn same(a: &Value, b: &Value) -> bool {
 /// The cells of a line of a table; `\|` is no border.
 fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_matches('|').replace(r"\|", "\u{1}");
-    let cells = line.split('|').map(|cell| cell.trim().replace('\u{1}', "|"));
+    let cells = line
+        .split('|')
+        .map(|cell| cell.trim().replace('\u{1}', "|"));
     cells.collect()
 }
 
@@ -96,8 +105,13 @@ fn assert_page<E: Experiment>(title: &str) {
     }
     let data = config["data"].as_table().unwrap().keys();
     for key in data.filter(|key| *key != "paths") {
-        let named = stated.iter().any(|(named, _)| *named == format!("data.{key}"));
-        assert!(named, "{title}: docs/paper.md does not say what `data.{key}` is");
+        let named = stated
+            .iter()
+            .any(|(named, _)| *named == format!("data.{key}"));
+        assert!(
+            named,
+            "{title}: docs/paper.md does not say what `data.{key}` is"
+        );
     }
 }
 

@@ -36,7 +36,9 @@ impl Card {
     /// # Errors
     /// Why there is none.
     pub fn ask(index: &str) -> Result<Self, String> {
-        let number = index.parse().map_err(|_| format!("`{index}` is no number"))?;
+        let number = index
+            .parse()
+            .map_err(|_| format!("`{index}` is no number"))?;
         let answer = query(number, "name,driver_version,memory.total")?;
         Ok(Self {
             report: nvidia_smi(&[])?,

@@ -92,8 +92,7 @@ fn distance(right: &[f32], found: &[f32]) -> f64 {
 fn logits(folder: &Path, device: &Device) -> Result<f64, TrainError> {
     let path = folder.join("expected.json");
     let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
-    let expected: Value =
-        serde_json::from_str(&text).map_err(|e| TrainError::format(&path, e))?;
+    let expected: Value = serde_json::from_str(&text).map_err(|e| TrainError::format(&path, e))?;
     let ids = flat(&expected["input_ids"]);
     let batch = expected["input_ids"].as_array().map_or(1, Vec::len);
     let seq = ids.len() / batch.max(1);
@@ -159,7 +158,8 @@ fn step(folder: &Path, device: &Device) -> Result<Step, TrainError> {
     learner.policy.visit(&mut all);
     let mut rows: Vec<_> = gradients.rows.iter().collect();
     rows.sort_by_key(|(user, _)| user.to_string());
-    all.values.extend(rows.iter().flat_map(|(_, row)| row.iter()));
+    all.values
+        .extend(rows.iter().flat_map(|(_, row)| row.iter()));
     Ok(Step {
         losses: vec![first.loss as f32, second.loss as f32],
         gradients: all.values,
@@ -182,7 +182,8 @@ impl ModuleVisitor for Flat<'_> {
 
 /// A comparison of tokens below 64, the vocabulary of the tiny models.
 fn item(number: u32) -> Item {
-    let ids = |count: u32, from: u32| (0..count).map(|i| 3 + (from + i * 7 + number * 11) % 61);
+    let ids =
+        |count: u32, from: u32| (0..count).map(move |i| 3 + (from + i * 7 + number * 11) % 61);
     let pair = TokenizedPair {
         prompt: TokenizedPrompt {
             ids: ids(6 + number % 4, 0).collect(),

@@ -89,7 +89,9 @@ pub fn run(
 ) -> Result<Finished, TrainError> {
     let io = |e| TrainError::io(log, e);
     let file = File::create(log).map_err(io)?;
-    command.stdin(Stdio::null()).stderr(file.try_clone().map_err(io)?);
+    command
+        .stdin(Stdio::null())
+        .stderr(file.try_clone().map_err(io)?);
     let program = command.get_program().to_owned();
     let started = command.stdout(file).spawn();
     let mut child = started.map_err(|e| TrainError::io(Path::new(&program), e))?;

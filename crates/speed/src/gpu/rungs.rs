@@ -143,7 +143,10 @@ pub fn run(
         }
         let made = Instant::now();
         let rung = measure(&plan, &device, left)?;
-        before = Some((rung.flops, made.elapsed().as_secs_f64().min(2.0 * rung.first + 10.0)));
+        before = Some((
+            rung.flops,
+            made.elapsed().as_secs_f64().min(2.0 * rung.first + 10.0),
+        ));
         tell(rung)?;
     }
     Ok(())
@@ -203,7 +206,8 @@ impl Plan {
             warmup_steps: 0,
             eval_every: 0,
             micro_rows: found.map_or(1, |(step, _)| step.rows),
-            gradient_checkpointing: found.map_or_else(Default::default, |(step, _)| step.checkpointing),
+            gradient_checkpointing: found
+                .map_or_else(Default::default, |(step, _)| step.checkpointing),
             ..TrainingSection::default()
         };
         let work = sketch.training_work((&data, None), (soft, 2), &training);
@@ -354,7 +358,10 @@ mod tests {
     #[test]
     fn what_the_memory_has_no_room_for_is_left_out() {
         let found = rungs(&limits(300.0, 1e-6));
-        assert!(found.iter().all(|rung| rung.left_out.is_some()), "{found:?}");
+        assert!(
+            found.iter().all(|rung| rung.left_out.is_some()),
+            "{found:?}"
+        );
     }
 
     /// Llama 3 8B has 8,030,261,248 weights, as published, and SmolLM2-135M 134,515,008.

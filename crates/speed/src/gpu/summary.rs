@@ -25,7 +25,9 @@ pub fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TrainError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(TrainError::io(path, error)),
     };
-    let read = text.lines().map_while(|line| serde_json::from_str(line).ok());
+    let read = text
+        .lines()
+        .map_while(|line| serde_json::from_str(line).ok());
     Ok(read.collect())
 }
 
@@ -34,14 +36,29 @@ pub fn page(visit: &Visit, card: Option<&Card>, done: &[(Part, Finished)]) -> St
     let mut page = String::from("# A first look at a GPU\n\n");
     let title = match card {
         Some(card) => card.to_string(),
-        None => format!("A rehearsal on `{}`: no figure here means anything", visit.device),
+        None => format!(
+            "A rehearsal on `{}`: no figure here means anything",
+            visit.device
+        ),
     };
-    add(&mut page, format_args!("{title}. Program version {}.\n\n", env!("CARGO_PKG_VERSION")));
-    add(&mut page, format_args!("| part | how it ended | most memory on the GPU |\n|---|---|--:|\n"));
+    add(
+        &mut page,
+        format_args!(
+            "{title}. Program version {}.\n\n",
+            env!("CARGO_PKG_VERSION")
+        ),
+    );
+    add(
+        &mut page,
+        format_args!("| part | how it ended | most memory on the GPU |\n|---|---|--:|\n"),
+    );
     for (part, finished) in done {
         let memory = finished.gpu_mib.map_or("".into(), |mib| bytes(mib << 20));
         let name = part.name();
-        add(&mut page, format_args!("| {name} ({name}.log) | {finished} | {memory} |\n"));
+        add(
+            &mut page,
+            format_args!("| {name} ({name}.log) | {finished} | {memory} |\n"),
+        );
     }
     for (part, _) in done {
         let path = visit.out.join(part.file());
@@ -61,7 +78,8 @@ fn add(page: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 fn of_checks(checks: &[Check]) -> String {
-    let mut text = String::from("\n## Is it right\n\n| check | difference | allowed | |\n|---|--:|--:|---|\n");
+    let mut text =
+        String::from("\n## Is it right\n\n| check | difference | allowed | |\n|---|--:|--:|---|\n");
     for check in checks {
         let Check {
             what,
@@ -69,7 +87,10 @@ fn of_checks(checks: &[Check]) -> String {
             limit,
         } = check;
         let word = if check.is_good() { "good" } else { "**WRONG**" };
-        add(&mut text, format_args!("| {what} | {difference:.1e} | {limit:.0e} | {word} |\n"));
+        add(
+            &mut text,
+            format_args!("| {what} | {difference:.1e} | {limit:.0e} | {word} |\n"),
+        );
     }
     text
 }
@@ -97,7 +118,10 @@ fn of_tldr(folder: &Path, visit: &Visit) -> String {
         let rate = system["comparisons_per_second"].as_f64();
         let rate = rate.map_or_else(String::new, |rate| format!("{rate:.1}"));
         let [top, majority, minority] = ["top", "majority", "minority"].map(share);
-        add(&mut text, format_args!("| {name} | {top} | {majority} | {minority} | {rate} |\n"));
+        add(
+            &mut text,
+            format_args!("| {name} | {top} | {majority} | {minority} | {rate} |\n"),
+        );
     }
     text
 }
@@ -110,7 +134,10 @@ fn of_rungs(rungs: &[Rung]) -> String {
     );
     for rung in rungs {
         if let Some(reason) = &rung.left_out {
-            add(&mut text, format_args!("| {} | | | | | left out: {reason} | | |\n", rung.name));
+            add(
+                &mut text,
+                format_args!("| {} | | | | | left out: {reason} | | |\n", rung.name),
+            );
             continue;
         }
         add(

@@ -110,7 +110,10 @@ impl Sketch {
         let beside = match (self.on_gpu, samples) {
             (false, _) => String::new(),
             (true, false) => format!(", {} MiB of weights with it", memory.weights >> 20),
-            (true, true) => format!(", or sampling, with {} MiB of weights,", memory.weights >> 20),
+            (true, true) => format!(
+                ", or sampling, with {} MiB of weights,",
+                memory.weights >> 20
+            ),
         };
         let what = format!("a step of {tokens}{beside}");
         refuse(needed, (what, self.advice(step, samples)), device, training)
@@ -129,8 +132,9 @@ impl Sketch {
         match (step.checkpointing, self.has_dropout) {
             (Checkpointing::Blocks, _) => {}
             (_, false) => advice.push("set training.gradient_checkpointing = \"blocks\""),
-            (_, true) => advice
-                .push("set training.gradient_checkpointing = \"blocks\" and lora.dropout = 0"),
+            (_, true) => {
+                advice.push("set training.gradient_checkpointing = \"blocks\" and lora.dropout = 0")
+            }
         }
         if self.on_gpu && self.weight == 4 {
             advice.push("set model.dtype = \"bf16\"");

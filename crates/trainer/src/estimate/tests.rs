@@ -24,10 +24,7 @@ fn a_step_keeps_the_same_of_every_token_and_block() {
     let kept = sketch.step(step(6, 10, Checkpointing::None));
     assert_eq!(kept, 4 * (tokens * 4 * per_block + logits));
     let blockwise = sketch.step(step(6, 10, Checkpointing::Blocks));
-    assert_eq!(
-        blockwise,
-        4 * (tokens * (3 * 8 + 2 * per_block) + logits)
-    );
+    assert_eq!(blockwise, 4 * (tokens * (3 * 8 + 2 * per_block) + logits));
 }
 
 #[test]
@@ -52,7 +49,8 @@ fn a_step_that_cannot_fit_is_refused_with_advice() {
     if crate::memory::available_bytes().is_none() {
         return;
     }
-    let of = |rows, longest| validate_step(&model, step(rows, longest, Checkpointing::None), &training);
+    let of =
+        |rows, longest| validate_step(&model, step(rows, longest, Checkpointing::None), &training);
     let message = of(1 << 20, 1 << 16).expect_err("a refusal").to_string();
     for part in [
         "a step of 1048576 rows of up to 65536 tokens takes about",
@@ -80,7 +78,9 @@ fn published(name: &str, lora: &LoraConfig) -> Sketch {
 }
 
 fn lora(dropout: f64) -> LoraConfig {
-    let names = ["q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out", "wte"];
+    let names = [
+        "q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out", "wte",
+    ];
     LoraConfig {
         dropout,
         targets: Targets::Names(names.map(String::from).to_vec()),

@@ -54,7 +54,11 @@ impl Sketch {
         let arithmetic = self.arithmetic();
         let pass = |shape: Shape| {
             let once = flops::forward(arithmetic, shape) + flops::backward(arithmetic, shape);
-            once + if again { flops::blocks(arithmetic, shape) } else { 0 }
+            once + if again {
+                flops::blocks(arithmetic, shape)
+            } else {
+                0
+            }
         };
         let (steps, epochs) = steps(training, train.items.len());
         let validated = validation.map_or(0.0, |side| {
