@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: our speed against that of other programs, which are installed for it into the cache.
+//! `cargo xtask bench`: our speed against that of other programs, which are installed for it into the cache, and a first
+//! look at a GPU.
 
 use std::error::Error;
 use std::fs;
@@ -10,10 +11,108 @@ use crate::assets::{self, SMALL_MODEL};
 use crate::cargo::{self, Cargo};
 use crate::fetch;
 
-/// What to measure ours against.
+/// What to measure.
 #[derive(clap::Subcommand)]
 pub enum Against {
     Trl(Box<TrlArgs>),
+    Gpu(Box<GpuArgs>),
+}
+
+/// A first quarter of an hour on an NVIDIA GPU: is it right, does it learn, how fast is it.
+///
+/// Compares logits and a training step with `transformers` and the CPU, runs TL;DR as `small`, and trains larger and larger
+/// models of random weights, each part within its share of the time. Everything goes into one folder; `summary.md` in it is the
+/// page to read. Needs a driver with `nvidia-smi`; without a GPU it stops at once. `--device flex` rehearses on the CPU, in
+/// about a minute.
+///
+/// Next steps:
+///   cargo xtask bench gpu
+///   cargo xtask bench gpu --minutes 30 --out runs/h100
+///   cargo xtask bench gpu --device flex --out runs/rehearsal
+#[derive(clap::Args, Default)]
+#[command(verbatim_doc_comment)]
+pub struct GpuArgs {
+    /// `cuda:N`, or `flex` to rehearse [default: cuda:0].
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// A new folder for everything [default: runs/gpu].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Minutes for all parts together [default: 15].
+    #[arg(long, value_name = "N")]
+    minutes: Option<f64>,
+    /// What the GPU has, in units of 10^9 bytes [default: what nvidia-smi says].
+    #[arg(long, value_name = "GB")]
+    memory_gb: Option<f64>,
+}
+
+impl GpuArgs {
+    fn device(&self) -> &str {
+        self.device.as_deref().unwrap_or("cuda:0")
+    }
+
+    fn is_rehearsal(&self) -> bool {
+        !self.device().starts_with("cuda")
+    }
+
+    /// A command about the two programs; both are built alike, so that the second finds what the first built.
+    fn cargo(&self, subcommand: &str) -> Cargo {
+        let cargo = Cargo::release(subcommand);
+        match self.is_rehearsal() {
+            true => cargo,
+            false => cargo.args(["--features", "bench/cuda"]),
+        }
+    }
+
+    /// Builds both programs.
+    fn build(&self) -> Cargo {
+        self.cargo("build")
+            .args(["--bin", "bench", "--bin", "speed"])
+    }
+
+    /// `speed` runs in the workspace's root.
+    fn command(&self, here: &Path, model: Option<&Path>) -> Cargo {
+        let mut cargo = self.cargo("run").args(["--bin", "speed", "--", "gpu"]);
+        cargo = cargo.args(["--device", self.device()]);
+        let number = |value: Option<f64>| value.map(|value| value.to_string());
+        for (flag, value) in [
+            ("--minutes", number(self.minutes)),
+            ("--memory-gb", number(self.memory_gb)),
+        ] {
+            if let Some(value) = value {
+                cargo = cargo.arg(flag).arg(value);
+            }
+        }
+        if let Some(out) = &self.out {
+            cargo = cargo.arg("--out").arg(here.join(out));
+        }
+        match model {
+            Some(model) => cargo.arg("--small-model").arg(model),
+            None => cargo,
+        }
+    }
+
+    /// Builds, fetches the model, and runs; without a GPU nothing of that.
+    fn run(&self, here: &Path) -> Result<ExitCode, Box<dyn Error>> {
+        let mut model = None;
+        if !self.is_rehearsal() {
+            let found = Command::new("nvidia-smi").arg("-L").output();
+            if !found.is_ok_and(|output| output.status.success()) {
+                return Err("no NVIDIA GPU here: `nvidia-smi -L` finds none. Nothing was built or run. `--device flex` rehearses on the CPU.".into());
+            }
+            model = match fetch::by_name(SMALL_MODEL) {
+                Ok(model) => Some(model),
+                Err(error) => {
+                    eprintln!("{error}\nGoing on without it: TL;DR runs as `tiny`.");
+                    None
+                }
+            };
+        }
+        if !self.build().succeeds()? {
+            return Err("the build failed, see above".into());
+        }
+        Ok(self.command(here, model.as_deref()).take_over()?)
+    }
 }
 
 /// TRL's DPO trainer and transformers' decoding, on PyTorch; llama.cpp's decoding where it builds.
@@ -92,8 +191,11 @@ impl TrlArgs {
 
 /// Makes the other side's Python ready, builds ours, and runs both.
 pub fn run(against: &Against) -> Result<ExitCode, Box<dyn Error>> {
-    let Against::Trl(args) = against;
     let here = std::env::current_dir()?;
+    let args = match against {
+        Against::Trl(args) => args,
+        Against::Gpu(args) => return args.run(&here),
+    };
     let model = match &args.model {
         Some(path) => here.join(path),
         None => fetch::by_name(SMALL_MODEL)?,
@@ -173,7 +275,9 @@ mod tests {
 
     fn command(line: &str) -> String {
         let words = std::iter::once("bench").chain(line.split_whitespace());
-        let Against::Trl(args) = Line::try_parse_from(words).expect("a command").against;
+        let Against::Trl(args) = Line::try_parse_from(words).expect("a command").against else {
+            panic!("another command");
+        };
         let [here, python, model, work] = ["/h", "p", "m", "w"].map(Path::new);
         let command = args.command(here, python, model, work).to_string();
         let common = format!("{} --bin speed -- ", Cargo::release("run"));
@@ -193,5 +297,38 @@ mod tests {
         let expected = "--data /h/a --data /b --python p --model m --work w --only vanilla,pdpo --rounds 5 \
                         --steps 2 --batch 8 --dtype bfloat16 --json /h/x/s.json";
         assert_eq!(command(line), expected);
+    }
+
+    fn gpu(line: &str, model: Option<&Path>) -> [String; 2] {
+        let words = ["bench", "gpu"].into_iter().chain(line.split_whitespace());
+        let Against::Gpu(args) = Line::try_parse_from(words).expect("a command").against else {
+            panic!("another command");
+        };
+        [args.build(), args.command(Path::new("/h"), model)].map(|cargo| cargo.to_string())
+    }
+
+    #[test]
+    fn both_programs_are_built_for_the_gpu_and_speed_is_run() {
+        let [build, run] = gpu("", Some(Path::new("m")));
+        let features = "--features bench/cuda";
+        let expected = format!(
+            "{} {features} --bin bench --bin speed",
+            Cargo::release("build")
+        );
+        assert_eq!(build, expected);
+        let expected = format!(
+            "{} {features} --bin speed -- gpu --device cuda:0 --small-model m",
+            Cargo::release("run")
+        );
+        assert_eq!(run, expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_rehearsal_needs_no_gpu_and_no_model() {
+        let [build, run] = gpu("--device flex --out x --minutes 2 --memory-gb 24", None);
+        assert!(!build.contains("cuda"), "{build}");
+        let expected = "-- gpu --device flex --minutes 2 --memory-gb 24 --out /h/x";
+        assert!(run.ends_with(expected), "{run}");
     }
 }

@@ -33,7 +33,7 @@ enum Task {
     /// Trains and compares the systems of one of the paper's experiments, and writes a report.
     #[command(subcommand)]
     Repro(repro::Experiment),
-    /// Measures our speed against that of another program.
+    /// Measures our speed against that of another program, or on a GPU.
     #[command(subcommand)]
     Bench(bench::Against),
     /// Runs every test and every example, with the small real model where it can be fetched.

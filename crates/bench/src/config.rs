@@ -24,8 +24,9 @@ pub(crate) use values::{validate_judge, validate_shares};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentConfig<D> {
-    /// What a reader may expect, in minutes on two cores; said before starting.
-    pub expected_minutes: f64,
+    /// What a reader may expect, in minutes on two cores; said before starting. Absent: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_minutes: Option<f64>,
     /// `[data]`
     pub data: D,
     /// `[model]`

@@ -8,6 +8,7 @@ mod check;
 mod collect;
 mod data;
 mod duels;
+mod expect;
 mod measured;
 mod outcomes;
 mod over_seeds;

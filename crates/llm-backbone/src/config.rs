@@ -126,6 +126,22 @@ impl ModelConfig {
         self.sizes().vocab_size
     }
 
+    /// The width `d` of token embeddings.
+    pub fn d_model(&self) -> usize {
+        self.sizes().hidden_size
+    }
+
+    /// Numbers that the graph of a training step keeps of each token and block, where attention sees `keys` tokens.
+    pub fn activations_per_token(&self, keys: usize) -> usize {
+        self.0.config().activations_per_token(keys)
+    }
+
+    /// Numbers that a key/value cache keeps of each token, over all blocks.
+    pub fn cached_per_token(&self) -> usize {
+        let sizes = self.sizes();
+        2 * sizes.key_width() * sizes.num_layers
+    }
+
     /// The longest sequence the model was made for, in positions.
     pub fn max_positions(&self) -> usize {
         self.sizes().max_positions

@@ -62,7 +62,8 @@ impl Embedding {
         let flat = ids.reshape([batch * seq]);
         let mut rows = self.weight.rows(flat.clone());
         if let Some(lora) = &self.lora {
-            rows = rows + lora.rows(flat);
+            let dtype = rows.dtype();
+            rows = rows + lora.rows(flat, dtype);
         }
         let [_, d] = rows.dims();
         rows.reshape([batch, seq, d])

@@ -2,12 +2,13 @@
 
 use burn::module::Param;
 use burn::nn;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 
 use crate::linear::{Embedding, Head, Linear};
 use crate::matrix::{Matrix, are_enough, cast_if_needed, frozen, settle};
 use crate::model::Precision;
 use crate::norm::{LayerNorm, RmsNorm};
+use crate::outline::Shapes;
 use crate::parts::{PartMut, Parts};
 use crate::random::{named_rng, normal};
 use crate::weights::{WeightError, WeightSource};
@@ -27,6 +28,10 @@ pub(crate) struct Loader<'a> {
 #[derive(Clone, Copy)]
 enum Origin<'a> {
     Files(&'a dyn WeightSource),
+    /// Numbers that mean nothing, drawn on the device.
+    Noise,
+    /// Nowhere: only their shapes are noted.
+    Shapes(&'a Shapes),
     /// Initial values of a model that is made from scratch: a pure function of seed and name.
     Random(u64),
 }
@@ -57,6 +62,16 @@ impl<'a> Loader<'a> {
     pub(crate) fn random(seed: u64, device: &Device) -> Self {
         let precision = Precision::Dense(DType::F32);
         Self::new(Origin::Random(seed), precision, device)
+    }
+
+    /// Draws on the device, in no order that could be repeated.
+    pub(crate) fn noise(precision: Precision, device: &Device) -> Self {
+        Self::new(Origin::Noise, precision, device)
+    }
+
+    /// Notes the shape of every tensor that is asked for, and makes one number of each.
+    pub(crate) fn of_shapes(shapes: &'a Shapes, device: &Device) -> Self {
+        Self::new(Origin::Shapes(shapes), Precision::Dense(DType::F32), device)
     }
 
     fn new(from: Origin<'a>, precision: Precision, device: &Device) -> Self {
@@ -260,6 +275,14 @@ impl<'a> Loader<'a> {
                 }
                 values
             }
+            Origin::Noise => {
+                let noise = initial.drawn(shape, &self.device);
+                return Ok(cast_if_needed(noise, self.precision.dtype()));
+            }
+            Origin::Shapes(shapes) => {
+                shapes.borrow_mut().insert(name.to_owned(), shape.to_vec());
+                return Ok(Tensor::zeros([1; D], &self.device));
+            }
             Origin::Random(seed) => initial.values(name, shape.iter().product(), seed),
         };
         let tensor = Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32));
@@ -331,6 +354,17 @@ fn largest_magnitude(values: &[f32]) -> f32 {
 }
 
 impl Initial {
+    /// The same, but drawn where the tensor is to be.
+    fn drawn<const D: usize>(self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        match self {
+            Self::Constant(value) => Tensor::full(shape, value, (device, DType::F32)),
+            Self::Normal { std } => {
+                let normal = Distribution::Normal(0.0, f64::from(std));
+                Tensor::random(shape, normal, (device, DType::F32))
+            }
+        }
+    }
+
     fn values(self, name: &str, count: usize, seed: u64) -> Vec<f32> {
         match self {
             Self::Constant(value) => vec![value; count],

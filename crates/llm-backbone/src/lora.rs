@@ -196,10 +196,11 @@ impl Lora {
         cast_if_needed(y, dtype)
     }
 
-    /// `scale * A[ids] B`, the adapter of an embedding: `[n]` to `[n, d]`.
-    pub(crate) fn rows(&self, ids: Tensor<1, Int>) -> Tensor<2> {
+    /// `scale * A[ids] B`, the adapter of an embedding, cast to the type of the embedding's own rows: `[n]` to `[n, d]`.
+    pub(crate) fn rows(&self, ids: Tensor<1, Int>, dtype: DType) -> Tensor<2> {
         let rows = self.a.val().select(0, ids);
-        rows.mul_scalar(self.scale).matmul(self.b.val())
+        let rows = rows.mul_scalar(self.scale).matmul(self.b.val());
+        cast_if_needed(rows, dtype)
     }
 
     /// `scale * A B`, `[d_in, d_out]`.

@@ -95,6 +95,19 @@ impl Model {
         Self::build(config, &Loader::random(seed, device))
     }
 
+    /// A model of the same distributions whose weights are drawn on its device, which takes no time and cannot be repeated: to
+    /// measure speed and memory with.
+    ///
+    /// # Errors
+    /// None that a valid `config` can cause.
+    pub fn noise(
+        config: &ModelConfig,
+        precision: impl Into<Precision>,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        Self::build(config, &Loader::noise(precision.into(), device))
+    }
+
     fn build(config: &ModelConfig, weights: &Loader<'_>) -> Result<Self, WeightError> {
         Ok(Self {
             architecture: config.0.load(weights)?,
@@ -118,7 +131,7 @@ impl Model {
 
     /// The width `d` of token embeddings.
     pub fn d_model(&self) -> usize {
-        self.config.sizes().hidden_size
+        self.config.d_model()
     }
 
     /// The type that weights and hidden states have.
@@ -284,17 +297,17 @@ impl Model {
 
     /// What a pass costs per token.
     pub fn costs(&self) -> Costs {
-        let sizes = self.config.sizes();
-        Costs {
-            blocks: sizes.num_layers,
-            weights: self.decoder().weights_per_token(),
-            attention_width: sizes.query_width(),
-        }
+        costs(&self.config, self.decoder().weights_per_token())
     }
+}
 
-    /// Numbers that the graph of a training step keeps of each token and block, where attention sees `keys` tokens.
-    pub fn activations_per_token(&self, keys: usize) -> usize {
-        self.config.0.config().activations_per_token(keys)
+/// What a pass costs per token that meets so many weights of blocks.
+pub(crate) fn costs(config: &ModelConfig, weights: usize) -> Costs {
+    let sizes = config.sizes();
+    Costs {
+        blocks: sizes.num_layers,
+        weights,
+        attention_width: sizes.query_width(),
     }
 }
 

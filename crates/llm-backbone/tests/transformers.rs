@@ -97,6 +97,43 @@ fn llama_in_a_gguf_file_with_permuted_heads() {
     assert_logits("llama_gguf", &fixture("llama_gguf/model.gguf"));
 }
 
+/// A 16-bit model rounds to eight bits; its adapters are in f32.
+#[test]
+fn models_in_16_bits_carry_adapters_on_every_layer_and_on_the_embedding() {
+    let names = [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "out_proj",
+        "fc_in",
+        "fc_out",
+        "up_proj",
+        "down_proj",
+        "wte",
+        "embed_tokens",
+    ];
+    let lora = LoraConfig {
+        targets: Targets::Names(names.map(String::from).to_vec()),
+        ..LoraConfig::default()
+    };
+    let device = Device::flex();
+    for name in ["llama", "llama_tied", "gptj", "qwen3"] {
+        let (config, source) = weights::open(fixture(name)).unwrap();
+        let model = Model::load(&config, source.as_ref(), DType::BF16, &device).unwrap();
+        let adapted = model.with_lora(&lora, 1).unwrap();
+        let expected = expected(name);
+        let ids = ids(&expected["input_ids"], &device);
+        let seq = ids.dims()[1];
+        let wanted = flatten(&expected["logits"]);
+        // Fresh adapters add nothing, merged or not.
+        for model in [adapted.clone(), adapted.merged()] {
+            let found = values(logits(&model, ids.clone(), (0, seq), None));
+            assert_close(&found, &wanted, 5e-2);
+        }
+    }
+}
+
 #[test]
 fn models_in_the_blocks_of_their_gguf_files() {
     let device = Device::flex();

@@ -65,9 +65,14 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     }
     out.line("\nModel")?;
     model(&config, &training, out)?;
+    let counted = estimate::count(&config, &training, &device)?;
+    out.line("\nEstimate, counted from shapes")?;
+    let [memory, time] = counted.lines(&device, &config.training);
+    out.line(format_args!("  memory    {memory}"))?;
+    out.line(format_args!("  time      {time}"))?;
     if !args.no_estimate {
         let estimate = estimate::measure(&config, &training, is_cpu(&device))?;
-        out.line("\nEstimate, from one comparison of median and one of largest length")?;
+        out.line("\nMeasured, on one comparison of median and one of largest length")?;
         expect(&config, &estimate, out)?;
     }
     out.line("")?;

@@ -1,15 +1,18 @@
-//! How long and how large a run will be, from one measured comparison.
+//! How long and how large a run will be: counted, and from two measured comparisons.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use terminal::Expectation;
 use trainer::TrainError;
+use trainer::burn::tensor::Device;
 use trainer::config::Config;
 use trainer::dataset::Dataset;
+use trainer::estimate::{Sketch, Step, Work, steps, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
 use trainer::learner::{Learner, StepReport};
 use trainer::memory;
-use trainer::pdpo_loss::ScoredRow;
+use trainer::pdpo_loss::{PairLoss, ScoredRow};
 use trainer::task::Preference;
 use trainer::training::Training;
 
@@ -31,6 +34,47 @@ pub struct Estimate {
     pub tokens_per_second: f64,
     /// Peak memory in bytes; none where the system or the device does not tell.
     pub memory: Option<u64>,
+}
+
+/// What training takes, counted from shapes; refused where the device has no room for it.
+///
+/// # Errors
+/// Settings out of range, or a step that does not fit.
+pub fn count(
+    config: &Config,
+    prepared: &Training,
+    device: &Device,
+) -> Result<Expectation, TrainError> {
+    let (training, users) = (&config.training, config.users.as_ref());
+    let sketch = Sketch::new(
+        prepared.model.config(),
+        config.model.dtype,
+        &config.lora,
+        device,
+    )?;
+    let soft = users.map_or(0, |users| users.user_tokens);
+    let branches = config.objective.init(users.is_some())?.branches().len();
+    let lengths = prepared.train.items.iter().map(|i| i.pair.row_length(soft));
+    let step = Step {
+        rows: training.micro_rows.min(training.batch * branches),
+        longest: lengths.max().unwrap_or(0),
+        checkpointing: training.gradient_checkpointing,
+    };
+    let memory = sketch.memory(step, (0, 0));
+    sketch.validate(&memory, step, device, training)?;
+    let reference = match config.objective.loss.needs_reference() {
+        true => prepared
+            .datasets()
+            .map(|side| sketch.forward_work(side, 0))
+            .sum(),
+        false => 0.0,
+    };
+    let sides = (&prepared.train, prepared.validation.as_ref());
+    let work = Work {
+        reference,
+        ..sketch.training_work(sides, (soft, branches), training)
+    };
+    Ok(Expectation { memory, step, work })
 }
 
 /// Runs forward and backward pass of the longest comparison (for memory) and of the median one (for time).
@@ -70,20 +114,19 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
         let lengths = side.items.iter().map(|i| i.pair.row_length(soft));
         lengths.sum::<usize>() as f64
     };
-    let (steps, epochs) = steps(config, prepared.train.items.len());
+    let (steps, epochs) = steps(&config.training, prepared.train.items.len());
     let train = tokens(&prepared.train);
     let validation = prepared.validation.as_ref().map_or(0.0, tokens);
-    let share = match (config.training.eval_limit, &prepared.validation) {
-        (limit, Some(side)) if limit > 0 => (limit as f64 / side.items.len() as f64).min(1.0),
-        _ => 1.0,
-    };
-    let every = config.training.eval_every;
-    let validations = if every == 0 { 1 } else { steps.div_ceil(every) } as f64;
+    let held_out = prepared
+        .validation
+        .as_ref()
+        .map_or(0, |side| side.items.len());
+    let validations = validations(&config.training, steps, held_out);
     Ok(Estimate {
         steps,
         training: per_token * train * branches as f64 * epochs,
         reference: per_token * FORWARD * (train + validation),
-        validation: per_token * FORWARD * validation * share * validations,
+        validation: per_token * FORWARD * validation * validations,
         tokens_per_second: 1.0 / per_token,
         memory,
     })
@@ -105,12 +148,4 @@ fn once(
     let (gradients, report) = learner.gradients(&[example])?;
     gradients.norms(&learner.policy); // Waits for the device.
     Ok((start.elapsed().as_secs_f64(), report))
-}
-
-/// Optimiser steps, and the passes over the data that they make.
-fn steps(config: &Config, comparisons: usize) -> (usize, f64) {
-    let training = &config.training;
-    let steps = training.total_steps(comparisons);
-    let per_epoch = comparisons.div_ceil(training.batch).max(1);
-    (steps, steps as f64 / per_epoch as f64)
 }

@@ -92,8 +92,9 @@ const CHECK: &str = "\
 data.train names files and folders (JSON Lines, JSON, CSV, TSV, Parquet, Arrow; .gz and .zst too), hf://OWNER/NAME for a data set of the hub, or
 - for standard input. Columns: prompt, chosen, rejected, user; [data.columns] maps other names, data.layout says whose layout files have. prompt.special_tokens says whether the text of special tokens in raw data is one. `--show 3` shows what is trained, as tokens.
 
-Exit code 0 means that training can start. Time and memory are estimates from two measured comparisons. Warnings tell, with an
-example each, where data, tokenizer and chat template do not go together.
+Exit code 0 means that training can start. Time and memory are counted from shapes, on a GPU against training.gpu_memory_gb and at
+training.gpu_tflops, and then measured on two comparisons. Warnings tell, with an example each, where data, tokenizer and chat template
+do not go together.
 
 Examples:
   prlhf check --config run.toml

@@ -25,7 +25,7 @@ pub fn prepare(
     config.model.validate()?;
     let mut sides = Sides::read(&hub::located(&config.data)?)?;
     sides.validate()?;
-    let base = hub::open_section(&config.model, device)?;
+    let base = hub::open_section(&config.model, device, &config.training)?;
     let training = Training::new(config, base, &mut sides, clock)?;
     let audit = Audit::of(sides.train.iter().chain(&sides.validation), &sides.skipped);
     if audit.per_user.len() < 2 && config.users.is_some() {

@@ -5,6 +5,7 @@
 //! both read, [`summary`] makes ratios of the figures.
 
 pub mod contest;
+pub mod gpu;
 pub mod inputs;
 pub mod summary;
 pub mod worker;

@@ -1,4 +1,7 @@
-//! Our speed against TRL's and llama.cpp's; `cargo xtask bench trl` builds it, makes Python ready, and calls it.
+//! Our speed against TRL's and llama.cpp's, and a first look at a GPU; `cargo xtask bench` builds it, makes ready what it needs,
+//! and calls it.
+
+mod visit;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +34,11 @@ enum Side {
     /// Our side of one contest, which the program starts itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
+    /// A first quarter of an hour on a GPU: is it right, does it learn, how fast is it.
+    Gpu(visit::GpuArgs),
+    /// A part of it, which the program starts itself.
+    #[command(hide = true)]
+    GpuPart(visit::PartArgs),
 }
 
 #[derive(Args)]
@@ -82,6 +90,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match (cli.side, cli.contests) {
         (Some(Side::Worker(args)), _) => work(&args),
+        (Some(Side::Gpu(args)), _) => visit::go(&args),
+        (Some(Side::GpuPart(args)), _) => visit::part(&args),
         (None, Some(args)) => compete(&args),
         (None, None) => Err(TrainError::Usage(
             "give --model, --python and --work".into(),

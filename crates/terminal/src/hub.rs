@@ -5,17 +5,25 @@ mod download;
 
 use std::path::{Path, PathBuf};
 
-use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::{DataSection, ModelSection};
+use trainer::config::{DataSection, ModelSection, TrainingSection};
+use trainer::llm_backbone::weights;
 use trainer::source::{self, BaseModel};
+use trainer::{TrainError, estimate};
 
-/// Opens the model of a `[model]` section, which may name it by hub id.
+/// Opens the model of a `[model]` section, which may name it by hub id, to be trained.
 ///
 /// # Errors
-/// As [`locate`] and [`source::open_section`].
-pub fn open_section(section: &ModelSection, device: &Device) -> Result<BaseModel, TrainError> {
-    source::open_section(section, &locate(&section.source)?, device)
+/// As [`locate`] and [`source::open_section`], or weights that the device has no room for, before they are read.
+pub fn open_section(
+    section: &ModelSection,
+    device: &Device,
+    training: &TrainingSection,
+) -> Result<BaseModel, TrainError> {
+    let path = locate(&section.source)?;
+    let (config, _) = weights::open(&path)?;
+    estimate::validate_weights(&config, section.dtype, device, training)?;
+    source::open_section(section, &path, device)
 }
 
 /// The local path of a source; hub repositories are downloaded.

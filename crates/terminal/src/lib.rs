@@ -10,6 +10,7 @@ pub mod logging;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod end;
+mod expectation;
 mod output;
 mod profile;
 mod progress;
@@ -20,6 +21,7 @@ mod watch;
 #[cfg(feature = "dashboard")]
 pub use dashboard::{Dashboard, has_terminal};
 pub use end::stopped;
+pub use expectation::Expectation;
 pub use output::{Output, WhileRead, bytes, duration, grouped};
 pub use profile::{Phase, Profile, Total, Totals, phases};
 pub use progress::Bars;

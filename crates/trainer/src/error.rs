@@ -81,21 +81,23 @@ pub enum TrainError {
         /// The model's limit.
         limit: usize,
     },
-    /// A training step that does not fit into memory.
+    /// A model, or a training step, that does not fit into memory.
     #[error(
-        "a step takes about {} MiB for {rows} rows of up to {longest} tokens, and {} MiB are free; lower training.micro_rows or prompt.max_prompt_length, or set training.gradient_checkpointing = \"blocks\"",
+        "{what} takes about {} MiB, and {} MiB {there}; {advice}",
         needed >> 20,
         available >> 20
     )]
     Memory {
+        /// What does not fit.
+        what: String,
         /// Bytes.
         needed: u64,
         /// Bytes.
         available: u64,
-        /// Rows at a time.
-        rows: usize,
-        /// Tokens of the longest.
-        longest: usize,
+        /// Where these are.
+        there: &'static str,
+        /// What takes less.
+        advice: String,
     },
     /// A loss needs the reference's log-probs.
     #[error(

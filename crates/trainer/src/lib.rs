@@ -10,6 +10,7 @@ pub mod dataset;
 pub mod device;
 pub mod endings;
 pub mod error;
+pub mod estimate;
 pub mod eval;
 pub mod example;
 pub mod files;

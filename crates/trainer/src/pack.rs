@@ -112,7 +112,7 @@ pub struct DeviceBatch {
 }
 
 /// Lengths of rows on a GPU are multiples of this.
-const GPU_LENGTHS: usize = 64;
+pub(crate) const GPU_LENGTHS: usize = 64;
 
 impl PackedBatch {
     /// Packs comparisons, each with `soft` soft tokens, to the length of the longest.

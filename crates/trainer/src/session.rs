@@ -16,6 +16,7 @@ use user_model::UserTable;
 use crate::checkpoint::{self, Best, State};
 use crate::endings::Endings;
 use crate::error::TrainError;
+use crate::estimate::Step;
 use crate::example::Example;
 use crate::files::recover_folder;
 use crate::folder::RunFolder;
@@ -27,7 +28,7 @@ use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::schedule::{Rates, Schedule};
 use crate::task::Task;
-use crate::{adapters, eval, memory};
+use crate::{adapters, estimate, eval};
 pub use config::SessionConfig;
 use lines::{When, train_line, validation_line};
 
@@ -84,12 +85,12 @@ impl<T: Task> Session<T> {
         let longest = train.iter().map(|e| e.pair().row_length(soft)).max();
         let mut learner = Learner::new(task, policy, table, &config.training)?
             .with_devices(&config.further_devices)?;
-        memory::validate_step(
-            &learner.policy.model,
-            config.training.gradient_checkpointing,
-            learner.rows_at_once(config.training.batch.min(train.len())),
-            longest.unwrap_or(0),
-        )?;
+        let step = Step {
+            rows: learner.rows_at_once(config.training.batch.min(train.len())),
+            longest: longest.unwrap_or(0),
+            checkpointing: config.training.gradient_checkpointing,
+        };
+        estimate::validate_step(&learner.policy.model, step, &config.training)?;
         let settings = config.settings(&learner, &train, &validation);
         let checkpoint = config.dir.join(checkpoint::FOLDER);
         recover_folder(&checkpoint, &checkpoint::FILES)?;

@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use judge::PromptFile;
-use terminal::hub;
-use trainer::config::validate_stop_ids;
+use terminal::{Expectation, hub};
+use trainer::burn::tensor::Device;
+use trainer::config::{TrainingSection, validate_stop_ids};
 use trainer::llm_backbone::Model;
 use trainer::policy::Policy;
 use trainer::{TrainError, device};
 
-use super::setup::{Base, Start};
+use super::expect::{Place, expectation};
+use super::setup::{Base, Start, Tokenised};
 use super::{Experiment, ExperimentData, Run, duels, judge_file, stage};
 use crate::config::{ExperimentConfig, SystemSettings, validate_judge};
 use crate::tiny;
@@ -20,6 +22,16 @@ pub struct Checked {
     pub(super) clock: u64,
     /// Every split's seed and comparisons; in the base model's tokens, too, unless the model is made in the run.
     pub(super) splits: Vec<(u64, Rc<ExperimentData>, Start)>,
+    /// What the run takes; none where the model is made in the run.
+    expected: Option<Expectation>,
+}
+
+impl Checked {
+    /// What the run takes, in lines; none where the model is made in the run.
+    pub fn expected(&self, device: &Device, training: &TrainingSection) -> Vec<String> {
+        let lines = self.expected.iter();
+        lines.flat_map(|e| e.lines(device, training)).collect()
+    }
 }
 
 impl<E: Experiment> Run<E> {
@@ -57,7 +69,7 @@ impl<E: Experiment> Run<E> {
                 Box::new(|_| Ok(Start::Made(tiny.clone())))
             }
             None => {
-                let base = hub::open_section(&config.model, &device.main)?;
+                let base = hub::open_section(&config.model, &device.main, &config.training)?;
                 let base = Base::new(base, config, clock)?;
                 try_settings(config, &base.model)?;
                 Box::new(move |data| Ok(Start::Opened(base.clone().tokenise(data)?)))
@@ -68,7 +80,25 @@ impl<E: Experiment> Run<E> {
             let start = start(&data)?;
             splits.push((seed, data, start));
         }
-        Ok(Checked { clock, splits })
+        let opened = splits.iter().filter_map(|(.., start)| start.opened());
+        let opened: Vec<&Tokenised> = opened.collect();
+        let expected = match opened.first() {
+            Some(first) => {
+                let place = Place {
+                    model: first.model().config(),
+                    dtype: config.model.dtype,
+                    device: &device.main,
+                };
+                let sides: Vec<_> = opened.iter().map(|split| split.sides()).collect();
+                Some(expectation(config, &place, &sides)?)
+            }
+            None => None,
+        };
+        Ok(Checked {
+            clock,
+            splits,
+            expected,
+        })
     }
 }
 

@@ -145,6 +145,28 @@ pub enum Start {
     Made(TinyConfig),
 }
 
+impl Start {
+    /// The model that was opened, if one was.
+    pub fn opened(&self) -> Option<&Tokenised> {
+        match self {
+            Self::Opened(tokenised) => Some(tokenised),
+            Self::Made(_) => None,
+        }
+    }
+}
+
+impl Tokenised {
+    /// The base model.
+    pub fn model(&self) -> &Model {
+        &self.base.model
+    }
+
+    /// The comparisons, with the users' own texts.
+    pub fn sides(&self) -> Rc<Sides> {
+        self.own.clone()
+    }
+}
+
 impl SplitSetup {
     /// Makes the model where it is not there yet, and fine-tunes it where the preset says so.
     ///

@@ -126,7 +126,7 @@ impl Rules {
     }
 
     /// The adapter of a module; none where it gets none.
-    pub(super) fn shape(&self, module: &str, embedding: bool) -> Result<Option<Shape>, LoraError> {
+    pub(crate) fn shape(&self, module: &str, embedding: bool) -> Result<Option<Shape>, LoraError> {
         if !self.is_target(module, embedding)? {
             return Ok(None);
         }

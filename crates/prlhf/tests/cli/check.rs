@@ -11,11 +11,25 @@ fn check_reports_users_lengths_cuts_and_an_estimate() {
         "users                         2  (8 to 8 comparisons each)",
         "  chosen ",
         "1 of 16 prompts above",
+        "Estimate, counted from shapes",
+        "frozen weights",
+        "TFLOP/s (assumed: 68 GFLOP/s on each core)",
         "tokens per second",
         "trainable: yes",
     ] {
         assert!(report.contains(part), "{part}: {report}");
     }
+}
+
+#[test]
+fn check_refuses_a_step_that_does_not_fit() {
+    let config = fixture().config.to_str().unwrap();
+    let rows = ["--set", "training.micro_rows=100000000000"];
+    let batch = ["--set", "training.batch=100000000000"];
+    let called = prlhf(&[&["check", "--config", config][..], &rows, &batch].concat());
+    let error = called.error();
+    assert!(error.contains("lower training.micro_rows"), "{error}");
+    assert!(!called.stdout.contains("trainable: yes"));
 }
 
 #[test]

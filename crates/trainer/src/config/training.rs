@@ -70,6 +70,11 @@ pub struct TrainingSection {
     pub save_every: usize,
     /// Stop after so many validations without improvement; 0 (default): never.
     pub patience: usize,
+    /// What the GPU has, in units of 10^9 bytes; training that would take more is refused before it starts. Default 80.
+    pub gpu_memory_gb: f64,
+    /// The rate that estimates of time assume on a GPU, in units of 10^12 operations per second; it changes nothing else.
+    /// Default 30.
+    pub gpu_tflops: f64,
 }
 
 impl Default for TrainingSection {
@@ -92,6 +97,8 @@ impl Default for TrainingSection {
             eval_limit: 0,
             save_every: 200,
             patience: 0,
+            gpu_memory_gb: 80.0,
+            gpu_tflops: 30.0,
         }
     }
 }
@@ -124,6 +131,8 @@ impl TrainingSection {
             replicas,
             gradient_checkpointing,
             save_every,
+            gpu_memory_gb,
+            gpu_tflops,
             ..
         } = Self::default();
         Self {
@@ -131,6 +140,8 @@ impl TrainingSection {
             replicas,
             gradient_checkpointing,
             save_every,
+            gpu_memory_gb,
+            gpu_tflops,
             ..self.clone()
         }
     }
@@ -206,6 +217,15 @@ impl TrainingSection {
         ] {
             if !(0.0..=LARGEST).contains(&value) {
                 return Err(TrainError::config(key, value, "a number from 0 to 1e6"));
+            }
+        }
+        for (key, value) in [
+            ("training.gpu_memory_gb", self.gpu_memory_gb),
+            ("training.gpu_tflops", self.gpu_tflops),
+        ] {
+            if !(value > 0.0 && value <= LARGEST) {
+                let expected = "a number above 0, at most 1e6";
+                return Err(TrainError::config(key, value, expected));
             }
         }
         Ok(())

@@ -34,25 +34,45 @@ impl From<&PackedBatch> for Shape {
     }
 }
 
+/// What the arithmetic of a model depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Arithmetic {
+    /// Of the frozen blocks.
+    pub costs: Costs,
+    /// Weights of adapters.
+    pub adapters: usize,
+    /// Weights of the head.
+    pub head: usize,
+}
+
+impl From<&Model> for Arithmetic {
+    fn from(model: &Model) -> Self {
+        Self {
+            costs: model.costs(),
+            adapters: model.num_adapter_params(),
+            head: model.config().vocab_size() * model.d_model(),
+        }
+    }
+}
+
 /// A forward pass of training, the gradient of the head included.
-pub fn forward(model: &Model, shape: impl Into<Shape>) -> u64 {
-    let shape = shape.into();
-    let head = model.config().vocab_size() * model.d_model();
-    blocks(model, shape) + 4 * (shape.scored * head) as u64
+pub fn forward(model: impl Into<Arithmetic>, shape: impl Into<Shape>) -> u64 {
+    let (model, shape) = (model.into(), shape.into());
+    blocks(model, shape) + 4 * (shape.scored * model.head) as u64
 }
 
 /// All blocks forward, without the head.
-pub fn blocks(model: &Model, shape: impl Into<Shape>) -> u64 {
-    let (shape, costs) = (shape.into(), model.costs());
-    let weights = costs.weights + model.num_adapter_params();
-    (2 * shape.tokens() * weights + shape.attention(costs)) as u64
+pub fn blocks(model: impl Into<Arithmetic>, shape: impl Into<Shape>) -> u64 {
+    let (model, shape) = (model.into(), shape.into());
+    let weights = model.costs.weights + model.adapters;
+    (2 * shape.tokens() * weights + shape.attention(model.costs)) as u64
 }
 
 /// The backward pass.
-pub fn backward(model: &Model, shape: impl Into<Shape>) -> u64 {
-    let (shape, costs) = (shape.into(), model.costs());
-    let count = shape.tokens() * (2 * costs.weights + 4 * model.num_adapter_params());
-    (count + 2 * shape.attention(costs)) as u64
+pub fn backward(model: impl Into<Arithmetic>, shape: impl Into<Shape>) -> u64 {
+    let (model, shape) = (model.into(), shape.into());
+    let count = shape.tokens() * (2 * model.costs.weights + 4 * model.adapters);
+    (count + 2 * shape.attention(model.costs)) as u64
 }
 
 impl Shape {
@@ -117,7 +137,7 @@ pub(crate) mod tests {
         };
         let adapted = model(1).with_lora(&lora, 0).expect("adapters");
         // (8 + 4) * 2 = 24 weights, ten tokens.
-        let forward_of = |model| forward(model, SHAPE);
+        let forward_of = |model: &Model| forward(model, SHAPE);
         assert_eq!(forward_of(&adapted) - forward_of(&model(1)), 480);
         assert_eq!(
             backward(&adapted, SHAPE) - backward(&model(1), SHAPE),

@@ -40,12 +40,15 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
         1 => String::new(),
         several => format!(" with {several} seeds"),
     };
+    let minutes = config.expected_minutes.map_or_else(String::new, |minutes| {
+        let minutes = minutes * seeds.len() as f64;
+        format!(", about {minutes:.0} minutes on two cores")
+    });
     let about = format!(
-        "{}, preset {}: {} systems{runs}, about {:.0} minutes on two cores. Results go to {}.",
+        "{}, preset {}: {} systems{runs}{minutes}. Results go to {}.",
         E::TITLE,
         args.name(),
         config.systems.len(),
-        config.expected_minutes * seeds.len() as f64,
         folder.display()
     );
     // A reader who has gone is no reason not to run.
@@ -63,6 +66,9 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
         command,
     };
     let checked = run.check()?;
+    for line in checked.expected(&run.devices.0.main, &run.config.training) {
+        out.line(format_args!("Expected: {line}"))?;
+    }
     let mut claimed = RunFolder::claim(&folder, start, &inputs)?;
     report::recover(&folder)?;
     claimed.begin(start, &run.folders(), &inputs)?;
@@ -127,9 +133,9 @@ fn next_command<E: Experiment>(preset: &str) -> Option<String> {
         "tiny" => {
             let small = config_file(experiment, "small");
             let small = Preset::<E>::read(&small).ok()?.config().ok()?;
+            let minutes = small.expected_minutes?;
             Some(format!(
-                "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about {:.0} minutes)",
-                small.expected_minutes
+                "cargo xtask repro {experiment} --preset small   (a real LLM, SmolLM2-135M, about {minutes:.0} minutes)"
             ))
         }
         "small" => Some(match experiment {

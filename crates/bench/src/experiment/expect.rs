@@ -1,0 +1,129 @@
+//! What a run will take, counted before it starts, and refused where the device has no room.
+
+use std::rc::Rc;
+
+use terminal::Expectation;
+use trainer::TrainError;
+use trainer::burn::tensor::Device;
+use trainer::config::Dtype;
+use trainer::dataset::Dataset;
+use trainer::estimate::{Memory, Sketch, Step, Work};
+use trainer::llm_backbone::config::ModelConfig;
+
+use super::setup::Sides;
+use crate::config::{ExperimentConfig, SystemConfig, SystemSettings};
+
+/// Model and device of a run.
+pub struct Place<'a> {
+    /// The shape of the base model.
+    pub model: &'a ModelConfig,
+    /// The type of its weights.
+    pub dtype: Dtype,
+    /// Where it is trained.
+    pub device: &'a Device,
+}
+
+/// What the systems of a run take: the memory of the largest, the work of all. Comparisons are counted as systems see them
+/// that are told the users' own texts.
+///
+/// # Errors
+/// Adapters that the model has no place for, or a system that does not fit.
+pub fn expectation<D>(
+    config: &ExperimentConfig<D>,
+    place: &Place<'_>,
+    splits: &[Rc<Sides>],
+) -> Result<Expectation, TrainError> {
+    let mut found = Expectation {
+        memory: Memory::default(),
+        step: Step {
+            rows: 0,
+            longest: 0,
+            checkpointing: config.training.gradient_checkpointing,
+        },
+        work: Work::default(),
+    };
+    let sketch = |settings: &SystemSettings| {
+        Sketch::new(place.model, place.dtype, &settings.lora, place.device)
+    };
+    for system in config.systems.iter().filter(|s| s.is_trained()) {
+        let sketch = sketch(&system.settings)?;
+        let sizes = Sizes::of(system)?;
+        for sides in splits {
+            let step = sizes.step(system, &sides.train);
+            let memory = sketch.memory(step, sampled(config, system, place.model));
+            sketch.validate(&memory, step, place.device, &system.settings.training)?;
+            if memory.total() > found.memory.total() {
+                (found.memory, found.step) = (memory, step);
+            }
+            let both = (&sides.train, Some(&sides.validation));
+            let training = &system.settings.training;
+            found.work += sketch.training_work(both, (sizes.soft, sizes.branches), training);
+        }
+    }
+    let plain = sketch(&SystemSettings {
+        lora: config.lora.clone(),
+        ..SystemSettings::default()
+    })?;
+    for sides in splits {
+        found.work += of_split(config, &plain, sides);
+    }
+    Ok(found)
+}
+
+/// What the systems share, and their measurements on test comparisons.
+fn of_split<D>(config: &ExperimentConfig<D>, plain: &Sketch, sides: &Sides) -> Work {
+    let forward = |side| plain.forward_work(side, 0);
+    let test = forward(&sides.test);
+    let trained = config.systems.iter().filter(|s| s.is_trained()).count() as f64;
+    // The KL divergence takes a pass of the system and one of the SFT model.
+    let comparisons = sides.test.items.len().max(1) as f64;
+    let some = config.evaluation.quality_comparisons as f64 / comparisons;
+    let measured = 2.0 * some.min(1.0) * config.systems.len() as f64;
+    let sft = config.sft.as_ref().map(|sft| {
+        let training = sft.training(&config.training, sides.train.items.len());
+        plain.training_work((&sides.train, None), (0, 1), &training)
+    });
+    Work {
+        training: sft.map_or(0.0, |work| work.training),
+        reference: forward(&sides.train) + forward(&sides.validation) + test,
+        scoring: test * (trained + measured),
+        ..Work::default()
+    }
+}
+
+/// What a system has per comparison.
+struct Sizes {
+    soft: usize,
+    branches: usize,
+}
+
+impl Sizes {
+    fn of(system: &SystemConfig) -> Result<Self, TrainError> {
+        let users = system.users.as_ref();
+        let objective = system.settings.objective.init(users.is_some())?;
+        Ok(Self {
+            soft: users.map_or(0, |users| users.user_tokens),
+            branches: objective.branches().len(),
+        })
+    }
+
+    fn step(&self, system: &SystemConfig, train: &Dataset) -> Step {
+        let training = &system.settings.training;
+        let lengths = train.items.iter().map(|i| i.pair.row_length(self.soft));
+        Step {
+            rows: training.micro_rows.min(training.batch * self.branches),
+            longest: lengths.max().unwrap_or(0),
+            checkpointing: training.gradient_checkpointing,
+        }
+    }
+}
+
+/// Texts sampled at a time, and the tokens of the longest.
+fn sampled<D>(
+    config: &ExperimentConfig<D>,
+    system: &SystemConfig,
+    model: &ModelConfig,
+) -> (usize, usize) {
+    let tokens = config.prompt.max_prompt_length + system.settings.sampling.max_new_tokens;
+    (config.evaluation.batch, tokens.min(model.max_positions()))
+}

@@ -1,0 +1,222 @@
+//! A model by the shapes of its weights: what can be said of it before any of them is read.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+
+use crate::config::ModelConfig;
+use crate::loader::Loader;
+use crate::lora::{LoraConfig, LoraError};
+use crate::model::{Costs, Model, costs};
+use crate::parts::Part;
+use crate::weights::WeightError;
+
+/// Shapes by the names of their tensors.
+pub(crate) type Shapes = RefCell<BTreeMap<String, Vec<usize>>>;
+
+/// The weights of a model by name and shape.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    config: ModelConfig,
+    weights: usize,
+    per_token: usize,
+    slots: Vec<Slot>,
+}
+
+/// A layer that can carry an adapter.
+#[derive(Clone, Debug)]
+struct Slot {
+    module: String,
+    embedding: bool,
+    /// `[d_in, d_out]`; for an embedding `[vocab, d]`.
+    shape: [usize; 2],
+}
+
+/// What adapters add to a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adapters {
+    /// Their weights.
+    pub weights: usize,
+    /// Numbers of a token, over all blocks, that go into adapters of linear layers.
+    pub inputs: usize,
+}
+
+impl Outline {
+    /// The weights that a model of `config` has. The families' own `load` names them, so that none is left out.
+    ///
+    /// # Errors
+    /// None that a valid `config` can cause.
+    pub fn of(config: &ModelConfig) -> Result<Self, WeightError> {
+        let shapes = Shapes::default();
+        let loader = Loader::of_shapes(&shapes, &Device::flex());
+        let architecture = config.0.load(&loader)?;
+        let shapes = shapes.borrow();
+        let matrix = |module: &str| match shapes.get(&format!("{module}.weight")).map(Vec::as_slice)
+        {
+            Some(&[rows, columns]) => [rows, columns],
+            _ => [0, 0], // invariant: `load` asked for it as a matrix
+        };
+        let (mut slots, mut per_token) = (Vec::new(), 0);
+        for part in architecture.decoder().all_parts() {
+            let shape = match part {
+                Part::Linear(linear) => {
+                    let [d_out, d_in] = matrix(&linear.name);
+                    per_token += d_out * d_in;
+                    [d_in, d_out]
+                }
+                Part::Embedding(embedding) => matrix(&embedding.name),
+                Part::Head(_) | Part::RmsNorm(_) | Part::LayerNorm(_) => continue,
+            };
+            slots.push(Slot {
+                module: part.name().to_owned(),
+                embedding: matches!(part, Part::Embedding(_)),
+                shape,
+            });
+        }
+        let count = |shape: &Vec<usize>| shape.iter().product::<usize>();
+        Ok(Self {
+            config: config.clone(),
+            weights: shapes.values().map(count).sum(),
+            per_token,
+            slots,
+        })
+    }
+
+    /// The shape of the model.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The number of weights, as [`Model::num_base_params`](crate::Model::num_base_params).
+    pub fn weights(&self) -> usize {
+        self.weights
+    }
+
+    /// What a pass costs per token, as [`Model::costs`](crate::Model::costs).
+    pub fn costs(&self) -> Costs {
+        costs(&self.config, self.per_token)
+    }
+
+    /// What adapters of `lora` add, without being made.
+    ///
+    /// # Errors
+    /// Settings out of range, or targets that the model does not have.
+    pub fn adapters(&self, lora: &LoraConfig) -> Result<Adapters, LoraError> {
+        let rules = lora.rules()?;
+        let mut adapters = Adapters::default();
+        let mut example = "";
+        for slot in &self.slots {
+            let Some(shape) = rules.shape(&slot.module, slot.embedding)? else {
+                example = &slot.module;
+                continue;
+            };
+            let [d_in, d_out] = slot.shape;
+            adapters.weights += shape.rank * (d_in + d_out);
+            if !slot.embedding {
+                adapters.inputs += d_in;
+            }
+        }
+        match adapters.weights {
+            0 => Err(LoraError::NoTarget {
+                targets: lora.targets.clone(),
+                example: example.to_owned(),
+            }),
+            _ => Ok(adapters),
+        }
+    }
+}
+
+impl Model {
+    /// What its adapters add.
+    pub fn adapter_sizes(&self) -> Adapters {
+        let inputs = self.parts().into_iter().filter_map(|part| match part {
+            Part::Linear(linear) => {
+                let [d_in, _] = linear.lora.as_ref()?.a.val().dims();
+                Some(d_in)
+            }
+            _ => None,
+        });
+        Adapters {
+            inputs: inputs.sum(),
+            weights: self.num_adapter_params(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::Targets;
+
+    fn fixture(name: &str) -> PathBuf {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        fixtures.join(name)
+    }
+
+    /// A published model, by its `config.json` alone.
+    fn published(name: &str) -> Outline {
+        let file = fixture("shapes").join(format!("{name}.json"));
+        Outline::of(&ModelConfig::from_hf_file(&file).unwrap()).unwrap()
+    }
+
+    /// The authors' targets.
+    fn targets(names: &[&str]) -> LoraConfig {
+        LoraConfig {
+            targets: Targets::Names(names.iter().map(|name| (*name).to_owned()).collect()),
+            ..LoraConfig::default()
+        }
+    }
+
+    #[test]
+    fn an_outline_counts_what_the_model_has() {
+        for name in ["llama", "llama_tied", "gptj", "qwen3"] {
+            let model = Model::open(&fixture(name), &Device::flex()).unwrap();
+            let outline = Outline::of(model.config()).unwrap();
+            assert_eq!(outline.weights(), model.num_base_params(), "{name}");
+            assert_eq!(outline.costs(), model.costs(), "{name}");
+            for lora in [LoraConfig::default(), targets(&["q_proj", "wte", "fc_out"])] {
+                let adapters = outline.adapters(&lora).unwrap();
+                let adapted = model.clone().with_lora(&lora, 0).unwrap();
+                assert_eq!(adapters, adapted.adapter_sizes(), "{name}");
+            }
+            let error = outline.adapters(&targets(&["nope"])).unwrap_err();
+            let made = model.with_lora(&targets(&["nope"]), 0).unwrap_err();
+            assert_eq!(error.to_string(), made.to_string());
+        }
+    }
+
+    /// Weights as their authors count them. Adapters of rank 8 by hand. GPT-J, 28 blocks: four of 8 * (4096 + 4096), two
+    /// of 8 * (4096 + 16384), and 8 * (50400 + 4096) for the embedding. Llama 7B, 32 blocks: three of 8 * 8192. Llama 3 8B:
+    /// 8 * 8192 and two of 8 * (4096 + 1024).
+    #[test]
+    fn published_models_have_the_sizes_that_are_published() {
+        let all = [
+            "q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out", "wte",
+        ];
+        for (name, weights, adapters, inputs) in [
+            (
+                "gptj-6b",
+                6_050_882_784,
+                16_951_040,
+                28 * (5 * 4096 + 16_384),
+            ),
+            ("llama-7b", 6_738_415_616, 6_291_456, 32 * 3 * 4096),
+            ("llama-3-8b", 8_030_261_248, 4_718_592, 32 * 3 * 4096),
+        ] {
+            let outline = published(name);
+            assert_eq!(outline.weights(), weights, "{name}");
+            let expected = Adapters {
+                weights: adapters,
+                inputs,
+            };
+            assert_eq!(
+                outline.adapters(&targets(&all)).unwrap(),
+                expected,
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a run takes, counted from shapes before it starts: [`Memory`], and [`Work`] at an assumed rate.
+//!
+//! Counted are frozen weights, what training changes, what the graph of a step keeps, and the cache of texts that are
+//! sampled. Users' own rows are on the host and not counted.
+
+mod memory;
+mod work;
+
+use burn::tensor::Device;
+use llm_backbone::config::ModelConfig;
+use llm_backbone::device::is_cpu;
+use llm_backbone::{Adapters, LoraConfig, Model, Outline};
+
+use crate::config::{Dtype, TrainingSection};
+use crate::error::TrainError;
+
+pub use memory::{Memory, Step, validate_weights};
+pub use work::{PER_CORE, Work, rate, steps, validations};
+
+/// A model with its adapters, by shapes, where it is to be trained.
+#[derive(Clone, Debug)]
+pub struct Sketch {
+    outline: Outline,
+    adapters: Adapters,
+    has_dropout: bool,
+    /// Bytes of a frozen weight.
+    weight: u64,
+    /// Whether hidden states have 16 bits.
+    is_half: bool,
+    on_gpu: bool,
+}
+
+impl Sketch {
+    /// A model that is not read yet, with adapters that are not made yet. Weights as stored count 16 bits, the most that
+    /// they can have.
+    ///
+    /// # Errors
+    /// Adapters out of range, or that the model has no place for.
+    pub fn new(
+        config: &ModelConfig,
+        dtype: Dtype,
+        lora: &LoraConfig,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let outline = Outline::of(config)?;
+        let weight = match dtype {
+            Dtype::F32 => 4,
+            Dtype::Bf16 | Dtype::F16 | Dtype::Stored => 2,
+        };
+        Ok(Self {
+            adapters: outline.adapters(lora)?,
+            outline,
+            has_dropout: lora.dropout > 0.0,
+            weight,
+            is_half: matches!(dtype, Dtype::Bf16 | Dtype::F16),
+            on_gpu: !is_cpu(device),
+        })
+    }
+
+    /// A model that is there.
+    ///
+    /// # Errors
+    /// None that a model can cause.
+    pub fn of_model(model: &Model) -> Result<Self, TrainError> {
+        let weight = model.dtype().size() as u64;
+        Ok(Self {
+            outline: Outline::of(model.config())?,
+            adapters: model.adapter_sizes(),
+            has_dropout: model.has_dropout(),
+            weight,
+            is_half: weight == 2,
+            on_gpu: !is_cpu(&model.device()),
+        })
+    }
+
+    /// Frozen weights.
+    pub fn weights(&self) -> usize {
+        self.outline.weights()
+    }
+
+    fn config(&self) -> &ModelConfig {
+        self.outline.config()
+    }
+
+    /// Weights of the head.
+    fn head(&self) -> usize {
+        self.config().vocab_size() * self.config().d_model()
+    }
+
+    /// The length that rows of up to `longest` tokens have on the device.
+    fn padded(&self, longest: usize) -> usize {
+        match self.on_gpu {
+            true => longest.next_multiple_of(crate::pack::GPU_LENGTHS),
+            false => longest,
+        }
+    }
+}
+
+/// That a training step of a model that is there fits; of several GPUs each has its own rows.
+///
+/// # Errors
+/// [`TrainError::Memory`] where less is there.
+pub(crate) fn validate_step(
+    model: &Model,
+    step: Step,
+    training: &TrainingSection,
+) -> Result<(), TrainError> {
+    let sketch = Sketch::of_model(model)?;
+    let rows = match sketch.on_gpu {
+        true => step.rows.min(training.micro_rows),
+        false => step.rows,
+    };
+    let step = Step { rows, ..step };
+    let memory = sketch.memory(step, (0, 0));
+    sketch.validate(&memory, step, &model.device(), training)
+}
+
+#[cfg(test)]
+mod tests;

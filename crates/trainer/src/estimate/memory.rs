@@ -1,0 +1,195 @@
+//! Bytes.
+
+use burn::tensor::Device;
+use llm_backbone::Outline;
+use llm_backbone::config::ModelConfig;
+use llm_backbone::device::is_cpu;
+
+use super::Sketch;
+use crate::config::{Checkpointing, Dtype, TrainingSection};
+use crate::error::TrainError;
+use crate::memory::available_bytes;
+
+/// Positions whose logits are in memory at a time, and numbers for each of their logits: the logits, their powers, the
+/// probabilities, and these once more in the type of the head.
+const SCORED: u64 = 128 * 4;
+
+/// What CubeCL's pool keeps for every byte of a step: measured 43 GB where this module counts 18 (docs/performance.md).
+const POOL: [u64; 2] = [43, 18];
+
+/// What is in work at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Rows.
+    pub rows: usize,
+    /// Tokens of the longest.
+    pub longest: usize,
+    /// What the backward pass computes again.
+    pub checkpointing: Checkpointing,
+}
+
+/// What a run takes on the device that it trains on, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Frozen weights.
+    pub weights: u64,
+    /// What is trained, in f32: adapters (or the whole model) with gradients and AdamW's two moments.
+    pub trained: u64,
+    /// Activations of a step.
+    pub step: u64,
+    /// Keys and values of the texts that are sampled at a time; 0 where none are.
+    pub cache: u64,
+}
+
+impl Memory {
+    /// All of it: no text is sampled during a step.
+    pub fn total(&self) -> u64 {
+        self.weights + self.trained + self.step.max(self.cache)
+    }
+}
+
+impl Sketch {
+    /// What training takes, and sampling of `texts` texts at a time of up to so many tokens, prompts included.
+    pub fn memory(&self, step: Step, (texts, tokens): (usize, usize)) -> Memory {
+        let cached = texts * tokens * self.config().cached_per_token();
+        let trained = match self.adapters.weights {
+            0 => self.weights(),
+            adapters => adapters,
+        };
+        Memory {
+            weights: self.weight * self.weights() as u64,
+            trained: 16 * trained as u64,
+            step: self.step(step),
+            cache: (if self.is_half { 2 } else { 4 }) * cached as u64,
+        }
+    }
+
+    /// Bytes that a training step takes beside the model: what the graph keeps of each block for the backward pass, the
+    /// gradient on its way through one, and logits. Numbers count 32 bits in a 16-bit model as well: norms, softmax and
+    /// adapters compute in f32 there, and much is kept in both types.
+    pub(crate) fn step(&self, step: Step) -> u64 {
+        let longest = self.padded(step.longest);
+        let tokens = step.rows * longest;
+        let (blocks, d) = (self.outline.costs().blocks, self.config().d_model());
+        // Of the inputs of adapters: a mask and what it leaves, or a copy in f32.
+        let copies = match (self.has_dropout, self.is_half) {
+            (true, _) => 2,
+            (false, true) => 1,
+            (false, false) => 0,
+        };
+        let adapters = copies * self.adapters.inputs / blocks;
+        let per_block = self.config().activations_per_token(longest) + adapters;
+        let kept = match step.checkpointing {
+            Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
+            Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
+        };
+        let bytes = 4 * (kept as u64 + SCORED * self.config().vocab_size() as u64);
+        match self.on_gpu {
+            true => bytes * POOL[0] / POOL[1],
+            false => bytes,
+        }
+    }
+
+    /// That a training step fits, of a model that is there already, and on a GPU the rest of what `memory` counts too.
+    ///
+    /// # Errors
+    /// [`TrainError::Memory`] where the system, or `training.gpu_memory_gb`, says that less is there.
+    pub fn validate(
+        &self,
+        memory: &Memory,
+        step: Step,
+        device: &Device,
+        training: &TrainingSection,
+    ) -> Result<(), TrainError> {
+        let needed = match self.on_gpu {
+            true => memory.total(),
+            false => memory.step,
+        };
+        let tokens = format!("{} rows of up to {} tokens", step.rows, step.longest);
+        let samples = memory.cache > memory.step;
+        let beside = match (self.on_gpu, samples) {
+            (false, _) => String::new(),
+            (true, false) => format!(", {} MiB of weights with it", memory.weights >> 20),
+            (true, true) => format!(
+                ", or sampling, with {} MiB of weights,",
+                memory.weights >> 20
+            ),
+        };
+        let what = format!("a step of {tokens}{beside}");
+        refuse(needed, (what, self.advice(step, samples)), device, training)
+    }
+
+    /// What takes less, of what is not done yet.
+    fn advice(&self, step: Step, samples: bool) -> Vec<&'static str> {
+        let mut advice = Vec::new();
+        if samples && self.on_gpu {
+            advice.push("lower evaluation.batch or sampling.max_new_tokens");
+        }
+        if step.rows > 1 {
+            advice.push("lower training.micro_rows");
+        }
+        advice.push("lower prompt.max_prompt_length or prompt.max_response_length");
+        match (step.checkpointing, self.has_dropout) {
+            (Checkpointing::Blocks, _) => {}
+            (_, false) => advice.push("set training.gradient_checkpointing = \"blocks\""),
+            (_, true) => {
+                advice.push("set training.gradient_checkpointing = \"blocks\" and lora.dropout = 0")
+            }
+        }
+        if self.on_gpu && self.weight == 4 {
+            advice.push("set model.dtype = \"bf16\"");
+        }
+        advice
+    }
+}
+
+/// That the weights of a model fit, before they are read. What a file packs into fewer than 16 bits is not known yet, and not
+/// refused.
+///
+/// # Errors
+/// [`TrainError::Memory`] where the system, or `training.gpu_memory_gb`, says that less is there.
+pub fn validate_weights(
+    config: &ModelConfig,
+    dtype: Dtype,
+    device: &Device,
+    training: &TrainingSection,
+) -> Result<(), TrainError> {
+    let mut advice = vec!["take a smaller model"];
+    let each = match dtype {
+        Dtype::F32 => 4,
+        Dtype::Bf16 | Dtype::F16 => 2,
+        Dtype::Stored => return Ok(()),
+    };
+    if each == 4 {
+        advice.push("set model.dtype = \"bf16\"");
+    }
+    let weights = Outline::of(config)?.weights();
+    let what = format!("a model of {} million weights", weights / 1_000_000);
+    refuse(each * weights as u64, (what, advice), device, training)
+}
+
+fn refuse(
+    needed: u64,
+    (what, mut advice): (String, Vec<&'static str>),
+    device: &Device,
+    training: &TrainingSection,
+) -> Result<(), TrainError> {
+    let (available, there) = match is_cpu(device) {
+        true => (available_bytes(), "are free"),
+        false => {
+            advice.push("say how much the GPU has (training.gpu_memory_gb)");
+            let bytes = training.gpu_memory_gb * 1e9;
+            (Some(bytes as u64), "are on the GPU")
+        }
+    };
+    match available {
+        Some(available) if needed > available => Err(TrainError::Memory {
+            what,
+            needed,
+            available,
+            there,
+            advice: advice.join(", or "),
+        }),
+        _ => Ok(()),
+    }
+}

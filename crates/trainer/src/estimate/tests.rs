@@ -1,0 +1,163 @@
+use std::path::Path;
+
+use burn::tensor::Device;
+use llm_backbone::Targets;
+
+use super::*;
+use crate::config::Checkpointing;
+use crate::profile::flops::tests::model;
+
+fn step(rows: usize, longest: usize, checkpointing: Checkpointing) -> Step {
+    Step {
+        rows,
+        longest,
+        checkpointing,
+    }
+}
+
+#[test]
+fn a_step_keeps_the_same_of_every_token_and_block() {
+    // Widths as in `model`. Per token and block: 4 * 8, queries and output 2 * 8, keys and values 2 * 4,
+    // probabilities 2 * 10, and 3 * 16. Four numbers for each of 128 times 32 logits.
+    let (tokens, per_block, logits) = (6 * 10, 32 + 16 + 8 + 20 + 48, 4 * 128 * 32);
+    let sketch = Sketch::of_model(&model(3)).expect("shapes");
+    let kept = sketch.step(step(6, 10, Checkpointing::None));
+    assert_eq!(kept, 4 * (tokens * 4 * per_block + logits));
+    let blockwise = sketch.step(step(6, 10, Checkpointing::Blocks));
+    assert_eq!(blockwise, 4 * (tokens * (3 * 8 + 2 * per_block) + logits));
+}
+
+#[test]
+fn adapters_keep_more_where_they_drop_inputs() {
+    let with = |dropout| {
+        let lora = LoraConfig {
+            dropout,
+            targets: Targets::Names(vec!["q_proj".into(), "down_proj".into()]),
+            ..LoraConfig::default()
+        };
+        let adapted = model(3).with_lora(&lora, 0).expect("adapters");
+        let sketch = Sketch::of_model(&adapted).expect("shapes");
+        sketch.step(step(6, 10, Checkpointing::None))
+    };
+    // Inputs of 8 and of 16 numbers, a mask and what it leaves of each.
+    assert_eq!(with(0.1) - with(0.0), 4 * 60 * 4 * 2 * (8 + 16));
+}
+
+#[test]
+fn a_step_that_cannot_fit_is_refused_with_advice() {
+    let (training, model) = (TrainingSection::default(), model(1));
+    if crate::memory::available_bytes().is_none() {
+        return;
+    }
+    let of =
+        |rows, longest| validate_step(&model, step(rows, longest, Checkpointing::None), &training);
+    let message = of(1 << 20, 1 << 16).expect_err("a refusal").to_string();
+    for part in [
+        "a step of 1048576 rows of up to 65536 tokens takes about",
+        "MiB are free",
+        "lower training.micro_rows, or lower prompt.max_prompt_length",
+        "training.gradient_checkpointing = \"blocks\"",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    of(8, 100).expect("room");
+}
+
+/// A published model on a GPU, by its `config.json` alone. No GPU is needed to speak of one.
+fn published(name: &str, lora: &LoraConfig) -> Sketch {
+    let shapes = "../llm-backbone/tests/fixtures/shapes";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(shapes);
+    let file = file.join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&file).expect("a fixture");
+    let config = ModelConfig::from_hf_json(&text, &file).expect("a model");
+    let sketch = Sketch::new(&config, Dtype::Bf16, lora, &Device::flex());
+    Sketch {
+        on_gpu: true,
+        ..sketch.expect("adapters")
+    }
+}
+
+fn lora(dropout: f64) -> LoraConfig {
+    let names = [
+        "q_proj", "k_proj", "v_proj", "out_proj", "fc_in", "fc_out", "wte",
+    ];
+    LoraConfig {
+        dropout,
+        targets: Targets::Names(names.map(String::from).to_vec()),
+        ..LoraConfig::default()
+    }
+}
+
+/// GPT-J 6B, one row of 648 tokens: 704 on a GPU. Per token and block it keeps 9 * 4096 + 16 * 704 + 6 * 16384 = 146432
+/// numbers, and with dropout twice the inputs of its adapters, 2 * (5 * 4096 + 16384) = 73728: 220160 together. Times 704
+/// tokens and 29 blocks 4494786560 numbers; logits 4 * 128 * 50400 = 25804800; 4 bytes each 18082365440. Of the pool 43 / 18
+/// times that.
+#[test]
+fn gpt_j_6b_by_hand() {
+    let sketch = published("gptj-6b", &lora(0.05));
+    let memory = sketch.memory(step(1, 648, Checkpointing::None), (32, 550 + 1024));
+    let expected = Memory {
+        weights: 2 * 6_050_882_784,
+        trained: 16 * 16_951_040,
+        step: 18_082_365_440 * 43 / 18,
+        // Keys and values of 28 blocks, 4096 numbers each, in 16 bits.
+        cache: 32 * 1574 * 2 * 4096 * 28 * 2,
+    };
+    assert_eq!(memory, expected);
+    assert_eq!(memory.total() / 1_000_000_000, 55);
+}
+
+/// Llama 7B, four rows of 1808 tokens, 1856 on a GPU, a block at a time. Per token and block 6 * 4096 + 2 * 4096 + 32 * 1856
+/// + 3 * 11008 = 125184 numbers, and a copy of the inputs of three adapters, 12288: 137472. Times 7424 tokens: 32 * 4096 and
+/// two blocks' 274944, 406016 together, 3014262784; logits 4 * 128 * 32000 = 16384000; 4 bytes each 12122587136.
+#[test]
+fn llama_7b_block_by_block_by_hand() {
+    let sketch = published("llama-7b", &lora(0.0));
+    let memory = sketch.memory(step(4, 1808, Checkpointing::Blocks), (16, 210 + 1024));
+    let expected = Memory {
+        weights: 2 * 6_738_415_616,
+        trained: 16 * 6_291_456,
+        step: 12_122_587_136 * 43 / 18,
+        cache: 16 * 1234 * 2 * 4096 * 32 * 2,
+    };
+    assert_eq!(memory, expected);
+    assert_eq!(memory.total() / 1_000_000_000, 42);
+}
+
+/// Llama 3 8B, one row of 1078 tokens, 1088 on a GPU. Per token and block 6 * 4096 + 2 * 1024 + 32 * 1088 + 3 * 14336 =
+/// 104448 numbers, and with dropout twice 12288: 129024. Times 1088 tokens and 33 blocks 4632477696; logits
+/// 4 * 128 * 128256 = 65667072; 4 bytes each 18792579072.
+#[test]
+fn llama_3_8b_by_hand() {
+    let sketch = published("llama-3-8b", &lora(0.05));
+    let memory = sketch.memory(step(1, 1078, Checkpointing::None), (16, 480 + 500));
+    let expected = Memory {
+        weights: 2 * 8_030_261_248,
+        trained: 16 * 4_718_592,
+        step: 18_792_579_072 * 43 / 18,
+        cache: 16 * 980 * 2 * 1024 * 32 * 2,
+    };
+    assert_eq!(memory, expected);
+    assert_eq!(memory.total() / 1_000_000_000, 61);
+}
+
+#[test]
+fn a_run_says_how_many_steps_and_validations_it_makes() {
+    let training = TrainingSection {
+        epochs: 2,
+        batch: 32,
+        eval_every: 50,
+        eval_limit: 512,
+        ..TrainingSection::default()
+    };
+    // 23,299 comparisons make 729 steps an epoch.
+    assert_eq!(steps(&training, 23_299), (1458, 2.0));
+    assert_eq!(validations(&training, 1458, 1024), 0.5 * 30.0);
+    let short = TrainingSection {
+        max_steps: 729,
+        eval_every: 0,
+        ..training
+    };
+    assert_eq!(steps(&short, 23_299), (729, 1.0));
+    assert_eq!(validations(&short, 729, 100), 1.0);
+}
