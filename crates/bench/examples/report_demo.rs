@@ -220,6 +220,7 @@ fn curve_point(i: u64, accuracy: [f64; 2], generic: f64) -> CurvePoint {
         generic: towards(generic),
         majority: towards(accuracy[0]),
         minority: towards(accuracy[1]),
+        ..CurvePoint::default()
     }
 }
 

@@ -81,7 +81,7 @@ fn is_key(part: &str) -> bool {
         // A capital behind a small letter is no beginning of a word.
         let cases = has(word, char::is_ascii_lowercase)
             && word.chars().filter(char::is_ascii_uppercase).count() > 2;
-        word.len() >= KEY_LENGTH && ((letters && digits) || cases || !letters)
+        word.len() >= KEY_LENGTH && (digits || cases || !letters)
     };
     let named = PREFIXES
         .iter()

@@ -22,7 +22,7 @@ impl<D: Experiment> ExperimentConfig<D> {
     /// # Errors
     /// Names the key, what was found and what was expected.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let minutes = self.expected_minutes;
+        let minutes = self.expected_minutes.unwrap_or_default();
         if !(0.0..=LONGEST_MINUTES).contains(&minutes) {
             let expected = "a number of minutes";
             return Err(TrainError::config("expected_minutes", minutes, expected));

@@ -21,7 +21,7 @@ pub struct Checked {
     /// The time that the chat template tells, in seconds since 1970.
     pub(super) clock: u64,
     /// Every split's seed and comparisons; in the base model's tokens, too, unless the model is made in the run.
-    pub(super) splits: Vec<(u64, Rc<ExperimentData>, Start)>,
+    pub(super) splits: Vec<(u64, Rc<ExperimentData>, Start<Tokenised>)>,
     /// What the run takes; none where the model is made in the run.
     expected: Option<Expectation>,
 }
@@ -63,21 +63,24 @@ impl<E: Experiment> Run<E> {
             loaded.push((seed, Rc::new(data)));
         }
         let device: &device::Devices = &self.devices.0;
-        let start: Box<dyn Fn(&ExperimentData) -> Result<Start, TrainError>> = match &config.tiny {
+        let base = match &config.tiny {
             Some(tiny) => {
                 try_settings(config, &tiny::sketch(tiny, &device.main)?)?;
-                Box::new(|_| Ok(Start::Made(tiny.clone())))
+                Start::Made(tiny.clone())
             }
             None => {
                 let base = hub::open_section(&config.model, &device.main, &config.training)?;
                 let base = Base::new(base, config, clock)?;
                 try_settings(config, &base.model)?;
-                Box::new(move |data| Ok(Start::Opened(base.clone().tokenise(data)?)))
+                Start::Opened(base)
             }
         };
         let mut splits = Vec::new();
         for (seed, data) in loaded {
-            let start = start(&data)?;
+            let start = match &base {
+                Start::Opened(base) => Start::Opened(base.clone().tokenise(&data)?),
+                Start::Made(tiny) => Start::Made(tiny.clone()),
+            };
             splits.push((seed, data, start));
         }
         let opened = splits.iter().filter_map(|(.., start)| start.opened());

@@ -137,19 +137,19 @@ pub struct Tokenised {
     own: Rc<Sides>,
 }
 
-/// Where the base model of a split comes from.
-pub enum Start {
+/// Where the base model comes from.
+pub enum Start<M> {
     /// It was opened.
-    Opened(Tokenised),
+    Opened(M),
     /// It is made in the run.
     Made(TinyConfig),
 }
 
-impl Start {
+impl<M> Start<M> {
     /// The model that was opened, if one was.
-    pub fn opened(&self) -> Option<&Tokenised> {
+    pub fn opened(&self) -> Option<&M> {
         match self {
-            Self::Opened(tokenised) => Some(tokenised),
+            Self::Opened(model) => Some(model),
             Self::Made(_) => None,
         }
     }
@@ -174,7 +174,7 @@ impl SplitSetup {
     /// From any of these.
     pub fn new<D>(
         config: &ExperimentConfig<D>,
-        (data, start): (Rc<ExperimentData>, Start),
+        (data, start): (Rc<ExperimentData>, Start<Tokenised>),
         stage: Stage<'_>,
         devices: &Devices,
         monitor: &mut dyn Monitor,

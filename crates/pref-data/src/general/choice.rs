@@ -69,10 +69,11 @@ impl Verdict {
     }
 }
 
+/// Two responses, each with the name of its column, and which one is preferred.
+type Judged<'f> = (Verdict, [(&'f str, Said); 2]);
+
 /// The responses of a record, in their order, and which one is preferred; none if there are no such columns.
-pub(super) fn pair<'f>(
-    fields: &'f Fields,
-) -> Result<Option<(Verdict, [(&'f str, Said); 2])>, DataError> {
+pub(super) fn pair<'f>(fields: &'f Fields<'_>) -> Result<Option<Judged<'f>>, DataError> {
     let named = |name: String| fields.names().find(|found| *found == name);
     let mut names = STEMS.iter().flat_map(|stem| {
         ENDS.iter().filter_map(move |ends| {

@@ -70,7 +70,7 @@ impl Trained {
             if paths == own {
                 paths
                     .iter_mut()
-                    .filter(|path| origin.join(&path).exists())
+                    .filter(|path| origin.join(path).exists())
                     .for_each(|path| {
                         *path = from_here(&origin, path);
                     });
