@@ -107,8 +107,8 @@ fn gpt_j_6b_by_hand() {
     assert_eq!(memory.total() / 1_000_000_000, 55);
 }
 
-/// Llama 7B, four rows of 1808 tokens, 1856 on a GPU, a block at a time. Per token and block 6 * 4096 + 2 * 4096 + 32 * 1856
-/// + 3 * 11008 = 125184 numbers, and a copy of the inputs of three adapters, 12288: 137472. Times 7424 tokens: 32 * 4096 and
+/// Llama 7B, four rows of 1808 tokens, 1856 on a GPU, a block at a time. Per token and block 6 * 4096 + 2 * 4096 + 32 * 1856 +
+/// 3 * 11008 = 125184 numbers, and a copy of the inputs of three adapters, 12288: 137472. Times 7424 tokens: 32 * 4096 and
 /// two blocks' 274944, 406016 together, 3014262784; logits 4 * 128 * 32000 = 16384000; 4 bytes each 12122587136.
 #[test]
 fn llama_7b_block_by_block_by_hand() {
