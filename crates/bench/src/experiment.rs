@@ -193,22 +193,23 @@ pub fn run<E: Experiment>(
         }
         // Every seed has a reference of its own, whose log-probs its comparisons keep.
         let checked = checked.take().map_or_else(|| run.read(clock), Ok)?;
-        let mut so_far = |result: &SeedResult, system: &str, is_new: bool| -> Result<(), TrainError> {
-            let done: usize = result.splits.iter().map(|split| split.systems.len()).sum();
-            // A run that goes on keeps the report of what was there until there is more to say.
-            let whole = done == parts && run.seeds.len() == 1;
-            if number == 0 && (is_new || whole) {
-                let seconds = start.elapsed().as_secs_f64();
-                report = assemble::report(run, std::slice::from_ref(result), seconds);
-                report::write(&run.out, &report)?;
-            }
-            collect::announce(&assemble::system(
-                system,
-                &run.config,
-                std::slice::from_ref(result),
-            ));
-            Ok(())
-        };
+        let mut so_far =
+            |result: &SeedResult, system: &str, is_new: bool| -> Result<(), TrainError> {
+                let done: usize = result.splits.iter().map(|split| split.systems.len()).sum();
+                // A run that goes on keeps the report of what was there until there is more to say.
+                let whole = done == parts && run.seeds.len() == 1;
+                if number == 0 && (is_new || whole) {
+                    let seconds = start.elapsed().as_secs_f64();
+                    report = assemble::report(run, std::slice::from_ref(result), seconds);
+                    report::write(&run.out, &report)?;
+                }
+                collect::announce(&assemble::system(
+                    system,
+                    &run.config,
+                    std::slice::from_ref(result),
+                ));
+                Ok(())
+            };
         let mut result = one_seed(run, seed, checked, monitor, &mut so_far)?;
         if let Some(first) = results.first() {
             let data = first.splits.iter().map(|split| split.data.clone());
