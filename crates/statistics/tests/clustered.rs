@@ -88,7 +88,7 @@ fn what_cannot_be_drawn_has_no_interval() {
 #[test]
 fn the_interval_depends_on_the_seed_alone() {
     let users = vec![once(&[0.1, 0.7, 0.4]), once(&[0.9, 0.2])];
-    let of = |seed| Bootstrap { draws: 300, seed }.clustered(&[users.clone()], means);
+    let of = |seed| Bootstrap { draws: 300, seed }.clustered(std::slice::from_ref(&users), means);
     assert_eq!(of(1), of(1));
     assert_ne!(of(1), of(2));
 }
