@@ -220,7 +220,9 @@ fn curve_point(i: u64, accuracy: [f64; 2], generic: f64) -> CurvePoint {
         generic: towards(generic),
         majority: towards(accuracy[0]),
         minority: towards(accuracy[1]),
-        ..CurvePoint::default()
+        ends_majority: Some(1e-5),
+        ends_minority: Some(1e-5 * (8.0 * accuracy[1] * (i as f64 / 12.0).min(1.0)).exp()),
+        ends_generic: Some(2e-5),
     }
 }
 
