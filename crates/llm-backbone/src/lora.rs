@@ -20,6 +20,7 @@ use crate::matrix::cast_if_needed;
 use crate::model::{HEAD, Model, host};
 use crate::parts::{Part, PartMut};
 use crate::random::{fnv1a, named_rng, normal};
+pub(crate) use names::{validate_targets, why_no_head_adapter};
 pub(crate) use rules::{Layers, Pattern, Rules, Shape};
 pub use targets::Targets;
 pub(crate) use targets::{Matcher, ends_in};
@@ -328,7 +329,7 @@ impl Model {
     fn wanted_slots(&mut self, rules: &Rules) -> Result<Vec<(Slot<'_>, Shape)>, LoraError> {
         let names_head =
             !matches!(rules.targets, Matcher::AllLinear) && rules.targets.matches(HEAD, false)?;
-        let head = names_head.then(|| self.head_as_target());
+        let head = names_head.then(|| names::head_as_target(why_no_head_adapter(self.decoder())));
         let mut wanted = Vec::new();
         let mut example = String::new();
         for slot in self.slots() {
@@ -354,7 +355,10 @@ impl Model {
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
         let rules = config.rules()?;
         let mut model = self.frozen();
-        model.validate_targets(&config.targets)?;
+        let modules: Vec<String> = model.slots().into_iter().map(|slot| slot.module).collect();
+        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+        let why_no_head = || why_no_head_adapter(model.decoder());
+        validate_targets(&config.targets, &modules, why_no_head)?;
         for (mut slot, shape) in model.wanted_slots(&rules)? {
             let (a, b) = slot.initial(shape.rank, seed);
             slot.attach(shape, a, b);
@@ -436,8 +440,8 @@ impl Model {
         let module = module.strip_prefix(PEFT_PREFIX).unwrap_or(module);
         let part = self.parts().into_iter().find(|part| part.name() == module);
         match part {
-            Some(Part::Head(_)) => self.why_no_head_adapter(),
-            None if module == HEAD => self.why_no_head_adapter(),
+            Some(Part::Head(_)) => why_no_head_adapter(self.decoder()),
+            None if module == HEAD => why_no_head_adapter(self.decoder()),
             Some(Part::Linear(_) | Part::Embedding(_)) => {
                 "the configuration does not target its module".into()
             }

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use crate::config::ModelConfig;
 use crate::loader::Loader;
-use crate::lora::{LoraConfig, LoraError};
+use crate::lora::{LoraConfig, LoraError, validate_targets, why_no_head_adapter};
 use crate::model::{Costs, Model, costs};
 use crate::parts::Part;
 use crate::weights::WeightError;
@@ -22,6 +22,7 @@ pub struct Outline {
     weights: usize,
     per_token: usize,
     slots: Vec<Slot>,
+    why_no_head_adapter: String,
 }
 
 /// A layer that can carry an adapter.
@@ -80,6 +81,7 @@ impl Outline {
             weights: shapes.values().map(count).sum(),
             per_token,
             slots,
+            why_no_head_adapter: why_no_head_adapter(architecture.decoder()),
         })
     }
 
@@ -103,6 +105,8 @@ impl Outline {
     /// # Errors
     /// Settings out of range, or targets that the model does not have.
     pub fn adapters(&self, lora: &LoraConfig) -> Result<Adapters, LoraError> {
+        let modules: Vec<&str> = self.slots.iter().map(|slot| slot.module.as_str()).collect();
+        validate_targets(&lora.targets, &modules, || self.why_no_head_adapter.clone())?;
         let rules = lora.rules()?;
         let mut adapters = Adapters::default();
         let mut example = "";
@@ -172,19 +176,27 @@ mod tests {
 
     #[test]
     fn an_outline_counts_what_the_model_has() {
-        for name in ["llama", "llama_tied", "gptj", "qwen3"] {
+        let llama = ["q_proj", "embed_tokens", "down_proj"];
+        for (name, three) in [
+            ("llama", llama),
+            ("llama_tied", llama),
+            ("gptj", ["q_proj", "wte", "fc_out"]),
+            ("qwen3", llama),
+        ] {
             let model = Model::open(&fixture(name), &Device::flex()).unwrap();
             let outline = Outline::of(model.config()).unwrap();
             assert_eq!(outline.weights(), model.num_base_params(), "{name}");
             assert_eq!(outline.costs(), model.costs(), "{name}");
-            for lora in [LoraConfig::default(), targets(&["q_proj", "wte", "fc_out"])] {
+            for lora in [LoraConfig::default(), targets(&three)] {
                 let adapters = outline.adapters(&lora).unwrap();
                 let adapted = model.clone().with_lora(&lora, 0).unwrap();
                 assert_eq!(adapters, adapted.adapter_sizes(), "{name}");
             }
-            let error = outline.adapters(&targets(&["nope"])).unwrap_err();
-            let made = model.with_lora(&targets(&["nope"]), 0).unwrap_err();
-            assert_eq!(error.to_string(), made.to_string());
+            for wrong in [&["nope"][..], &["q_proj", "lm_head"]] {
+                let error = outline.adapters(&targets(wrong)).unwrap_err();
+                let made = model.clone().with_lora(&targets(wrong), 0).unwrap_err();
+                assert_eq!(error.to_string(), made.to_string());
+            }
         }
     }
 

@@ -15,9 +15,13 @@ struct Family {
 }
 
 /// Texts that are a family's name and mean something else, and the file they may be in.
-const OTHER_MEANINGS: [(&str, &str); 1] = [
+const OTHER_MEANINGS: [(&str, &str); 4] = [
     // A GGUF file's name for SentencePiece vocabularies.
     ("llama", "src/tokenizer/gguf.rs"),
+    // Fixtures that a new GPU is checked with.
+    ("llama", "speed/src/gpu/checks.rs"),
+    ("gptj", "speed/src/gpu/checks.rs"),
+    ("qwen3", "speed/src/gpu/checks.rs"),
 ];
 
 fn families() -> Vec<Family> {

@@ -100,25 +100,18 @@ fn llama_in_a_gguf_file_with_permuted_heads() {
 /// A 16-bit model rounds to eight bits; its adapters are in f32.
 #[test]
 fn models_in_16_bits_carry_adapters_on_every_layer_and_on_the_embedding() {
-    let names = [
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "out_proj",
-        "fc_in",
-        "fc_out",
-        "up_proj",
-        "down_proj",
-        "wte",
-        "embed_tokens",
-    ];
-    let lora = LoraConfig {
-        targets: Targets::Names(names.map(String::from).to_vec()),
-        ..LoraConfig::default()
-    };
+    let llama = "q_proj k_proj v_proj o_proj up_proj down_proj embed_tokens";
     let device = Device::flex();
-    for name in ["llama", "llama_tied", "gptj", "qwen3"] {
+    for (name, targets) in [
+        ("llama", llama),
+        ("llama_tied", llama),
+        ("gptj", "q_proj k_proj v_proj out_proj fc_in fc_out wte"),
+        ("qwen3", llama),
+    ] {
+        let lora = LoraConfig {
+            targets: Targets::Names(targets.split(' ').map(String::from).collect()),
+            ..LoraConfig::default()
+        };
         let (config, source) = weights::open(fixture(name)).unwrap();
         let model = Model::load(&config, source.as_ref(), DType::BF16, &device).unwrap();
         let adapted = model.with_lora(&lora, 1).unwrap();

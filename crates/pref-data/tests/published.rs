@@ -362,8 +362,17 @@ fn the_choices_of_simulated_people_are_read() {
 fn the_copy_of_psoups_names_its_users_in_uid() {
     let row = |uid: u32| json!({"prompt": "Q", "chosen": "A", "rejected": "B", "uid": uid});
     let text = lines(&[row(1), row(6)]);
-    let (found, _) = read(Layout::PsoupsHub, "a.jsonl", &text);
-    assert_eq!(pairs(&found), [["1", "A", "B"], ["6", "A", "B"]]);
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.jsonl");
+    fs::write(&path, &text).unwrap();
+    for layout in [None, Some(Layout::PsoupsHub)] {
+        let options = DataOptions {
+            layout,
+            ..DataOptions::default()
+        };
+        let (found, _) = read_comparisons(&[&path], options).unwrap();
+        assert_eq!(pairs(&found), [["1", "A", "B"], ["6", "A", "B"]]);
+    }
     let without = json!({"prompt": "Q", "chosen": "A", "rejected": "B"});
     assert!(error(Layout::PsoupsHub, &without).contains("field `uid`"));
 }

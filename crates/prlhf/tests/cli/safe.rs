@@ -161,7 +161,7 @@ fn what_would_fail_late_fails_at_the_start_with_its_key() {
         ("sampling.top_p=2.0", "`sampling.top_p` is 2"),
         ("sampling.temperature=-1.0", "`sampling.temperature` is -1"),
         ("lora.alpha=0.0", "`lora.alpha` is 0"),
-        ("objective.alpha=2.0", "`alpha` is 2"),
+        ("objective.alpha=2.0", "`objective.alpha` is 2"),
         (&data, "`data.validation` is a leak"),
         (&one, "`data.validation_share` is 0.25"),
     ] {
