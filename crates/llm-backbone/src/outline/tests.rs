@@ -1,0 +1,82 @@
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::Targets;
+
+fn fixture(name: &str) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    fixtures.join(name)
+}
+
+/// A published model, by its `config.json` alone.
+fn published(name: &str) -> Outline {
+    let file = fixture("shapes").join(format!("{name}.json"));
+    Outline::of(&ModelConfig::from_hf_file(&file).unwrap()).unwrap()
+}
+
+/// The authors' targets.
+fn targets(names: &[&str]) -> LoraConfig {
+    LoraConfig {
+        targets: Targets::Names(names.iter().map(|name| (*name).to_owned()).collect()),
+        ..LoraConfig::default()
+    }
+}
+
+#[test]
+fn an_outline_counts_what_the_model_has() {
+    let llama = ["q_proj", "embed_tokens", "down_proj"];
+    for (name, three) in [
+        ("llama", llama),
+        ("llama_tied", llama),
+        ("gptj", ["q_proj", "wte", "fc_out"]),
+        ("qwen3", llama),
+    ] {
+        let model = Model::open(&fixture(name), &Device::flex()).unwrap();
+        let outline = Outline::of(model.config()).unwrap();
+        assert_eq!(outline.weights(), model.num_base_params(), "{name}");
+        assert_eq!(outline.costs(), model.costs(), "{name}");
+        for lora in [LoraConfig::default(), targets(&three)] {
+            let adapters = outline.adapters(&lora).unwrap();
+            let adapted = model.clone().with_lora(&lora, 0).unwrap();
+            assert_eq!(adapters, adapted.adapter_sizes(), "{name}");
+        }
+        for wrong in [&["nope"][..], &["q_proj", "lm_head"]] {
+            let error = outline.adapters(&targets(wrong)).unwrap_err();
+            let made = model.clone().with_lora(&targets(wrong), 0).unwrap_err();
+            assert_eq!(error.to_string(), made.to_string());
+        }
+    }
+}
+
+/// Weights as their authors count them. Adapters of rank 8 by hand. GPT-J, 28 blocks: four of 8 * (4096 + 4096), two
+/// of 8 * (4096 + 16384), and 8 * (50400 + 4096) for the embedding. Llama 7B, 32 blocks: three of 8 * 8192. Llama 3 8B:
+/// 8 * 8192 and two of 8 * (4096 + 1024).
+#[test]
+fn published_models_have_the_sizes_that_are_published() {
+    let qkv = ["q_proj", "k_proj", "v_proj"];
+    let mut all = qkv.to_vec();
+    all.extend(["out_proj", "fc_in", "fc_out", "wte"]);
+    for (name, names, weights, adapters, inputs) in [
+        (
+            "gptj-6b",
+            &all[..],
+            6_050_882_784,
+            16_951_040,
+            28 * (5 * 4096 + 16_384),
+        ),
+        ("llama-7b", &qkv, 6_738_415_616, 6_291_456, 32 * 3 * 4096),
+        ("llama-3-8b", &qkv, 8_030_261_248, 4_718_592, 32 * 3 * 4096),
+    ] {
+        let outline = published(name);
+        assert_eq!(outline.weights(), weights, "{name}");
+        let expected = Adapters {
+            weights: adapters,
+            inputs,
+        };
+        assert_eq!(
+            outline.adapters(&targets(names)).unwrap(),
+            expected,
+            "{name}"
+        );
+    }
+}
