@@ -11,7 +11,7 @@
 //! | `chat_template_kwargs` | an object of further variables for the chat template, or the same as JSON in a text |
 //! | `group` | text or null |
 //!
-//! Other columns are ignored. What other tools write is read too, and said in a note: other names of columns ([`Columns`] may
+//! Other columns are not read, which a note tells. What other tools write is read too, and said in a note: other names of columns ([`Columns`] may
 //! name any), Alpaca's `instruction` and `input`, ShareGPT's `from` and `value`, HH's dialogues in one text, messages that
 //! stand as JSON or in Python's notation in a text, responses that repeat the prompt, `response_a` and `response_b` beside a
 //! `winner`. A record whose two responses are equal, equal but for white space at their ends, or judged a tie, says nothing; it is
@@ -29,6 +29,7 @@ mod others;
 mod python;
 mod repeated;
 mod transcript;
+mod unread;
 
 use std::path::Path;
 
@@ -38,6 +39,7 @@ pub(crate) use self::cell::listed;
 pub(crate) use self::chat::{Said, said};
 pub(crate) use self::choice::{Verdict, verdict};
 pub use self::columns::Columns;
+use self::unread::Unread;
 use crate::comparison::{Comparison, Prompt, UserId};
 use crate::error::DataError;
 use crate::hash::text_hash;
@@ -75,11 +77,16 @@ pub fn read_columns<P: AsRef<Path>>(
     columns: Columns,
 ) -> Result<Reader<Comparison>, DataError> {
     let used = columns.clone();
+    let unread = Unread::default();
     Ok(Reader::of(
         list(paths, &Format::ALL)?,
         options,
         move |name| used.may_use(name),
-        move |fields| decode(fields, &columns),
+        move |fields| {
+            let decoded = decode(fields, &columns)?;
+            unread.note(fields, &columns);
+            Ok(decoded)
+        },
     ))
 }
 
@@ -232,7 +239,11 @@ fn texts(fields: &Fields, columns: &Columns) -> Result<Texts, DataError> {
 /// What the record holds for the chat template.
 fn template_inputs(fields: &Fields) -> Result<TemplateInputs, DataError> {
     let wrong = |name, expected| Err(fields.wrong(name, expected));
-    let tools = match fields.json_value("tools") {
+    let of_input = || {
+        let input = others::chat_in_input(fields)?;
+        Some(input.get("tools")?.to_value())
+    };
+    let tools = match fields.json_value("tools").or_else(of_input) {
         None | Some(Value::Null) => None,
         Some(tools @ Value::Array(_)) => Some(tools),
         Some(_) => return wrong("tools", "a list of functions, or a JSON list in a text"),

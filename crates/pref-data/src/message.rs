@@ -45,7 +45,12 @@ impl Message {
         match fields.get(CONTENT) {
             Some(Value::String(_)) => {}
             Some(Value::Array(parts)) if parts.iter().all(|part| part_text(part).is_some()) => {}
-            Some(Value::Array(_)) => return wrong(CONTENT, "text, or a list of parts of text"),
+            Some(Value::Array(_)) => {
+                return wrong(
+                    CONTENT,
+                    "text, or a list of parts of text (no images, no sound)",
+                );
+            }
             None | Some(Value::Null) if calls_tools(&fields) => {}
             _ => return wrong(CONTENT, "text"),
         }

@@ -3,6 +3,7 @@
 
 mod arrow;
 mod content;
+mod csv_quotes;
 mod csv_rows;
 mod fields;
 mod files;
@@ -18,4 +19,4 @@ pub(crate) use content::{first_mark, open};
 pub(crate) use fields::{Fields, RawError, RawRecord, RawRecords, describe, shortened};
 pub use files::is_data_file;
 pub(crate) use files::{DataFile, Format, Found, list, names};
-pub(crate) use json::Json;
+pub(crate) use json::{Json, Object};

@@ -9,6 +9,7 @@ use trainer::TrainError;
 use trainer::config::{Config, Setting, from_table, read_toml_with};
 use trainer::device;
 use trainer::inference::{Opened, Trained};
+use trainer::tokenise::Template;
 
 /// Which adapters, on which model.
 #[derive(Args, Clone, Debug)]
@@ -67,6 +68,40 @@ impl TrainedArgs {
     pub fn open(&self) -> Result<Opened, TrainError> {
         let trained = self.trained()?;
         let device = device::parse(&self.device)?;
-        trained.open(&hub::locate(&trained.base()?)?, &device)
+        let opened = trained.open(&hub::locate(&trained.base()?)?, &device)?;
+        if let Some(advice) = self.advice(&trained, &opened) {
+            tracing::warn!("{advice}");
+        }
+        Ok(opened)
+    }
+
+    /// What to do where adapters alone are used with the defaults, and these are probably not how they were trained.
+    fn advice(&self, trained: &Trained, opened: &Opened) -> Option<String> {
+        let is_said = self.set.iter().any(|set| set.key().starts_with("prompt"));
+        if self.run.is_some() || self.config.is_some() || is_said {
+            return None;
+        }
+        let run = trained.dir().parent()?;
+        let path = run.join("config.toml");
+        let used = &opened.config().prompt;
+        // A file of another program is none of a run.
+        if let Ok(written) = read_toml_with::<Config>(&path, &[]) {
+            let (path, run) = (path.display(), run.display());
+            return (written.prompt != *used).then(|| {
+                format!(
+                    "prompts are made by the defaults, and not as {path} says: name the run (--run {run}) or a configuration (--config)"
+                )
+            });
+        }
+        let has_template = opened
+            .engine
+            .formatter()
+            .tokenizer()
+            .chat_template()
+            .is_some();
+        let is_raw = used.template == Template::Raw;
+        (is_raw && has_template).then(|| {
+            "prompts are raw text, which is the default, and the model has a chat template: say how the adapters were trained by --config or --set prompt.template=chat (or raw)".into()
+        })
     }
 }

@@ -48,7 +48,9 @@ pub enum TrainError {
         id: String,
     },
     /// The tokenizer has no end-of-sequence token.
-    #[error("the tokenizer names no eos token; responses could not end")]
+    #[error(
+        "the tokenizer names no eos token; responses could not end: name one in tokenizer_config.json (`eos_token`), or its id in generation_config.json or config.json (`eos_token_id`)"
+    )]
     NoEos,
     /// Chat prompts without a template.
     #[error(

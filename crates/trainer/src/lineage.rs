@@ -55,6 +55,16 @@ pub struct Layer {
     pub local: bool,
 }
 
+impl Layer {
+    /// What may be given as it: its name, unless it was a path and has gone.
+    pub(crate) fn in_words(&self) -> String {
+        match self.local && !Path::new(&self.path).exists() {
+            true => format!("the model that it was made of, once {}", self.path),
+            false => self.path.clone(),
+        }
+    }
+}
+
 impl From<&str> for Lineage {
     /// A model of which only the name is known.
     fn from(name: &str) -> Self {
@@ -327,6 +337,24 @@ mod tests {
         assert_eq!(lacks(&["other"]), None);
         assert_eq!(lacks(&["m", "b"]), None);
         assert_eq!(lacks(&["m", "a", "b", "c"]), None);
+    }
+
+    #[test]
+    fn a_path_that_has_gone_is_not_to_be_given() {
+        let layer = |path: &str, local| Layer {
+            path: path.into(),
+            weights: String::new(),
+            local,
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let there = folder.path().display().to_string();
+        assert_eq!(layer(&there, true).in_words(), there);
+        assert_eq!(layer("owner/name", false).in_words(), "owner/name");
+        let gone = layer(&format!("{there}/gone"), true).in_words();
+        assert!(
+            gone.starts_with("the model that it was made of, once "),
+            "{gone}"
+        );
     }
 
     #[test]

@@ -121,7 +121,8 @@ impl BaseModel {
         if self.lineage.has(&weights_hash(adapters)?) {
             let problem = format!(
                 "{} has these adapters in it already: give {}",
-                self.source, self.lineage.model.path
+                self.source,
+                self.lineage.model.in_words()
             );
             return Err(TrainError::format(adapters, problem));
         }

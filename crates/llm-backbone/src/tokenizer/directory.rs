@@ -37,7 +37,7 @@ struct JsonFile {
 
 impl Tokenizer {
     /// Reads `tokenizer.json`, and where they exist `tokenizer_config.json`, `special_tokens_map.json`,
-    /// `generation_config.json` (or else `config.json`) and `chat_template.jinja`.
+    /// `generation_config.json` (for ids that it does not name, `config.json`) and `chat_template.jinja`.
     ///
     /// # Errors
     ///
@@ -53,15 +53,17 @@ impl Tokenizer {
         let mut this = Self::from_json_text(&text, &path)?;
         let config = JsonFile::read(folder.join("tokenizer_config.json"))?;
         let map = JsonFile::read(folder.join("special_tokens_map.json"))?;
-        let mut generation = JsonFile::read(folder.join("generation_config.json"))?;
-        if generation.value.is_null() {
-            // What `transformers` generates with then.
-            generation = JsonFile::read(folder.join("config.json"))?;
-        }
+        let generation = JsonFile::read(folder.join("generation_config.json"))?;
+        let model = JsonFile::read(folder.join("config.json"))?;
+        let ids = |key: &str| match generation.ids(key)? {
+            none if none.is_empty() => model.ids(key),
+            ids => Ok(ids),
+        };
         for (key, place) in [("bos_token", 0), ("eos_token", 1)] {
             let id = match (config.token(key)?, map.token(key)?) {
-                (Some(token), _) | (None, Some(token)) => Some(this.known(&token)?),
-                (None, None) => generation.ids(&format!("{key}_id"))?.first().copied(),
+                (Some(token), _) => Some(this.named(&token, key, &config.path)?),
+                (None, Some(token)) => Some(this.named(&token, key, &map.path)?),
+                (None, None) => ids(&format!("{key}_id"))?.first().copied(),
             };
             let slot = if place == 0 {
                 &mut this.bos
@@ -70,7 +72,7 @@ impl Tokenizer {
             };
             *slot = id;
         }
-        this.more_stops.extend(generation.ids("eos_token_id")?);
+        this.more_stops.extend(ids("eos_token_id")?);
         this.adds_bos = match config.value.get("add_bos_token") {
             Some(Value::Bool(adds)) => *adds && this.bos.is_some(),
             _ => this.is_seen_to_add_bos(),
@@ -78,6 +80,17 @@ impl Tokenizer {
         this.chat_template = chat_template(folder, &config)?;
         this.template_extras = extras(folder, [&config, &map])?;
         Ok(this)
+    }
+
+    /// The id of a token that a key of a file names.
+    fn named(&self, token: &str, key: &str, file: &Path) -> Result<u32, TokenizerError> {
+        self.token_to_id(token).ok_or_else(|| {
+            let expected = format!(
+                "one of the {} tokens of tokenizer.json: name one that there is, or take all files of the tokenizer from one model",
+                self.vocab_size()
+            );
+            file_error(file, key, format!("`{token}`"), &expected)
+        })
     }
 
     /// What `tokenizer.json` itself does, where the configuration is silent.

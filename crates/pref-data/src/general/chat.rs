@@ -119,10 +119,14 @@ fn message(
             found = renamed(found, theirs, ours);
         }
     }
-    if let Some(Value::String(role)) = found.get_mut("role")
-        && let Some(ours) = role_of(role)
-    {
-        *role = ours.to_owned();
+    if let Some(Value::String(role)) = found.get_mut("role") {
+        match role_of(role) {
+            Some(ours) => ours.clone_into(role),
+            None => fields.note(format!(
+                "a role other than {} is given to the chat template as it is",
+                ROLES.join(", ")
+            )),
+        }
     }
     Message::from_fields(found).map_err(|error| item.wrong(error.field, error.expected))
 }
@@ -134,10 +138,14 @@ fn renamed(fields: Map<String, Value>, from: &str, to: &str) -> Map<String, Valu
     fields.map(|(key, value)| (name(key), value)).collect()
 }
 
-/// The role that another tool's name stands for. Names that are not known here are left to the chat template.
+/// The roles that chat templates know.
+const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
+
+/// The role that a name stands for, in any case, ours or another tool's.
 fn role_of(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "system" => "system",
+        "developer" => "developer",
         "user" | "human" | "prompter" => "user",
         "assistant" | "gpt" | "chatgpt" | "bot" | "model" => "assistant",
         "tool" => "tool",

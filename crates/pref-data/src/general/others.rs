@@ -8,7 +8,7 @@ use super::columns::CONVERSATIONS;
 use crate::comparison::Prompt;
 use crate::error::DataError;
 use crate::message::Message;
-use crate::records::{Fields, Json};
+use crate::records::{Fields, Json, Object};
 
 /// A response with the name of its column.
 type Response<'c> = (&'c str, Said);
@@ -115,6 +115,7 @@ pub(super) fn prompt(
         None => {
             let mut others = CONVERSATIONS.into_iter();
             let found = others.find(|name| conversations && fields.get(name).is_some());
+            let found = found.or_else(|| chat_in_input(fields).map(|_| INPUT));
             let Some(name) = found else { return Ok(None) };
             fields.note(format!("column `{name}` is taken for `prompt`"));
             name
@@ -126,6 +127,16 @@ pub(super) fn prompt(
     with_input(fields, columns, name, said).map(Some)
 }
 
+const INPUT: &str = "input";
+
+/// The object in `input` that holds `messages`, and perhaps `tools`, in OpenAI's files of preferences.
+pub(super) fn chat_in_input<'f>(fields: &'f Fields<'_>) -> Option<&'f Object<'f>> {
+    match fields.get(INPUT)? {
+        Json::Object(input) if matches!(input.get("messages"), Some(Json::List(_))) => Some(input),
+        _ => None,
+    }
+}
+
 /// The question with Alpaca's `input` below it. A column `prompt` is whole; what is not used is noted.
 fn with_input(
     fields: &Fields,
@@ -133,7 +144,6 @@ fn with_input(
     name: &str,
     said: Said,
 ) -> Result<Said, DataError> {
-    const INPUT: &str = "input";
     if name == INPUT || columns.is_mapped(INPUT) {
         return Ok(said);
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, StringRecordsIntoIter};
 
+use super::csv_quotes::{EarlyEnds, Watched};
 use super::fields::{Content, RawError, RawRecord, RawRecords, validate_distinct};
 use super::json::Json;
 use super::limits::{Allowance, Allowed};
@@ -22,11 +23,15 @@ pub(super) fn open(
         input,
         allowance: allowance.clone(),
     };
+    let (input, early_ends) = Watched::new(input, delimiter);
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(input);
     let headers = reader.headers().map_err(|error| convert(path, error))?;
     let headers = headers.clone();
     if allowance.is_spent() {
         return Err(too_long(path, 1));
+    }
+    if early_ends.any_before(reader.position().byte()) {
+        return Err(RawError::fatal(early_end(path, 1)));
     }
     let names: Vec<&str> = headers.iter().collect();
     validate_distinct(path, &names)?;
@@ -35,6 +40,7 @@ pub(super) fn open(
         headers,
         rows: reader.into_records(),
         allowance,
+        early_ends,
         line: 1,
         done: false,
     }))
@@ -43,8 +49,9 @@ pub(super) fn open(
 struct CsvRows<R> {
     path: PathBuf,
     headers: StringRecord,
-    rows: StringRecordsIntoIter<Allowed<R>>,
+    rows: StringRecordsIntoIter<Watched<Allowed<R>>>,
     allowance: Allowance,
+    early_ends: EarlyEnds,
     /// Of the last record.
     line: u64,
     done: bool,
@@ -82,10 +89,16 @@ impl<R: Read> Iterator for CsvRows<R> {
             self.done = true;
             return Some(Err(too_long(&self.path, self.line + 1)));
         }
+        let early = self
+            .early_ends
+            .any_before(self.rows.reader().position().byte());
         Some(match row {
             Ok(row) => {
                 self.line = row.position().map_or(0, csv::Position::line);
-                Ok(self.record(&row))
+                match early {
+                    true => Err(RawError::broken_record(early_end(&self.path, self.line))),
+                    false => Ok(self.record(&row)),
+                }
             }
             Err(error) => {
                 let error = convert(&self.path, error);
@@ -100,6 +113,13 @@ fn too_long(path: &Path, line: u64) -> RawError {
     let found = "more than 64 MiB (a quote that is never closed?)";
     let expected = "a row of at most 64 MiB";
     RawError::fatal(DataError::record(path, line, WHOLE_RECORD, found, expected))
+}
+
+fn early_end(path: &Path, line: u64) -> DataError {
+    let found = "a cell that begins with a quote and goes on behind the closing one";
+    let expected =
+        "a cell with quotes in it whole in quotes, and those in it doubled, as CSV writers do";
+    DataError::record(path, line, WHOLE_RECORD, found, expected)
 }
 
 fn convert(path: &Path, error: csv::Error) -> RawError {

@@ -391,9 +391,16 @@ impl<'a> Fields<'a> {
                 [one] if self.untyped && one.contains(',') => {
                     " (cells of a file that ends in .tsv are parted by tabs)".into()
                 }
+                [first, ..] if self.untyped && first.trim_start().starts_with('{') => {
+                    " (a file of JSON objects, one a line, ends in .jsonl)".into()
+                }
                 [one] if self.untyped && one.contains([';', '|']) => {
                     " (cells are parted by commas)".into()
                 }
+                [one, ..] if names.iter().all(|name| self.holds_records(name)) => format!(
+                    " (the records within are to be a file of their own: `jq -c '.[{}][]'`)",
+                    Value::from(one)
+                ),
                 _ => String::new(),
             },
         };
@@ -402,6 +409,16 @@ impl<'a> Fields<'a> {
             list.join(", ")
         );
         self.error(name, found, expected)
+    }
+
+    /// Whether a field is a list of objects that are no messages.
+    fn holds_records(&self, name: &str) -> bool {
+        let first = match self.get(name) {
+            Some(Json::List(items)) => items.first(),
+            _ => None,
+        };
+        let is_message = |item: &Object| item.contains("role") || item.contains("from");
+        matches!(first, Some(Json::Object(item)) if !is_message(item))
     }
 
     /// The error for a field, with the finding in words.

@@ -39,6 +39,15 @@ fn advice(bytes: &[u8], error: &serde_json::Error) -> Option<&'static str> {
     if bytes.ends_with(b",") {
         return Some("a line of JSON Lines has no comma at its end");
     }
+    if bytes.starts_with(b"{") && error.to_string().starts_with("trailing characters") {
+        return Some("two objects on one line; write each on a line of its own");
+    }
+    let is_text = bytes
+        .iter()
+        .all(|byte| !matches!(byte, b'{' | b'}' | 0..32));
+    if is_text && bytes.contains(&b',') {
+        return Some("a file with cells between commas ends in .csv");
+    }
     None
 }
 
@@ -64,6 +73,8 @@ mod tests {
             ("{'a': 1}", "json.dumps"),
             ("{\"a\": None}", "json.dumps"),
             ("{\"a\": 1},", "no comma"),
+            ("{\"a\": 1}{\"a\": 2}", "two objects"),
+            ("prompt,chosen,rejected,user", "ends in .csv"),
         ] {
             let found = explained(text);
             assert!(found.starts_with("invalid JSON ("), "{found}");

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::fields::shortened;
 use super::limits::{MAX_VALUES, TOO_MANY_VALUES};
 
 /// A value.
@@ -26,9 +27,9 @@ pub(crate) enum Json<'a> {
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Object<'a> {
-    /// The value of this name; of several the last.
+    /// The value of this name.
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
-        let mut fields = self.0.iter().rev();
+        let mut fields = self.0.iter();
         fields.find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
@@ -204,8 +205,30 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
         while let Some(Name(name)) = fields.next_key()? {
             object.push((name, fields.next_value_seed(self)?));
         }
-        Ok(Json::Object(Object(object)))
+        match repeated_name(&object) {
+            Some(name) => Err(A::Error::custom(format!(
+                "field {} stands twice",
+                printable::quoted(&shortened(name))
+            ))),
+            None => Ok(Json::Object(Object(object))),
+        }
     }
+}
+
+/// A name that two of these fields have: nobody can know which of them is meant.
+fn repeated_name<'o>(fields: &'o [(Cow<'_, str>, Json)]) -> Option<&'o str> {
+    /// Above this, sorting is faster than comparing all with all.
+    const FEW: usize = 16;
+    if fields.len() <= FEW {
+        let mut names = fields.iter().enumerate();
+        let is_repeated = |n: usize, name: &str| fields[..n].iter().any(|(other, _)| other == name);
+        let found = names.find(|(n, (name, _))| is_repeated(*n, name));
+        return found.map(|(_, (name, _))| name.as_ref());
+    }
+    let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_ref()).collect();
+    names.sort_unstable();
+    let pair = names.windows(2).find(|pair| pair[0] == pair[1]);
+    pair.map(|pair| pair[0])
 }
 
 #[cfg(test)]
@@ -277,10 +300,16 @@ mod tests {
     }
 
     #[test]
-    fn of_two_fields_of_a_name_the_last_counts() {
-        assert_eq!(
-            object(r#"{"a": 1, "a": "x"}"#).get("a"),
-            Some(&Json::text("x"))
-        );
+    fn a_field_that_stands_twice_is_refused() {
+        let many: String = (0..40).map(|n| format!("\"f{n}\": {n}, ")).collect();
+        for text in [
+            r#"{"a": 1, "a": "x"}"#.to_owned(),
+            r#"{"b": [{"a": 1, "c": 2, "a": null}]}"#.to_owned(),
+            format!("{{{many}\"a\": 1, \"a\": 1}}"),
+        ] {
+            let error = Json::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with("field `a` stands twice"), "{error}");
+        }
+        assert!(Json::parse(format!("{{{many}\"a\": 1}}").as_bytes()).is_ok());
     }
 }

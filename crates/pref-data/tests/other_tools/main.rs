@@ -6,6 +6,7 @@ mod dialogues;
 mod folders;
 mod packed;
 mod shapes;
+mod unsaid;
 
 use std::fs;
 use std::io::Write as _;

@@ -440,3 +440,32 @@ fn what_plainly_is_a_path_is_not_asked_of_the_hub() {
         "{error}"
     );
 }
+
+#[test]
+fn adapters_alone_that_are_used_otherwise_than_they_were_trained_are_told() {
+    let data = fixture().data.to_str().unwrap();
+    let run = fixture().fresh("beside");
+    copy_dir(&fixture().run, run.path());
+    let adapters = run.path().join("adapters");
+    let model = fixture().model.to_str().unwrap();
+    // The defaults are too long for the small model: what is said before that counts.
+    let evaluated = |more: &[&str]| {
+        let adapters = adapters.to_str().unwrap();
+        let args = [
+            "eval",
+            "--adapters",
+            adapters,
+            "--model",
+            model,
+            "--data",
+            data,
+        ];
+        prlhf(&[&args[..], more].concat()).stderr
+    };
+    let advice = format!("(--run {})", run.str());
+    assert!(evaluated(&[]).contains(&advice));
+    let config = fixture().config.to_str().unwrap();
+    for said in [["--config", config], ["--set", "prompt.template=raw"]] {
+        assert!(!evaluated(&said).contains("--run"), "{said:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What is odd about texts for a tokenizer and its chat template: trained all the same, but told.
 
 use pref_data::{Comparison, Message, Prompt, TemplateInputs};
+use serde_json::Value;
 
 use super::prompt::{Prepared, text_of};
 use super::{Formatter, SpecialTokens};
@@ -59,6 +60,10 @@ struct Found {
     unclosed: Seen,
     /// Responses of which the template leaves something out.
     changed: Seen,
+    /// Prompts of which it does.
+    prompts: Seen,
+    /// Tools, or calls of them, that it does not show.
+    tools: Seen,
     /// The first chat: the end of its prompt, and its response.
     cue: String,
     response: String,
@@ -116,6 +121,7 @@ impl Formatter {
             let prompt =
                 self.prepare(&comparison.prompt, &comparison.template, about, &responses)?;
             self.look_at_turn(comparison, &prompt, found)?;
+            look_at_prompt(&prompt, found);
         }
         Ok(())
     }
@@ -273,7 +279,53 @@ impl Formatter {
                 seen.example
             ));
         }
+        if let Some(seen) = found.prompts.some() {
+            told.push(format!(
+                "the chat template leaves out or changes messages of prompts ({} of the first {}), as in {}",
+                seen.count,
+                found.chats.min(LOOKED_AT),
+                seen.example
+            ));
+        }
+        if let Some(seen) = found.tools.some() {
+            told.push(format!(
+                "the chat template does not show tools, or calls of them ({} of the first {} comparisons), such as {}",
+                seen.count,
+                found.chats.min(LOOKED_AT),
+                seen.example
+            ));
+        }
     }
+}
+
+/// Looks at what the chat template makes of the messages that fit, and of tools.
+fn look_at_prompt(prompt: &Prepared, found: &mut Found) {
+    let messages = prompt.messages.iter().flatten();
+    let restored = |text: &str| prompt.quotes.restore(text);
+    // Templates may write what a tool says in a notation of their own.
+    let lost = |message: &&Message| {
+        message.role() != "tool" && !holds_words_of(&prompt.context, &message.content())
+    };
+    if let Some(message) = messages.clone().find(lost) {
+        let example = || head(&restored(&message.content()));
+        found.prompts.add(example);
+    }
+    let calls = messages.filter_map(|message| message.fields().get("tool_calls"));
+    let mut tools = calls
+        .chain(&prompt.template.tools)
+        .filter_map(Value::as_array);
+    let lost = tools.find_map(|tools| {
+        let mut names = tools.iter().filter_map(name_of_tool);
+        names.find(|name| !prompt.context.contains(name))
+    });
+    if let Some(name) = lost {
+        found.tools.add(|| head(&restored(name)));
+    }
+}
+
+/// The name of a function that may be called, or is.
+fn name_of_tool(tool: &Value) -> Option<&str> {
+    tool.get("function").unwrap_or(tool).get("name")?.as_str()
 }
 
 impl Seen {
@@ -321,6 +373,16 @@ fn has_words_of(written: &str, text: &str) -> bool {
     let mut words = written.split_whitespace();
     text.split_whitespace()
         .all(|word| words.any(|other| other == word))
+}
+
+/// Whether all words of `text` stand in `written`, in their order, also within its words.
+fn holds_words_of(written: &str, text: &str) -> bool {
+    let mut rest = written;
+    text.split_whitespace().all(|word| {
+        let at = rest.find(word).map(|at| at + word.len());
+        rest = &rest[at.unwrap_or_default()..];
+        at.is_some()
+    })
 }
 
 /// The beginning of a text, in quotes, control characters escaped.

@@ -1,6 +1,7 @@
 //! What is probably not meant so is told with an example.
 
 use llm_backbone::tokenizer::Tokenizer;
+use trainer::pref_data::Prompt;
 use trainer::tokenise::{Formatter, PromptConfig, SpecialTokens, Template};
 
 use super::comparison;
@@ -136,6 +137,82 @@ fn a_template_that_leaves_parts_of_responses_out_is_told() {
     let tokenizer = tokenizer("<|im_end|>").with_chat_template(template);
     let told = warnings(tokenizer, chat(), ("Hi", "<think>hm</think>Green."));
     assert_told(&told, &["leaves out", r#""<think>hm</think>Green.""#]);
+}
+
+/// The warnings for a chat and what its record holds for the template.
+fn warnings_of_chat(
+    template: &str,
+    messages: serde_json::Value,
+    tools: serde_json::Value,
+) -> Vec<String> {
+    let tokenizer = tokenizer("<|im_end|>").with_chat_template(template);
+    let formatter = Formatter::new(tokenizer, chat(), 3).expect("a good configuration");
+    let mut one = comparison("", "Green.", "No.");
+    one.prompt = Prompt::Chat(serde_json::from_value(messages).expect("messages"));
+    one.template.tools = Some(tools).filter(|tools| !tools.is_null());
+    formatter.warnings([one].iter()).expect("texts")
+}
+
+#[test]
+fn a_template_that_leaves_messages_of_prompts_out_is_told() {
+    let messages = serde_json::json!([
+        {"role": "system", "content": "Be  brief,\nplease."},
+        {"role": "user", "content": "Name a colour."},
+    ]);
+    let told =
+        |template: &str| warnings_of_chat(template, messages.clone(), serde_json::Value::Null);
+    assert_eq!(told(CHATML), Vec::<String>::new());
+    // What a template does to spaces is its own business.
+    let spaced = CHATML.replace(
+        "{{ m.content }}",
+        "[{{ m.content | trim | replace('  ', ' ') }}]",
+    );
+    assert!(
+        told(&spaced)
+            .iter()
+            .all(|told| !told.contains("messages of prompts"))
+    );
+    let silent = CHATML.replace(
+        "{{ m.content }}",
+        "{% if m.role != 'system' %}{{ m.content }}{% endif %}",
+    );
+    assert_told(
+        &told(&silent),
+        &[
+            "messages of prompts (1 of the first 1)",
+            r#""Be  brief,\nplease.""#,
+        ],
+    );
+}
+
+#[test]
+fn a_template_that_does_not_show_tools_is_told() {
+    let call = serde_json::json!([
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "look_up"}}]},
+        {"role": "tool", "content": "rain"},
+    ]);
+    let none = serde_json::Value::Null;
+    assert_told(
+        &warnings_of_chat(CHATML, call.clone(), none.clone()),
+        &["calls of them", r#""look_up""#],
+    );
+    let shown = CHATML.replace(
+        "{{ m.content }}",
+        "{{ m.content }}{{ (m.tool_calls or tools) | tojson }}",
+    );
+    assert_eq!(warnings_of_chat(&shown, call, none), Vec::<String>::new());
+    let question = serde_json::json!([{"role": "user", "content": "Weather?"}]);
+    let tools = serde_json::json!([{"type": "function", "function": {"name": "forecast"}}]);
+    assert_told(
+        &warnings_of_chat(CHATML, question.clone(), tools.clone()),
+        &["does not show tools", r#""forecast""#],
+    );
+    let shown = format!("{{{{ tools | tojson }}}}{CHATML}");
+    assert_eq!(
+        warnings_of_chat(&shown, question, tools),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

@@ -288,3 +288,39 @@ fn an_end_of_text_that_is_only_an_id_must_have_a_row_too() {
     let error = tokenizer.fits(&config(32_000)).expect_err("no such row");
     assert!(error.to_string().contains("128009"), "{error}");
 }
+
+#[test]
+fn ids_that_the_generation_configuration_does_not_name_come_from_the_models() {
+    let folder = folder();
+    trained().save(folder.path()).expect("a writable folder");
+    std::fs::remove_file(folder.path().join("tokenizer_config.json")).expect("our file");
+    write(
+        folder.path(),
+        "generation_config.json",
+        &json!({"temperature": 0.6, "bos_token_id": 1}),
+    );
+    write(
+        folder.path(),
+        "config.json",
+        &json!({"eos_token_id": [1, 2], "bos_token_id": 0}),
+    );
+    let tokenizer = Tokenizer::open(folder.path()).expect("good files");
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(1)));
+    assert_eq!(tokenizer.stop_ids(), [1, 2]);
+}
+
+#[test]
+fn a_special_token_that_the_vocabulary_lacks_is_an_error_with_file_and_key() {
+    for file in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let folder = folder();
+        trained().save(folder.path()).expect("a writable folder");
+        std::fs::remove_file(folder.path().join("tokenizer_config.json")).expect("our file");
+        write(folder.path(), file, &json!({"eos_token": "</end>"}));
+        let error = Tokenizer::open(folder.path())
+            .expect_err("no such token")
+            .to_string();
+        for part in [file, "eos_token", "`</end>`", "tokens of tokenizer.json"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+}
