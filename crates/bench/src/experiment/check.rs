@@ -47,6 +47,9 @@ impl<E: Experiment> Run<E> {
             PromptFile::load(&file).map_err(|e| TrainError::format(&file, e))?;
         }
         let checked = self.read(stage::clock(&self.out, self.resume))?;
+        if self.resume {
+            self.validate_resumable(&checked)?;
+        }
         let data = checked.splits.iter().map(|(_, data, _)| data);
         for warning in data.flat_map(|data| self.config.without_effect(data)) {
             tracing::warn!("{warning}");
