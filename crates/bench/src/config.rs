@@ -18,7 +18,7 @@ use crate::report::Difference;
 pub use preset::Preset;
 pub(crate) use system::{ORACLE, SFT};
 pub use system::{SystemConfig, SystemSettings, UserText};
-pub(crate) use values::{validate_judge, validate_shares};
+pub(crate) use values::{validate_judge, validate_judge_key, validate_shares};
 
 /// A preset of an experiment, whose own part is the `[data]` section `D`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -26,6 +26,8 @@ use crate::experiment::stage::{self, Stage};
 
 const BOS: &str = "<|startoftext|>";
 const EOS: &str = "<|endoftext|>";
+/// The bytes and the two special tokens, without which there is no tokenizer.
+pub const LEAST_VOCABULARY: usize = 258;
 
 /// Makes the model in `dir` unless it is there, made with the same settings from the same data, and opens it.
 ///
@@ -77,7 +79,7 @@ pub fn make(
 /// # Errors
 /// Sizes that make no model.
 pub fn sketch(config: &TinyConfig, device: &Device) -> Result<Model, TrainError> {
-    let shape = shape_of(config, config.vocab_size.max(1), None, Vec::new());
+    let shape = shape_of(config, config.vocab_size, None, Vec::new());
     let valid = shape.validate(Path::new("[tiny]"));
     valid.map_err(WeightError::from)?;
     Ok(Model::random(&shape, 0, device)?)

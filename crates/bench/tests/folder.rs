@@ -75,6 +75,34 @@ fn force_removes_nothing_before_data_model_and_settings_are_known_to_be_good() {
 }
 
 #[test]
+fn a_run_does_not_go_on_over_one_of_another_kind_and_leaves_it_whole() {
+    for (name, text, needle) in [
+        ("seed-0/clock", "5", "holds `seed-0`"),
+        (
+            "vanilla-dpo/made-with.json",
+            "{\"seed\": 7}",
+            "`seed` was 7 and is 0",
+        ),
+        ("model/made-with.json", "{\"data\": \"x\"}", "(`data`)"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path());
+        let path = dir.path().join(name);
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        let out = dir.path().to_str().unwrap();
+        let (code, error) = bench(&["tldr", "--resume", "--out", out]);
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains(needle), "{needle}: {error}");
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(
+            (read("report.json"), read("config.toml")),
+            ("{}".into(), "seed = 1".into())
+        );
+    }
+}
+
+#[test]
 fn files_that_the_run_reads_are_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path());

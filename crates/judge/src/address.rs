@@ -2,16 +2,34 @@
 
 /// What stands in a secret's place.
 pub(crate) const HIDDEN: &str = "(hidden)";
-/// Words of a path from this length on are looked at: keys mix letters and digits, or small and capital letters, in one word, which
-/// names of models and versions do not at that length.
-const KEY_LENGTH: usize = 16;
-/// What keys begin with that services hand out, however long they are.
-const PREFIXES: [&str; 8] = ["sk-", "sk_", "pk-", "hf_", "key-", "gsk_", "AIza", "Bearer"];
+/// Parts of a path that are no secret, beside versions such as `v1`: the words of the services that there are. Keys look like anything.
+const WORDS: [&str; 20] = [
+    "api",
+    "beta",
+    "chat",
+    "compat",
+    "compatible-mode",
+    "completions",
+    "deployments",
+    "endpoints",
+    "engines",
+    "gateway",
+    "inference",
+    "invocations",
+    "llm",
+    "models",
+    "openai",
+    "openapi",
+    "proxy",
+    "serverless",
+    "serving-endpoints",
+    "v1beta",
+];
 /// Values of a query that are no secret.
 const PLAIN: [&str; 4] = ["api-version", "version", "v", "model"];
 
-/// The address for files and messages: a user, a password, the values of the query, and parts of the path that look like keys are
-/// hidden.
+/// The address for files and messages: a user, a password, the values of the query, and all parts of the path but the usual words
+/// are hidden.
 pub fn shown_url(url: &str) -> String {
     let mut shown = String::new();
     for (part, is_secret) in parts(url) {
@@ -20,11 +38,32 @@ pub fn shown_url(url: &str) -> String {
     shown
 }
 
-/// The parts of an address that nobody else is to see. Shorter ones are left out: they occur in any text.
-pub(crate) fn secrets(url: &str) -> impl Iterator<Item = &str> {
+/// The parts of an address that nobody else is to see, as they stand and as a server reads them, the longest first. Shorter ones are
+/// left out: they occur in any text.
+pub(crate) fn secrets(url: &str) -> Vec<String> {
     let parts = parts(url).into_iter();
-    let secret = parts.filter(|(part, is_secret)| *is_secret && part.len() >= 6);
-    secret.map(|(part, _)| part)
+    let secret = parts.filter(|(_, is_secret)| *is_secret);
+    let mut found: Vec<String> = secret
+        .flat_map(|(part, _)| [part.to_owned(), decoded(part)])
+        .filter(|part| part.len() >= 6)
+        .collect();
+    found.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    found.dedup();
+    found
+}
+
+/// Text without percent signs for bytes.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let digits = behind.get(..2).filter(|_| *first == b'%');
+        let digits = digits.and_then(|two| std::str::from_utf8(two).ok());
+        let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The address in pieces, and whether each is a secret.
@@ -48,14 +87,23 @@ fn parts(url: &str) -> Vec<(&str, bool)> {
         if matches!(piece, "/" | "?" | "#" | "&" | ";") {
             parts.push((piece, false));
         } else if in_query || piece.contains('=') {
-            let (name, value) = piece.split_at(piece.find('=').map_or(0, |at| at + 1));
-            let is_plain = PLAIN.contains(&name.trim_end_matches('=').to_lowercase().as_str());
-            parts.extend([(name, false), (value, !is_plain && !value.is_empty())]);
+            parts.extend(named(piece));
         } else {
-            parts.push((piece, is_key(piece)));
+            parts.push((piece, !is_word(piece)));
         }
     }
     parts
+}
+
+/// `NAME=VALUE` as its two parts; without a value all of it may be a key, which often ends in `=`.
+fn named(piece: &str) -> [(&str, bool); 2] {
+    let (name, value) = piece.split_at(piece.find('=').map_or(0, |at| at + 1));
+    if value.trim_matches('=').is_empty() {
+        return [("", false), (piece, true)];
+    }
+    let bare = name.trim_end_matches('=').to_lowercase();
+    let is_name = !bare.contains(|c: char| c.is_ascii_digit());
+    [(name, !is_name), (value, !PLAIN.contains(&bare.as_str()))]
 }
 
 /// Text between separators, and these.
@@ -72,29 +120,11 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// True for what looks like a key: words that are long and mixed, or what begins as keys do.
-fn is_key(part: &str) -> bool {
-    let has = |word: &str, is: fn(&char) -> bool| word.chars().any(|c| is(&c));
-    let mixed = |word: &str| {
-        let letters = has(word, char::is_ascii_alphabetic);
-        let digits = has(word, char::is_ascii_digit);
-        // A capital behind a small letter is no beginning of a word.
-        let cases = has(word, char::is_ascii_lowercase)
-            && word.chars().filter(char::is_ascii_uppercase).count() > 2;
-        word.len() >= KEY_LENGTH && (digits || cases || !letters)
-    };
-    let named = PREFIXES
-        .iter()
-        .any(|prefix| part.len() > prefix.len() + 4 && part.starts_with(prefix));
-    // Names are put together of words: every word is looked at, and the whole where it has no vowels to speak of.
-    named || part.split(['-', '_', '.', '~']).any(mixed) || is_hexadecimal(part)
-}
-
-/// True for numbers such as those of accounts and keys, with or without hyphens.
-fn is_hexadecimal(part: &str) -> bool {
-    let digits = part.chars().filter(|c| c.is_ascii_digit()).count();
-    let plain = part.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    plain && digits > 3 && part.len() >= KEY_LENGTH
+/// True for the usual words of a path, and for versions.
+fn is_word(part: &str) -> bool {
+    let digits = part.strip_prefix('v').unwrap_or_default();
+    let is_version = matches!(digits.len(), 1..=2) && digits.bytes().all(|b| b.is_ascii_digit());
+    is_version || WORDS.contains(&part)
 }
 
 /// A command line or a message in which every address is shown as [`shown_url`] shows it.
@@ -145,31 +175,22 @@ mod tests {
             ("https://a/v1#s3cr3t", "https://a/v1#(hidden)"),
             (
                 "http://127.0.0.1:80/v1?a=1&b=",
-                "http://127.0.0.1:80/v1?a=(hidden)&b=",
+                "http://127.0.0.1:80/v1?a=(hidden)&(hidden)",
             ),
             ("", ""),
-            ("https://a/0123456789abcdef/v1", "https://a/(hidden)/v1"),
-            ("https://a/AbCdEfGhIjKlMnOpQr/v1", "https://a/(hidden)/v1"),
-            ("https://a/sk-abcdef/v1", "https://a/(hidden)/v1"),
+            // Keys look like anything, and stand anywhere.
+            ("https://a/v1/SeKrEt12", "https://a/v1/(hidden)"),
+            ("https://a/hunter/v1", "https://a/(hidden)/v1"),
             (
-                "https://a/12345678-1234-abcd-ef01-123456789abc",
-                "https://a/(hidden)",
+                "https://a/v1/models/key-1/x",
+                "https://a/v1/models/(hidden)/(hidden)",
             ),
-            (
-                "https://a/proxy-3q9ZkT81mmVb2LxQ/v1",
-                "https://a/(hidden)/v1",
-            ),
-            (
-                "https://a/v1/models/Llama-3.1-8B-Instruct-2024",
-                "https://a/v1/models/Llama-3.1-8B-Instruct-2024",
-            ),
-            (
-                "https://a/my-production-deployment/v1",
-                "https://a/my-production-deployment/v1",
-            ),
+            ("https://a/v1/key=s3cr3t", "https://a/v1/key=(hidden)"),
+            ("https://a/v1?czNjcjN0==", "https://a/v1?(hidden)"),
+            ("https://a/v1?s3cr3t=1", "https://a/v1?(hidden)(hidden)"),
             (
                 "https://a/openai/deployments/gpt-4o/chat/completions",
-                "https://a/openai/deployments/gpt-4o/chat/completions",
+                "https://a/openai/deployments/(hidden)/chat/completions",
             ),
         ] {
             assert_eq!(shown_url(url), shown);
@@ -182,7 +203,10 @@ mod tests {
         );
         assert_eq!(shown_urls("prism --preset tiny"), "prism --preset tiny");
         let url = "https://me:s3cr3t@a/sk-0123456789abcdef0123?k=0123456&b=1";
-        let found: Vec<_> = secrets(url).collect();
-        assert_eq!(found, ["me:s3cr3t", "sk-0123456789abcdef0123", "0123456"]);
+        let expected = ["sk-0123456789abcdef0123", "me:s3cr3t", "0123456"];
+        assert_eq!(secrets(url), expected);
+        // A server may repeat what it read.
+        let found = secrets("https://a/v1?key=ab%2Fcdef%3D%3D%zz");
+        assert_eq!(found, ["ab%2Fcdef%3D%3D%zz", "ab/cdef==%zz"]);
     }
 }

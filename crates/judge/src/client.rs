@@ -34,6 +34,21 @@ pub struct JudgeClient {
     max_delay: Duration,
 }
 
+impl JudgeConfig {
+    /// Looks at the key in the environment variable that is named, for whoever has work to do before the first question.
+    ///
+    /// # Errors
+    /// [`JudgeError::Config`] for a key that cannot be sent; the message does not show it.
+    pub fn validate_key(&self) -> Result<(), JudgeError> {
+        self.key().map_or(Ok(()), |key| Key::new(&key).map(|_| ()))
+    }
+
+    fn key(&self) -> Option<String> {
+        let key = self.key_env.as_ref().and_then(env::var_os);
+        key.map(|key| key.to_string_lossy().into_owned())
+    }
+}
+
 /// The longest wait that a server may ask for; beyond it, an evaluation had better be started again later.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -43,8 +58,7 @@ impl JudgeClient {
     /// # Errors
     /// [`JudgeError::Config`] for a setting that cannot be used, [`JudgeError::Cache`] if the folder cannot be made.
     pub fn new(config: JudgeConfig) -> Result<Self, JudgeError> {
-        let key = config.key_env.as_ref().and_then(env::var_os);
-        let key = key.map(|key| key.to_string_lossy().into_owned());
+        let key = config.key();
         if key.is_none()
             && let Some(name) = &config.key_env
         {

@@ -1,6 +1,7 @@
 //! Who judges, and how it is asked.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,6 +109,13 @@ impl JudgeConfig {
     /// [`JudgeError::Config`] with the first setting that cannot be used.
     pub fn validate(&self) -> Result<(), JudgeError> {
         endpoint(&self.url)?;
+        if let Some(name) = &self.key_env
+            && !is_variable(name)
+        {
+            // It may be the key.
+            let message = "found no name of an environment variable, expected letters, digits and `_`: the key itself is in that variable";
+            return refuse("key_env", message.into());
+        }
         if self.model.trim().is_empty() {
             return refuse("model", "found nothing, expected a model's name".into());
         }
@@ -137,6 +145,14 @@ impl JudgeConfig {
 
 /// The longest time that a setting may name, in seconds: a day.
 const LONGEST_S: f64 = 86_400.0;
+
+/// True for what environment variables are called.
+fn is_variable(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(is_letter)
+}
 
 fn refuse<T>(key: &'static str, message: String) -> Result<T, JudgeError> {
     Err(JudgeError::Config { key, message })
@@ -176,6 +192,10 @@ pub(crate) fn endpoint(url: &str) -> Result<String, JudgeError> {
             "found https, expected http: this program was built without the feature `tls`";
         return refuse("url", problem.into());
     }
+    if url.contains(|c: char| c == '#' || c.is_whitespace() || c.is_control()) {
+        let message = "found white space or a `#`, expected an address without";
+        return refuse("url", message.into());
+    }
     let host = rest.split(['/', '?']).next().unwrap_or_default();
     if host.is_empty() {
         return refuse("url", "found no host, expected one after ://".into());
@@ -189,6 +209,11 @@ pub(crate) fn endpoint(url: &str) -> Result<String, JudgeError> {
         let message = "found an address without its key, as it is written into files, expected the whole address";
         return refuse("url", message.into());
     }
+    if !is_place(host) {
+        let message =
+            "found a host or a port that there cannot be, expected ://HOST or ://HOST:PORT";
+        return refuse("url", message.into());
+    }
     let (path, query) = match url.split_once('?') {
         Some((path, query)) => (path, format!("?{query}")),
         None => (url, String::new()),
@@ -200,6 +225,21 @@ pub(crate) fn endpoint(url: &str) -> Result<String, JudgeError> {
         "/chat/completions"
     };
     Ok(format!("{path}{missing}{query}"))
+}
+
+/// True for a host, and a port behind it or none.
+fn is_place(host: &str) -> bool {
+    let (is_host, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
+        None => {
+            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            let is_letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+            (!name.is_empty() && name.chars().all(is_letter), port)
+        }
+    };
+    let number = port.strip_prefix(':').map(str::parse::<u16>);
+    let is_port = port.is_empty() || matches!(number, Some(Ok(1..)));
+    is_host && is_port
 }
 
 #[cfg(test)]
@@ -216,6 +256,10 @@ mod tests {
                 "https://a/v1/chat/completions",
             ),
             ("https://a/v1?v=2", "https://a/v1/chat/completions?v=2"),
+            (
+                "http://[::1]:8000/v1",
+                "http://[::1]:8000/v1/chat/completions",
+            ),
         ] {
             assert_eq!(endpoint(given).unwrap(), called);
         }
@@ -236,6 +280,12 @@ mod tests {
             (|c| c.model = " ".into(), "model"),
             (|c| c.temperature = Some(-1.0), "temperature"),
             (|c| c.temperature = Some(f64::NAN), "temperature"),
+            (|c| c.url = "http://a:99999/secret".into(), "url"),
+            (|c| c.url = "http://a:0/v1".into(), "url"),
+            (|c| c.url = "http://[::secret]/v1".into(), "url"),
+            (|c| c.url = "http://a/v1#secret".into(), "url"),
+            (|c| c.url = "http://a/v1 secret".into(), "url"),
+            (|c| c.key_env = Some("sk-secret".into()), "key_env"),
             (|c| c.max_tokens = 0, "max_tokens"),
             (|c| c.concurrency = 0, "concurrency"),
             (|c| c.timeout_s = 0.0, "timeout_s"),

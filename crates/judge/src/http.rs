@@ -114,7 +114,8 @@ impl Endpoint {
         let body = response
             .into_string()
             .map_err(|error| self.passing(format!("the answer broke off: {error}"), None))?;
-        chat::response(&body).map_err(|what| self.passing(what, None))
+        let (text, cut) = chat::response(&body).map_err(|what| self.passing(what, None))?;
+        Ok((self.hide_if(&text, |secret| !is_plain(secret)), cut))
     }
 
     fn failed(&self, status: u16, response: Response) -> Failure {
@@ -146,10 +147,21 @@ impl Endpoint {
 
     /// Some servers repeat a wrong key in their complaint.
     fn hide(&self, text: &str) -> String {
-        let keys = self.key.iter().map(|Key(key)| key.as_str());
-        keys.chain(address::secrets(&self.url))
-            .fold(text.to_owned(), |text, key| text.replace(key, "(key)"))
+        self.hide_if(text, |_| true)
     }
+
+    /// Hides the key, and of the address's secrets those that `is_meant`.
+    fn hide_if(&self, text: &str, is_meant: impl Fn(&str) -> bool) -> String {
+        let keys = self.key.iter().map(|Key(key)| key.clone());
+        let secrets = address::secrets(&self.url).into_iter();
+        keys.chain(secrets.filter(|secret| is_meant(secret)))
+            .fold(text.to_owned(), |text, key| text.replace(&key, "(key)"))
+    }
+}
+
+/// True for one word, which an answer may say of itself.
+fn is_plain(text: &str) -> bool {
+    text.chars().skip(1).all(|c| c.is_lowercase())
 }
 
 #[cfg(test)]

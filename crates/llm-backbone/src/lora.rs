@@ -20,6 +20,7 @@ use crate::matrix::cast_if_needed;
 use crate::model::{HEAD, Model, host};
 use crate::parts::{Part, PartMut};
 use crate::random::{fnv1a, named_rng, normal};
+use crate::weights::WeightError;
 pub(crate) use names::{validate_targets, why_no_head_adapter};
 pub(crate) use rules::{Layers, Pattern, Rules, Shape};
 pub use targets::Targets;
@@ -138,6 +139,9 @@ pub enum LoraError {
         /// The range.
         expected: &'static str,
     },
+    /// A file of tensors that cannot be written.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
     /// A tensor of an adapter file does not fit.
     #[error("{file}: tensor {tensor}: {problem}")]
     Tensor {

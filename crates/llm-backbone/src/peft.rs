@@ -37,7 +37,7 @@ impl Model {
         let json = self.peft_config(config, base)?.to_json();
         let text = serde_json::to_string_pretty(&json).map_err(|e| format(&path, &e))?;
         let tensors = dir.join(TENSORS);
-        write_safetensors(&tensors, self.adapter_tensors()).map_err(|e| format(&tensors, &e))?;
+        write_safetensors(&tensors, self.adapter_tensors())?;
         whole_file::replace(&path, text).map_err(|source| io(&path, source))
     }
 

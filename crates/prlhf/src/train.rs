@@ -84,6 +84,9 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     for warning in &training.warnings {
         tracing::warn!("{warning}");
     }
+    for key in idle(args.mode, &args.set) {
+        tracing::warn!("{key}");
+    }
     describe(&config, &training, &audit, out)?;
     let place = Place {
         dir,
@@ -95,6 +98,40 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         Mode::Pdpo => preferences(args, &config, &training, place, out),
         Mode::Sft => supervised(args, &config, &training, place, out),
     }
+}
+
+/// What was set on the command line and is not read in this mode, in sentences.
+fn idle(mode: Mode, set: &[Setting]) -> Vec<String> {
+    /// Keys that `[sft]` has of its own, and those of users.
+    const OTHERS: [&str; 8] = [
+        "epochs",
+        "max_steps",
+        "batch",
+        "learning_rate",
+        "warmup_steps",
+        "max_grad_norm",
+        "users_learning_rate",
+        "user_rows_learning_rate",
+    ];
+    let keys = set.iter().map(Setting::key);
+    let why = |key: &&str| {
+        let (section, name) = key.split_once('.').unwrap_or((key, ""));
+        match (mode, section) {
+            (Mode::Pdpo, "sft") => Some("without --mode sft"),
+            (Mode::Sft, "users" | "objective") => Some("with --mode sft"),
+            (Mode::Sft, "training") if OTHERS.contains(&name) => {
+                Some("with --mode sft, which has steps, batch and rate in [sft]")
+            }
+            _ => None,
+        }
+    };
+    keys.filter_map(|key| {
+        Some(format!(
+            "`{key}` is set, which has no effect {}",
+            why(&key)?
+        ))
+    })
+    .collect()
 }
 
 /// The time that the run's chat template tells, in seconds since 1970: now, or when the run that goes on began.
@@ -292,4 +329,30 @@ pub fn best(best: Option<&Best>, none: &str) -> String {
             )
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_mode_does_not_read_is_told() {
+        let set = [
+            "training.epochs=2",
+            "training.micro_rows=2",
+            "users.user_tokens=2",
+            "objective.beta=0.2",
+            "sft.steps=2",
+            "sampling.top_k=2",
+        ]
+        .map(|text| text.parse().unwrap());
+        let keys = |mode| -> Vec<String> {
+            let told = idle(mode, &set).into_iter();
+            told.map(|line| line.split('`').nth(1).unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(keys(Mode::Pdpo), ["sft.steps"]);
+        let of_preferences = ["training.epochs", "users.user_tokens", "objective.beta"];
+        assert_eq!(keys(Mode::Sft), of_preferences);
+    }
 }

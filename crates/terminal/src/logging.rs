@@ -4,7 +4,11 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -25,6 +29,7 @@ pub fn init() {
 pub fn init_with(profile: Option<Profile>) {
     let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = fmt::layer()
+        .fmt_fields(fields())
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(|| Lines)
@@ -68,17 +73,16 @@ struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let shown = shown(line);
         let mut held = held();
         let Some(lines) = held.as_mut() else {
             // Where nobody reads any more, there is nobody to tell, and the work goes on.
-            let _ = io::stderr().write_all(&shown);
+            let _ = io::stderr().write_all(line);
             return Ok(line.len());
         };
         if lines.len() == KEPT {
             lines.pop_front();
         }
-        lines.push_back(shown);
+        lines.push_back(line.to_vec());
         Ok(line.len())
     }
 
@@ -87,49 +91,58 @@ impl Write for Lines {
     }
 }
 
-/// A log line without what a terminal would obey, but for the subscriber's own colours: it escapes the escape characters of
-/// others itself.
-fn shown(line: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(line);
-    let parts: Vec<_> = text.split('\u{1b}').map(printable::text).collect();
-    parts.join("\u{1b}").into_bytes()
+/// What log lines say, without what a terminal would obey; messages may have several lines, values of fields have one.
+fn fields() -> impl for<'a> FormatFields<'a> {
+    let show = |writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", printable::text(&value)),
+            name => write!(writer, "{name}={}", printable::line(&value)),
+        }
+    };
+    debug_fn(show).delimited(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn ids_in_log_lines_do_nothing_to_a_terminal() {
-        let line = "\u{1b}[32m INFO\u{1b}[0m user `\u{202e}\u{7}`\n".as_bytes();
-        let expected = "\u{1b}[32m INFO\u{1b}[0m user `\\u{202e}\\u{7}`\n";
-        assert_eq!(shown(line), expected.as_bytes());
+    #[derive(Clone, Default)]
+    struct Kept(std::sync::Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
-    fn the_subscriber_escapes_escape_characters_itself() {
-        #[derive(Clone, Default)]
-        struct Kept(std::sync::Arc<Mutex<Vec<u8>>>);
-        impl Write for Kept {
-            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-                self.0.lock().unwrap().write(line)
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
+    fn what_others_wrote_does_nothing_to_a_terminal_in_messages_and_in_fields() {
+        for with_colours in [false, true] {
+            let kept = Kept::default();
+            let writer = kept.clone();
+            let lines = fmt::layer()
+                .fmt_fields(fields())
+                .with_ansi(with_colours)
+                .without_time()
+                .with_target(false)
+                .with_writer(move || writer.clone());
+            let subscriber = tracing_subscriber::registry().with(lines);
+            tracing::subscriber::with_default(subscriber, || {
+                let file = "a\u{1b}[2J\u{9b}1m\u{202e}\n b";
+                tracing::warn!(%file, "user `{}`", "\u{1b}]0;x\u{7}");
+            });
+            let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+            let said = "user `\\u{1b}]0;x\\u{7}` file=a\\u{1b}[2J\\u{9b}1m\\u{202e}\\n b\n";
+            let level = match with_colours {
+                true => "\u{1b}[33m WARN\u{1b}[0m ",
+                false => " WARN ",
+            };
+            assert_eq!(text, format!("{level}{said}"));
         }
-        let kept = Kept::default();
-        let writer = kept.clone();
-        let lines = fmt::layer()
-            .with_ansi(false)
-            .with_writer(move || writer.clone());
-        let subscriber = tracing_subscriber::registry().with(lines);
-        tracing::subscriber::with_default(subscriber, || {
-            let id = "\u{1b}[2J\u{9b}1m";
-            tracing::warn!("user `{id}`");
-        });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text:?}");
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub fn save<T: Task>(dir: &Path, learner: &Learner<T>, state: &State) -> Result<
         learner
             .optimizer
             .save(&optimizer)
-            .map_err(|e| TrainError::format(&optimizer, format!("{e:?}")))?;
+            .map_err(|e| TrainError::format(&optimizer, e))?;
         if let (Some(users), Some(table)) = (&learner.policy.users, &learner.table) {
             user_model::save(new, users, table, Moments::Keep)?;
         }
@@ -258,7 +258,7 @@ pub fn load<T: Task>(
     let fresh: ModuleOptimizer = learner.optimizer.clone();
     learner.optimizer = fresh
         .load(&path)
-        .map_err(|e| TrainError::format(&path, format!("{e:?}")))?;
+        .map_err(|e| TrainError::format(&path, e))?;
     Ok(Some(state))
 }
 

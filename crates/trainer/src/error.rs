@@ -291,7 +291,7 @@ impl TrainError {
     pub fn config(key: &str, found: impl ToString, expected: impl ToString) -> Self {
         Self::Config {
             key: key.into(),
-            found: found.to_string(),
+            found: short(found.to_string()),
             expected: expected.to_string(),
         }
     }
@@ -307,6 +307,28 @@ impl TrainError {
         Self::Format {
             path: path.into(),
             problem: problem.to_string(),
+        }
+    }
+}
+
+/// A value as it is shown: numbers of hundreds of digits by their power of ten.
+fn short(value: String) -> String {
+    match value.parse::<f64>() {
+        Ok(number) if value.len() > 24 && number.is_finite() => format!("{number:e}"),
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn huge_numbers_are_shown_in_one_line() {
+        for (value, shown) in [(1e300, "1e300"), (0.25, "0.25"), (f64::INFINITY, "inf")] {
+            let error = TrainError::config("a.b", value, "less");
+            let expected = format!("config key `a.b` is {shown}, expected less");
+            assert_eq!(error.to_string(), expected);
         }
     }
 }

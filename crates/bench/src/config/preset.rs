@@ -12,7 +12,7 @@ use super::system::SECTIONS;
 use super::{ExperimentConfig, SystemSettings};
 
 /// The environment variable with the judge's key, if it needs one.
-const JUDGE_KEY: &str = "JUDGE_API_KEY";
+pub(super) const JUDGE_KEY: &str = "JUDGE_API_KEY";
 
 /// A preset as its file has it, which the command line's settings are laid over.
 pub struct Preset<D> {

@@ -277,6 +277,7 @@ fn values_that_nothing_could_make_right_are_refused_by_their_whole_keys() {
         ("prompt.template=chat", "prompt.template"),
         ("prompt.max_prompt_length=9", "prompt.max_prompt_length"),
         ("tiny.sft.batch=0", "tiny.sft.batch"),
+        ("tiny.vocab_size=257", "tiny.vocab_size"),
         ("objective.beta=0.0", "objective.beta"),
         ("objective.nll_weight=-1.0", "objective.nll_weight"),
         ("training.replicas=1000000", "training.replicas"),
@@ -289,6 +290,8 @@ fn values_that_nothing_could_make_right_are_refused_by_their_whole_keys() {
         ),
         ("judge.max_tokens=0", "judge.max_tokens"),
         ("judge.key_env=\"\"", "judge.key_env"),
+        ("judge.key_env=sk-1", "judge.key_env"),
+        ("judge.url=http://localhost:x/v1", "judge.url"),
     ] {
         let mut mine = preset();
         set(&mut mine, text).unwrap();
@@ -327,5 +330,31 @@ fn a_key_that_changes_nothing_is_named() {
         let found = idle(text);
         assert!(found.iter().any(|told| told == key), "{text}: {found:?}");
         assert!(!always.iter().any(|told| told == key), "{text}: {always:?}");
+    }
+}
+
+#[test]
+fn the_key_of_a_judge_is_looked_at_before_the_work_and_never_shown() {
+    // Cargo sets the first two for every test; nobody sets the last.
+    for (variable, is_good) in [
+        ("CARGO_PKG_NAME", true),
+        ("CARGO_PKG_DESCRIPTION", false),
+        ("P_RLHF_S3CR3T", false),
+    ] {
+        let mut mine = preset();
+        set(&mut mine, "judge.url=http://localhost:1/v1").unwrap();
+        set(&mut mine, &format!("judge.key_env={variable}")).unwrap();
+        let judge = mine.config().unwrap().judge.unwrap();
+        match super::validate_judge_key(&judge) {
+            Ok(()) => assert!(is_good, "{variable}"),
+            Err(error) => {
+                let message = error.to_string();
+                assert!(
+                    !is_good && message.starts_with("config key `judge.key_env`"),
+                    "{message}"
+                );
+                assert!(!message.contains("S3CR3T"), "{message}");
+            }
+        }
     }
 }

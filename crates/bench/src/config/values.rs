@@ -10,8 +10,10 @@ use trainer::config::{
 };
 use trainer::tokenise::Template;
 
+use super::preset::JUDGE_KEY;
 use super::{EvaluationConfig, ExperimentConfig};
 use crate::experiment::Experiment;
+use crate::tiny::LEAST_VOCABULARY;
 
 /// Far beyond what anybody waits for: ten years.
 const LONGEST_MINUTES: f64 = 5e6;
@@ -24,7 +26,7 @@ impl<D: Experiment> ExperimentConfig<D> {
     pub fn validate(&self) -> Result<(), TrainError> {
         let minutes = self.expected_minutes.unwrap_or_default();
         if !(0.0..=LONGEST_MINUTES).contains(&minutes) {
-            let expected = "a number of minutes";
+            let expected = "a number of minutes from 0";
             return Err(TrainError::config("expected_minutes", minutes, expected));
         }
         for path in self.data.paths() {
@@ -76,6 +78,14 @@ impl<D: Experiment> ExperimentConfig<D> {
             };
         };
         tiny.sft.validate("tiny.sft")?;
+        if tiny.vocab_size < LEAST_VOCABULARY {
+            let expected = format!("at least {LEAST_VOCABULARY}, the bytes and two special tokens");
+            return Err(TrainError::config(
+                "tiny.vocab_size",
+                tiny.vocab_size,
+                expected,
+            ));
+        }
         let none = "no such key with [tiny]: the model is made in the run";
         if let Some(adapters) = &self.model.adapters {
             return Err(TrainError::config(
@@ -165,21 +175,34 @@ fn with_address(judge: &JudgeConfig) -> JudgeConfig {
 /// # Errors
 /// Names the key.
 pub(crate) fn validate_judge(judge: &JudgeConfig) -> Result<(), TrainError> {
-    if judge
-        .key_env
-        .as_deref()
-        .is_some_and(|name| name.trim().is_empty())
-    {
-        let expected = "the name of an environment variable, or no such key";
-        return Err(TrainError::config("judge.key_env", "empty", expected));
-    }
     if let Some(dir) = &judge.cache_dir {
         validate_named("judge.cache_dir", dir, "a folder, or no such key")?;
     }
-    judge.validate().map_err(|error| match error {
+    judge.validate().map_err(by_whole_key)
+}
+
+/// Refuses a key that cannot be sent to the judge, and a variable that is named and not there. Neither is shown: what is named may be
+/// the key.
+///
+/// # Errors
+/// Names the setting.
+pub(crate) fn validate_judge_key(judge: &JudgeConfig) -> Result<(), TrainError> {
+    let named = judge.key_env.as_deref().filter(|name| *name != JUDGE_KEY);
+    if named.is_some_and(|name| std::env::var_os(name).is_none()) {
+        return Err(TrainError::config(
+            "judge.key_env",
+            "no environment variable that is set",
+            format!("the name of one, or no such key, which is {JUDGE_KEY}"),
+        ));
+    }
+    judge.validate_key().map_err(by_whole_key)
+}
+
+fn by_whole_key(error: JudgeError) -> TrainError {
+    match error {
         JudgeError::Config { key, message } => {
             TrainError::Usage(format!("config key `judge.{key}`: {message}"))
         }
         other => TrainError::Usage(other.to_string()),
-    })
+    }
 }

@@ -13,7 +13,7 @@ use trainer::{TrainError, device};
 use super::expect::{Place, expectation};
 use super::setup::{Base, Start, Tokenised};
 use super::{Experiment, ExperimentData, Run, duels, judge_file, stage};
-use crate::config::{ExperimentConfig, SystemSettings, validate_judge};
+use crate::config::{ExperimentConfig, SystemSettings, validate_judge, validate_judge_key};
 use crate::tiny;
 
 /// Data, model and settings that were found to be good.
@@ -42,10 +42,14 @@ impl<E: Experiment> Run<E> {
     pub fn check(&self) -> Result<Checked, TrainError> {
         if let Some(judge) = duels::judge_config(self.config.judge.as_ref(), &self.out) {
             validate_judge(&judge)?;
+            validate_judge_key(&judge)?;
             let file = judge_file(E::NAME);
             PromptFile::load(&file).map_err(|e| TrainError::format(&file, e))?;
         }
         let checked = self.read(stage::clock(&self.out, self.resume))?;
+        if self.resume {
+            self.validate_resumable(&checked)?;
+        }
         let data = checked.splits.iter().map(|(_, data, _)| data);
         for warning in data.flat_map(|data| self.config.without_effect(data)) {
             tracing::warn!("{warning}");

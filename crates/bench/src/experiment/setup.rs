@@ -308,7 +308,7 @@ fn fine_tune<D>(
 }
 
 /// Changes with any comparison, any response to sample, and any preference.
-fn data_key(data: &ExperimentData, dir: &Path) -> Result<String, TrainError> {
+pub(super) fn data_key(data: &ExperimentData, dir: &Path) -> Result<String, TrainError> {
     let all = (
         [&data.train, &data.validation, &data.test],
         &data.preferences,

@@ -8,7 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use trainer::{TrainError, files};
 
-const FILE: &str = "made-with.json";
+/// The settings of a finished part.
+pub(super) const FILE: &str = "made-with.json";
 /// When the run began, in seconds since 1970.
 const CLOCK: &str = "clock";
 
@@ -45,10 +46,13 @@ pub fn write_clock(out: &Path, clock: u64) -> Result<(), TrainError> {
 
 /// Whether `dir` holds a finished part that was made with these settings.
 pub fn is_done(dir: &Path, settings: &Value) -> bool {
-    fs::read(dir.join(FILE))
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Value>(&text).ok())
-        .is_some_and(|found| found == through_text(settings))
+    made_with(dir).is_some_and(|found| found == *settings)
+}
+
+/// The settings that a finished part in `dir` was made with; none where there is none.
+pub(super) fn made_with(dir: &Path) -> Option<Value> {
+    let text = fs::read(dir.join(FILE)).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// Says that everything in `dir` is complete; the last file to be written.
@@ -59,11 +63,6 @@ pub fn mark_done(dir: &Path, settings: &Value) -> Result<(), TrainError> {
     let path = dir.join(FILE);
     let text = serde_json::to_vec_pretty(settings).map_err(|e| TrainError::format(&path, e))?;
     files::replace_file(&path, text)
-}
-
-/// Numbers as they read back: some floats change their last bit on the way.
-fn through_text(settings: &Value) -> Value {
-    serde_json::from_str(&settings.to_string()).unwrap_or(Value::Null)
 }
 
 #[cfg(test)]

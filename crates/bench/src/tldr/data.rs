@@ -35,6 +35,13 @@ impl TldrSplit {
         let test: Vec<&Comparison> = data.split.test.iter().collect();
         let stats = TldrStats::of(&data.split.train, &test, &data.workers, &data.population);
         let users = seen_users(&data);
+        if users.len() < config.workers {
+            tracing::warn!(
+                "`data.workers` is {}, and {} workers have comparisons to train on: none is left as unseen",
+                config.workers,
+                users.len()
+            );
+        }
         Ok(Self { data, stats, users })
     }
 

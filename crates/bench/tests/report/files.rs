@@ -38,6 +38,22 @@ fn written_reports_read_back_and_leave_no_temporary_files() {
 }
 
 #[test]
+fn numbers_are_read_back_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    // Three that a quick reader takes for a neighbour of theirs.
+    for seconds in [
+        0.43289354829158677,
+        0.43261904761904757,
+        0.09622504486493763,
+    ] {
+        let mut report = small();
+        report.environment.seconds = Some(seconds);
+        report::write(dir.path(), &report).unwrap();
+        assert_eq!(report::read(dir.path()).unwrap(), report);
+    }
+}
+
+#[test]
 fn a_failed_write_names_the_file_and_keeps_the_earlier_report() {
     let dir = tempfile::tempdir().unwrap();
     let report = small();

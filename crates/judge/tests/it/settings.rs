@@ -38,4 +38,12 @@ fn settings_that_cannot_be_used_make_no_client() {
     let config = JudgeConfig::new("http://localhost/v1", "m");
     let error = JudgeClient::with_key(config, Some("two words")).unwrap_err();
     assert!(!error.to_string().contains("two words"));
+    // Before any work is done: cargo sets these two for every test.
+    for (variable, is_key) in [("CARGO_PKG_NAME", true), ("CARGO_PKG_DESCRIPTION", false)] {
+        let config = JudgeConfig {
+            key_env: Some(variable.into()),
+            ..JudgeConfig::new("http://localhost/v1", "m")
+        };
+        assert_eq!(config.validate_key().is_ok(), is_key, "{variable}");
+    }
 }

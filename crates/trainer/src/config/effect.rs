@@ -165,6 +165,14 @@ fn training(config: &Config, circumstances: &Circumstances, idle: &mut Idle) {
         let why = "with training.eval_every = 0: there is one validation, at the end";
         idle.add(patience.0, patience.1, why);
     }
+    let clip = (&section.clip, &default.clip);
+    if section.max_grad_norm == 0.0 {
+        let why = "with training.max_grad_norm = 0: nothing is clipped";
+        idle.add("training.clip", clip, why);
+    } else if config.users.is_none() {
+        let why = "without [users]: the adapters are all that is clipped";
+        idle.add("training.clip", clip, why);
+    }
     if config.lora.dropout > 0.0 && section.replicas > 1 {
         let why = "with lora.dropout: the order of its draws is part of the result";
         idle.add("training.replicas", (&section.replicas, &0), why);
@@ -242,6 +250,13 @@ mod tests {
                 ],
             ),
             ("[users]\n[training]\nusers_learning_rate = 0.1", TEN, &[]),
+            ("[users]\n[training]\nclip = \"together\"", TEN, &[]),
+            ("[training]\nclip = \"together\"", TEN, &["training.clip"]),
+            (
+                "[users]\n[training]\nclip = \"together\"\nmax_grad_norm = 0.0",
+                TEN,
+                &["training.clip"],
+            ),
             ("[users]\nclusters = 7", TEN, &["users.clusters"]),
             (
                 "[users]\nclusters = 7",
