@@ -30,7 +30,7 @@ pub enum Experiment {
 ///
 /// Presets, with times on two CPU cores after the build:
 ///   tiny   a tiny Llama made in the run, mini data, no download; about 3 minutes
-///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data; about 9 minutes,
+///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data; about 15 minutes,
 ///          on the real TL;DR files about an hour
 ///   paper  the authors' settings for a GPT-J 6B SFT model; needs --model and a GPU
 ///
