@@ -4,6 +4,7 @@
 //! `python/trl_worker.py` for TRL and llama.cpp. [`contest`] starts both and asks for the rounds, [`inputs`] writes what
 //! both read, [`summary`] makes ratios of the figures.
 
+pub mod comparisons;
 pub mod contest;
 pub mod gpu;
 pub mod inputs;

@@ -10,7 +10,7 @@ use trainer::burn::module::Module;
 use trainer::burn::tensor::Device;
 use trainer::config::{Dtype, TrainingSection, UsersSection};
 use trainer::dataset::Dataset;
-use trainer::example::{Example, Item};
+use trainer::example::Example;
 use trainer::learner::Learner;
 use trainer::llm_backbone::generate::Request;
 use trainer::llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
@@ -21,11 +21,10 @@ use trainer::progress::Quiet;
 use trainer::reference::Reference;
 use trainer::schedule::Schedule;
 use trainer::task::Preference;
-use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use trainer::{TrainError, memory, source};
 
-use crate::inputs::{Row, STORED, read_rows};
-use crate::{DECODE_BATCHES, DECODE_NEW, Workload};
+use crate::inputs::{STORED, read_rows};
+use crate::{DECODE_BATCHES, DECODE_NEW, Workload, comparisons};
 
 /// How much training a round is.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +90,11 @@ fn training(
     users: Option<UsersSection>,
 ) -> Result<impl FnMut() -> Result<Value, TrainError>, TrainError> {
     let rows = read_rows(&folder.join("comparisons.jsonl"))?;
-    let items = rows.into_iter().map(|row| Arc::new(item(row))).collect();
+    let items = rows.into_iter().map(|row| {
+        let ids = [row.prompt_ids, row.chosen_ids, row.rejected_ids];
+        Arc::new(comparisons::item(ids, row.user))
+    });
+    let items = items.collect();
     let dataset = Dataset {
         items,
         ..Dataset::default()
@@ -211,19 +214,4 @@ pub fn decode(
 fn open(folder: &Path, device: &Device) -> Result<Model, TrainError> {
     let model = folder.join("model");
     Ok(source::open(&model, Dtype::F32, device)?.model.frozen())
-}
-
-fn item(row: Row) -> Item {
-    let pair = TokenizedPair {
-        prompt: TokenizedPrompt {
-            ids: row.prompt_ids,
-            soft_at: 0,
-            cut: false,
-            user_text_cut: false,
-        },
-        chosen: row.chosen_ids,
-        rejected: row.rejected_ids,
-        response_cut: false,
-    };
-    Item::new(pair, Some(row.user))
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
+use speed::comparisons;
 use trainer::burn::module::Module;
 use trainer::burn::tensor::Device;
 use trainer::config::{TrainingSection, UsersSection};
 use trainer::dataset::Dataset;
-use trainer::example::{Example, Item};
+use trainer::example::Example;
 use trainer::learner::Learner;
 use trainer::llm_backbone::{LoraConfig, Model};
 use trainer::pack::PackedBatch;
@@ -15,7 +16,7 @@ use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::policy::Policy;
 use trainer::schedule::{Rates, Schedule};
 use trainer::task::Preference;
-use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
+use trainer::tokenise::TokenizedPair;
 use trainer::user_model::UserRef;
 
 use crate::model;
@@ -96,26 +97,9 @@ fn rows(examples: &[Example]) -> Vec<&TokenizedPair> {
 }
 
 fn example(number: usize, prompt: usize, response: usize) -> Example {
-    let ids = |count: usize, from: usize| -> Vec<u32> {
-        let ids = (0..count).map(|i| ((from + i) * 7919 + number * 104_729) % 49_000);
-        ids.map(|id| id as u32 + 3).collect()
-    };
-    let pair = TokenizedPair {
-        prompt: TokenizedPrompt {
-            ids: ids(prompt, 0),
-            soft_at: 0,
-            cut: false,
-            user_text_cut: false,
-        },
-        chosen: ids(response, 1000),
-        rejected: ids(response, 2000),
-        response_cut: false,
-    };
-    let user = format!("user {number}");
-    let item = Item::new(pair, Some(user.clone()));
-    let _ = item.reference.set(Default::default()); // It is new.
+    let item = comparisons::made(number, [prompt, response], 49_000);
     Example {
         item: Arc::new(item),
-        user: UserRef::id(user),
+        user: UserRef::id(format!("user {number}")),
     }
 }

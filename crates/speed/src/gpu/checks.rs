@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use trainer::burn::module::{Module, ModuleVisitor, Param};
 use trainer::burn::tensor::{Device, Int, Tensor, TensorData};
@@ -16,8 +16,9 @@ use trainer::llm_backbone::{LoraConfig, Model, ModelInput};
 use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::schedule::Schedule;
 use trainer::task::Preference;
-use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use trainer::{TrainError, device};
+
+use crate::comparisons;
 
 /// Models whose logits `transformers` computed.
 const MODELS: [&str; 4] = ["llama", "llama_tied", "gptj", "qwen3"];
@@ -31,9 +32,15 @@ pub struct Check {
     /// What.
     pub what: String,
     /// The difference, relative to what is right.
+    #[serde(deserialize_with = "null_as_nan")]
     pub difference: f64,
     /// The largest that is good.
     pub limit: f64,
+}
+
+/// JSON has no NaN and no infinity: both are written as null.
+fn null_as_nan<'de, D: Deserializer<'de>>(number: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(number)?.unwrap_or(f64::NAN))
 }
 
 impl Check {
@@ -184,20 +191,12 @@ impl ModuleVisitor for Flat<'_> {
 fn item(number: u32) -> Item {
     let ids =
         |count: u32, from: u32| (0..count).map(move |i| 3 + (from + i * 7 + number * 11) % 61);
-    let pair = TokenizedPair {
-        prompt: TokenizedPrompt {
-            ids: ids(6 + number % 4, 0).collect(),
-            soft_at: 0,
-            cut: false,
-            user_text_cut: false,
-        },
-        chosen: ids(4 + number % 3, 17).collect(),
-        rejected: ids(3 + number % 5, 29).collect(),
-        response_cut: false,
-    };
-    let item = Item::new(pair, Some(format!("user {}", number % 3)));
-    let _ = item.reference.set(Default::default()); // It is new.
-    item
+    let ids = [
+        ids(6 + number % 4, 0).collect(),
+        ids(4 + number % 3, 17).collect(),
+        ids(3 + number % 5, 29).collect(),
+    ];
+    comparisons::with_reference(comparisons::item(ids, format!("user {}", number % 3)))
 }
 
 #[cfg(test)]
@@ -232,5 +231,11 @@ mod tests {
         };
         assert!(check(1e-2).is_good());
         assert!(!check(2e-2).is_good() && !check(f64::NAN).is_good());
+        // What is no number stays a check that failed when the page reads it.
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let line = serde_json::to_string(&check(wrong)).unwrap();
+            let read: Check = serde_json::from_str(&line).unwrap();
+            assert!(read.difference.is_nan() && !read.is_good(), "{line}");
+        }
     }
 }

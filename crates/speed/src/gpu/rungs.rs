@@ -8,15 +8,16 @@ use trainer::burn::tensor::Device;
 use trainer::config::{Checkpointing, Dtype, TrainingSection, UsersSection};
 use trainer::dataset::Dataset;
 use trainer::estimate::{Sketch, Step};
-use trainer::example::{Example, Item};
+use trainer::example::Example;
 use trainer::learner::Learner;
 use trainer::llm_backbone::config::{ModelConfig, Sizes};
 use trainer::llm_backbone::{LoraConfig, Model, Precision, Targets};
 use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::schedule::Schedule;
 use trainer::task::Preference;
-use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use trainer::{TrainError, device};
+
+use crate::comparisons;
 
 /// Comparisons a step.
 const BATCH: usize = 16;
@@ -180,7 +181,7 @@ impl Plan {
             ..LoraConfig::default()
         };
         let vocabulary = shape.vocabulary as u32;
-        let items = (0..BATCH as u32).map(|i| Arc::new(item(i, vocabulary)));
+        let items = (0..BATCH).map(|i| Arc::new(comparisons::made(i, TOKENS, vocabulary)));
         let data = Dataset {
             items: items.collect(),
             ..Dataset::default()
@@ -292,29 +293,6 @@ impl Shape {
             self.inner,
         )
     }
-}
-
-/// A comparison of tokens that mean nothing.
-fn item(number: u32, vocabulary: u32) -> Item {
-    let ids = |count: usize, from: u32| -> Vec<u32> {
-        let ids = (0..count as u32).map(|i| (from + i) * 7919 + number * 104_729);
-        ids.map(|id| id % vocabulary).collect()
-    };
-    let [prompt, response] = TOKENS;
-    let pair = TokenizedPair {
-        prompt: TokenizedPrompt {
-            ids: ids(prompt, 0),
-            soft_at: 0,
-            cut: false,
-            user_text_cut: false,
-        },
-        chosen: ids(response, 1000),
-        rejected: ids(response, 2000),
-        response_cut: false,
-    };
-    let item = Item::new(pair, Some(format!("user {number}")));
-    let _ = item.reference.set(Default::default()); // It is new.
-    item
 }
 
 #[cfg(test)]
