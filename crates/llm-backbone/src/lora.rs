@@ -21,7 +21,7 @@ use crate::model::{HEAD, Model, host};
 use crate::parts::{Part, PartMut};
 use crate::random::{fnv1a, named_rng, normal};
 use crate::weights::WeightError;
-pub(crate) use names::{validate_targets, why_no_head_adapter};
+pub(crate) use names::{wanted_anew, why_no_head_adapter};
 pub(crate) use rules::{Layers, Pattern, Rules, Shape};
 pub use targets::Targets;
 pub(crate) use targets::{Matcher, ends_in};
@@ -231,6 +231,11 @@ struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
+    /// Its module, and whether it is an embedding.
+    fn named(&self) -> (&str, bool) {
+        (&self.module, self.embedding)
+    }
+
     /// None where the module carries no adapter.
     fn new(module: PartMut<'a>, device: Device) -> Option<Self> {
         match module {
@@ -329,29 +334,6 @@ impl Model {
         })
     }
 
-    /// The modules that get an adapter, each with what it is like.
-    fn wanted_slots(&mut self, rules: &Rules) -> Result<Vec<(Slot<'_>, Shape)>, LoraError> {
-        let names_head =
-            !matches!(rules.targets, Matcher::AllLinear) && rules.targets.matches(HEAD, false)?;
-        let head = names_head.then(|| names::head_as_target(why_no_head_adapter(self.decoder())));
-        let mut wanted = Vec::new();
-        let mut example = String::new();
-        for slot in self.slots() {
-            match rules.shape(&slot.module, slot.embedding)? {
-                Some(shape) => wanted.push((slot, shape)),
-                None => example = slot.module,
-            }
-        }
-        if wanted.is_empty() {
-            if let Some(head) = head {
-                return Err(head);
-            }
-            let targets = rules.targets().clone();
-            return Err(LoraError::NoTarget { targets, example });
-        }
-        Ok(wanted)
-    }
-
     /// Attaches new adapters, initialised as `peft` does (the model's output is unchanged), and freezes the rest.
     ///
     /// # Errors
@@ -359,11 +341,9 @@ impl Model {
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
         let rules = config.rules()?;
         let mut model = self.frozen();
-        let modules: Vec<String> = model.slots().into_iter().map(|slot| slot.module).collect();
-        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-        let why_no_head = || why_no_head_adapter(model.decoder());
-        validate_targets(&config.targets, &modules, why_no_head)?;
-        for (mut slot, shape) in model.wanted_slots(&rules)? {
+        let why_no_head = why_no_head_adapter(model.decoder());
+        let wanted = wanted_anew(&rules, model.slots(), Slot::named, &why_no_head)?;
+        for (mut slot, shape) in wanted {
             let (a, b) = slot.initial(shape.rank, seed);
             slot.attach(shape, a, b);
         }
@@ -411,7 +391,9 @@ impl Model {
             problem,
         };
         let mut model = self.frozen();
-        for (mut slot, shape) in model.wanted_slots(rules)? {
+        let why_no_head = why_no_head_adapter(model.decoder());
+        let wanted = names::wanted(rules, model.slots(), Slot::named, &why_no_head)?;
+        for (mut slot, shape) in wanted {
             let [d_in, d_out] = slot.shape;
             let [a_name, b_name] = peft_names(&slot.module, slot.embedding);
             let mut take = |name: &str, rows: usize, columns: usize| {
@@ -444,8 +426,7 @@ impl Model {
         let module = module.strip_prefix(PEFT_PREFIX).unwrap_or(module);
         let part = self.parts().into_iter().find(|part| part.name() == module);
         match part {
-            Some(Part::Head(_)) => why_no_head_adapter(self.decoder()),
-            None if module == HEAD => why_no_head_adapter(self.decoder()),
+            _ if module == HEAD => why_no_head_adapter(self.decoder()),
             Some(Part::Linear(_) | Part::Embedding(_)) => {
                 "the configuration does not target its module".into()
             }

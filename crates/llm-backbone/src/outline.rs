@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use crate::config::ModelConfig;
 use crate::loader::Loader;
-use crate::lora::{LoraConfig, LoraError, validate_targets, why_no_head_adapter};
+use crate::lora::{LoraConfig, LoraError, wanted_anew, why_no_head_adapter};
 use crate::model::{Costs, Model, costs};
 use crate::parts::Part;
 use crate::weights::WeightError;
@@ -105,29 +105,22 @@ impl Outline {
     /// # Errors
     /// Settings out of range, or targets that the model does not have.
     pub fn adapters(&self, lora: &LoraConfig) -> Result<Adapters, LoraError> {
-        let modules: Vec<&str> = self.slots.iter().map(|slot| slot.module.as_str()).collect();
-        validate_targets(&lora.targets, &modules, || self.why_no_head_adapter.clone())?;
         let rules = lora.rules()?;
+        let wanted = wanted_anew(
+            &rules,
+            self.slots.iter().collect(),
+            |slot| (&slot.module, slot.embedding),
+            &self.why_no_head_adapter,
+        )?;
         let mut adapters = Adapters::default();
-        let mut example = "";
-        for slot in &self.slots {
-            let Some(shape) = rules.shape(&slot.module, slot.embedding)? else {
-                example = &slot.module;
-                continue;
-            };
+        for (slot, shape) in wanted {
             let [d_in, d_out] = slot.shape;
             adapters.weights += shape.rank * (d_in + d_out);
             if !slot.embedding {
                 adapters.inputs += d_in;
             }
         }
-        match adapters.weights {
-            0 => Err(LoraError::NoTarget {
-                targets: lora.targets.clone(),
-                example: example.to_owned(),
-            }),
-            _ => Ok(adapters),
-        }
+        Ok(adapters)
     }
 }
 

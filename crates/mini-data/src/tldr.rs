@@ -112,7 +112,7 @@ fn pair(random: &mut Random, story: &Story) -> Vec<Value> {
 
 /// Words and characters.
 fn size(text: &str) -> (usize, usize) {
-    (text.split_whitespace().count(), text.chars().count())
+    (story::word_count(text), text.chars().count())
 }
 
 const NOTES: [&str; 4] = ["ok", "", "clear and true to the post", "says what matters"];

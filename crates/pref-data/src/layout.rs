@@ -62,7 +62,7 @@ impl Layout {
         ),
         (published::PRISM_LORE.fields, Self::PrismLore),
         (published::PERSONALLLM.fields, Self::PersonalLlm),
-        (published::PERSONALLLM_CHOICES.fields, Self::PersonalLlm),
+        (published::PERSONALLLM_CHOICES, Self::PersonalLlm),
     ];
 
     /// Looks at the first readable records of each file until one tells. The folder of the unpacked P-SOUPS archive is known
@@ -120,7 +120,7 @@ pub fn read_comparisons<P: AsRef<Path>>(
     let DataOptions {
         read,
         layout,
-        columns,
+        mut columns,
     } = options.into();
     let layout = match layout {
         Some(layout) => layout,
@@ -128,15 +128,15 @@ pub fn read_comparisons<P: AsRef<Path>>(
         None => Layout::detect(paths)?,
     };
     let (comparisons, skipped) = match layout {
-        Layout::General => general::read_columns(paths, read, columns)?.read_all()?,
+        Layout::General | Layout::PsoupsHub => {
+            if layout == Layout::PsoupsHub {
+                columns.user.get_or_insert_with(|| "uid".into());
+            }
+            general::read_columns(paths, read, columns)?.read_all()?
+        }
         Layout::Tldr => tldr::read_comparisons(paths, read)?,
         Layout::Psoups => psoups::read_comparisons(paths, read)?,
         Layout::Prism => prism::read_comparisons(paths, read)?,
-        Layout::PsoupsHub => {
-            let user = columns.user.or_else(|| Some("uid".into()));
-            let columns = Columns { user, ..columns };
-            general::read_columns(paths, read, columns)?.read_all()?
-        }
         Layout::Arena => published::read_comparisons(paths, read, &published::ARENA)?,
         Layout::Arena55k => published::read_comparisons(paths, read, &published::ARENA_55K)?,
         Layout::CommunityAlignment => {

@@ -37,12 +37,12 @@ pub(crate) struct Published {
 
 pub(crate) const ARENA: Published = Published {
     fields: arena::FIELDS,
-    wanted: arena::wanted,
+    wanted: |name| arena::FIELDS.contains(&name),
     decode: arena::decode,
 };
 pub(crate) const ARENA_55K: Published = Published {
     fields: arena_55k::FIELDS,
-    wanted: arena_55k::wanted,
+    wanted: |name| arena_55k::FIELDS.contains(&name),
     decode: arena_55k::decode,
 };
 pub(crate) const COMMUNITY_ALIGNMENT: Published = Published {
@@ -61,11 +61,8 @@ pub(crate) const PERSONALLLM: Published = Published {
     wanted: |_| true,
     decode: personalllm::decode,
 };
-/// What simulated people chose.
-pub(crate) const PERSONALLLM_CHOICES: Published = Published {
-    fields: personalllm::CHOSEN,
-    ..PERSONALLLM
-};
+/// The fields of what simulated people chose, which [`PERSONALLLM`] reads, too.
+pub(crate) const PERSONALLLM_CHOICES: &[&str] = personalllm::CHOSEN;
 
 /// Every comparison of some files, with what was left out.
 pub(crate) fn read_comparisons<P: AsRef<Path>>(
@@ -130,6 +127,20 @@ impl Judged {
             group: None,
         });
     }
+
+    /// The comparison of two responses that a verdict makes; a tie is counted.
+    fn add_verdict(
+        &mut self,
+        user: Option<&str>,
+        prompt: Prompt,
+        verdict: Verdict,
+        responses: [&str; 2],
+    ) {
+        match verdict.order(responses) {
+            Some(ordered) => self.add(user, prompt, None, ordered),
+            None => self.left_out.push(TIE),
+        }
+    }
 }
 
 /// A vote on two conversations, which must be the same before the last answer: else no response answers the same prompt.
@@ -155,10 +166,8 @@ fn vote(
     };
     if history != other {
         judged.left_out.push(DIVERGED);
-    } else if let Some([chosen, rejected]) = verdict.order([&first, &second]) {
-        judged.add(user, Prompt::Chat(history), None, [chosen, rejected]);
     } else {
-        judged.left_out.push(TIE);
+        judged.add_verdict(user, Prompt::Chat(history), verdict, [&first, &second]);
     }
     Ok(judged)
 }

@@ -62,7 +62,7 @@ impl<T> Reader<T> {
         for (path, reason) in passed_over {
             skipped.note(reason, printable::line(&path.display().to_string()));
         }
-        let paths: Vec<&Path> = files.iter().map(DataFile::path).collect();
+        let paths: Vec<_> = files.iter().map(DataFile::path).collect();
         Self {
             all: records::names(&paths),
             waiting: files.into(),
@@ -106,7 +106,7 @@ impl<T> Reader<T> {
                 self.current = None;
             }
             let file = self.waiting.pop_front()?;
-            let path = file.shared_path();
+            let path = Arc::clone(file.path());
             match records::open(&file, &self.wanted) {
                 Ok(records) => self.current = Some((path, records)),
                 Err(error) => return Some((path, Err(error))),

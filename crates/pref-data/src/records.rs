@@ -19,4 +19,4 @@ pub(crate) use content::{first_mark, open};
 pub(crate) use fields::{Fields, RawError, RawRecord, RawRecords, describe, shortened};
 pub use files::is_data_file;
 pub(crate) use files::{DataFile, Format, Found, list, names};
-pub(crate) use json::{Json, Object};
+pub(crate) use json::{Json, Object, repeated_name};

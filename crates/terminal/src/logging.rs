@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tracing::field::Field;
-use tracing_subscriber::field::MakeExt;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -29,7 +29,7 @@ pub fn init() {
 pub fn init_with(profile: Option<Profile>) {
     let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = fmt::layer()
-        .fmt_fields(fields())
+        .fmt_fields(Fields)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(|| Lines)
@@ -92,15 +92,44 @@ impl Write for Lines {
 }
 
 /// What log lines say, without what a terminal would obey; messages may have several lines, values of fields have one.
-fn fields() -> impl for<'a> FormatFields<'a> {
-    let show = |writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
-        let value = format!("{value:?}");
-        match field.name() {
-            "message" => write!(writer, "{}", printable::text(&value)),
-            name => write!(writer, "{name}={}", printable::line(&value)),
+struct Fields;
+
+impl<'w> FormatFields<'w> for Fields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> std::fmt::Result {
+        let mut shown = Shown {
+            writer,
+            space: "",
+            result: Ok(()),
+        };
+        fields.record(&mut shown);
+        shown.result
+    }
+}
+
+/// Fields of one line or span, as they come.
+struct Shown<'w> {
+    writer: Writer<'w>,
+    /// What stands before the next field.
+    space: &'static str,
+    result: std::fmt::Result,
+}
+
+impl Visit for Shown<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // Records of the crate `log` say where they come from in fields.
+        if self.result.is_err() || field.name().starts_with("log.") {
+            return;
         }
-    };
-    debug_fn(show).delimited(" ")
+        let space = std::mem::replace(&mut self.space, " ");
+        let value = format!("{value:?}");
+        self.result = match field.name() {
+            "message" => write!(self.writer, "{space}{}", printable::text(&value)),
+            name => {
+                let name = name.strip_prefix("r#").unwrap_or(name);
+                write!(self.writer, "{space}{name}={}", printable::line(&value))
+            }
+        };
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +154,7 @@ mod tests {
             let kept = Kept::default();
             let writer = kept.clone();
             let lines = fmt::layer()
-                .fmt_fields(fields())
+                .fmt_fields(Fields)
                 .with_ansi(with_colours)
                 .without_time()
                 .with_target(false)
@@ -134,6 +163,7 @@ mod tests {
             tracing::subscriber::with_default(subscriber, || {
                 let file = "a\u{1b}[2J\u{9b}1m\u{202e}\n b";
                 tracing::warn!(%file, "user `{}`", "\u{1b}]0;x\u{7}");
+                tracing::warn!(log.target = "x", r#type = 1, "said");
             });
             let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
             let said = "user `\\u{1b}]0;x\\u{7}` file=a\\u{1b}[2J\\u{9b}1m\\u{202e}\\n b\n";
@@ -141,7 +171,7 @@ mod tests {
                 true => "\u{1b}[33m WARN\u{1b}[0m ",
                 false => " WARN ",
             };
-            assert_eq!(text, format!("{level}{said}"));
+            assert_eq!(text, format!("{level}{said}{level}said type=1\n"));
         }
     }
 

@@ -45,6 +45,13 @@ fn an_outline_counts_what_the_model_has() {
             let made = model.clone().with_lora(&targets(wrong), 0).unwrap_err();
             assert_eq!(error.to_string(), made.to_string());
         }
+        let head = LoraConfig {
+            targets: Targets::Pattern(".*lm_head".into()),
+            ..LoraConfig::default()
+        };
+        let error = outline.adapters(&head).unwrap_err();
+        let made = model.with_lora(&head, 0).unwrap_err();
+        assert_eq!(error.to_string(), made.to_string());
     }
 }
 

@@ -204,7 +204,7 @@ fn capitalised(text: &str) -> String {
     }
 }
 
-fn word_count(text: &str) -> usize {
+pub(super) fn word_count(text: &str) -> usize {
     text.split_whitespace().count()
 }
 

@@ -47,7 +47,7 @@ fn of_value(fields: &Fields, name: &str, value: &Json) -> Result<Said, DataError
             )),
             cell::Held::Broken => Err(fields.error(
                 name,
-                "text that looks like a list of messages and is neither JSON nor Python".into(),
+                "text that looks like a list of messages and is neither JSON nor Python, or has a field twice".into(),
                 "messages in JSON: write the cell with json.dumps, or the file with df.to_json(orient=\"records\", lines=True)",
             )),
         },

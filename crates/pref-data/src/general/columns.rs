@@ -119,12 +119,35 @@ impl Columns {
             || choice::may_use(name)
     }
 
-    /// The column of a record that holds this; notes it where the name is another tool's. A column with a value comes before
-    /// one without; where our own has none, only one of its name does, as `UserText` beside `user_text`.
+    /// The column of a record that holds this; notes it where the name is another tool's.
     ///
     /// # Errors
     /// A column that the configuration names and the record does not have.
     pub(super) fn find<'c>(
+        &'c self,
+        fields: &'c Fields,
+        role: &'static str,
+    ) -> Result<Option<&'c str>, DataError> {
+        let name = self.look(fields, role)?;
+        if let Some(name) = name {
+            self.note(fields, role, name);
+        }
+        Ok(name)
+    }
+
+    /// Notes that this column holds this, where the name is another tool's.
+    pub(super) fn note(&self, fields: &Fields, role: &str, name: &str) {
+        if name != role && self.mapped(role).is_none() {
+            fields.note(format!("column `{name}` is taken for `{role}`"));
+        }
+    }
+
+    /// As [`Self::find`], without the note. A column with a value comes before one without; where our own has none, only one of
+    /// its name does, as `UserText` beside `user_text`.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub(super) fn look<'c>(
         &'c self,
         fields: &'c Fields,
         role: &'static str,
@@ -146,11 +169,7 @@ impl Columns {
             names.find(|name| is_filled(name) && is_spelling(role, name))
         };
         let there = || known().find(|name| fields.contains(name));
-        let name = filled.or_else(spelled).or_else(there);
-        if let Some(name) = name.filter(|name| *name != role) {
-            fields.note(format!("column `{name}` is taken for `{role}`"));
-        }
-        Ok(name)
+        Ok(filled.or_else(spelled).or_else(there))
     }
 }
 
@@ -225,10 +244,12 @@ fn is_spelling(role: &str, name: &str) -> bool {
     if !["user", "user_text"].contains(&role) {
         return false;
     }
-    let letters = |name: &str| -> String {
-        let parted = name.trim().chars().filter(|c| !['_', '-', ' '].contains(c));
-        parted.flat_map(char::to_lowercase).collect()
-    };
-    let name = letters(name);
-    name == letters(role) || others(role).any(|other| name == letters(other))
+    let is_same = |known: &str| letters(known).eq(letters(name));
+    is_same(role) || others(role).any(is_same)
+}
+
+/// The letters of a name in lower case, without what parts its words.
+fn letters(name: &str) -> impl Iterator<Item = char> {
+    let parted = name.trim().chars().filter(|c| !['_', '-', ' '].contains(c));
+    parted.flat_map(char::to_lowercase)
 }

@@ -18,10 +18,12 @@ pub(super) fn responses<'c>(
     fields: &'c Fields,
     columns: &'c Columns,
 ) -> Result<Option<[Response<'c>; 2]>, DataError> {
-    let chosen = columns.find(fields, "chosen")?;
+    // Beside `response_a` and `response_b` a column of such a name says which is preferred.
+    let chosen = columns.look(fields, "chosen")?;
     let rejected = columns.find(fields, "rejected")?;
     match (chosen, rejected) {
         (Some(chosen), Some(rejected)) => {
+            columns.note(fields, "chosen", chosen);
             let pair = [response(fields, chosen)?, response(fields, rejected)?];
             Ok(Some(pair))
         }

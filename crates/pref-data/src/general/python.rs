@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Number;
 
-use crate::records::Json;
+use crate::records::{Json, repeated_name};
 
 /// Deeper lists are no messages.
 const DEEPEST: usize = 32;
@@ -92,6 +92,10 @@ impl Parser<'_> {
                 return None;
             }
             fields.push((Cow::Owned(name), self.value(deepest)?));
+        }
+        // Python takes the last one; JSON is refused, too.
+        if repeated_name(&fields).is_some() {
+            return None;
         }
         Some(Json::Object(fields.into_iter().collect()))
     }
@@ -193,6 +197,7 @@ mod tests {
             "[{'a': 1} ...]",
             "['a",
             "{'a' 1}",
+            "[{'a': 1, 'b': 2, 'a': 1}]",
             "hello",
             "[] x",
             "",

@@ -17,10 +17,6 @@ pub(super) const FIELDS: &[&str] = &[
     "conversation_b",
 ];
 
-pub(super) fn wanted(name: &str) -> bool {
-    FIELDS.contains(&name)
-}
-
 pub(super) fn decode(fields: &Fields) -> Result<Judged, DataError> {
     let verdict = verdict(fields, "winner", &["a", "b"])?;
     let judge = fields.name("judge")?;

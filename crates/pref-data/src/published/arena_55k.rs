@@ -16,10 +16,6 @@ pub(super) const FIELDS: &[&str] = &[
     "winner_tie",
 ];
 
-pub(super) fn wanted(name: &str) -> bool {
-    FIELDS.contains(&name)
-}
-
 pub(super) fn decode(fields: &Fields) -> Result<Judged, DataError> {
     const NO_ANSWER: &str = "a round without a question or an answer";
     let verdict = winner(fields)?;

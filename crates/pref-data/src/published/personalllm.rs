@@ -8,7 +8,7 @@
 use super::Judged;
 use crate::comparison::Prompt;
 use crate::error::DataError;
-use crate::general::{TIE, verdict};
+use crate::general::{TIE, source_of, verdict};
 use crate::records::Fields;
 
 pub(super) const SCORED: &[&str] = &[
@@ -50,6 +50,7 @@ pub(super) fn decode(fields: &Fields) -> Result<Judged, DataError> {
 fn scored(fields: &Fields) -> Result<Judged, DataError> {
     let mut judged = Judged::new(fields);
     let prompt = Prompt::Text(fields.text("prompt")?);
+    let source = source_of(&prompt);
     let responses = (1..=RESPONSES).map(|n| fields.text(&format!("response_{n}")));
     let responses: Vec<String> = responses.collect::<Result<_, _>>()?;
     for model in MODELS {
@@ -68,7 +69,7 @@ fn scored(fields: &Fields) -> Result<Judged, DataError> {
             false => judged.add(
                 Some(model),
                 prompt.clone(),
-                None,
+                Some(&source),
                 [&responses[best], &responses[worst]],
             ),
         }
@@ -91,17 +92,8 @@ fn chosen(fields: &Fields) -> Result<Judged, DataError> {
         let verdict = verdict(fields, &format!("chosen_{n}"), &["a", "b"])?;
         let first = fields.text(&format!("response_{n}_a"))?;
         let second = fields.text(&format!("response_{n}_b"))?;
-        match verdict.order([&first, &second]) {
-            Some([chosen, rejected]) => {
-                judged.add(
-                    Some(&person),
-                    Prompt::Text(prompt),
-                    None,
-                    [chosen, rejected],
-                );
-            }
-            None => judged.left_out.push(TIE),
-        }
+        let prompt = Prompt::Text(prompt);
+        judged.add_verdict(Some(&person), prompt, verdict, [&first, &second]);
     }
     Ok(judged)
 }

@@ -146,7 +146,7 @@ pub(crate) fn first_mark<K: Copy>(
     kinds: &[(&[&str], K)],
 ) -> Result<Option<K>, DataError> {
     const LOOKED_AT: usize = 100;
-    let path = &file.shared_path();
+    let path = file.path();
     // A name, not the values: nothing of a table is read.
     let records = open(file, &|_| false).map_err(|error| error.error)?;
     for record in records.take(LOOKED_AT) {

@@ -96,13 +96,8 @@ impl DataFile {
     }
 
     /// What messages call it.
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> &Arc<Path> {
         &self.path
-    }
-
-    /// The same, for records to share.
-    pub fn shared_path(&self) -> Arc<Path> {
-        Arc::clone(&self.path)
     }
 
     /// The file, at its beginning.

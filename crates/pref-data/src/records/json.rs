@@ -216,7 +216,7 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
 }
 
 /// A name that two of these fields have: nobody can know which of them is meant.
-fn repeated_name<'o>(fields: &'o [(Cow<'_, str>, Json)]) -> Option<&'o str> {
+pub(crate) fn repeated_name<'o>(fields: &'o [(Cow<'_, str>, Json)]) -> Option<&'o str> {
     /// Above this, sorting is faster than comparing all with all.
     const FEW: usize = 16;
     if fields.len() <= FEW {

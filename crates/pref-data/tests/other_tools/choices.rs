@@ -13,6 +13,8 @@ fn a_column_says_which_of_two_responses_is_preferred() {
         ("label", "0.0", "1.0"),
         ("preference", r#""A""#, r#""B""#),
         ("chosen", r#""a""#, r#""b""#),
+        ("preferred", r#""a""#, r#""b""#),
+        ("chosen_response", r#""a""#, r#""b""#),
     ] {
         for (value, expected) in [(first, ["x", "y"]), (second, ["y", "x"])] {
             let line = format!(
@@ -22,6 +24,7 @@ fn a_column_says_which_of_two_responses_is_preferred() {
             assert_eq!(texts(&found), ["Q", expected[0], expected[1]], "{line}");
             assert_eq!(found.user, Some("u".into()));
             noted(&notes, "of `response_a` and `response_b`, column");
+            assert!(!notes.iter().any(|note| note.contains("is taken for")));
         }
     }
     let line = |names: [&str; 2], choice: &str| {

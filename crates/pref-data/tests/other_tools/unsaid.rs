@@ -69,6 +69,14 @@ fn a_field_that_stands_twice_is_an_error() {
     let line = r#"{"prompt": "Q", "chosen": "a", "rejected": "b", "chosen": "c"}"#;
     let message = error("a.jsonl", line);
     assert!(message.contains("field `chosen` stands twice"), "{message}");
+    for chosen in [
+        r#"[{'role': 'assistant', 'content': 'a', 'content': 'c'}]"#,
+        r#"[{\"role\": \"assistant\", \"content\": \"a\", \"content\": \"c\"}]"#,
+    ] {
+        let line = format!(r#"{{"prompt": "Q", "chosen": "{chosen}", "rejected": "b"}}"#);
+        let message = error("a.jsonl", line);
+        assert!(message.contains("or has a field twice"), "{message}");
+    }
 }
 
 #[test]
