@@ -3,7 +3,7 @@
 //! Intervals are those of [`Bootstrap::clustered`]: seeds are drawn first, then users, then their comparisons; a system and the one it is
 //! compared with always meet the same draw. Draws and their seed are those of [`Bootstrap::default`].
 
-use statistics::{Bootstrap, Cluster, Estimated};
+use statistics::{Bootstrap, Cluster, Estimated, Interval};
 
 use crate::experiment::{Differences, Results};
 use crate::report::{Claim, Finding, System, all};
@@ -90,6 +90,20 @@ impl Building {
         self.findings.push(finding);
     }
 
+    /// Adds how much more accurate than vanilla DPO a system is, where both were evaluated.
+    pub fn against_vanilla(
+        &mut self,
+        system: &System,
+        figure: Option<Estimated>,
+        holds: impl Fn(&Interval) -> Option<bool>,
+        more: &str,
+    ) {
+        let what = ("accuracy minus vanilla DPO's", Unit::Points);
+        if let Some(figure) = figure {
+            self.add(system, what, figure, holds(&figure.interval), more);
+        }
+    }
+
     /// The claim; `missing` says what there is no figure of.
     pub fn finish(self, missing: &str) -> Claim {
         if self.findings.is_empty() {
@@ -104,25 +118,27 @@ impl Building {
     }
 }
 
+/// The means over all units, and over clusters of each one's mean.
+pub fn means_of(strata: &[Vec<Cluster<f64>>]) -> Option<[Estimated; 2]> {
+    Bootstrap::default().clustered(strata, statistics::means)
+}
+
 /// The mean of all differences, over users drawn from many.
 pub fn pooled(differences: Differences) -> Option<Estimated> {
     let users: Vec<Cluster<f64>> = differences.into_values().collect();
-    let found = Bootstrap::default().clustered(&[users], |strata| [statistics::means(strata)[0]]);
-    found.map(|[figure]| figure)
+    means_of(&[users]).map(|[pooled, _]| pooled)
 }
 
 /// The mean over users of each one's mean difference, over users drawn from many.
 pub fn over_users(differences: Differences) -> Option<Estimated> {
     let users: Vec<Cluster<f64>> = differences.into_values().collect();
-    let found = Bootstrap::default().clustered(&[users], |strata| [statistics::means(strata)[1]]);
-    found.map(|[figure]| figure)
+    means_of(&[users]).map(|[_, over_users]| over_users)
 }
 
 /// The same over users who are all there are: only comparisons and seeds are drawn.
 fn over_these_users(differences: Differences) -> Option<Estimated> {
     let users: Vec<Vec<Cluster<f64>>> = differences.into_values().map(|user| vec![user]).collect();
-    let found = Bootstrap::default().clustered(&users, |strata| [statistics::means(strata)[1]]);
-    found.map(|[figure]| figure)
+    means_of(&users).map(|[_, over_users]| over_users)
 }
 
 /// E3: on the mean of these users, P-DPO is more accurate than vanilla DPO, which cannot serve opposite users.
@@ -133,21 +149,13 @@ pub fn per_user(results: &Results<'_>, systems: &[System]) -> Claim {
     ));
     for system in personalised(systems) {
         let differences = results.differences(&system.name, VANILLA, |case| case.seen);
-        let Some(figure) = differences.and_then(over_these_users) else {
-            continue;
-        };
         let users = system.accuracy.per_user.values().copied().flatten();
         let more = users.reduce(f64::min).map_or(String::new(), |worst| {
             format!(", worst user {:.1} % right", 100.0 * worst)
         });
-        let holds = figure.interval.lies_in(BETTER, f64::INFINITY);
-        claim.add(
-            system,
-            ("accuracy minus vanilla DPO's", Unit::Points),
-            figure,
-            holds,
-            &more,
-        );
+        let holds = |interval: &Interval| interval.lies_in(BETTER, f64::INFINITY);
+        let figure = differences.and_then(over_these_users);
+        claim.against_vanilla(system, figure, holds, &more);
     }
     claim.finish("vanilla DPO and a personalised system were not both evaluated")
 }

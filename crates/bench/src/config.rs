@@ -18,6 +18,7 @@ use crate::report::Difference;
 pub use preset::Preset;
 pub(crate) use system::{ORACLE, SFT};
 pub use system::{SystemConfig, SystemSettings, UserText};
+pub use values::validate_seeds;
 pub(crate) use values::{validate_judge, validate_judge_key, validate_shares};
 
 /// A preset of an experiment, whose own part is the `[data]` section `D`.

@@ -32,9 +32,7 @@ use crate::report::{self, Claim, Model, Report};
 
 pub use check::Checked;
 pub(crate) use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
-pub(crate) use measured::Measured;
-#[cfg(test)]
-pub(crate) use measured::SampledText;
+pub(crate) use measured::{Measured, SampledText};
 pub(crate) use outcomes::Differences;
 
 /// The folder of a model that is made in the run.
@@ -188,6 +186,8 @@ pub fn run<E: Experiment>(
     let judge = duels::judge_config(run.config.judge.as_ref(), &run.out);
     let parts = checked.splits.len() * run.config.systems.len();
     let mut checked = Some(checked);
+    // A run that goes on keeps the report of what was there until there is more to say.
+    let mut any_new = false;
     for (number, &seed) in run.seeds.iter().enumerate() {
         if run.seeds.len() > 1 {
             tracing::info!("seed {seed}, {} of {}", number + 1, run.seeds.len());
@@ -197,7 +197,7 @@ pub fn run<E: Experiment>(
         let mut so_far =
             |result: &SeedResult, system: &str, is_new: bool| -> Result<(), TrainError> {
                 let done: usize = result.splits.iter().map(|split| split.systems.len()).sum();
-                // A run that goes on keeps the report of what was there until there is more to say.
+                any_new |= is_new;
                 let whole = done == parts && run.seeds.len() == 1;
                 if number == 0 && (is_new || whole) {
                     let seconds = start.elapsed().as_secs_f64();
@@ -218,7 +218,8 @@ pub fn run<E: Experiment>(
             splits.for_each(|(split, data)| split.data = data); // The same, once in memory.
         }
         results.push(result);
-        if number > 0 {
+        let is_last = number + 1 == run.seeds.len();
+        if number > 0 && (any_new || is_last) {
             report = assemble::report(run, &results, start.elapsed().as_secs_f64());
             report::write(&run.out, &report)?;
         }

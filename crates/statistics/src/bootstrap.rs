@@ -3,7 +3,7 @@
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Interval, mean};
+use crate::Interval;
 
 /// A bootstrap of several figures over the same samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +35,24 @@ impl Bootstrap {
         if units.len() < 2 {
             return None;
         }
+        self.drawn(|random| {
+            let sample: Vec<T> = (0..units.len())
+                .map(|_| units[below(random, units.len())])
+                .collect();
+            figures(&sample)
+        })
+    }
+
+    /// The 95 % interval of each figure over draws, each of which `draw` makes and measures. `None` without draws, or where a figure is
+    /// never finite.
+    pub(crate) fn drawn<const N: usize>(
+        &self,
+        draw: impl Fn(&mut ChaCha8Rng) -> [f64; N],
+    ) -> Option<[Interval; N]> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let mut drawn = [(); N].map(|()| Vec::with_capacity(self.draws));
         for _ in 0..self.draws {
-            let sample: Vec<T> = (0..units.len())
-                .map(|_| units[below(&mut random, units.len())])
-                .collect();
-            for (values, value) in drawn.iter_mut().zip(figures(&sample)) {
+            for (values, value) in drawn.iter_mut().zip(draw(&mut random)) {
                 values.push(value);
             }
         }
@@ -59,16 +70,4 @@ impl Bootstrap {
 /// A draw from `0..end`: the upper half of a product, which is below `end`. It takes 64 bits for every draw.
 pub(crate) fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
     ((u128::from(random.next_u64()) * end as u128) >> 64) as usize
-}
-
-/// The 95 % interval of the mean of one value per user, over `resamples` draws of as many users, with replacement.
-///
-/// The draws depend on `seed` and the number of users only. `None` of nothing, or without draws.
-pub fn bootstrap_mean(values: &[f64], resamples: usize, seed: u64) -> Option<Interval> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let means = (0..resamples).map(|_| {
-        let one = |_| values[below(&mut random, values.len())];
-        mean(&(0..values.len()).map(one).collect::<Vec<f64>>())
-    });
-    Interval::of_draws(means.flatten().collect())
 }

@@ -1,6 +1,5 @@
 //! The bootstrap of samples in two levels, such as users and their comparisons, all of them measured in several runs.
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -46,24 +45,18 @@ impl Bootstrap {
             stratum.iter().map(|cluster| cluster.concat()).collect()
         };
         let values = figures(&strata.iter().map(whole).collect::<Vec<_>>());
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut drawn = [(); N].map(|()| Vec::with_capacity(self.draws));
-        for _ in 0..self.draws {
-            let runs: Vec<usize> = (0..runs).map(|_| below(&mut random, runs)).collect();
+        let intervals = self.drawn(|random| {
+            let runs: Vec<usize> = (0..runs).map(|_| below(random, runs)).collect();
             let sample: Vec<Vec<Vec<T>>> = strata
                 .iter()
-                .map(|stratum| draw(stratum, &runs, &mut random))
+                .map(|stratum| draw(stratum, &runs, random))
                 .collect();
-            for (values, value) in drawn.iter_mut().zip(figures(&sample)) {
-                values.push(value);
-            }
-        }
-        let mut found = Vec::with_capacity(N);
-        for (value, drawn) in values.into_iter().zip(drawn) {
-            let interval = Interval::of_draws(drawn)?;
-            found.push(Estimated { value, interval });
-        }
-        found.try_into().ok()
+            figures(&sample)
+        })?;
+        Some(std::array::from_fn(|figure| Estimated {
+            value: values[figure],
+            interval: intervals[figure],
+        }))
     }
 }
 

@@ -10,7 +10,7 @@ mod mean;
 mod paired;
 mod quantiles;
 
-pub use bootstrap::{Bootstrap, bootstrap_mean};
+pub use bootstrap::Bootstrap;
 pub use clustered::{Cluster, Estimated};
 pub use interval::{Interval, wilson};
 pub use mean::{mean, mean_interval, population_standard_error, standard_error};

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use statistics::{
-    Bootstrap, Interval, Quantiles, bootstrap_mean, mean, mean_interval, median, paired_bootstrap,
+    Bootstrap, Interval, Quantiles, mean, mean_interval, median, paired_bootstrap,
     population_standard_error, standard_error, wilson,
 };
 
@@ -28,8 +28,6 @@ fn too_few_values_give_none_and_not_zero() {
     assert_eq!(Quantiles::of(vec![]), None);
     assert_eq!(wilson(0, 0), None);
     assert_eq!(wilson(3, 2), None);
-    assert_eq!(bootstrap_mean(&[], 100, 1), None);
-    assert_eq!(bootstrap_mean(&[1.0], 0, 1), None);
     assert_eq!(paired_bootstrap(&[], 100, 1), None);
     assert_eq!(paired_bootstrap(&[Vec::new()], 100, 1), None);
     assert_eq!(paired_bootstrap(&[vec![[0.0, 1.0]; 2]], 0, 1), None);
@@ -120,7 +118,8 @@ fn there_is_no_interval_over_a_single_unit_or_without_draws() {
 #[test]
 fn bootstrap_depends_on_the_seed_alone() {
     let values = [0.1, 0.4, 0.5, 0.9, 1.0];
-    let of = |seed| bootstrap_mean(&values, 500, seed);
+    let mean = |units: &[f64]| [units.iter().sum::<f64>() / 5.0];
+    let of = |seed| Bootstrap { draws: 500, seed }.intervals(&values, mean);
     assert_eq!(of(7), of(7));
     assert_ne!(of(7), of(8));
     let pairs: Vec<Vec<[f64; 2]>> = values.map(|v| vec![[v, 0.3], [1.0 - v, 0.8]]).to_vec();
@@ -133,7 +132,9 @@ fn bootstrap_depends_on_the_seed_alone() {
 fn bootstrap_of_a_constant_has_no_width() {
     let (low, high) = (0.5, 0.5);
     let expected = Some(Interval { low, high });
-    assert_eq!(bootstrap_mean(&[0.5; 6], 200, 3), expected);
+    let first = |units: &[f64]| [units[0]];
+    let found = Bootstrap::default().intervals(&[0.5; 6], first);
+    assert_eq!(found.map(|[interval]| interval), expected);
     let shifted = [vec![[0.0, 0.5], [1.0, 1.5]], vec![[2.0, 2.5]]];
     let found = paired_bootstrap(&shifted, 200, 3).unwrap();
     assert_eq!((found.pooled, found.over_users), (0.5, 0.5));
@@ -145,8 +146,6 @@ fn bootstrap_of_a_constant_has_no_width() {
 fn bootstrap_of_coin_flips_is_about_the_normal_interval() {
     // 50 zeros and 50 ones: 0.5 +- 1.96 * 0.05.
     let values: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
-    let interval = bootstrap_mean(&values, 4000, 11).unwrap();
-    assert!((interval.low - 0.402).abs() < 0.02 && (interval.high - 0.598).abs() < 0.02);
     let mean = |units: &[f64]| [units.iter().sum::<f64>() / units.len() as f64];
     let [interval] = Bootstrap::default().intervals(&values, mean).unwrap();
     assert!((interval.low - 0.402).abs() < 0.015 && (interval.high - 0.598).abs() < 0.015);
@@ -208,8 +207,9 @@ proptest! {
     }
 
     #[test]
-    fn bootstrap_stays_within_the_values(values in prop::collection::vec(-10.0..10.0, 1..20), seed: u64) {
-        let interval = bootstrap_mean(&values, 100, seed).unwrap();
+    fn bootstrap_stays_within_the_values(values in prop::collection::vec(-10.0_f64..10.0, 2..20), seed: u64) {
+        let mean = |units: &[f64]| [units.iter().sum::<f64>() / units.len() as f64];
+        let [interval] = Bootstrap { draws: 100, seed }.intervals(&values, mean).unwrap();
         let range = Quantiles::of(values).unwrap();
         prop_assert!(range.min - 1e-9 <= interval.low && interval.low <= interval.high);
         prop_assert!(interval.high <= range.max + 1e-9);

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 use trainer::TrainError;
-use trainer::config::{TrainingSection, UsersSection, validate_lora, validate_sampling};
+use trainer::config::{
+    TrainingSection, UsersSection, validate_dropout, validate_lora, validate_sampling,
+};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pdpo_loss::ObjectiveConfig;
@@ -24,6 +26,9 @@ const RESERVED: [&str; 8] = [
     "training",
     "report",
 ];
+
+/// What the folders of its seeds and splits begin with.
+const NUMBERED: [&str; 2] = ["seed-", "split-"];
 
 /// The sections that a system may have its own settings of; the others are shared by all.
 pub const SECTIONS: [&str; 4] = ["lora", "objective", "training", "sampling"];
@@ -100,10 +105,11 @@ impl SystemConfig {
         let name = &self.name;
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '+');
         let is_folder = !name.trim_matches(['.', ' ']).is_empty() && name.chars().all(plain);
-        if !is_folder || RESERVED.contains(&name.as_str()) || name.starts_with("split-") {
+        let is_numbered = NUMBERED.iter().any(|prefix| name.starts_with(prefix));
+        if !is_folder || RESERVED.contains(&name.as_str()) || is_numbered {
             let found = format!("{name:?}");
             let expected = format!(
-                "the name of a folder of its own: letters, digits, `-`, `_`, and none of {} or split-N",
+                "the name of a folder of its own: letters, digits, `-`, `_`, and none of {}, seed-N or split-N",
                 RESERVED.join(", ")
             );
             return Err(TrainError::config("systems.name", found, expected));
@@ -135,6 +141,7 @@ impl SystemConfig {
         let validated = training
             .validate()
             .and_then(|()| validate_lora(lora))
+            .and_then(|()| validate_dropout(training.gradient_checkpointing, lora.dropout > 0.0))
             .and_then(|()| validate_sampling(sampling))
             .and_then(|()| self.users.as_ref().map_or(Ok(()), UsersSection::validate))
             .and_then(|()| trainer::config::objective(objective, self.users.is_some()).map(drop));

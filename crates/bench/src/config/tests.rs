@@ -263,6 +263,8 @@ fn values_that_nothing_could_make_right_are_refused_by_their_whole_keys() {
         ("systems.sft.users.user_tokens=2", "systems.sft.users"),
         ("systems.sft.name=../x", "systems.name"),
         ("systems.sft.name=vanilla-dpo", "systems.name"),
+        ("systems.sft.name=seed-0", "systems.name"),
+        ("systems.sft.name=split-0", "systems.name"),
         ("systems=[]", "systems"),
         ("expected_minutes=nan", "expected_minutes"),
         ("data.paths=[\"\"]", "data.paths"),
@@ -300,6 +302,29 @@ fn values_that_nothing_could_make_right_are_refused_by_their_whole_keys() {
             message.starts_with(&format!("config key `{key}`")),
             "{text}: {message}"
         );
+    }
+}
+
+#[test]
+fn blocks_that_are_computed_again_have_no_dropout() {
+    let validated = |texts: &[&str]| {
+        let mut mine = preset();
+        set(&mut mine, "training.gradient_checkpointing=blocks").unwrap();
+        texts.iter().for_each(|text| set(&mut mine, text).unwrap());
+        mine.config().unwrap().validate()
+    };
+    validated(&["sft.steps=5"]).unwrap();
+    for (texts, key) in [
+        (&["lora.dropout=0.1"][..], "systems.vanilla-dpo.training"),
+        (
+            &["systems.pdpo-cluster.lora.dropout=0.1"],
+            "systems.pdpo-cluster.training",
+        ),
+        (&["lora.dropout=0.1", "sft.steps=5"], "training"),
+    ] {
+        let message = validated(texts).unwrap_err().to_string();
+        let key = format!("config key `{key}.gradient_checkpointing` is blocks, with dropout");
+        assert!(message.starts_with(&key), "{texts:?}: {message}");
     }
 }
 

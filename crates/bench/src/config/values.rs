@@ -6,7 +6,7 @@ use std::path::Path;
 use judge::{JudgeConfig, JudgeError};
 use trainer::TrainError;
 use trainer::config::{
-    Dtype, SftConfig, objective, validate_lora, validate_named, validate_sampling,
+    Dtype, objective, validate_dropout, validate_lora, validate_named, validate_sampling,
 };
 use trainer::tokenise::Template;
 
@@ -32,7 +32,7 @@ impl<D: Experiment> ExperimentConfig<D> {
         for path in self.data.paths() {
             validate_named("data.paths", Path::new(path), "files or folders")?;
         }
-        validate_seeds(self.data.split_seeds())?;
+        validate_seeds("data.split_seeds", self.data.split_seeds())?;
         self.data.validate()?;
         self.validate_model()?;
         self.prompt.validate(self.user_tokens())?;
@@ -40,8 +40,11 @@ impl<D: Experiment> ExperimentConfig<D> {
         validate_lora(&self.lora)?;
         validate_sampling(&self.sampling)?;
         objective(&self.objective, true)?;
-        let mut sft = self.sft.iter();
-        sft.try_for_each(|stage| SftConfig::validate(stage, "sft"))?;
+        if let Some(sft) = &self.sft {
+            sft.validate("sft")?;
+            let how = self.training.gradient_checkpointing;
+            validate_dropout(how, self.lora.dropout > 0.0)?;
+        }
         self.evaluation.validate()?;
         if let Some(judge) = &self.judge {
             validate_judge(&with_address(judge))?;
@@ -132,17 +135,19 @@ impl EvaluationConfig {
     }
 }
 
-/// Seeds name folders, so each comes once.
-fn validate_seeds(seeds: &[u64]) -> Result<(), TrainError> {
-    let distinct: HashSet<&u64> = seeds.iter().collect();
-    match seeds.is_empty() || distinct.len() < seeds.len() {
-        true => Err(TrainError::config(
-            "data.split_seeds",
-            format!("{seeds:?}"),
-            "at least one seed, each once",
-        )),
-        false => Ok(()),
-    }
+/// Refuses no seed at all, and one that comes twice: seeds name folders.
+///
+/// # Errors
+/// Names the key.
+pub fn validate_seeds(key: &str, seeds: &[u64]) -> Result<(), TrainError> {
+    let mut distinct = HashSet::new();
+    let found = match seeds.iter().find(|seed| !distinct.insert(**seed)) {
+        Some(seed) => format!("{seed} twice"),
+        None if seeds.is_empty() => "empty".into(),
+        None => return Ok(()),
+    };
+    let expected = "at least one seed, each once";
+    Err(TrainError::config(key, found, expected))
 }
 
 /// Refuses shares of train, validation and test that do not sum to 1, or that leave nothing to train or to test on.

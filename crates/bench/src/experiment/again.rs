@@ -11,19 +11,8 @@ use super::setup::data_key;
 use super::{Experiment, MODEL, Run, stage};
 use crate::config::SystemConfig;
 
-/// Keys of `[training]` that may change: the weights that a step leads to do not depend on them.
-const FREE: [&str; 10] = [
-    "epochs",
-    "max_steps",
-    "eval_every",
-    "patience",
-    "save_every",
-    "micro_rows",
-    "replicas",
-    "gradient_checkpointing",
-    "gpu_memory_gb",
-    "gpu_tflops",
-];
+/// Keys of `[training]` that may change, beside those that no result depends on: the weights that a step leads to do not depend on them.
+const FREE: [&str; 4] = ["epochs", "max_steps", "eval_every", "patience"];
 
 impl<E: Experiment> Run<E> {
     /// Refuses a folder whose finished parts are of another seed, of other data, or were trained otherwise.
@@ -87,7 +76,7 @@ fn trained(system: &SystemConfig, mut made: Value) -> Value {
         return made;
     }
     let settings = &system.settings;
-    let mut training = json!(settings.training);
+    let mut training = json!(settings.training.without_ways());
     remove(&mut training, &FREE);
     made["system"] = json!({ "text": system.text, "users": system.users });
     made["settings"] = json!({

@@ -1,5 +1,6 @@
 //! What a run reads, tried before anything is written.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use judge::PromptFile;
@@ -51,8 +52,12 @@ impl<E: Experiment> Run<E> {
             self.validate_resumable(&checked)?;
         }
         let data = checked.splits.iter().map(|(_, data, _)| data);
+        let mut told = HashSet::new(); // Splits mostly have the same ones.
         for warning in data.flat_map(|data| self.config.without_effect(data)) {
-            tracing::warn!("{warning}");
+            if !told.contains(&warning) {
+                tracing::warn!("{warning}");
+                told.insert(warning);
+            }
         }
         Ok(checked)
     }

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::Dtype;
-use trainer::dataset::Dataset;
+use trainer::config::{Dtype, objective};
 use trainer::estimate::{Memory, Sketch, Step, Work};
 use trainer::llm_backbone::config::ModelConfig;
+use trainer::pdpo_loss::PairLoss;
 
 use super::setup::Sides;
-use crate::config::{ExperimentConfig, SystemConfig, SystemSettings};
+use crate::config::{ExperimentConfig, ORACLE, SystemConfig, SystemSettings};
 
 /// Model and device of a run.
 pub struct Place<'a> {
@@ -47,17 +47,20 @@ pub fn expectation<D>(
     };
     for system in config.systems.iter().filter(|s| s.is_trained()) {
         let sketch = sketch(&system.settings)?;
-        let sizes = Sizes::of(system)?;
+        let training = &system.settings.training;
+        let users = system.users.as_ref();
+        let objective = objective(&system.settings.objective, users.is_some())?;
+        let soft = users.map_or(0, |users| users.user_tokens);
+        let sizes = (soft, objective.branches().len());
         for sides in splits {
-            let step = sizes.step(system, &sides.train);
+            let step = Step::of(training, &sides.train, sizes);
             let memory = sketch.memory(step, sampled(config, system, place.model));
-            sketch.validate(&memory, step, place.device, &system.settings.training)?;
+            sketch.validate(&memory, step, training)?;
             if memory.total() > found.memory.total() {
                 (found.memory, found.step) = (memory, step);
             }
             let both = (&sides.train, Some(&sides.validation));
-            let training = &system.settings.training;
-            found.work += sketch.training_work(both, (sizes.soft, sizes.branches), training);
+            found.work += sketch.training_work(both, sizes, training);
         }
     }
     let plain = sketch(&SystemSettings {
@@ -74,7 +77,14 @@ pub fn expectation<D>(
 fn of_split<D>(config: &ExperimentConfig<D>, plain: &Sketch, sides: &Sides) -> Work {
     let forward = |side| plain.forward_work(side, 0);
     let test = forward(&sides.test);
-    let trained = config.systems.iter().filter(|s| s.is_trained()).count() as f64;
+    let trained = || config.systems.iter().filter(|s| s.is_trained());
+    let needs_reference = |s: &SystemConfig| s.settings.objective.loss.needs_reference();
+    let reference = match trained().any(needs_reference) {
+        true => forward(&sides.train) + forward(&sides.validation) + test,
+        // The oracle is measured against what is not told.
+        false if config.systems.iter().any(|s| s.name == ORACLE) => test,
+        false => 0.0,
+    };
     // The KL divergence takes a pass of the system and one of the SFT model.
     let comparisons = sides.test.items.len().max(1) as f64;
     let some = config.evaluation.quality_comparisons as f64 / comparisons;
@@ -85,36 +95,9 @@ fn of_split<D>(config: &ExperimentConfig<D>, plain: &Sketch, sides: &Sides) -> W
     });
     Work {
         training: sft.map_or(0.0, |work| work.training),
-        reference: forward(&sides.train) + forward(&sides.validation) + test,
-        scoring: test * (trained + measured),
+        reference,
+        scoring: test * (trained().count() as f64 + measured),
         ..Work::default()
-    }
-}
-
-/// What a system has per comparison.
-struct Sizes {
-    soft: usize,
-    branches: usize,
-}
-
-impl Sizes {
-    fn of(system: &SystemConfig) -> Result<Self, TrainError> {
-        let users = system.users.as_ref();
-        let objective = system.settings.objective.init(users.is_some())?;
-        Ok(Self {
-            soft: users.map_or(0, |users| users.user_tokens),
-            branches: objective.branches().len(),
-        })
-    }
-
-    fn step(&self, system: &SystemConfig, train: &Dataset) -> Step {
-        let training = &system.settings.training;
-        let lengths = train.items.iter().map(|i| i.pair.row_length(self.soft));
-        Step {
-            rows: training.micro_rows.min(training.batch * self.branches),
-            longest: lengths.max().unwrap_or(0),
-            checkpointing: training.gradient_checkpointing,
-        }
     }
 }
 

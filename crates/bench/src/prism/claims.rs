@@ -1,8 +1,8 @@
 //! What the PRISM experiment asks: is the cluster model better on users it knows, and no worse on others?
 
-use statistics::Estimated;
+use statistics::{Estimated, Interval};
 
-use crate::claims::{Building, Unit, VANILLA, over_users, pooled};
+use crate::claims::{Building, VANILLA, over_users, pooled};
 use crate::experiment::Results;
 use crate::report::{Claim, System};
 
@@ -10,7 +10,6 @@ use crate::report::{Claim, System};
 const NEAR: f64 = 0.03;
 const OURS: &str = "pdpo-cluster";
 const MISSING: &str = "vanilla DPO and P-DPO cluster were not both evaluated on such users";
-const WHAT: (&str, Unit) = ("accuracy minus vanilla DPO's", Unit::Points);
 
 /// P-DPO cluster is more accurate than vanilla DPO on the mean seen user.
 pub fn seen(results: &Results<'_>, systems: &[System]) -> Claim {
@@ -20,7 +19,7 @@ pub fn seen(results: &Results<'_>, systems: &[System]) -> Claim {
         statement,
         systems,
         differences.and_then(over_users),
-        |figure| figure.interval.is_above(0.0),
+        |interval| interval.is_above(0.0),
     )
 }
 
@@ -35,7 +34,7 @@ pub fn unseen(results: &Results<'_>, systems: &[System]) -> Claim {
         &statement,
         systems,
         differences.and_then(pooled),
-        |figure| figure.interval.lies_in(-NEAR, f64::INFINITY),
+        |interval| interval.lies_in(-NEAR, f64::INFINITY),
     )
 }
 
@@ -43,12 +42,12 @@ fn claim(
     statement: &str,
     systems: &[System],
     figure: Option<Estimated>,
-    holds: impl Fn(&Estimated) -> Option<bool>,
+    holds: impl Fn(&Interval) -> Option<bool>,
 ) -> Claim {
     let mut claim = Building::new(statement);
     let ours = systems.iter().find(|system| system.name == OURS);
-    if let (Some(system), Some(figure)) = (ours, figure) {
-        claim.add(system, WHAT, figure, holds(&figure), "");
+    if let Some(system) = ours {
+        claim.against_vanilla(system, figure, holds, "");
     }
     claim.finish(MISSING)
 }

@@ -4,7 +4,7 @@ use crate::experiment::Results;
 use crate::report::format::short_estimate;
 use crate::report::{Report, Table, TextMeasure};
 use crate::text::MEASURES;
-use crate::text::by_user::{Texts, measures};
+use crate::text::by_user::{Texts, gather_as, measures};
 
 /// A row per system and kind of user; `None` where nothing was sampled. A single user has too few texts for a row.
 pub fn table(results: &Results<'_>, report: &Report) -> Option<Table> {
@@ -33,26 +33,15 @@ pub fn table(results: &Results<'_>, report: &Report) -> Option<Table> {
 
 /// Texts by system and kind of user, in place of the user.
 fn texts(results: &Results<'_>) -> Texts {
-    let mut texts = Texts::new();
-    for (number, split) in results.splits() {
-        for system in &split.systems {
-            for text in &system.texts {
-                let user = text.user.as_deref().unwrap_or_default();
-                let kind = match &text.user {
-                    Some(user) if split.data.users.contains_key(user) => "seen users",
-                    Some(_) => "unseen users",
-                    None => "everyone",
-                };
-                texts
-                    .entry((system.name.clone(), Some(kind.to_owned())))
-                    .or_default()
-                    .entry(format!("{number} {} {user}", text.source))
-                    .or_default()
-                    .push(text.text.clone());
-            }
-        }
-    }
-    texts
+    gather_as(results, |split, text| {
+        let user = text.user.as_deref().unwrap_or_default();
+        let kind = match &text.user {
+            Some(user) if split.data.users.contains_key(user) => "seen users",
+            Some(_) => "unseen users",
+            None => "everyone",
+        };
+        (Some(kind.to_owned()), format!("{} {user}", text.source))
+    })
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use statistics::{Bootstrap, Cluster};
+use statistics::Cluster;
 
 use super::Measure;
-use crate::experiment::Results;
+use crate::claims::means_of;
+use crate::experiment::{Results, SampledText, SplitResult};
 use crate::report::{Estimate, MeasuredText, TextMeasure};
 
 /// Who wrote for whom: the system, and the user (none: the generic user, or everyone).
@@ -16,14 +17,23 @@ pub type Texts = BTreeMap<Writer, BTreeMap<String, Vec<String>>>;
 
 /// The texts of all seeds and splits.
 pub fn gather(results: &Results<'_>) -> Texts {
+    gather_as(results, |_, text| (text.user.clone(), text.source.clone()))
+}
+
+/// The same, with a text's user and prompt called as `name` says.
+pub fn gather_as(
+    results: &Results<'_>,
+    name: impl Fn(&SplitResult, &SampledText) -> (Option<String>, String),
+) -> Texts {
     let mut texts = Texts::new();
     for (number, split) in results.splits() {
         for system in &split.systems {
             for text in &system.texts {
+                let (user, prompt) = name(split, text);
                 texts
-                    .entry((system.name.clone(), text.user.clone()))
+                    .entry((system.name.clone(), user))
                     .or_default()
-                    .entry(format!("{number} {}", text.source))
+                    .entry(format!("{number} {prompt}"))
                     .or_default()
                     .push(text.text.clone());
             }
@@ -56,11 +66,9 @@ fn values(measure: Measure, texts: &[String]) -> Option<Vec<f64>> {
 
 fn estimate(prompts: impl Iterator<Item = Vec<f64>>) -> Estimate {
     let prompts: Cluster<f64> = prompts.collect();
-    let mean = |strata: &[Vec<Vec<f64>>]| [statistics::means(strata)[0]];
     let n = prompts.len() as u64;
     let value = statistics::mean(&prompts.concat());
-    let found = Bootstrap::default().clustered(&[vec![prompts]], mean);
-    let interval = found.map(|[figure]| figure.interval);
+    let interval = means_of(&[vec![prompts]]).map(|[pooled, _]| pooled.interval);
     Estimate {
         value,
         low: interval.map(|i| i.low),

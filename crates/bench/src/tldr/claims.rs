@@ -2,7 +2,7 @@
 
 mod lengths;
 
-use statistics::Estimated;
+use statistics::{Estimated, Interval};
 
 use crate::claims::{Building, Unit, VANILLA, personalised, pooled, word};
 use crate::experiment::Results;
@@ -138,20 +138,11 @@ fn e2(results: &Results<'_>, systems: &[System]) -> Claim {
     ));
     for system in personalised(systems) {
         let differences = results.differences(&system.name, VANILLA, |case| !case.seen);
-        let Some(figure) = differences.and_then(pooled) else {
-            continue;
-        };
         let more = system.accuracy.generic.map_or(String::new(), |accuracy| {
             format!(" to {:.1} %", 100.0 * accuracy)
         });
-        let holds = figure.interval.lies_in(-NEAR, NEAR);
-        claim.add(
-            system,
-            ("accuracy minus vanilla DPO's", Unit::Points),
-            figure,
-            holds,
-            &more,
-        );
+        let holds = |interval: &Interval| interval.lies_in(-NEAR, NEAR);
+        claim.against_vanilla(system, differences.and_then(pooled), holds, &more);
     }
     claim.finish("vanilla DPO and a personalised system were not both evaluated on unseen workers")
 }

@@ -148,7 +148,7 @@ fn a_step_that_does_not_fit_is_refused_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().join("model");
     fs::create_dir(&model).unwrap();
-    models::llama(&model);
+    models::long_llama(&model);
     let out = dir.path().join("run");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args([
@@ -162,12 +162,10 @@ fn a_step_that_does_not_fit_is_refused_before_anything_is_written() {
         .arg(&model)
         .arg("--out")
         .arg(&out)
-        .args([
-            "--set",
-            "training.micro_rows=100000000",
-            "--set",
-            "training.batch=100000000",
-        ])
+        .args(["--user-tokens", "300000"])
+        .args(["--set", "prompt.max_prompt_length=310000"])
+        .args(["--systems", "pdpo-individual"])
+        .args(["--set", "systems.pdpo-individual.users.init=zeros"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .output()
         .unwrap();

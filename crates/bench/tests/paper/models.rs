@@ -38,6 +38,15 @@ pub fn gpt_j(dir: &Path) {
 
 /// Llama: sentencepiece's BPE with byte fallback, 32,000 entries.
 pub fn llama(dir: &Path) {
+    llama_of(dir, 2048);
+}
+
+/// The same for prompts so long that no machine has the memory for attention over them.
+pub fn long_llama(dir: &Path) {
+    llama_of(dir, 1_000_000);
+}
+
+fn llama_of(dir: &Path, positions: usize) {
     sentencepiece(dir, 32_000);
     let config = json!({
         "tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
@@ -45,6 +54,7 @@ pub fn llama(dir: &Path) {
     write(&dir.join("tokenizer_config.json"), &config);
     let sizes = json!({
         "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "max_position_embeddings": positions,
     });
     model(dir, "llama-7b", &sizes);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bench::config::Preset;
+use bench::config::{Preset, validate_seeds};
 use clap::{Args, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use trainer::TrainError;
@@ -125,15 +125,11 @@ impl Common {
     /// # Errors
     /// A seed that is given twice.
     pub fn seeds(&self) -> Result<Vec<u64>, TrainError> {
-        let twice = |(place, seed): (usize, &u64)| self.seeds[..place].contains(seed);
-        if let Some((_, seed)) = self.seeds.iter().enumerate().find(|one| twice(*one)) {
-            let found = format!("{seed} twice");
-            return Err(TrainError::config("--seeds", found, "every seed once"));
-        }
-        match self.seeds.is_empty() {
-            true => Ok(vec![self.seed]),
-            false => Ok(self.seeds.clone()),
-        }
+        let seeds = match self.seeds.is_empty() {
+            true => vec![self.seed],
+            false => self.seeds.clone(),
+        };
+        validate_seeds("--seeds", &seeds).map(|()| seeds)
     }
 
     fn change<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
