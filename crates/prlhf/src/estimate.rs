@@ -6,13 +6,13 @@ use std::time::Instant;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::Config;
+use trainer::config::{Config, objective};
 use trainer::dataset::Dataset;
 use trainer::estimate::{Sketch, Step, Work, steps, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
 use trainer::learner::{Learner, StepReport};
 use trainer::memory;
-use trainer::pdpo_loss::{PairLoss, ScoredRow};
+use trainer::pdpo_loss::ScoredRow;
 use trainer::task::Preference;
 use trainer::training::Training;
 
@@ -53,16 +53,12 @@ pub fn count(
         device,
     )?;
     let soft = users.map_or(0, |users| users.user_tokens);
-    let branches = config.objective.init(users.is_some())?.branches().len();
-    let lengths = prepared.train.items.iter().map(|i| i.pair.row_length(soft));
-    let step = Step {
-        rows: training.micro_rows.min(training.batch * branches),
-        longest: lengths.max().unwrap_or(0),
-        checkpointing: training.gradient_checkpointing,
-    };
+    let objective = objective(&config.objective, users.is_some())?;
+    let branches = objective.branches().len();
+    let step = Step::of(training, &prepared.train, (soft, branches));
     let memory = sketch.memory(step, (0, 0));
-    sketch.validate(&memory, step, device, training)?;
-    let reference = match config.objective.loss.needs_reference() {
+    sketch.validate(&memory, step, training)?;
+    let reference = match objective.needs_reference() {
         true => prepared
             .datasets()
             .map(|side| sketch.forward_work(side, 0))
@@ -101,11 +97,10 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let branches = report.rows.len().max(1);
     let peak = memory::peak_bytes();
     let memory = before.zip(peak).map(|(before, peak)| {
-        let all = config.training.batch.min(order.len()) * branches;
-        let rows = config.training.micro_rows.min(all) as u64;
+        let step = Step::of(&config.training, train, (soft, branches));
         let activations = peak.saturating_sub(before) / branches as u64;
         // AdamW keeps two numbers per weight, and the gradient is a third.
-        before + activations * rows + 12 * weights as u64
+        before + activations * step.rows as u64 + 12 * weights as u64
     });
 
     let (seconds, report) = once(&learner, &prepared.train, median)?;

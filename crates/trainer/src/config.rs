@@ -24,8 +24,10 @@ use toml_error::one_line;
 pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
 pub(crate) use users::refused;
 pub use users::{Kind, UsersSection};
-pub(crate) use values::validate_dropout;
-pub use values::{objective, validate_lora, validate_named, validate_sampling, validate_stop_ids};
+pub use values::{
+    objective, validate_dropout, validate_lora, validate_named, validate_sampling,
+    validate_stop_ids,
+};
 
 /// A whole run, as `prlhf train --config` reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -151,6 +153,17 @@ pub enum Dtype {
     F16,
     /// As the file has them; see [`Precision::Stored`].
     Stored,
+}
+
+impl Dtype {
+    /// Bytes of a weight; none where the file says so.
+    pub(crate) fn bytes(self) -> Option<u64> {
+        match self {
+            Self::F32 => Some(4),
+            Self::Bf16 | Self::F16 => Some(2),
+            Self::Stored => None,
+        }
+    }
 }
 
 impl From<Dtype> for Precision {

@@ -43,15 +43,11 @@ impl Sketch {
         device: &Device,
     ) -> Result<Self, TrainError> {
         let outline = Outline::of(config)?;
-        let weight = match dtype {
-            Dtype::F32 => 4,
-            Dtype::Bf16 | Dtype::F16 | Dtype::Stored => 2,
-        };
         Ok(Self {
             adapters: outline.adapters(lora)?,
             outline,
             has_dropout: lora.dropout > 0.0,
-            weight,
+            weight: dtype.bytes().unwrap_or(2),
             is_half: matches!(dtype, Dtype::Bf16 | Dtype::F16),
             on_gpu: !is_cpu(device),
         })
@@ -112,7 +108,7 @@ pub(crate) fn validate_step(
     };
     let step = Step { rows, ..step };
     let memory = sketch.memory(step, (0, 0));
-    sketch.validate(&memory, step, &model.device(), training)
+    sketch.validate(&memory, step, training)
 }
 
 #[cfg(test)]

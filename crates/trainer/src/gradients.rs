@@ -54,17 +54,19 @@ impl GradNorms {
 }
 
 impl BatchGradients {
-    /// The norm of each group.
+    /// The norm of each group; the device is read once.
     pub fn norms(&self, policy: &Policy) -> GradNorms {
-        let users = |users| (self.squares(users) + self.rows.squared_norm()).sqrt();
+        let users = policy.users.as_ref();
+        let shared = users.and_then(|users| self.squares(users));
+        let [model, shared] = read([self.squares(&policy.model), shared]);
         GradNorms {
-            model: self.squares(&policy.model).sqrt(),
-            users: policy.users.as_ref().map(users),
+            model: model.sqrt(),
+            users: users.map(|_| (shared + self.rows.squared_norm()).sqrt()),
         }
     }
 
-    /// The sum of squares of a module's gradients.
-    fn squares(&self, module: &impl Module) -> f64 {
+    /// The sum of squares of a module's gradients; none without any.
+    fn squares(&self, module: &impl Module) -> Option<Tensor<1>> {
         struct Squares<'a>(&'a GradientsParams, Vec<Tensor<1>>);
         impl ModuleVisitor for Squares<'_> {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -75,10 +77,7 @@ impl BatchGradients {
         }
         let mut squares = Squares(&self.module, Vec::new());
         module.visit(&mut squares);
-        match squares.1.is_empty() {
-            true => 0.0,
-            false => f64::from(Tensor::cat(squares.1, 0).sum().into_scalar::<f32>()),
-        }
+        (!squares.1.is_empty()).then(|| Tensor::cat(squares.1, 0).sum())
     }
 
     /// Shortens what is longer than `bound`, if that is above 0: each group by itself, or both by their norm together.
@@ -105,6 +104,17 @@ impl BatchGradients {
         }
         module.visit(&mut Scale(&mut self.module, factor));
     }
+}
+
+/// Two sums from the device; 0 for one that is not there.
+fn read(sums: [Option<Tensor<1>>; 2]) -> [f64; 2] {
+    let there: Vec<Tensor<1>> = sums.iter().flatten().cloned().collect();
+    if there.is_empty() {
+        return [0.0; 2];
+    }
+    let data = Tensor::cat(there, 0).into_data();
+    let mut values = data.iter::<f32>().map(f64::from);
+    sums.map(|sum| sum.and_then(|_| values.next()).unwrap_or(0.0))
 }
 
 #[cfg(test)]

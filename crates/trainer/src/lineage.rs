@@ -268,8 +268,11 @@ pub(crate) fn from_here(origin: &Path, path: &Path) -> PathBuf {
     let whole = origin.join(path);
     if whole.exists() {
         let here = std::env::current_dir().unwrap_or_default(); // Else the whole path.
-        let inside = whole.strip_prefix(&here).ok();
-        return inside.map_or_else(|| whole.clone(), Path::to_path_buf);
+        return match whole.strip_prefix(&here) {
+            Ok(inside) if path_is_empty(inside) => ".".into(),
+            Ok(inside) => inside.into(),
+            Err(_) => whole,
+        };
     }
     match path.exists() {
         true => path.into(),
@@ -416,6 +419,13 @@ mod tests {
         assert_eq!(from("runs/a/adapters"), Path::new("../../.."));
         let here = std::env::current_dir().expect("a working folder");
         assert_eq!(from("/elsewhere/adapters"), here);
+    }
+
+    #[test]
+    fn the_way_to_the_working_folder_is_not_empty() {
+        let here = std::env::current_dir().expect("a working folder");
+        assert_eq!(from_here(&here, Path::new(".")), Path::new("."));
+        assert_eq!(from_here(&here, Path::new("src")), Path::new("src"));
     }
 
     #[test]

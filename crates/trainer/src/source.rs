@@ -110,7 +110,7 @@ impl BaseModel {
             tracing::info!("{} has {} in it already", self.source, adapters.display());
             return Ok(self);
         }
-        self.as_base_of(&adapters)?.merged(&adapters, hash)
+        self.with_base_of(&adapters)?.merged(&adapters, hash)
     }
 
     /// The base that the adapters of a folder were trained on: this model, with what it lacks merged.
@@ -126,6 +126,11 @@ impl BaseModel {
             );
             return Err(TrainError::format(adapters, problem));
         }
+        self.with_base_of(adapters)
+    }
+
+    /// The model with what it lacks of the base of adapters merged; these themselves are not in it.
+    fn with_base_of(self, adapters: &Path) -> Result<Self, TrainError> {
         let Some(wanted) = Lineage::of_adapters(adapters)? else {
             return Ok(self);
         };
@@ -161,7 +166,7 @@ impl BaseModel {
                 layer.path,
                 base.source
             );
-            base = base.merged(path, hash)?;
+            base = base.merged(&adapters_in(path)?, hash)?;
         }
         Ok(base)
     }
@@ -186,11 +191,8 @@ impl BaseModel {
 /// # Errors
 /// A path without adapters, with what it holds in their place.
 pub fn adapters_in(path: &Path) -> Result<PathBuf, TrainError> {
-    let inside = path.join("adapters");
-    match () {
-        () if Trained::is_adapters(path) => return Ok(path.into()),
-        () if Trained::is_adapters(&inside) => return Ok(inside),
-        () => {}
+    if let Some(found) = adapters_at(path) {
+        return Ok(found);
     }
     if !path.exists() {
         return Err(TrainError::format(
@@ -213,15 +215,18 @@ pub fn adapters_in(path: &Path) -> Result<PathBuf, TrainError> {
     Err(TrainError::format(path, problem))
 }
 
-/// The hash of the adapters in a folder; none where there are none.
+/// The same; none where there are none.
+fn adapters_at(path: &Path) -> Option<PathBuf> {
+    let mut folders = [path.to_path_buf(), path.join("adapters")].into_iter();
+    folders.find(|folder| Trained::is_adapters(folder))
+}
+
+/// The hash of the adapters in a folder, or in that of a run; none where there are none.
 ///
 /// # Errors
 /// Files that cannot be read.
 pub(crate) fn hash_of_adapters(path: &Path) -> Result<Option<String>, TrainError> {
-    match Trained::is_adapters(path) {
-        true => weights_hash(path).map(Some),
-        false => Ok(None),
-    }
+    adapters_at(path).as_deref().map(weights_hash).transpose()
 }
 
 /// SHA-256 over the weight files of a model, by name, or over the tensors of an adapter folder.
@@ -244,10 +249,12 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             name.starts_with("model") || name.starts_with("pytorch_model")
         };
-        if files.iter().any(of_model) {
+        let of_adapters =
+            |file: &PathBuf| file.file_stem().is_some_and(|name| name == "adapter_model");
+        if Trained::is_adapters(path) && files.iter().any(of_adapters) {
+            files.retain(of_adapters);
+        } else if files.iter().any(of_model) {
             files.retain(of_model);
-        } else if Trained::is_adapters(path) {
-            files.retain(|file| file.file_stem().is_some_and(|name| name == "adapter_model"));
         }
         files.sort();
     }
@@ -266,4 +273,26 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
         }
     }
     Ok(format!("{:x}", hash.finalize())[..32].to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_are_found_in_the_folder_of_a_run_and_hashed_by_their_tensors_alone() {
+        let run = tempfile::tempdir().expect("a folder");
+        assert_eq!(hash_of_adapters(run.path()).expect("no files"), None);
+        let adapters = run.path().join("adapters");
+        std::fs::create_dir(&adapters).expect("a folder");
+        let write = |name: &str, text: &str| {
+            std::fs::write(adapters.join(name), text).expect("a file");
+            hash_of_adapters(run.path()).expect("files")
+        };
+        write("adapter_config.json", "{}");
+        let hash = write("adapter_model.safetensors", "a");
+        assert_eq!(hash_of_adapters(&adapters).expect("files"), hash);
+        assert_eq!(write("model.safetensors", "b"), hash);
+        assert_ne!(write("adapter_model.safetensors", "c"), hash);
+    }
 }

@@ -1,6 +1,8 @@
 //! `prlhf check`.
 
-use crate::fixture::{self, fixture, prlhf};
+use std::fs;
+
+use crate::fixture::{self, copy_dir, fixture, prlhf};
 
 #[test]
 fn check_reports_users_lengths_cuts_and_an_estimate() {
@@ -23,10 +25,31 @@ fn check_reports_users_lengths_cuts_and_an_estimate() {
 
 #[test]
 fn check_refuses_a_step_that_does_not_fit() {
+    let model = fixture().fresh("model");
+    copy_dir(&fixture().model, model.path());
+    let path = model.path().join("config.json");
+    let sizes = fs::read_to_string(&path).unwrap();
+    let longer = sizes.replace(
+        "\"max_position_embeddings\":128",
+        "\"max_position_embeddings\":1000000",
+    );
+    assert_ne!(longer, sizes);
+    fs::write(&path, longer).unwrap();
+    let source = format!("model.source={}", model.str());
     let config = fixture().config.to_str().unwrap();
-    let rows = ["--set", "training.micro_rows=100000000000"];
-    let batch = ["--set", "training.batch=100000000000"];
-    let called = prlhf(&[&["check", "--config", config][..], &rows, &batch].concat());
+    let called = prlhf(&[
+        "check",
+        "--config",
+        config,
+        "--set",
+        &source,
+        "--set",
+        "users.user_tokens=300000",
+        "--set",
+        "users.init=zeros",
+        "--set",
+        "prompt.max_prompt_length=310000",
+    ]);
     let error = called.error();
     assert!(error.contains("lower training.micro_rows"), "{error}");
     assert!(!called.stdout.contains("trainable: yes"));

@@ -13,13 +13,17 @@ pub(super) fn one_line(error: &toml::de::Error, text: &str) -> String {
     let quoted = text.lines().nth(line).unwrap_or_default().trim();
     let message = match key_of(line, text) {
         Some(key) if !message.starts_with("unknown field") => {
-            let told = message.strip_prefix('`');
-            let told = told.and_then(|rest| rest.split_once("`: "));
-            format!("`{key}`: {}", told.map_or(&*message, |(_, rest)| rest))
+            let rest = told_key(&message).map_or(&*message, |(_, rest)| rest);
+            format!("`{key}`: {rest}")
         }
         _ => message,
     };
     format!("line {} (`{quoted}`): {message}", line + 1)
+}
+
+/// The key that a message begins with, and the rest.
+fn told_key(message: &str) -> Option<(&str, &str)> {
+    message.strip_prefix('`')?.split_once("`: ")
 }
 
 /// The key that is set in a line, with its section.
@@ -46,10 +50,7 @@ fn key_of(line: usize, text: &str) -> Option<String> {
 
 /// Where an error is told of a whole section, the line of the key that its message begins with.
 fn line_of_key(message: &str, section: usize, text: &str) -> usize {
-    let key = message
-        .strip_prefix('`')
-        .and_then(|rest| rest.split_once("`: "));
-    let Some((key, _)) = key else {
+    let Some((key, _)) = told_key(message) else {
         return section;
     };
     let mut lines = text.lines().enumerate().skip(section + 1);

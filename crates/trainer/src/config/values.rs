@@ -114,7 +114,7 @@ pub fn validate_lora(lora: &LoraConfig) -> Result<(), TrainError> {
 ///
 /// # Errors
 /// Names the key.
-pub(crate) fn validate_dropout(how: Checkpointing, has_dropout: bool) -> Result<(), TrainError> {
+pub fn validate_dropout(how: Checkpointing, has_dropout: bool) -> Result<(), TrainError> {
     match how == Checkpointing::Blocks && has_dropout {
         true => Err(TrainError::config(
             "training.gradient_checkpointing",

@@ -7,6 +7,7 @@ use llm_backbone::device::is_cpu;
 
 use super::Sketch;
 use crate::config::{Checkpointing, Dtype, TrainingSection};
+use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::memory::available_bytes;
 
@@ -26,6 +27,23 @@ pub struct Step {
     pub longest: usize,
     /// What the backward pass computes again.
     pub checkpointing: Checkpointing,
+}
+
+impl Step {
+    /// The largest of training on `train` with `soft` soft tokens and so many branches.
+    pub fn of(
+        training: &TrainingSection,
+        train: &Dataset,
+        (soft, branches): (usize, usize),
+    ) -> Self {
+        let batch = training.batch.min(train.items.len());
+        let lengths = train.items.iter().map(|item| item.pair.row_length(soft));
+        Self {
+            rows: training.micro_rows.min(batch.saturating_mul(branches)),
+            longest: lengths.max().unwrap_or(0),
+            checkpointing: training.gradient_checkpointing,
+        }
+    }
 }
 
 /// What a run takes on the device that it trains on, in bytes.
@@ -98,7 +116,6 @@ impl Sketch {
         &self,
         memory: &Memory,
         step: Step,
-        device: &Device,
         training: &TrainingSection,
     ) -> Result<(), TrainError> {
         let needed = match self.on_gpu {
@@ -116,7 +133,8 @@ impl Sketch {
             ),
         };
         let what = format!("a step of {tokens}{beside}");
-        refuse(needed, (what, self.advice(step, samples)), device, training)
+        let advice = self.advice(step, samples);
+        refuse(needed, (what, advice), self.on_gpu, training)
     }
 
     /// What takes less, of what is not done yet.
@@ -155,28 +173,27 @@ pub fn validate_weights(
     training: &TrainingSection,
 ) -> Result<(), TrainError> {
     let mut advice = vec!["take a smaller model"];
-    let each = match dtype {
-        Dtype::F32 => 4,
-        Dtype::Bf16 | Dtype::F16 => 2,
-        Dtype::Stored => return Ok(()),
+    let Some(each) = dtype.bytes() else {
+        return Ok(());
     };
     if each == 4 {
         advice.push("set model.dtype = \"bf16\"");
     }
     let weights = Outline::of(config)?.weights();
     let what = format!("a model of {} million weights", weights / 1_000_000);
-    refuse(each * weights as u64, (what, advice), device, training)
+    let needed = each * weights as u64;
+    refuse(needed, (what, advice), !is_cpu(device), training)
 }
 
 fn refuse(
     needed: u64,
     (what, mut advice): (String, Vec<&'static str>),
-    device: &Device,
+    on_gpu: bool,
     training: &TrainingSection,
 ) -> Result<(), TrainError> {
-    let (available, there) = match is_cpu(device) {
-        true => (available_bytes(), "are free"),
-        false => {
+    let (available, there) = match on_gpu {
+        false => (available_bytes(), "are free"),
+        true => {
             advice.push("say how much the GPU has (training.gpu_memory_gb)");
             let bytes = training.gpu_memory_gb * 1e9;
             (Some(bytes as u64), "are on the GPU")

@@ -1,11 +1,15 @@
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
 use llm_backbone::Targets;
 
 use super::*;
 use crate::config::Checkpointing;
+use crate::dataset::Dataset;
+use crate::example::Item;
 use crate::profile::flops::tests::model;
+use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
 fn step(rows: usize, longest: usize, checkpointing: Checkpointing) -> Step {
     Step {
@@ -25,6 +29,43 @@ fn a_step_keeps_the_same_of_every_token_and_block() {
     assert_eq!(kept, 4 * (tokens * 4 * per_block + logits));
     let blockwise = sketch.step(step(6, 10, Checkpointing::Blocks));
     assert_eq!(blockwise, 4 * (tokens * (3 * 8 + 2 * per_block) + logits));
+}
+
+#[test]
+fn the_largest_step_has_no_more_rows_than_there_are() {
+    let pair = TokenizedPair {
+        prompt: TokenizedPrompt {
+            ids: vec![1; 5],
+            soft_at: 0,
+            cut: false,
+            user_text_cut: false,
+        },
+        chosen: vec![1; 3],
+        rejected: vec![1; 4],
+        response_cut: false,
+    };
+    let item = Arc::new(Item {
+        pair,
+        user: None,
+        group: None,
+        characters: [3, 4],
+        reference: OnceLock::new(),
+    });
+    let train = Dataset {
+        items: vec![item; 3],
+        ..Dataset::default()
+    };
+    let rows = |batch, micro_rows| {
+        let training = TrainingSection {
+            batch,
+            micro_rows,
+            ..TrainingSection::default()
+        };
+        let step = Step::of(&training, &train, (2, 2));
+        assert_eq!(step.longest, 2 + 5 + 3 + 4 - 2);
+        step.rows
+    };
+    assert_eq!([rows(2, 64), rows(2, 3), rows(usize::MAX, 64)], [4, 3, 6]);
 }
 
 #[test]
@@ -159,5 +200,10 @@ fn a_run_says_how_many_steps_and_validations_it_makes() {
         ..training
     };
     assert_eq!(steps(&short, 23_299), (729, 1.0));
+    let endless = TrainingSection {
+        epochs: usize::MAX,
+        ..short.clone()
+    };
+    assert_eq!(steps(&endless, 23_299), (729, 1.0));
     assert_eq!(validations(&short, 729, 100), 1.0);
 }

@@ -100,13 +100,9 @@ impl Sketch {
 
 /// Optimiser steps, and the passes over the data that they make.
 pub fn steps(training: &TrainingSection, comparisons: usize) -> (usize, f64) {
-    let all = training.epochs * comparisons.div_ceil(training.batch);
-    let steps = match training.max_steps {
-        0 => all,
-        limit => limit.min(all),
-    };
-    let share = steps as f64 / all.max(1) as f64;
-    (steps, training.epochs as f64 * share)
+    let steps = training.total_steps(comparisons);
+    let per_epoch = comparisons.div_ceil(training.batch.max(1));
+    (steps, steps as f64 / per_epoch.max(1) as f64)
 }
 
 /// Passes over `comparisons` validation comparisons in so many steps.

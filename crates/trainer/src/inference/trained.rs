@@ -129,26 +129,24 @@ impl Trained {
             let own = Some(named).filter(|named| !named.is_empty());
             return Ok(own.unwrap_or(&lineage.model.path).clone());
         }
-        let apart = self.is_there_apart(&lineage)?;
         let merged = Path::new(&lineage.name);
         let merged = match merged.is_dir() {
             true => Lineage::read(merged, &lineage.name)?.is_some_and(|found| found.is(&lineage)),
             false => false,
         };
         let by_name = named.is_empty() || *named == lineage.name;
-        Ok(match (apart, merged) {
-            (true, true) if by_name => lineage.name,
-            (false, true) => {
-                if !by_name {
-                    tracing::info!(
-                        "{} is taken, which holds the model and its adapters as they were",
-                        lineage.name
-                    );
-                }
-                lineage.name
+        if merged && (by_name || !self.is_there_apart(&lineage)?) {
+            if !by_name {
+                tracing::info!(
+                    "{} is taken, which holds the model and its adapters as they were",
+                    lineage.name
+                );
             }
-            (_, false) if by_name => lineage.model.path,
-            (true, _) | (_, false) => named.clone(),
+            return Ok(lineage.name);
+        }
+        Ok(match by_name {
+            true => lineage.model.path,
+            false => named.clone(),
         })
     }
 

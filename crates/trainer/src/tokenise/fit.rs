@@ -5,12 +5,25 @@
 
 use crate::error::TrainError;
 
-/// Whether a text is so long that not even its end fits, by far: then nothing need be made of the whole, which may be a megabyte.
-/// `count` gives the number of tokens.
+/// The tokens of a text if it fits as a whole. Of one that is far too long only the end is looked at.
 ///
 /// # Errors
-/// Those of `count`.
-pub(super) fn is_far_too_long(
+/// Those of `ids`.
+pub(super) fn whole(
+    text: &str,
+    budget: usize,
+    ids: impl Fn(&str) -> Result<Vec<u32>, TrainError>,
+) -> Result<Option<Vec<u32>>, TrainError> {
+    if is_far_too_long(text, budget, |end| Ok(ids(end)?.len()))? {
+        return Ok(None);
+    }
+    let ids = ids(text)?;
+    Ok((ids.len() <= budget).then_some(ids))
+}
+
+/// Whether a text is so long that not even its end fits, by far: then nothing need be made of the whole, which may be a megabyte.
+/// `count` gives the number of tokens.
+fn is_far_too_long(
     text: &str,
     budget: usize,
     count: impl FnOnce(&str) -> Result<usize, TrainError>,

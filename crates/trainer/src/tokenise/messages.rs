@@ -173,9 +173,8 @@ impl<'a> Messages<'a> {
     /// What a system message keeps beside a question that is too long.
     fn share(&self, text: &str) -> Result<String, TrainError> {
         let most = self.budget / SYSTEM_SHARE;
-        let fits = |text: &str| Ok((self.ids(text)?.len() <= most).then_some(()));
-        let far = fit::is_far_too_long(text, most, |text| Ok(self.ids(text)?.len()))?;
-        if !far && fits(text)?.is_some() {
+        let fits = |text: &str| fit::whole(text, most, |text| self.ids(text));
+        if fits(text)?.is_some() {
             return Ok(text.to_owned());
         }
         Ok(fit::beginning(text, fits)?.0.to_owned())
@@ -183,12 +182,8 @@ impl<'a> Messages<'a> {
 
     fn fitting(&self, messages: &[Message]) -> Result<Option<Made>, TrainError> {
         let text = self.text(messages)?;
-        let count = |text: &str| Ok(self.ids(text)?.len());
-        if fit::is_far_too_long(&text, self.budget, count)? {
-            return Ok(None);
-        }
-        let ids = self.ids(&text)?;
-        Ok((ids.len() <= self.budget).then_some(Made { text, ids }))
+        let ids = fit::whole(&text, self.budget, |text| self.ids(text))?;
+        Ok(ids.map(|ids| Made { text, ids }))
     }
 
     fn made(&self, messages: &[Message]) -> Result<Made, TrainError> {

@@ -156,15 +156,8 @@ impl Formatter {
 
     /// The longest end of a raw prompt that fits.
     fn fit_raw(&self, text: &str, budget: usize) -> Result<Fitted, TrainError> {
-        let made = |text: &str| {
-            let ids = self.raw_ids(text)?;
-            Ok((ids.len() <= budget).then_some(ids))
-        };
-        let count = |text: &str| Ok(self.raw_ids(text)?.len());
-        let whole = match fit::is_far_too_long(text, budget, count)? {
-            true => None,
-            false => made(text)?,
-        };
+        let made = |text: &str| fit::whole(text, budget, |text| self.raw_ids(text));
+        let whole = made(text)?;
         let cut = whole.is_none();
         let (text, ids) = match whole {
             Some(ids) => (text, Some(ids)),

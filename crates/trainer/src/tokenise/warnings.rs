@@ -257,6 +257,10 @@ impl Formatter {
                 found.cue
             ));
         }
+        let of_first = |seen: &Seen| {
+            let looked_at = found.chats.min(LOOKED_AT);
+            format!("{} of the first {looked_at}", seen.count)
+        };
         if let (Some(seen), Some(tag)) = (found.opened.some(), &turn.opens) {
             told.push(format!(
                 "the chat template opens {tag} before an answer, and the responses of {} comparisons bring their own, as in {}; look at it with `prlhf check --show 1`",
@@ -265,33 +269,29 @@ impl Formatter {
         }
         if let (Some(seen), Some(tag)) = (found.unclosed.some(), &turn.opens) {
             told.push(format!(
-                "the chat template opens {tag} before an answer, and responses do not close it ({} of the first {}), as in {}: they are trained as what stands inside",
-                seen.count,
-                found.chats.min(LOOKED_AT),
+                "the chat template opens {tag} before an answer, and responses do not close it ({}), as in {}: they are trained as what stands inside",
+                of_first(seen),
                 seen.example
             ));
         }
         if let Some(seen) = found.changed.some() {
             told.push(format!(
-                "the chat template leaves out or changes parts of responses ({} of the first {}), as in {}",
-                seen.count,
-                found.chats.min(LOOKED_AT),
+                "the chat template leaves out or changes parts of responses ({}), as in {}",
+                of_first(seen),
                 seen.example
             ));
         }
         if let Some(seen) = found.prompts.some() {
             told.push(format!(
-                "the chat template leaves out or changes messages of prompts ({} of the first {}), as in {}",
-                seen.count,
-                found.chats.min(LOOKED_AT),
+                "the chat template leaves out or changes messages of prompts ({}), as in {}",
+                of_first(seen),
                 seen.example
             ));
         }
         if let Some(seen) = found.tools.some() {
             told.push(format!(
-                "the chat template does not show tools, or calls of them ({} of the first {} comparisons), such as {}",
-                seen.count,
-                found.chats.min(LOOKED_AT),
+                "the chat template does not show tools, or calls of them ({} comparisons), such as {}",
+                of_first(seen),
                 seen.example
             ));
         }
