@@ -5,7 +5,7 @@
 
 use statistics::{Bootstrap, Cluster, Estimated, Interval};
 
-use crate::experiment::{Differences, Results};
+use crate::experiment::{Outcomes, Results};
 use crate::report::{Claim, Finding, System, all};
 
 /// The system that all others are compared with.
@@ -124,19 +124,19 @@ pub fn means_of(strata: &[Vec<Cluster<f64>>]) -> Option<[Estimated; 2]> {
 }
 
 /// The mean of all differences, over users drawn from many.
-pub fn pooled(differences: Differences) -> Option<Estimated> {
+pub fn pooled(differences: Outcomes) -> Option<Estimated> {
     let users: Vec<Cluster<f64>> = differences.into_values().collect();
     means_of(&[users]).map(|[pooled, _]| pooled)
 }
 
 /// The mean over users of each one's mean difference, over users drawn from many.
-pub fn over_users(differences: Differences) -> Option<Estimated> {
+pub fn over_users(differences: Outcomes) -> Option<Estimated> {
     let users: Vec<Cluster<f64>> = differences.into_values().collect();
     means_of(&[users]).map(|[_, over_users]| over_users)
 }
 
 /// The same over users who are all there are: only comparisons and seeds are drawn.
-fn over_these_users(differences: Differences) -> Option<Estimated> {
+fn over_these_users(differences: Outcomes) -> Option<Estimated> {
     let users: Vec<Vec<Cluster<f64>>> = differences.into_values().map(|user| vec![user]).collect();
     means_of(&users).map(|[_, over_users]| over_users)
 }

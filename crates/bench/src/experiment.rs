@@ -33,7 +33,7 @@ use crate::report::{self, Claim, Model, Report};
 pub use check::Checked;
 pub(crate) use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
 pub(crate) use measured::{Measured, SampledText};
-pub(crate) use outcomes::Differences;
+pub(crate) use outcomes::Outcomes;
 
 /// The folder of a model that is made in the run.
 const MODEL: &str = "model";

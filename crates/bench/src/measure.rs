@@ -22,25 +22,29 @@ pub struct Case {
     pub seen: bool,
     /// Longer over shorter response, in characters.
     pub ratio: f64,
+    /// Whether another user chose the other response of the same pair; `None` where nobody else judged it, or nobody looked.
+    pub disputed: Option<bool>,
 }
 
 /// Seen workers and their groups.
 pub type Users = BTreeMap<String, String>;
 
-/// The share of runs in which each comparison was right.
-pub fn shares(runs: &[Vec<bool>]) -> Vec<f64> {
+/// The share of runs in which each comparison was right; `None` for one that no run has a score of.
+pub fn shares(runs: &[Vec<Option<bool>>]) -> Vec<Option<f64>> {
     let count = runs.iter().map(Vec::len).min().unwrap_or(0);
     let share = |case: usize| {
-        let right = runs.iter().filter(|run| run[case]).count();
-        right as f64 / runs.len() as f64
+        let scored = runs.iter().filter_map(|run| run[case]);
+        let right: Vec<f64> = scored.map(|right| f64::from(u8::from(right))).collect();
+        statistics::mean(&right)
     };
     (0..count).map(share).collect()
 }
 
 /// Accuracy-top, Accuracy-generic and Accuracy-average (reference, section 5). Of every comparison, `shares` has the share of runs in
 /// which it was right.
-pub fn accuracy(cases: &[Case], shares: &[f64], bands: &[f64]) -> Accuracy {
-    let rows: Vec<(&Case, f64)> = cases.iter().zip(shares.iter().copied()).collect();
+pub fn accuracy(cases: &[Case], shares: &[Option<f64>], bands: &[f64]) -> Accuracy {
+    let rows = cases.iter().zip(shares);
+    let rows: Vec<(&Case, f64)> = rows.filter_map(|(case, s)| Some((case, (*s)?))).collect();
     let pooled = |keep: &dyn Fn(&Case) -> bool| {
         let chosen = rows.iter().filter(|(case, _)| keep(case));
         let (right, all) = chosen.fold((0.0, 0), |(right, all), (_, share)| {
@@ -259,6 +263,7 @@ mod tests {
             group: group.into(),
             seen,
             ratio,
+            disputed: None,
         }
     }
 
@@ -272,7 +277,7 @@ mod tests {
             case("c", MINORITY, true, 2.0),
             case("z", MINORITY, false, 2.0),
         ];
-        let rows = [1.0, 1.0, 0.0, 0.0, 1.0, 0.0];
+        let rows = [1.0, 1.0, 0.0, 0.0, 1.0, 0.0].map(Some);
         let found = accuracy(&cases, &rows, &[1.0, 1.2]);
         assert_eq!(found.top, Some(3.0 / 5.0));
         assert_eq!(found.generic, Some(0.0));
@@ -317,12 +322,25 @@ mod tests {
             case("a", MAJORITY, true, 1.0),
             case("b", MINORITY, true, 1.0),
         ];
-        let shares = shares(&[vec![true, true], vec![true, false], vec![true, false]]);
-        assert_eq!(shares, [1.0, 1.0 / 3.0]);
+        let runs = [[true, true], [true, false], [true, false]];
+        let shares = shares(&runs.map(|run| run.map(Some).to_vec()));
+        assert_eq!(shares, [Some(1.0), Some(1.0 / 3.0)]);
         let found = accuracy(&cases, &shares, &[1.0]);
         assert_eq!(found.top, Some(2.0 / 3.0));
         assert_eq!(found.minority.mean, Some(1.0 / 3.0));
         assert_eq!(found.by_ratio.unwrap()[0].n, 2);
+    }
+
+    #[test]
+    fn what_a_system_has_no_score_of_counts_nowhere() {
+        let cases = [
+            case("a", MAJORITY, true, 1.0),
+            case("b", MINORITY, true, 1.0),
+            case("z", MINORITY, false, 1.0),
+        ];
+        let found = accuracy(&cases, &shares(&[vec![Some(true), None, None]]), &[]);
+        assert_eq!((found.top, found.generic), (Some(1.0), None));
+        assert_eq!(found.per_user.len(), 1);
     }
 
     #[test]

@@ -13,12 +13,13 @@ pub fn case(user: &str, seen: bool) -> Case {
         group: String::new(),
         seen,
         ratio: 1.0,
+        disputed: None,
     }
 }
 
 /// A system that is right, or not, on each comparison.
 pub fn right(correct: &[bool]) -> Measured {
-    let reward = |&correct: &bool| if correct { [1.0, 0.0] } else { [0.0, 1.0] };
+    let reward = |&correct: &bool| Some(if correct { [1.0, 0.0] } else { [0.0, 1.0] });
     Measured {
         rewards: Some(correct.iter().map(reward).collect()),
         ..Measured::default()

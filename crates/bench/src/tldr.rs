@@ -4,10 +4,11 @@
 mod claims;
 mod config;
 mod data;
+mod real;
 mod responses;
 
-use config::Policies;
 pub use config::TldrConfig;
+use config::{Annotators, Policies};
 
 use trainer::TrainError;
 
@@ -35,6 +36,10 @@ impl Experiment for TldrConfig {
             let expected = "a lower and an upper bound from above 0 to 1";
             return Err(TrainError::config("data.minority_share", found, expected));
         }
+        if self.annotators == Annotators::Real && self.minority_share.is_some() {
+            let expected = "no such key with data.annotators = \"real\": nobody is simulated";
+            return Err(TrainError::config("data.minority_share", "there", expected));
+        }
         validate_shares("data.split", self.split)
     }
 
@@ -56,6 +61,11 @@ impl Experiment for TldrConfig {
     }
 
     fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
+        if self.annotators == Annotators::Real {
+            let tables = real::tables(results, &report.systems);
+            report.tables.splice(0..0, tables);
+            return Vec::new();
+        }
         report.tables.extend(responses::table(report));
         claims::claims(results, &report.systems)
     }

@@ -1,13 +1,13 @@
 //! The two official files that can be had; skipped where they are not.
 #![allow(clippy::print_stdout)]
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use pref_data::tldr::{
     self, PolicyFilter, PopulationChoice, PopulationConfig, TldrData, TldrOptions, TldrRecord,
 };
-use pref_data::{DataError, Layout, ReadOptions, Skipped, SplitOrigin};
+use pref_data::{DataError, Layout, ReadOptions, Skipped, SplitOrigin, UserId};
 
 fn real_data() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tldr_comparisons");
@@ -114,4 +114,44 @@ fn papers_filter_leaves_335_comparisons() {
         &TldrOptions::default(),
     );
     assert!(matches!(empty, Err(DataError::Empty { .. })));
+}
+
+/// SOURCES.md beside the files: of the workers with 30 comparisons and more, the least choose the longer summary in 45 % of theirs, the
+/// most in 85 %.
+#[test]
+fn real_annotators_differ_in_how_much_they_like_length() {
+    let Some(folder) = real_data() else { return };
+    let options = TldrOptions {
+        filter: PolicyFilter::All,
+        population: PopulationChoice::Real,
+        top_workers: 30,
+        max_characters: None,
+        ..TldrOptions::default()
+    };
+    let data = TldrData::load(&[&folder], &options).unwrap();
+    let sides = [&data.split.train, &data.split.validation, &data.split.test];
+    let mut by_worker: HashMap<&UserId, [usize; 2]> = HashMap::new();
+    for comparison in sides.into_iter().flatten() {
+        let tally = by_worker
+            .entry(comparison.user.as_ref().unwrap())
+            .or_default();
+        let [chosen, rejected] =
+            [&comparison.chosen, &comparison.rejected].map(|text| text.chars().count());
+        tally[0] += usize::from(chosen >= rejected);
+        tally[1] += 1;
+    }
+    let [longer, all] = by_worker
+        .values()
+        .fold([0, 0], |sum, one| [sum[0] + one[0], sum[1] + one[1]]);
+    assert_eq!([longer, all], [1163, 1771]);
+    let shares = by_worker.values().filter(|[_, all]| *all >= 30);
+    let shares: Vec<f64> = shares
+        .map(|[longer, all]| *longer as f64 / *all as f64)
+        .collect();
+    let least = shares.iter().copied().fold(1.0, f64::min);
+    let most = shares.iter().copied().fold(0.0, f64::max);
+    assert_eq!(
+        [least, most].map(|share| (100.0 * share).round()),
+        [45.0, 85.0]
+    );
 }

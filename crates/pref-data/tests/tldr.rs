@@ -260,3 +260,37 @@ fn statistics_are_told_of_data_that_make_no_experiment_with_the_reason_below() {
     let nothing = official_file(&[], ["sup4"; 2]);
     assert!(TldrData::survey(&[nothing.path()], &options).is_err());
 }
+
+#[test]
+fn real_annotators_choose_what_the_records_say_and_are_in_no_group() {
+    let options = TldrOptions {
+        population: PopulationChoice::Real,
+        ..TldrOptions::default()
+    };
+    // One worker is enough: nobody is drawn into a group.
+    let records: Vec<TldrRecord> = (0..20)
+        .map(|n| TldrRecord {
+            choice: n % 2,
+            text: format!("Post {n}."),
+            ..record(&format!("t{n}"), "w", "valid1", ["short", "much longer"])
+        })
+        .collect();
+    let data = TldrData::prepare(records, Skipped::default(), &options).unwrap();
+    let sides = [&data.split.train, &data.split.validation, &data.split.test];
+    let all: Vec<_> = sides.into_iter().flatten().collect();
+    assert_eq!(all.len(), 20);
+    for comparison in all {
+        let number: usize = comparison.source[1..].parse().unwrap();
+        assert_eq!(comparison.chosen, ["short", "much longer"][number % 2]);
+        assert_eq!(comparison.group, None);
+    }
+    let stats = data.stats();
+    assert_eq!(
+        (stats.workers.total(), stats.workers.real, stats.simulated),
+        (1, 1, false)
+    );
+    assert_eq!(stats.yardsticks.perfect, None);
+    let text = stats.to_string();
+    assert!(text.starts_with("What the annotators chose"), "{text}");
+    assert!(!text.contains("majority "), "{text}");
+}

@@ -17,7 +17,7 @@ use crate::replicas;
 use crate::tokenise::TokenizedPrompt;
 
 /// Prompts whose empty response is watched; see [`Session::with_endings`](crate::session::Session::with_endings).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Endings {
     /// The prompts.
     pub prompts: Vec<TokenizedPrompt>,

@@ -44,6 +44,9 @@ pub struct SystemConfig {
     pub text: UserText,
     /// Absent for `sft`, `oracle` and vanilla DPO.
     pub users: Option<UsersSection>,
+    /// An adapter for each seen user instead of one for all, trained on that user's comparisons alone. It has nothing for the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adapter_per_user: bool,
     /// Its own settings of `[lora]`, laid over those of all systems.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     lora: Table,
@@ -127,16 +130,22 @@ impl SystemConfig {
                 ("training", &self.training),
             ];
             let users = self.users.is_some().then_some("users");
+            let adapters = self.adapter_per_user.then_some("adapter_per_user");
             let own = idle
                 .into_iter()
                 .filter(|(_, own)| !own.is_empty())
                 .map(|(section, _)| section);
-            if let Some(section) = own.chain(users).next() {
+            if let Some(section) = own.chain(users).chain(adapters).next() {
                 let key = format!("systems.{name}.{section}");
-                let expected = "no such section: this system is not trained";
+                let expected = "no such key: this system is not trained";
                 return Err(TrainError::config(&key, "there", expected));
             }
             return validate_sampling(sampling).map_err(|error| self.blamed(error));
+        }
+        if self.adapter_per_user && self.users.is_some() {
+            let key = format!("systems.{name}.users");
+            let expected = "no such section: every user has an adapter (adapter_per_user)";
+            return Err(TrainError::config(&key, "there", expected));
         }
         let validated = training
             .validate()

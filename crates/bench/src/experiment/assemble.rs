@@ -73,11 +73,11 @@ pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult
     let Some((_, data, first)) = found.first() else {
         return System::default();
     };
-    let (mut cases, mut shares): (Vec<Case>, Vec<f64>) = (Vec::new(), Vec::new());
+    let (mut cases, mut shares): (Vec<Case>, Vec<Option<f64>>) = (Vec::new(), Vec::new());
     let splits = found.iter().map(|(number, ..)| number + 1).max();
     for split in 0..splits.unwrap_or(0) {
         let runs = found.iter().filter(|(number, ..)| *number == split);
-        let correct: Vec<Vec<bool>> = runs.clone().filter_map(|(.., m)| m.correct()).collect();
+        let correct: Vec<_> = runs.clone().filter_map(|(.., m)| m.correct()).collect();
         if let (Some((_, data, _)), false) = (runs.clone().next(), correct.is_empty()) {
             cases.extend(data.cases.iter().cloned());
             shares.extend(measure::shares(&correct));

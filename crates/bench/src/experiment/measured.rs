@@ -9,8 +9,9 @@ use crate::report::{CurvePoint, Trainable};
 pub struct Measured {
     /// The system.
     pub name: String,
-    /// Rewards of the test comparisons, chosen and rejected; none for the SFT model, whose rewards are 0 by definition.
-    pub rewards: Option<Vec<[f32; 2]>>,
+    /// Rewards of the test comparisons, chosen and rejected; none for the SFT model, whose rewards are 0 by definition. `None` for a
+    /// comparison of a user whom the system has nothing for.
+    pub rewards: Option<Vec<Option<[f32; 2]>>>,
     /// Sampled responses: user (none: generic), prompt, text.
     pub texts: Vec<SampledText>,
     /// Trainable weights.
@@ -45,10 +46,13 @@ pub struct SampledText {
 }
 
 impl Measured {
-    /// Whether the preferred response of each test comparison has strictly the higher reward.
-    pub fn correct(&self) -> Option<Vec<bool>> {
+    /// Whether the preferred response of each test comparison has strictly the higher reward, where it has one.
+    pub fn correct(&self) -> Option<Vec<Option<bool>>> {
         let rows = self.rewards.as_ref()?.iter();
-        Some(rows.map(|[chosen, rejected]| chosen > rejected).collect())
+        Some(
+            rows.map(|row| row.map(|[chosen, rejected]| chosen > rejected))
+                .collect(),
+        )
     }
 }
 
@@ -59,9 +63,9 @@ mod tests {
     #[test]
     fn equal_rewards_are_not_correct() {
         let measured = Measured {
-            rewards: Some(vec![[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]),
+            rewards: Some([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]].map(Some).to_vec()),
             ..Measured::default()
         };
-        assert_eq!(measured.correct().unwrap(), [true, false, false]);
+        assert_eq!(measured.correct().unwrap(), [true, false, false].map(Some));
     }
 }

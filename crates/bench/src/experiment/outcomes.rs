@@ -7,48 +7,60 @@ use statistics::Cluster;
 use super::{Results, SeedResult};
 use crate::measure::Case;
 
-/// By user: of each comparison, one difference for every run.
-pub type Differences = BTreeMap<String, Cluster<f64>>;
+/// By user: of each comparison, one value for every run.
+pub type Outcomes = BTreeMap<String, Cluster<f64>>;
 
 impl Results<'_> {
-    /// How much oftener `ours` is right than `base` on every test comparison that `keep` keeps: 1, 0 or -1 in each run. `None` where a run
-    /// lacks one of the two.
+    /// How much oftener `ours` is right than `base` on every test comparison that `keep` keeps and both have a score of: 1, 0 or -1 in
+    /// each run. `None` where a run lacks one of the two.
     pub fn differences(
         &self,
         ours: &str,
         base: &str,
         keep: impl Fn(&Case) -> bool,
-    ) -> Option<Differences> {
+    ) -> Option<Outcomes> {
+        let difference = |run: &SeedResult| {
+            let pairs = right(run, ours)?.into_iter().zip(right(run, base)?);
+            Some(pairs.map(|(ours, base)| Some(ours? - base?)).collect())
+        };
+        self.outcomes(difference, keep)
+    }
+
+    /// Whether a system is right on every test comparison that `keep` keeps and that it has a score of: 1 or 0 in each run. `None` where
+    /// a run lacks it.
+    pub fn right(&self, system: &str, keep: impl Fn(&Case) -> bool) -> Option<Outcomes> {
+        self.outcomes(|run| right(run, system), keep)
+    }
+
+    fn outcomes(
+        &self,
+        of_run: impl Fn(&SeedResult) -> Option<Vec<Option<f64>>>,
+        keep: impl Fn(&Case) -> bool,
+    ) -> Option<Outcomes> {
         let first = self.seeds.first()?;
-        let runs: Vec<Vec<f64>> = (self.seeds.iter())
-            .map(|run| difference(run, ours, base))
-            .collect::<Option<_>>()?;
+        let runs: Vec<_> = self.seeds.iter().map(of_run).collect::<Option<_>>()?;
         let cases = first.splits.iter().flat_map(|split| &split.data.cases);
-        let mut found = Differences::new();
+        let mut found = Outcomes::new();
         for (number, case) in cases.enumerate().filter(|(_, case)| keep(case)) {
-            let unit = runs.iter().map(|run| run.get(number).copied());
-            let units = found.entry(case.user.clone()).or_default();
-            units.push(unit.collect::<Option<_>>()?);
+            let unit = runs.iter().map(|run| run.get(number).copied().flatten());
+            if let Some(unit) = unit.collect::<Option<Vec<f64>>>() {
+                found.entry(case.user.clone()).or_default().push(unit);
+            }
         }
         Some(found)
     }
 }
 
-/// Of every comparison of one run.
-fn difference(run: &SeedResult, ours: &str, base: &str) -> Option<Vec<f64>> {
-    let right = |system: &str| {
-        let each = run.splits.iter().map(|split| {
-            let system = split.systems.iter().find(|s| s.name == system)?;
-            system.correct()
-        });
-        let each: Vec<Vec<bool>> = each.collect::<Option<_>>()?;
-        Some(each.concat())
-    };
-    let (ours, base): (Vec<bool>, Vec<bool>) = (right(ours)?, right(base)?);
-    let pairs = ours.into_iter().zip(base);
+/// 1 or 0 for every comparison of one run that the system has a score of.
+fn right(run: &SeedResult, system: &str) -> Option<Vec<Option<f64>>> {
+    let each = run.splits.iter().map(|split| {
+        let system = split.systems.iter().find(|s| s.name == system)?;
+        system.correct()
+    });
+    let each: Vec<Vec<Option<bool>>> = each.collect::<Option<_>>()?;
+    let all = each.concat().into_iter();
     Some(
-        pairs
-            .map(|(a, b)| f64::from(u8::from(a)) - f64::from(u8::from(b)))
+        all.map(|right| right.map(|right| f64::from(u8::from(right))))
             .collect(),
     )
 }
@@ -77,5 +89,7 @@ mod tests {
             .unwrap();
         assert_eq!(seen.keys().collect::<Vec<_>>(), ["a"]);
         assert_eq!(results.differences("ours", "sft", |_| true), None);
+        let right = results.right("base", |case| !case.seen).unwrap();
+        assert_eq!(right["b"], [[1.0, 1.0]]);
     }
 }

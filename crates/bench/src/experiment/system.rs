@@ -16,11 +16,12 @@ use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::memory;
 use trainer::monitor::Monitor;
 use trainer::policy::Policy;
-use trainer::session::{Session, SessionConfig};
+use trainer::session::{Outcome, Session, SessionConfig};
 use trainer::task::Preference;
 use trainer::user_model::{UserRef, UserTable};
 use trainer::{TrainError, files, metrics};
 
+use super::SamplingTask;
 use super::measured::{Measured, SampledText};
 use super::setup::SplitSetup;
 use super::stage;
@@ -50,9 +51,10 @@ pub fn run<D>(
     }
     memory::reset_peak();
     let start = Instant::now();
-    let mut measured = match system.is_trained() {
-        true => trained(system, config, prepared, dir, resume, monitor)?,
-        false => untrained(system, config, prepared)?,
+    let mut measured = match (system.is_trained(), system.adapter_per_user) {
+        (false, _) => untrained(system, config, prepared)?,
+        (true, false) => trained(system, config, prepared, dir, resume, monitor)?,
+        (true, true) => trained_per_user(system, config, prepared, dir, resume, monitor)?,
     };
     measured.name = system.name.clone();
     measured.seconds = start.elapsed().as_secs_f64();
@@ -74,11 +76,16 @@ fn settings<D>(
         training: system.settings.training.without_ways(),
         ..system.settings.clone()
     };
+    let mut of_system =
+        serde_json::json!({ "name": system.name, "text": system.text, "users": system.users });
+    if system.adapter_per_user {
+        of_system["adapter_per_user"] = true.into();
+    }
     serde_json::json!({
         "model": prepared.key,
         "data": prepared.data_key,
         "seed": prepared.seed,
-        "system": { "name": system.name, "text": system.text, "users": system.users },
+        "system": of_system,
         "settings": settings,
         "prompt": config.prompt,
         "user_tokens": config.user_tokens(),
@@ -103,7 +110,8 @@ fn untrained<D>(
         let untold: Vec<&Example> = plain.iter().collect();
         prepared.reference.fill(&untold, &Bars::default())?;
         let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
-        measured.rewards = Some(rewards(system, prepared, &engine, &informed)?);
+        let rewards = rewards(system, prepared, &engine, &informed)?;
+        measured.rewards = Some(rewards.into_iter().map(Some).collect());
     }
     finish(system, config, prepared, &engine, &test, measured)
 }
@@ -146,27 +154,20 @@ fn trained<D>(
     let examples = |side: &Dataset| side.examples(table.as_ref());
     let data = (examples(&sides.train), examples(&sides.validation));
     let test = examples(&sides.test);
-    let session = SessionConfig {
-        dir: dir.into(),
-        base: prepared.lineage.clone(),
-        model_key: prepared.key.clone(),
-        seed: prepared.seed,
-        lora: settings.lora.clone(),
-        training: settings.training.clone(),
-        section: "training",
-        sources: serde_json::json!({ "model": config.model, "prompt": config.prompt }),
-        further_devices: prepared.further_devices.clone(),
-        clock: None,
+    let trainer = Trainer {
+        system,
+        config,
+        prepared,
+        resume,
     };
-    let task = task(system, prepared)?;
     let endings = endings(system, config, prepared, &sides.validation);
-    let session = Session::new(session, task, start, data, resume)?.with_endings(endings);
-    let outcome = session.run(monitor)?;
+    let outcome = trainer.train(dir, start, data, endings, monitor)?;
     let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let engine = engine(system, prepared, (outcome.policy, outcome.table));
+    let rewards = rewards(system, prepared, &engine, &test)?;
     let measured = Measured {
-        rewards: Some(rewards(system, prepared, &engine, &test)?),
+        rewards: Some(rewards.into_iter().map(Some).collect()),
         trainable,
         steps,
         train_seconds,
@@ -175,6 +176,124 @@ fn trained<D>(
         ..Measured::default()
     };
     finish(system, config, prepared, &engine, &test, measured)
+}
+
+/// An adapter for each seen user, from that user's comparisons alone.
+fn trained_per_user<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &SplitSetup,
+    dir: &Path,
+    resume: bool,
+    monitor: &mut dyn Monitor,
+) -> Result<Measured, TrainError> {
+    let sides = prepared.sides(system.text)?;
+    let trainer = Trainer {
+        system,
+        config,
+        prepared,
+        resume,
+    };
+    let mut all = Measured::default();
+    let mut scored = vec![None; sides.test.items.len()];
+    let (mut comparisons, mut metrics) = (0, String::new());
+    let mut quality = Vec::new();
+    for (number, user) in prepared.data.users.keys().enumerate() {
+        let of_user = |side: &Dataset| -> Vec<Example> {
+            let examples = side.examples(None).into_iter();
+            examples
+                .filter(|example| example.item.user.as_ref() == Some(user))
+                .collect()
+        };
+        let (train, test) = (of_user(&sides.train), of_user(&sides.test));
+        if train.is_empty() {
+            tracing::warn!("{}: nothing to train on for user {user}", system.name);
+            continue;
+        }
+        let model = prepared.model.clone();
+        let lora = &system.settings.lora;
+        let start = Policy::start(model, lora, None, 0, prepared.seed)?;
+        let weights = start.0.model.num_adapter_params() as u64;
+        *all.trainable.llm.get_or_insert_default() += weights;
+        let dir = dir.join(format!("user-{number}"));
+        let data = (train, of_user(&sides.validation));
+        let outcome = trainer.train(&dir, start, data, Endings::default(), monitor)?;
+        all.steps += outcome.state.step;
+        all.train_seconds += outcome.state.train_seconds;
+        comparisons += outcome.comparisons;
+        let path = dir.join("metrics.jsonl");
+        let lines = fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
+        let origin = format!("{{\"adapter_of\":{},", serde_json::json!(user));
+        metrics.extend(
+            lines
+                .lines()
+                .map(|line| line.replacen('{', &origin, 1) + "\n"),
+        );
+        let engine = engine(system, prepared, (outcome.policy, None));
+        let places = sides.test.items.iter().enumerate();
+        let places = places.filter(|(_, item)| item.user.as_ref() == Some(user));
+        let rewards = rewards(system, prepared, &engine, &test)?;
+        for ((place, _), reward) in places.zip(rewards) {
+            scored[place] = Some(reward);
+        }
+        let mut tasks = prepared.data.tasks_for(system.text, true);
+        tasks.retain(|task| task.user.as_ref() == Some(user));
+        all.texts
+            .extend(sampled(system, config, prepared, &engine, tasks)?);
+        let share = config.evaluation.quality_comparisons;
+        let share = share.div_ceil(prepared.data.users.len());
+        if !test.is_empty() {
+            quality.push(text_quality(system, prepared, &engine, &test, share)?);
+        }
+    }
+    files::replace_file(&dir.join("metrics.jsonl"), metrics)?;
+    let mean = |value: fn(&eval::TextQuality) -> f64| {
+        let values: Vec<f64> = quality.iter().map(value).collect();
+        statistics::mean(&values).unwrap_or_default()
+    };
+    Ok(Measured {
+        rewards: Some(scored),
+        comparisons_per_second: Some(comparisons as f64 / all.train_seconds),
+        kl: mean(|quality| quality.kl),
+        nll: mean(|quality| quality.nll),
+        ..all
+    })
+}
+
+/// Trains policies of a system.
+struct Trainer<'a, D> {
+    system: &'a SystemConfig,
+    config: &'a ExperimentConfig<D>,
+    prepared: &'a SplitSetup,
+    resume: bool,
+}
+
+impl<D> Trainer<'_, D> {
+    fn train(
+        &self,
+        dir: &Path,
+        start: (Policy, Option<UserTable>),
+        data: (Vec<Example>, Vec<Example>),
+        endings: Endings,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Outcome, TrainError> {
+        let (config, prepared) = (self.config, self.prepared);
+        let session = SessionConfig {
+            dir: dir.into(),
+            base: prepared.lineage.clone(),
+            model_key: prepared.key.clone(),
+            seed: prepared.seed,
+            lora: self.system.settings.lora.clone(),
+            training: self.system.settings.training.clone(),
+            section: "training",
+            sources: serde_json::json!({ "model": config.model, "prompt": config.prompt }),
+            further_devices: prepared.further_devices.clone(),
+            clock: None,
+        };
+        let task = task(self.system, prepared)?;
+        let session = Session::new(session, task, start, data, self.resume)?;
+        session.with_endings(endings).run(monitor)
+    }
 }
 
 /// Of the first prompts of validation, how likely a response is to end at once.
@@ -242,11 +361,42 @@ fn finish<D>(
     test: &[Example],
     measured: Measured,
 ) -> Result<Measured, TrainError> {
+    let some = config.evaluation.quality_comparisons;
+    let quality = text_quality(system, prepared, engine, test, some)?;
+    let tasks = prepared
+        .data
+        .tasks_for(system.text, engine.table().is_some());
+    Ok(Measured {
+        texts: sampled(system, config, prepared, engine, tasks)?,
+        kl: quality.kl,
+        nll: quality.nll,
+        ..measured
+    })
+}
+
+/// KL and held-out loss on the first test comparisons.
+fn text_quality(
+    system: &SystemConfig,
+    prepared: &SplitSetup,
+    engine: &Engine,
+    test: &[Example],
+    some: usize,
+) -> Result<eval::TextQuality, TrainError> {
     let (policy, table) = (engine.policy(), engine.table());
-    let some = &test[..test.len().min(config.evaluation.quality_comparisons)];
+    let some = &test[..test.len().min(some)];
     let rows = system.settings.training.micro_rows;
-    let quality = eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())?;
-    let tasks = prepared.data.tasks_for(system.text, table.is_some());
+    eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())
+}
+
+/// A response to each task.
+fn sampled<D>(
+    system: &SystemConfig,
+    config: &ExperimentConfig<D>,
+    prepared: &SplitSetup,
+    engine: &Engine,
+    tasks: Vec<SamplingTask>,
+) -> Result<Vec<SampledText>, TrainError> {
+    let table = engine.table();
     let sampling = SamplingConfig {
         seed: prepared.seed,
         ..system.settings.sampling.clone()
@@ -270,18 +420,12 @@ fn finish<D>(
         })
         .collect();
     let responses = engine.respond(&jobs, config.evaluation.batch, &Bars::default())?;
-    let texts = tasks
-        .into_iter()
-        .zip(responses)
+    let texts = tasks.into_iter().zip(responses);
+    Ok(texts
         .map(|(task, response)| SampledText {
             user: task.user,
             source: task.key,
             text: response.text,
-        });
-    Ok(Measured {
-        texts: texts.collect(),
-        kl: quality.kl,
-        nll: quality.nll,
-        ..measured
-    })
+        })
+        .collect())
 }

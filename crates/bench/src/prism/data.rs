@@ -75,6 +75,7 @@ fn case(data: &PrismData, comparison: &Comparison) -> Case {
         group: comparison.group.clone().unwrap_or_default(),
         seen: user.is_some_and(|user| data.seen.contains(user)),
         ratio: comparison.length_ratio(),
+        disputed: None,
     }
 }
 

@@ -110,6 +110,7 @@ fn case(comparison: &Comparison) -> Case {
         group: comparison.group.clone().unwrap_or_default(),
         seen: true,
         ratio: comparison.length_ratio(),
+        disputed: None,
     }
 }
 

@@ -69,6 +69,8 @@ pub fn system_title(name: &str) -> &str {
         "vanilla-dpo" => "vanilla DPO",
         "pdpo-individual" => "P-DPO individual",
         "pdpo-cluster" => "P-DPO cluster",
+        "pdpo-uniform" => "P-DPO uniform",
+        "lora-per-worker" => "LoRA for each worker",
         "pdpo-cluster-no-text" => "P-DPO cluster, no text",
         "oracle" => "SFT told the preference",
         other => other,

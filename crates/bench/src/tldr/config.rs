@@ -10,6 +10,9 @@ pub struct TldrConfig {
     pub paths: Vec<String>,
     /// The workers that are trained on: the most active ones.
     pub workers: usize,
+    /// `simulated`: a majority that wants long summaries and a minority that wants short ones, as in the paper; `real`: what the
+    /// annotators chose.
+    pub annotators: Annotators,
     /// `sft`: pairs of two SFT policies only, as in the paper; `all`.
     pub policies: Policies,
     /// The seed of the simulated population.
@@ -32,6 +35,7 @@ impl Default for TldrConfig {
         Self {
             paths: vec!["datasets/mini/tldr.jsonl".into()],
             workers: 10,
+            annotators: Annotators::Simulated,
             policies: Policies::Sft,
             population_seed: 3456,
             minority_share: None,
@@ -41,6 +45,16 @@ impl Default for TldrConfig {
             test_limit: 0,
         }
     }
+}
+
+/// Whose choices are learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Annotators {
+    /// Simulated ones of two groups.
+    Simulated,
+    /// Those of the files.
+    Real,
 }
 
 /// Which policies' summaries are compared.

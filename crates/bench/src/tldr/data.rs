@@ -1,15 +1,18 @@
 //! The comparisons of the TL;DR experiment, for one split by post.
 
+use std::collections::BTreeMap;
+
 use trainer::TrainError;
 use trainer::pref_data::tldr::{
     Accuracies, PolicyFilter, PopulationChoice, PopulationConfig, TldrData, TldrOptions, TldrStats,
 };
 use trainer::pref_data::{Comparison, ReadOptions, SplitRatios};
 
-use super::{Policies, TldrConfig};
+use super::config::Annotators;
+use super::{Policies, TldrConfig, real};
 use crate::config::EvaluationConfig;
 use crate::experiment::{ExperimentData, SamplingTask, thin};
-use crate::measure::{Case, Users};
+use crate::measure::{Case, MAJORITY, MINORITY, Users};
 use crate::report::{Data, SplitCounts, UserInfo, Yardstick};
 
 /// Comparisons of one split.
@@ -47,11 +50,16 @@ impl TldrSplit {
 
     /// For the runner.
     pub fn into_data(self, config: &TldrConfig, evaluation: &EvaluationConfig) -> ExperimentData {
+        let test = &self.data.split.test;
+        let mut cases: Vec<Case> = test.iter().map(|c| self.case(c)).collect();
+        for (case, disputed) in cases.iter_mut().zip(real::disputed(test)) {
+            case.disputed = disputed;
+        }
         ExperimentData {
-            cases: self.data.split.test.iter().map(|c| self.case(c)).collect(),
+            cases,
             tasks: self.tasks(evaluation.prompts),
             facts: self.report(config),
-            yardsticks: self.yardsticks().into(),
+            yardsticks: self.yardsticks(),
             population_seed: self.data.population.seed().map(u64::from),
             train: self.data.split.train,
             validation: self.data.split.validation,
@@ -68,6 +76,7 @@ impl TldrSplit {
             group: comparison.group.clone().unwrap_or_default(),
             seen: self.users.contains_key(user),
             ratio: comparison.length_ratio(),
+            disputed: None,
         }
     }
 
@@ -124,7 +133,7 @@ impl TldrSplit {
                 .filter(|w| w.seen)
                 .map(|w| UserInfo {
                     id: w.worker.to_string(),
-                    group: Some(w.group.as_str().into()),
+                    group: w.group.map(|group| group.as_str().into()),
                     train: w.train as u64,
                     eval: w.evaluation as u64,
                 })
@@ -142,30 +151,47 @@ impl TldrSplit {
                 .count();
             Some(n as u64)
         };
-        SplitCounts {
+        let all = SplitCounts {
             name: name.into(),
             total: side.len() as u64,
-            seen_majority: count(true, "majority"),
-            seen_minority: count(true, "minority"),
-            unseen_majority: count(false, "majority"),
-            unseen_minority: count(false, "minority"),
             ..SplitCounts::default()
+        };
+        match self.data.population.is_simulated() {
+            true => SplitCounts {
+                seen_majority: count(true, MAJORITY),
+                seen_minority: count(true, MINORITY),
+                unseen_majority: count(false, MAJORITY),
+                unseen_minority: count(false, MINORITY),
+                ..all
+            },
+            false => SplitCounts {
+                seen: count(true, ""),
+                unseen: count(false, ""),
+                ..all
+            },
         }
     }
 
-    /// Analytic accuracies on the test comparisons.
-    fn yardsticks(&self) -> [(String, Yardstick); 2] {
+    /// Accuracies of rules of thumb on the test comparisons.
+    fn yardsticks(&self) -> BTreeMap<String, Yardstick> {
         let of = |a: &Accuracies| Yardstick {
             top: a.top,
             generic: a.generic,
             majority: a.majority,
             minority: a.minority,
         };
-        let y = &self.stats.yardsticks;
-        [
-            ("always-longer".into(), of(&y.always_longer)),
-            ("perfect".into(), of(&y.perfect)),
-        ]
+        let split = &self.data.split;
+        let other = match &self.stats.yardsticks.perfect {
+            Some(perfect) => ("perfect", of(perfect)),
+            None => (
+                "own length",
+                real::own_length(&split.train, &split.test, &self.users),
+            ),
+        };
+        let longer = ("always-longer", of(&self.stats.yardsticks.always_longer));
+        [longer, other]
+            .map(|(name, yardstick)| (name.to_owned(), yardstick))
+            .into()
     }
 }
 
@@ -184,9 +210,10 @@ fn options(config: &TldrConfig, split_seed: u64) -> TldrOptions {
         seed: config.population_seed,
         ..PopulationConfig::default()
     };
-    let population = match config.minority_share {
-        None => PopulationChoice::Draw(draw),
-        Some([low, high]) => PopulationChoice::DrawForShare {
+    let population = match (config.annotators, config.minority_share) {
+        (Annotators::Real, _) => PopulationChoice::Real,
+        (Annotators::Simulated, None) => PopulationChoice::Draw(draw),
+        (Annotators::Simulated, Some([low, high])) => PopulationChoice::DrawForShare {
             start: draw,
             low,
             high,
@@ -219,9 +246,10 @@ fn limit(data: &mut TldrData, config: &TldrConfig) {
 fn seen_users(data: &TldrData) -> Users {
     let users = data.users().into_iter();
     users
-        .filter_map(|id| {
-            let group = data.population.group(&id)?;
-            Some((id.to_string(), group.as_str().to_string()))
+        .map(|id| {
+            let group = data.population.group(&id);
+            let group = group.map_or("", |group| group.as_str());
+            (id.to_string(), group.to_owned())
         })
         .collect()
 }

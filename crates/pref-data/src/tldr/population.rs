@@ -44,6 +44,8 @@ pub enum PopulationChoice {
     },
     /// The ranks (from 1) of the workers of the minority.
     MinorityRanks(Vec<usize>),
+    /// Nobody is simulated: every worker chose what the records say, and belongs to no group.
+    Real,
 }
 
 impl Default for PopulationChoice {
@@ -58,6 +60,7 @@ pub struct Population {
     groups: HashMap<UserId, Group>,
     minority_ranks: Vec<usize>,
     seed: Option<u32>,
+    simulated: bool,
 }
 
 impl Population {
@@ -75,6 +78,17 @@ impl Population {
                 Self::draw_for_share(workers, start, *low, *high)
             }
             PopulationChoice::MinorityRanks(ranks) => Self::from_minority_ranks(workers, ranks),
+            PopulationChoice::Real => Ok(Self::real()),
+        }
+    }
+
+    /// Nobody is simulated.
+    fn real() -> Self {
+        Self {
+            groups: HashMap::new(),
+            minority_ranks: Vec::new(),
+            seed: None,
+            simulated: false,
         }
     }
 
@@ -151,16 +165,22 @@ impl Population {
                 Some(config.seed),
             ),
             PopulationChoice::MinorityRanks(ranks) => (valid_ranks(workers, ranks)?, None),
+            PopulationChoice::Real => return Ok(Self::real()),
         };
         Ok(Self::of_ranks(workers, ranks, seed))
     }
 
-    /// A worker's group.
+    /// Whether choices are simulated; otherwise they are the workers' own, and there are no groups.
+    pub fn is_simulated(&self) -> bool {
+        self.simulated
+    }
+
+    /// A worker's group; none where nobody is simulated.
     pub fn group(&self, worker: &UserId) -> Option<Group> {
         self.groups.get(worker).copied()
     }
 
-    /// The seed of the draw; `None` if the ranks were given.
+    /// The seed of the draw; `None` if the ranks were given, or nobody is simulated.
     pub fn seed(&self) -> Option<u32> {
         self.seed
     }
@@ -221,6 +241,7 @@ impl Population {
             groups,
             minority_ranks,
             seed,
+            simulated: true,
         }
     }
 }

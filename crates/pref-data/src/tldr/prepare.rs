@@ -32,7 +32,7 @@ pub struct TldrOptions {
     pub filter: PolicyFilter,
     /// How many workers are seen.
     pub top_workers: usize,
-    /// Majority and minority.
+    /// Majority and minority, or the workers' own choices.
     pub population: PopulationChoice,
     /// Shares of posts. Where the files hold an official training part only the proportion of validation to test
     /// counts.
@@ -65,7 +65,7 @@ pub struct TldrData {
     pub split: Split,
     /// The ranking.
     pub workers: Workers,
-    /// The simulated groups.
+    /// The simulated groups, if any.
     pub population: Population,
     /// Records read.
     pub records: usize,
@@ -248,7 +248,7 @@ fn rank(records: &[TldrRecord], official: bool, top: usize) -> Workers {
     Workers::rank(of(true), of(false), top)
 }
 
-/// Simulated comparisons of the official training part and of the other parts.
+/// Comparisons, simulated or as stated, of the official training part and of the other parts.
 fn comparisons(
     records: &[TldrRecord],
     population: &Population,
@@ -258,8 +258,14 @@ fn comparisons(
     let (mut train, mut others) = (Vec::new(), Vec::new());
     for record in records {
         let unknown = || PopulationError::UnknownWorker(record.worker.clone());
-        let group = population.group(&record.worker).ok_or_else(unknown)?;
-        match simulate(record, group) {
+        let comparison = match population.is_simulated() {
+            true => simulate(
+                record,
+                population.group(&record.worker).ok_or_else(unknown)?,
+            ),
+            false => record.stated(),
+        };
+        match comparison {
             None => skipped.add(EQUAL_TEXTS, record.post_key()),
             Some(comparison) if is_too_long(&comparison, max_characters) => {
                 skipped.add(TOO_LONG, comparison.source)

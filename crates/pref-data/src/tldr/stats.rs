@@ -15,12 +15,14 @@ pub struct GroupCounts {
     pub majority: usize,
     /// Workers who prefer the shorter text, or their comparisons.
     pub minority: usize,
+    /// Workers who are in no group, since nobody is simulated, or their comparisons.
+    pub real: usize,
 }
 
 impl GroupCounts {
-    /// Both groups together.
+    /// All together.
     pub fn total(&self) -> usize {
-        self.majority + self.minority
+        self.majority + self.minority + self.real
     }
 
     /// One group's number.
@@ -36,10 +38,11 @@ impl GroupCounts {
         100.0 * self.get(group) as f64 / whole.max(1) as f64
     }
 
-    fn add(&mut self, group: Group) {
+    fn add(&mut self, group: Option<Group>) {
         match group {
-            Group::Majority => self.majority += 1,
-            Group::Minority => self.minority += 1,
+            Some(Group::Majority) => self.majority += 1,
+            Some(Group::Minority) => self.minority += 1,
+            None => self.real += 1,
         }
     }
 }
@@ -51,8 +54,8 @@ pub struct WorkerStats {
     pub rank: usize,
     /// The worker.
     pub worker: UserId,
-    /// Simulated group.
-    pub group: Group,
+    /// Simulated group, if any.
+    pub group: Option<Group>,
     /// Whether the worker is trained on.
     pub seen: bool,
     /// Training comparisons.
@@ -64,6 +67,8 @@ pub struct WorkerStats {
 /// The numbers of Table 3 and what belongs beside them. Display gives them as plain text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TldrStats {
+    /// Whether the population is simulated.
+    pub simulated: bool,
     /// Seed of the simulated population, unless its ranks were given.
     pub population_seed: Option<u32>,
     /// Seen workers.
@@ -100,6 +105,7 @@ impl TldrStats {
             .collect();
         let place = |comparison: &Comparison| places.get(comparison.user.as_ref()?).copied();
         let mut stats = Self {
+            simulated: population.is_simulated(),
             population_seed: population.seed(),
             workers: GroupCounts::default(),
             train: GroupCounts::default(),
@@ -142,8 +148,7 @@ fn worker_lines(workers: &Workers, population: &Population) -> Vec<WorkerStats> 
     let lines = ranked.map(|(index, worker)| WorkerStats {
         rank: index + 1,
         worker: worker.id.clone(),
-        // invariant: a population holds every worker of the ranking it was drawn over.
-        group: population.group(&worker.id).unwrap_or(Group::Majority),
+        group: population.group(&worker.id),
         seen: workers.is_seen(&worker.id),
         train: 0,
         evaluation: 0,

@@ -26,9 +26,9 @@ pub struct Yardsticks {
     /// A model that always prefers the longer text, and of two equally long ones the first, as both groups do. It is
     /// what a non-personalised model can learn at best where the majority rules.
     pub always_longer: Accuracies,
-    /// A perfect personalised model: right on every seen worker; on unseen workers, whom it does not know, the better
+    /// A perfect personalised model of simulated workers: right on every seen worker; on unseen workers, whom it does not know, the better
     /// of the two rules "longer" and "shorter".
-    pub perfect: Accuracies,
+    pub perfect: Option<Accuracies>,
 }
 
 /// Right and all.
@@ -94,7 +94,7 @@ impl Yardsticks {
         };
         Self {
             always_longer,
-            perfect,
+            perfect: population.is_simulated().then_some(perfect),
         }
     }
 }

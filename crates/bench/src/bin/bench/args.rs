@@ -114,12 +114,6 @@ impl Judge {
 }
 
 impl Common {
-    /// What the run is called: its preset, or the file given instead.
-    pub fn name(&self) -> String {
-        let stem = self.config.as_ref().and_then(|path| path.file_stem());
-        stem.map_or_else(|| self.preset.clone(), |stem| stem.to_string_lossy().into())
-    }
-
     /// `--seed`, or each of `--seeds` once.
     ///
     /// # Errors
@@ -160,6 +154,22 @@ pub trait Flags {
     /// Those that every experiment takes.
     fn common(&self) -> &Common;
 
+    /// What is added to the name of a preset, `tiny-real` for `tiny`.
+    fn variant(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the run is called: its preset, or the file given instead.
+    fn name(&self) -> String {
+        let common = self.common();
+        let stem = common.config.as_ref().and_then(|path| path.file_stem());
+        let preset = || match self.variant() {
+            Some(variant) => format!("{}-{variant}", common.preset),
+            None => common.preset.clone(),
+        };
+        stem.map_or_else(preset, |stem| stem.to_string_lossy().into())
+    }
+
     /// Lays those that only this experiment takes over its preset.
     ///
     /// # Errors
@@ -182,6 +192,10 @@ pub trait Flags {
 pub struct TldrArgs {
     #[command(flatten)]
     common: Common,
+    /// Whose choices are learnt: `simulated`, a majority that wants long summaries and a minority that wants short ones, or `real`, what the
+    /// annotators of the files chose (presets `tiny-real` and `small-real`; give --data) [default: simulated]
+    #[arg(long, value_parser = ["simulated", "real"], hide_default_value = true)]
+    annotators: Option<String>,
     /// Which policies' summaries are compared.
     #[arg(long, value_parser = ["sft", "all"])]
     policies: Option<String>,
@@ -193,12 +207,25 @@ pub struct TldrArgs {
     population_seed: Option<u32>,
 }
 
+impl TldrArgs {
+    fn of_real_annotators(&self) -> bool {
+        self.annotators.as_deref() == Some("real")
+    }
+}
+
 impl Flags for TldrArgs {
     fn common(&self) -> &Common {
         &self.common
     }
 
+    fn variant(&self) -> Option<&'static str> {
+        self.of_real_annotators().then_some("real")
+    }
+
     fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
+        if let Some(annotators) = &self.annotators {
+            preset.set(&Setting::new("data.annotators", annotators.as_str()))?;
+        }
         if let Some(policies) = &self.policies {
             preset.set(&Setting::new("data.policies", policies.as_str()))?;
         }
@@ -206,6 +233,10 @@ impl Flags for TldrArgs {
             preset.set(&Setting::new("data.workers", i64::from(workers)))?;
         }
         if let Some(seed) = self.population_seed {
+            if self.of_real_annotators() {
+                let expected = "no such flag with --annotators real: nobody is simulated";
+                return Err(TrainError::config("--population-seed", seed, expected));
+            }
             preset.set(&Setting::new("data.population_seed", i64::from(seed)))?;
             preset.remove("data", "minority_share"); // This very seed.
         }

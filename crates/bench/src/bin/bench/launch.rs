@@ -16,7 +16,7 @@ use super::args::{Common, Flags};
 /// Runs an experiment.
 pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let out = &mut Output(&mut stdout());
-    let args = flags.common();
+    let (args, name) = (flags.common(), flags.name());
     let config = read_config::<E>(flags)?;
     if config.data.paths().is_empty() {
         let expected = "at least one file or folder: give --data";
@@ -29,7 +29,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
         let expected = "a Hugging Face directory, a GGUF file or a hub id: give --model";
         return Err(TrainError::config("model.source", "empty", expected));
     }
-    let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, args.name()));
+    let default = || PathBuf::from(format!("runs/{}-{}", E::NAME, name));
     let folder = args.out.clone().unwrap_or_else(default);
     config.validate()?;
     let devices = trainer::device::for_training(&args.device, &config.training)?;
@@ -47,7 +47,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     let about = format!(
         "{}, preset {}: {} systems{runs}{minutes}. Results go to {}.",
         E::TITLE,
-        args.name(),
+        name,
         config.systems.len(),
         folder.display()
     );
@@ -57,7 +57,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     out.line(about)?;
     let command = without_secrets(&arguments(), config.judge.as_ref());
     let run = Run {
-        preset: args.name(),
+        preset: name.clone(),
         config,
         seeds,
         out: folder.clone(),
@@ -78,7 +78,7 @@ pub fn run<E: Experiment>(flags: &impl Flags) -> Result<(), TrainError> {
     out.line(format_args!("\n{}", Document::of(&report).terminal()))?;
     let page = folder.join("report.html");
     out.line(format_args!("Report: {}", page.display()))?;
-    match next_command::<E>(&args.name()) {
+    match next_command::<E>(&name) {
         Some(next) => out.line(format_args!("Next: {next}")),
         None => Ok(()),
     }
@@ -98,18 +98,18 @@ fn without_secrets(arguments: &[String], judge: Option<&JudgeConfig>) -> String 
 fn read_config<E: Experiment>(flags: &impl Flags) -> Result<ExperimentConfig<E>, TrainError> {
     let args = flags.common();
     let given = args.config.clone();
-    let path = given.unwrap_or_else(|| preset_file(E::NAME, args));
+    let path = given.unwrap_or_else(|| preset_file(E::NAME, args, &flags.name()));
     let mut preset = Preset::<E>::read(&path)?;
     flags.change(&mut preset)?;
     preset.config()
 }
 
 /// The preset's file; some presets have another one for data given with `--data`.
-fn preset_file(experiment: &str, args: &Common) -> PathBuf {
-    let given = config_file(experiment, &format!("{}-data", args.preset));
+fn preset_file(experiment: &str, args: &Common, preset: &str) -> PathBuf {
+    let given = config_file(experiment, &format!("{preset}-data"));
     match !args.data.is_empty() && given.exists() {
         true => given,
-        false => config_file(experiment, &args.preset),
+        false => config_file(experiment, preset),
     }
 }
 
