@@ -39,12 +39,16 @@ pub enum Experiment {
 ///   cargo xtask repro tldr --preset small           the same with a real language model
 ///   cargo xtask repro tldr --data DIR --stats       what is in your comparison files
 ///   cargo xtask repro tldr --preset small --data DIR --policies all --out runs/real
+///   cargo xtask repro tldr --annotators real --data DIR
 ///   cargo xtask repro tldr --set training.learning_rate=1e-4 --out runs/slower
 #[derive(clap::Args, Default)]
 #[command(verbatim_doc_comment)]
 pub struct TldrArgs {
     #[command(flatten)]
     common: Common,
+    /// Whose choices are learnt: simulated workers', or what the annotators of the files chose (--data; preset tiny) [default: simulated].
+    #[arg(long, value_parser = ["simulated", "real"])]
+    annotators: Option<String>,
     /// Keep comparisons of supervised policies only, as the paper does, or all [default: sft].
     #[arg(long, value_parser = ["sft", "all"])]
     policies: Option<String>,
@@ -156,6 +160,7 @@ impl Experiment {
     fn own_flags(&self) -> Vec<Flag> {
         match self {
             Self::Tldr(args) => vec![
+                ("--annotators", text(&args.annotators)),
                 ("--policies", text(&args.policies)),
                 ("--workers", text(&args.workers)),
                 ("--population-seed", text(&args.population_seed)),

@@ -13,6 +13,7 @@ mod expect;
 mod measured;
 mod outcomes;
 mod over_seeds;
+mod per_user;
 mod setup;
 pub(crate) mod stage;
 mod system;

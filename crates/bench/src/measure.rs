@@ -1,8 +1,10 @@
 //! From scored comparisons and sampled texts to the figures of a report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use trainer::metrics::Line;
+use trainer::pref_data::{Comparison, UserId};
 
 use crate::report::{Accuracy, ByGroup, CurvePoint, Estimate, MeanSe, RatioBand};
 
@@ -22,8 +24,32 @@ pub struct Case {
     pub seen: bool,
     /// Longer over shorter response, in characters.
     pub ratio: f64,
-    /// Whether another user chose the other response of the same pair; `None` where nobody else judged it, or nobody looked.
+    /// Tells the pair of responses from others, for this prompt and whoever judges it.
+    pub pair: u64,
+    /// Whether several users judged this pair, and not all alike; `None` where one did, or nobody looked.
     pub disputed: Option<bool>,
+}
+
+impl Case {
+    /// A comparison of a seen user or of another.
+    pub fn new(comparison: &Comparison, seen: bool) -> Self {
+        Self {
+            user: comparison.user.as_ref().map_or("", UserId::as_str).into(),
+            group: comparison.group.clone().unwrap_or_default(),
+            seen,
+            ratio: comparison.length_ratio(),
+            pair: pair(comparison),
+            disputed: None,
+        }
+    }
+}
+
+/// A number for the two responses of a comparison, whichever was chosen, and for what they answer.
+pub fn pair(comparison: &Comparison) -> u64 {
+    let (one, other) = (&comparison.chosen, &comparison.rejected);
+    let mut hash = DefaultHasher::new();
+    (&comparison.source, one.min(other), one.max(other)).hash(&mut hash);
+    hash.finish()
 }
 
 /// Seen workers and their groups.
@@ -263,6 +289,7 @@ mod tests {
             group: group.into(),
             seen,
             ratio,
+            pair: 0,
             disputed: None,
         }
     }

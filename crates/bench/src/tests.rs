@@ -13,6 +13,7 @@ pub fn case(user: &str, seen: bool) -> Case {
         group: String::new(),
         seen,
         ratio: 1.0,
+        pair: 0,
         disputed: None,
     }
 }
@@ -59,8 +60,12 @@ pub fn with_users(
     let users: Users = (users.iter())
         .map(|(user, group)| (user.to_string(), group.to_string()))
         .collect();
+    let numbered = |(case, pair): (&Case, u64)| Case {
+        pair,
+        ..case.clone()
+    };
     let data = ExperimentData {
-        cases: cases.to_vec(),
+        cases: cases.iter().zip(0..).map(numbered).collect(),
         users,
         ..ExperimentData::default()
     };

@@ -1,5 +1,5 @@
-//! The TL;DR experiment: does P-DPO learn whether a worker prefers long or short summaries, where vanilla DPO follows
-//! the majority?
+//! The TL;DR experiment: does P-DPO learn whether a simulated worker prefers long or short summaries, where vanilla DPO follows
+//! the majority? And what does it learn of what real annotators chose?
 
 mod claims;
 mod config;
@@ -36,9 +36,16 @@ impl Experiment for TldrConfig {
             let expected = "a lower and an upper bound from above 0 to 1";
             return Err(TrainError::config("data.minority_share", found, expected));
         }
-        if self.annotators == Annotators::Real && self.minority_share.is_some() {
+        if self.annotators == Annotators::Real {
             let expected = "no such key with data.annotators = \"real\": nobody is simulated";
-            return Err(TrainError::config("data.minority_share", "there", expected));
+            if let Some(share) = self.minority_share {
+                let found = format!("{share:?}");
+                return Err(TrainError::config("data.minority_share", found, expected));
+            }
+            let seed = self.population_seed;
+            if seed != Self::default().population_seed {
+                return Err(TrainError::config("data.population_seed", seed, expected));
+            }
         }
         validate_shares("data.split", self.split)
     }
@@ -64,9 +71,11 @@ impl Experiment for TldrConfig {
         if self.annotators == Annotators::Real {
             let tables = real::tables(results, &report.systems);
             report.tables.splice(0..0, tables);
-            return Vec::new();
         }
         report.tables.extend(responses::table(report));
+        if self.annotators == Annotators::Real {
+            return Vec::new();
+        }
         claims::claims(results, &report.systems)
     }
 }

@@ -75,17 +75,71 @@ fn every_system_has_its_accuracy_with_intervals_and_nothing_is_claimed() {
         .collect();
     assert_eq!(
         titles,
-        ["Accuracy on real annotators", "Difference from vanilla DPO"]
+        [
+            "Accuracy on real annotators",
+            "Difference from vanilla DPO",
+            "Responses by worker"
+        ]
     );
     assert_eq!(tables[0]["rows"].as_array().unwrap().len(), 5);
     assert!(out.join("split-1/lora-per-worker/user-3/adapters").is_dir());
+
+    // A run that was killed between two workers goes on with the next.
+    let each = out.join("split-1/lora-per-worker");
+    for file in ["made-with.json", "result.json", "metrics.jsonl"] {
+        fs::remove_file(each.join(file)).unwrap();
+    }
+    for user in ["user-2", "user-3"] {
+        fs::remove_dir_all(each.join(user)).unwrap();
+    }
+    let adapters = each.join("user-0/adapters/adapter_model.safetensors");
+    let before = fs::metadata(&adapters).unwrap().modified().unwrap();
+    let ended = bench(&out, &["--resume"]);
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{told}");
+    assert_eq!(accuracies(&report(&out)), accuracies(&found));
+    assert_eq!(fs::metadata(&adapters).unwrap().modified().unwrap(), before);
 
     // Nothing is left to do.
     let ended = bench(&out, &["--resume"]);
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{told}");
-    assert!(!told.contains("train "), "{told}");
-    assert_eq!(report(&out)["systems"], found["systems"]);
+    assert!(!told.contains("validation "), "{told}");
+
+    // Another way of training is another run.
+    let other = [
+        "--resume",
+        "--set",
+        "systems.lora-per-worker.adapter_per_user=false",
+    ];
+    let ended = bench(&out, &other);
+    let error = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        !ended.status.success() && error.contains("`adapter_per_user` was true"),
+        "{error}"
+    );
+
+    // All of it again, with nothing of the old run and all of a user's.
+    fs::write(out.join("notes.txt"), "mine").unwrap();
+    let ended = bench(&out, &["--force", "--systems", "vanilla-dpo"]);
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{told}");
+    assert!(out.join("notes.txt").exists() && !each.exists());
+}
+
+fn accuracies(report: &Value) -> Vec<Value> {
+    let systems = report["systems"].as_array().unwrap().iter();
+    systems.map(|system| system["accuracy"].clone()).collect()
+}
+
+#[test]
+fn a_preset_without_real_annotators_is_named() {
+    let ended = bench(Path::new("unused"), &["--preset", "paper"]);
+    let error = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        error.contains("preset `paper` has no variant `real`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -93,7 +147,7 @@ fn nobody_is_simulated() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
     for (more, key) in [
-        (["--population-seed", "1"], "`--population-seed`"),
+        (["--population-seed", "1"], "`data.population_seed`"),
         (
             ["--set", "data.minority_share=[0.2,0.3]"],
             "`data.minority_share`",

@@ -101,7 +101,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Lengths of chosen and rejected response in Unicode characters.
-    pub(crate) fn lengths(&self) -> (usize, usize) {
+    pub fn lengths(&self) -> (usize, usize) {
         (self.chosen.chars().count(), self.rejected.chars().count())
     }
 

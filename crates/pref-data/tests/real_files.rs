@@ -135,8 +135,7 @@ fn real_annotators_differ_in_how_much_they_like_length() {
         let tally = by_worker
             .entry(comparison.user.as_ref().unwrap())
             .or_default();
-        let [chosen, rejected] =
-            [&comparison.chosen, &comparison.rejected].map(|text| text.chars().count());
+        let (chosen, rejected) = comparison.lengths();
         tally[0] += usize::from(chosen >= rejected);
         tally[1] += 1;
     }

@@ -286,7 +286,11 @@ fn real_annotators_choose_what_the_records_say_and_are_in_no_group() {
     }
     let stats = data.stats();
     assert_eq!(
-        (stats.workers.total(), stats.workers.real, stats.simulated),
+        (
+            stats.workers.total(),
+            stats.workers.ungrouped,
+            stats.simulated
+        ),
         (1, 1, false)
     );
     assert_eq!(stats.yardsticks.perfect, None);

@@ -22,7 +22,7 @@ use crate::session;
 pub const MARKER: &str = ".prlhf-run";
 
 /// How far above a run's folder that of its experiment may lie.
-const ABOVE: usize = 4;
+const ABOVE: usize = 5;
 
 /// The configuration of a run in its folder.
 pub(crate) const CONFIG: &str = "config.toml";

@@ -45,7 +45,7 @@ fn every_flag_reaches_bench_unchanged() {
     for (experiment, own) in [
         (
             "tldr",
-            "--policies all --workers 40 --population-seed 3456".to_string(),
+            "--annotators simulated --policies all --workers 40 --population-seed 3456".to_string(),
         ),
         ("psoups", format!("--prompts Cargo.toml {judge}")),
         ("prism", judge.to_string()),

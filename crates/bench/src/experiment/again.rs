@@ -78,7 +78,10 @@ fn trained(system: &SystemConfig, mut made: Value) -> Value {
     let settings = &system.settings;
     let mut training = json!(settings.training.without_ways());
     remove(&mut training, &FREE);
-    made["system"] = json!({ "text": system.text, "users": system.users });
+    made["system"] = json!({
+        "text": system.text, "users": system.users,
+        "adapter_per_user": system.adapter_per_user.then_some(true),
+    });
     made["settings"] = json!({
         "lora": settings.lora, "objective": settings.objective, "training": training,
     });

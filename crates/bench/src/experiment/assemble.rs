@@ -1,5 +1,7 @@
 //! From what was measured to the report.
 
+use std::collections::BTreeMap;
+
 use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::pref_data::Prompt;
 
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::config::ExperimentConfig;
 use crate::measure::{self, Case};
-use crate::report::{CurvePoint, Report, Response, Sample, Setting, System};
+use crate::report::{CurvePoint, Report, Response, Sample, Setting, System, Yardstick};
 
 /// The report of everything measured so far; several seeds and splits are pooled.
 pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64) -> Report {
@@ -23,7 +25,7 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64)
         data.pooled_splits = Some(splits.len() as u64);
         data.eval = splits.iter().map(|r| r.data.cases.len() as u64).sum();
         data.notes.push(format!(
-            "Figures are pooled over the test sides of {} splits by {}; the counts of train and validation are those of the first.",
+            "Figures are pooled over the test sides of {} splits by {}; the counts of train and validation, and of each user, are those of the first.",
             splits.len(),
             data.split_by.as_deref().unwrap_or("source")
         ));
@@ -40,7 +42,7 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64)
         population_seed: first.data.population_seed,
         data,
         model: first.model.clone(),
-        yardsticks: first.data.yardsticks.clone(),
+        yardsticks: yardsticks(splits),
         systems: (first.systems.iter())
             .map(|s| system(&s.name, &run.config, results))
             .collect(),
@@ -58,6 +60,30 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64)
     let claims = run.config.data.conclude(&results, &mut report).into_iter();
     report.claims = claims.map(|(key, claim)| (key.to_owned(), claim)).collect();
     report
+}
+
+/// Those of all splits: means over them, weighted by how many comparisons each tests.
+fn yardsticks(splits: &[SplitResult]) -> BTreeMap<String, Yardstick> {
+    let names = splits.first().map(|first| first.data.yardsticks.keys());
+    let pooled = |name: &String| {
+        let mean = |value: fn(&Yardstick) -> Option<f64>| {
+            let each = splits.iter().filter_map(|split| {
+                let value = value(split.data.yardsticks.get(name)?)?;
+                let weight = split.data.cases.len() as f64;
+                Some((value * weight, weight))
+            });
+            let (sum, weights) = each.fold((0.0, 0.0), |(sum, all), (v, w)| (sum + v, all + w));
+            (weights > 0.0).then(|| sum / weights)
+        };
+        Yardstick {
+            top: mean(|y| y.top),
+            generic: mean(|y| y.generic),
+            majority: mean(|y| y.majority),
+            minority: mean(|y| y.minority),
+        }
+    };
+    let names = names.into_iter().flatten();
+    names.map(|name| (name.clone(), pooled(name))).collect()
 }
 
 /// What is known of a system from all seeds and splits that have it.
@@ -87,8 +113,8 @@ pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult
     let texts: Vec<_> = texts.map(|t| (t.user.clone(), t.text.clone())).collect();
     let by_group = |value: fn(&str) -> f64| measure::by_group(&texts, &data.users, value);
     let measured: Vec<&Measured> = found.iter().map(|(.., measured)| *measured).collect();
-    let mean = |f: fn(&Measured) -> f64| {
-        statistics::mean(&measured.iter().map(|m| f(m)).collect::<Vec<_>>())
+    let mean = |f: fn(&Measured) -> Option<f64>| {
+        statistics::mean(&measured.iter().filter_map(|m| f(m)).collect::<Vec<_>>())
     };
     let curves: Vec<&[CurvePoint]> = (found.iter())
         .filter(|(number, ..)| *number == 0)
@@ -105,7 +131,7 @@ pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult
         empty_share: by_group(measure::empty),
         trainable: first.trainable,
         steps: (first.steps > 0).then_some(first.steps as u64),
-        seconds: mean(|m| m.seconds),
+        seconds: mean(|m| Some(m.seconds)),
         comparisons_per_second: first.comparisons_per_second,
         peak_rss_bytes: measured.iter().filter_map(|m| m.peak_rss_bytes).max(),
         kl_to_reference: mean(|m| m.kl),
@@ -185,6 +211,10 @@ fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
         ),
     ]);
     for system in &config.systems {
+        if system.adapter_per_user {
+            let name = format!("{}.adapter_per_user", system.name);
+            all.push(setting(&name, "true".into()));
+        }
         if let Some(users) = &system.users {
             let value = format!("T_u {}, {:?}", users.user_tokens, users.kind).to_lowercase();
             all.push(setting(&format!("{}.users", system.name), value));

@@ -45,14 +45,21 @@ pub fn metrics<E: Experiment>(run: &Run<E>) -> Result<(), TrainError> {
                 continue; // Not every system is trained.
             }
             let text = std::fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
-            let origin = format!("{{\"system\":\"{name}\",\"seed\":{seed},\"split_seed\":{split},");
-            for line in text.lines() {
-                all += &line.replacen('{', &origin, 1);
-                all.push('\n');
-            }
+            let origin = serde_json::json!({ "system": name, "seed": seed, "split_seed": split });
+            all += &with_origin(&text, &origin);
         }
     }
     files::replace_file(&run.out.join("metrics.jsonl"), all)
+}
+
+/// The lines of `metrics.jsonl`, each with more keys in front.
+pub fn with_origin(lines: &str, origin: &serde_json::Value) -> String {
+    let origin = origin.to_string();
+    let origin = origin.trim_end_matches('}').to_owned() + ",";
+    let lines = lines.lines();
+    lines
+        .map(|line| line.replacen('{', &origin, 1) + "\n")
+        .collect()
 }
 
 /// Where this runs.
@@ -67,5 +74,22 @@ pub fn environment<E>(run: &Run<E>, seconds: f64) -> Environment {
         os: Some(std::env::consts::OS.into()),
         version: Some(env!("CARGO_PKG_VERSION").into()),
         seconds: Some(seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn lines_stay_json_whatever_an_id_holds() {
+        let id = "a\"}{b";
+        let lines = with_origin("{\"step\":1}\n{\"step\":2}\n", &json!({ "adapter_of": id }));
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let expected = [1, 2].map(|step| json!({ "adapter_of": id, "step": step }));
+        assert!(lines.eq(expected));
     }
 }

@@ -52,7 +52,7 @@ pub fn expectation<D>(
         let objective = objective(&system.settings.objective, users.is_some())?;
         let soft = users.map_or(0, |users| users.user_tokens);
         let sizes = (soft, objective.branches().len());
-        for sides in splits {
+        for sides in splits.iter().flat_map(|sides| trained_on(system, sides)) {
             let step = Step::of(training, &sides.train, sizes);
             let memory = sketch.memory(step, sampled(config, system, place.model));
             sketch.validate(&memory, step, training)?;
@@ -71,6 +71,15 @@ pub fn expectation<D>(
         found.work += of_split(config, &plain, sides);
     }
     Ok(found)
+}
+
+/// What each policy of a system is trained on: all, or one user's.
+fn trained_on(system: &SystemConfig, sides: &Rc<Sides>) -> Vec<Rc<Sides>> {
+    if !system.adapter_per_user {
+        return vec![sides.clone()];
+    }
+    let users = sides.train.users().into_iter();
+    users.map(|user| Rc::new(sides.of_user(user))).collect()
 }
 
 /// What the systems share, and their measurements on test comparisons.

@@ -27,9 +27,9 @@ pub struct Measured {
     /// Peak resident memory.
     pub peak_rss_bytes: Option<u64>,
     /// Mean KL to the reference per response token, in nats.
-    pub kl: f64,
+    pub kl: Option<f64>,
     /// Mean negative log-likelihood per response token of held-out text, in nats.
-    pub nll: f64,
+    pub nll: Option<f64>,
     /// Accuracies on validation over training.
     pub curve: Vec<CurvePoint>,
 }

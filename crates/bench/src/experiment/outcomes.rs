@@ -1,4 +1,4 @@
-//! Two systems on the same test comparisons, in every run.
+//! Systems on the same test comparisons, in every run.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use statistics::Cluster;
 use super::{Results, SeedResult};
 use crate::measure::Case;
 
-/// By user: of each comparison, one value for every run.
+/// By user: of each comparison, one value for every run; the mean, where it is on the test side of several splits.
 pub type Outcomes = BTreeMap<String, Cluster<f64>>;
 
 impl Results<'_> {
@@ -40,12 +40,22 @@ impl Results<'_> {
         let first = self.seeds.first()?;
         let runs: Vec<_> = self.seeds.iter().map(of_run).collect::<Option<_>>()?;
         let cases = first.splits.iter().flat_map(|split| &split.data.cases);
-        let mut found = Outcomes::new();
+        // Of every pair of a user, the judgements: one on the test side of several splits is one, not several.
+        let mut pairs: BTreeMap<(&str, u64), Cluster<f64>> = BTreeMap::new();
         for (number, case) in cases.enumerate().filter(|(_, case)| keep(case)) {
             let unit = runs.iter().map(|run| run.get(number).copied().flatten());
             if let Some(unit) = unit.collect::<Option<Vec<f64>>>() {
-                found.entry(case.user.clone()).or_default().push(unit);
+                pairs.entry((&case.user, case.pair)).or_default().push(unit);
             }
+        }
+        let mut found = Outcomes::new();
+        for ((user, _), judged) in pairs {
+            let mean = |run: usize| {
+                let sum: f64 = judged.iter().map(|unit| unit[run]).sum();
+                sum / judged.len() as f64
+            };
+            let unit = (0..runs.len()).map(mean).collect();
+            found.entry(user.to_owned()).or_default().push(unit);
         }
         Some(found)
     }
@@ -91,5 +101,15 @@ mod tests {
         assert_eq!(results.differences("ours", "sft", |_| true), None);
         let right = results.right("base", |case| !case.seen).unwrap();
         assert_eq!(right["b"], [[1.0, 1.0]]);
+    }
+
+    #[test]
+    fn a_comparison_in_two_splits_is_one() {
+        let cases = [case("a", true)];
+        let mut run = results(&cases, &[("ours", right(&[true]))]);
+        let again = results(&cases, &[("ours", right(&[false]))]);
+        run.splits.extend(again.splits);
+        let found = Results { seeds: &[run] }.right("ours", |_| true).unwrap();
+        assert_eq!(found["a"], [[0.5]]);
     }
 }

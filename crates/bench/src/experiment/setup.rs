@@ -86,6 +86,24 @@ impl Sides {
     }
 }
 
+impl Sides {
+    /// Those of one user.
+    pub fn of_user(&self, user: &str) -> Self {
+        let of = |side: &Dataset| Dataset {
+            items: (side.items.iter())
+                .filter(|item| item.user.as_deref() == Some(user))
+                .cloned()
+                .collect(),
+            ..Dataset::default()
+        };
+        Self {
+            train: of(&self.train),
+            validation: of(&self.validation),
+            test: of(&self.test),
+        }
+    }
+}
+
 /// A base model with its way from text to ids. Copies share both.
 #[derive(Clone)]
 pub struct Base {

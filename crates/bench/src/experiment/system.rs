@@ -21,10 +21,10 @@ use trainer::task::Preference;
 use trainer::user_model::{UserRef, UserTable};
 use trainer::{TrainError, files, metrics};
 
-use super::SamplingTask;
 use super::measured::{Measured, SampledText};
 use super::setup::SplitSetup;
 use super::stage;
+use super::{SamplingTask, per_user};
 use crate::config::{ExperimentConfig, ORACLE, SystemConfig, SystemSettings};
 use crate::measure;
 use crate::report::Trainable;
@@ -51,10 +51,16 @@ pub fn run<D>(
     }
     memory::reset_peak();
     let start = Instant::now();
+    let trainer = Trainer {
+        system,
+        config,
+        prepared,
+        resume,
+    };
     let mut measured = match (system.is_trained(), system.adapter_per_user) {
         (false, _) => untrained(system, config, prepared)?,
-        (true, false) => trained(system, config, prepared, dir, resume, monitor)?,
-        (true, true) => trained_per_user(system, config, prepared, dir, resume, monitor)?,
+        (true, false) => trained(&trainer, dir, monitor)?,
+        (true, true) => per_user::trained(&trainer, dir, monitor)?,
     };
     measured.name = system.name.clone();
     measured.seconds = start.elapsed().as_secs_f64();
@@ -110,8 +116,7 @@ fn untrained<D>(
         let untold: Vec<&Example> = plain.iter().collect();
         prepared.reference.fill(&untold, &Bars::default())?;
         let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
-        let rewards = rewards(system, prepared, &engine, &informed)?;
-        measured.rewards = Some(rewards.into_iter().map(Some).collect());
+        measured.rewards = Some(rewards(system, prepared, &engine, &informed)?);
     }
     finish(system, config, prepared, &engine, &test, measured)
 }
@@ -129,13 +134,16 @@ fn measured_against((example, other): (&Example, &Example)) -> Example {
 }
 
 fn trained<D>(
-    system: &SystemConfig,
-    config: &ExperimentConfig<D>,
-    prepared: &SplitSetup,
+    trainer: &Trainer<'_, D>,
     dir: &Path,
-    resume: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<Measured, TrainError> {
+    let Trainer {
+        system,
+        config,
+        prepared,
+        ..
+    } = *trainer;
     let settings = &system.settings;
     let sides = prepared.sides(system.text)?;
     let (base, users) = (prepared.model.clone(), system.users.as_ref());
@@ -154,20 +162,13 @@ fn trained<D>(
     let examples = |side: &Dataset| side.examples(table.as_ref());
     let data = (examples(&sides.train), examples(&sides.validation));
     let test = examples(&sides.test);
-    let trainer = Trainer {
-        system,
-        config,
-        prepared,
-        resume,
-    };
     let endings = endings(system, config, prepared, &sides.validation);
     let outcome = trainer.train(dir, start, data, endings, monitor)?;
     let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let engine = engine(system, prepared, (outcome.policy, outcome.table));
-    let rewards = rewards(system, prepared, &engine, &test)?;
     let measured = Measured {
-        rewards: Some(rewards.into_iter().map(Some).collect()),
+        rewards: Some(rewards(system, prepared, &engine, &test)?),
         trainable,
         steps,
         train_seconds,
@@ -178,98 +179,17 @@ fn trained<D>(
     finish(system, config, prepared, &engine, &test, measured)
 }
 
-/// An adapter for each seen user, from that user's comparisons alone.
-fn trained_per_user<D>(
-    system: &SystemConfig,
-    config: &ExperimentConfig<D>,
-    prepared: &SplitSetup,
-    dir: &Path,
-    resume: bool,
-    monitor: &mut dyn Monitor,
-) -> Result<Measured, TrainError> {
-    let sides = prepared.sides(system.text)?;
-    let trainer = Trainer {
-        system,
-        config,
-        prepared,
-        resume,
-    };
-    let mut all = Measured::default();
-    let mut scored = vec![None; sides.test.items.len()];
-    let (mut comparisons, mut metrics) = (0, String::new());
-    let mut quality = Vec::new();
-    for (number, user) in prepared.data.users.keys().enumerate() {
-        let of_user = |side: &Dataset| -> Vec<Example> {
-            let examples = side.examples(None).into_iter();
-            examples
-                .filter(|example| example.item.user.as_ref() == Some(user))
-                .collect()
-        };
-        let (train, test) = (of_user(&sides.train), of_user(&sides.test));
-        if train.is_empty() {
-            tracing::warn!("{}: nothing to train on for user {user}", system.name);
-            continue;
-        }
-        let model = prepared.model.clone();
-        let lora = &system.settings.lora;
-        let start = Policy::start(model, lora, None, 0, prepared.seed)?;
-        let weights = start.0.model.num_adapter_params() as u64;
-        *all.trainable.llm.get_or_insert_default() += weights;
-        let dir = dir.join(format!("user-{number}"));
-        let data = (train, of_user(&sides.validation));
-        let outcome = trainer.train(&dir, start, data, Endings::default(), monitor)?;
-        all.steps += outcome.state.step;
-        all.train_seconds += outcome.state.train_seconds;
-        comparisons += outcome.comparisons;
-        let path = dir.join("metrics.jsonl");
-        let lines = fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
-        let origin = format!("{{\"adapter_of\":{},", serde_json::json!(user));
-        metrics.extend(
-            lines
-                .lines()
-                .map(|line| line.replacen('{', &origin, 1) + "\n"),
-        );
-        let engine = engine(system, prepared, (outcome.policy, None));
-        let places = sides.test.items.iter().enumerate();
-        let places = places.filter(|(_, item)| item.user.as_ref() == Some(user));
-        let rewards = rewards(system, prepared, &engine, &test)?;
-        for ((place, _), reward) in places.zip(rewards) {
-            scored[place] = Some(reward);
-        }
-        let mut tasks = prepared.data.tasks_for(system.text, true);
-        tasks.retain(|task| task.user.as_ref() == Some(user));
-        all.texts
-            .extend(sampled(system, config, prepared, &engine, tasks)?);
-        let share = config.evaluation.quality_comparisons;
-        let share = share.div_ceil(prepared.data.users.len());
-        if !test.is_empty() {
-            quality.push(text_quality(system, prepared, &engine, &test, share)?);
-        }
-    }
-    files::replace_file(&dir.join("metrics.jsonl"), metrics)?;
-    let mean = |value: fn(&eval::TextQuality) -> f64| {
-        let values: Vec<f64> = quality.iter().map(value).collect();
-        statistics::mean(&values).unwrap_or_default()
-    };
-    Ok(Measured {
-        rewards: Some(scored),
-        comparisons_per_second: Some(comparisons as f64 / all.train_seconds),
-        kl: mean(|quality| quality.kl),
-        nll: mean(|quality| quality.nll),
-        ..all
-    })
-}
-
 /// Trains policies of a system.
-struct Trainer<'a, D> {
-    system: &'a SystemConfig,
-    config: &'a ExperimentConfig<D>,
-    prepared: &'a SplitSetup,
+pub(super) struct Trainer<'a, D> {
+    pub(super) system: &'a SystemConfig,
+    pub(super) config: &'a ExperimentConfig<D>,
+    pub(super) prepared: &'a SplitSetup,
     resume: bool,
 }
 
 impl<D> Trainer<'_, D> {
-    fn train(
+    /// In `dir`, or goes on there.
+    pub(super) fn train(
         &self,
         dir: &Path,
         start: (Policy, Option<UserTable>),
@@ -291,7 +211,8 @@ impl<D> Trainer<'_, D> {
             clock: None,
         };
         let task = task(self.system, prepared)?;
-        let session = Session::new(session, task, start, data, self.resume)?;
+        let resume = self.resume && dir.exists();
+        let session = Session::new(session, task, start, data, resume)?;
         session.with_endings(endings).run(monitor)
     }
 }
@@ -328,7 +249,7 @@ fn task(system: &SystemConfig, prepared: &SplitSetup) -> Result<Preference, Trai
 }
 
 /// What a system has learnt, ready to score and to write.
-fn engine(
+pub(super) fn engine(
     system: &SystemConfig,
     prepared: &SplitSetup,
     (policy, table): (Policy, Option<UserTable>),
@@ -338,17 +259,17 @@ fn engine(
 }
 
 /// Implicit rewards, chosen and rejected.
-fn rewards(
+pub(super) fn rewards(
     system: &SystemConfig,
     prepared: &SplitSetup,
     engine: &Engine,
     test: &[Example],
-) -> Result<Vec<[f32; 2]>, TrainError> {
+) -> Result<Vec<Option<[f32; 2]>>, TrainError> {
     let task = task(system, prepared)?;
     let rows = engine.score(&task, test, &Bars::default())?;
     Ok(rows
         .iter()
-        .map(|r| [r.reward_chosen, r.reward_rejected])
+        .map(|r| Some([r.reward_chosen, r.reward_rejected]))
         .collect())
 }
 
@@ -368,14 +289,14 @@ fn finish<D>(
         .tasks_for(system.text, engine.table().is_some());
     Ok(Measured {
         texts: sampled(system, config, prepared, engine, tasks)?,
-        kl: quality.kl,
-        nll: quality.nll,
+        kl: Some(quality.kl),
+        nll: Some(quality.nll),
         ..measured
     })
 }
 
 /// KL and held-out loss on the first test comparisons.
-fn text_quality(
+pub(super) fn text_quality(
     system: &SystemConfig,
     prepared: &SplitSetup,
     engine: &Engine,
@@ -389,7 +310,7 @@ fn text_quality(
 }
 
 /// A response to each task.
-fn sampled<D>(
+pub(super) fn sampled<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
     prepared: &SplitSetup,

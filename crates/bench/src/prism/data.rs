@@ -70,13 +70,10 @@ fn thin_test(data: &mut PrismData, limit: usize) {
 
 fn case(data: &PrismData, comparison: &Comparison) -> Case {
     let user = comparison.user.as_ref();
-    Case {
-        user: user.map_or("", UserId::as_str).into(),
-        group: comparison.group.clone().unwrap_or_default(),
-        seen: user.is_some_and(|user| data.seen.contains(user)),
-        ratio: comparison.length_ratio(),
-        disputed: None,
-    }
+    Case::new(
+        comparison,
+        user.is_some_and(|user| data.seen.contains(user)),
+    )
 }
 
 /// One comparison for each of the first distinct test prompts, evenly spaced over seen and over unseen users.

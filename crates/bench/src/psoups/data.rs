@@ -41,7 +41,7 @@ pub fn load(
         .collect();
     Ok(ExperimentData {
         judged: judged(&instructions, &preferences, evaluation.prompts),
-        cases: data.split.test.iter().map(case).collect(),
+        cases: data.split.test.iter().map(|c| Case::new(c, true)).collect(),
         tasks: tasks(&instructions, &users, evaluation.prompts),
         preferences,
         raw: match template {
@@ -102,16 +102,6 @@ fn judged(
         .take(count)
         .flat_map(|instruction| preferences.iter().map(move |one| task(instruction, one)))
         .collect()
-}
-
-fn case(comparison: &Comparison) -> Case {
-    Case {
-        user: owner(comparison).into(),
-        group: comparison.group.clone().unwrap_or_default(),
-        seen: true,
-        ratio: comparison.length_ratio(),
-        disputed: None,
-    }
 }
 
 fn owner(comparison: &Comparison) -> &str {

@@ -41,7 +41,7 @@ pub struct Report {
     pub model: Model,
     /// The compared systems, in the order they are shown.
     pub systems: Vec<System>,
-    /// Analytic yardsticks by name: `always-longer` and `perfect` in the TL;DR experiment.
+    /// Analytic yardsticks by name: `always-longer`, and `perfect` or `own length`, in the TL;DR experiment.
     #[serde(default)]
     pub yardsticks: BTreeMap<String, Yardstick>,
     /// Measures of the sampled texts by system and user.

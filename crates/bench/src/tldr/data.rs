@@ -1,6 +1,6 @@
 //! The comparisons of the TL;DR experiment, for one split by post.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use trainer::TrainError;
 use trainer::pref_data::tldr::{
@@ -22,15 +22,18 @@ pub struct TldrSplit {
     stats: TldrStats,
     /// Seen workers and their groups.
     users: Users,
+    /// Pairs that several workers judged, and whether not all of them alike.
+    disputed: HashMap<u64, bool>,
 }
 
 impl TldrSplit {
-    /// Loads, filters, simulates and splits.
+    /// Loads, filters, simulates where the configuration says so, and splits.
     ///
     /// # Errors
     /// Broken input, nothing left, or a population without both groups.
     pub fn load(config: &TldrConfig, split_seed: u64) -> Result<Self, TrainError> {
         let mut data = TldrData::load(&config.paths, &options(config, split_seed))?;
+        let disputed = real::disputed(&data.split.test);
         limit(&mut data, config);
         data.split
             .validate_disjoint()
@@ -45,18 +48,18 @@ impl TldrSplit {
                 users.len()
             );
         }
-        Ok(Self { data, stats, users })
+        Ok(Self {
+            data,
+            stats,
+            users,
+            disputed,
+        })
     }
 
     /// For the runner.
     pub fn into_data(self, config: &TldrConfig, evaluation: &EvaluationConfig) -> ExperimentData {
-        let test = &self.data.split.test;
-        let mut cases: Vec<Case> = test.iter().map(|c| self.case(c)).collect();
-        for (case, disputed) in cases.iter_mut().zip(real::disputed(test)) {
-            case.disputed = disputed;
-        }
         ExperimentData {
-            cases,
+            cases: self.data.split.test.iter().map(|c| self.case(c)).collect(),
             tasks: self.tasks(evaluation.prompts),
             facts: self.report(config),
             yardsticks: self.yardsticks(),
@@ -71,13 +74,9 @@ impl TldrSplit {
 
     fn case(&self, comparison: &Comparison) -> Case {
         let user = comparison.user.as_ref().map_or("", |u| u.as_str());
-        Case {
-            user: user.into(),
-            group: comparison.group.clone().unwrap_or_default(),
-            seen: self.users.contains_key(user),
-            ratio: comparison.length_ratio(),
-            disputed: None,
-        }
+        let mut case = Case::new(comparison, self.users.contains_key(user));
+        case.disputed = self.disputed.get(&case.pair).copied();
+        case
     }
 
     /// Every seen worker and the generic user get a response to each of the first distinct test posts.

@@ -1,64 +1,58 @@
 //! What real annotators chose: nobody is simulated, so nothing is claimed. Accuracies stand with their intervals, beside what others reach.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use statistics::Estimated;
-use trainer::pref_data::Comparison;
+use trainer::pref_data::{Comparison, UserId};
 
 use crate::claims::{Unit, VANILLA, over_users, pooled};
 use crate::experiment::{Outcomes, Results};
-use crate::measure::{Case, Users};
+use crate::measure::{Case, Users, pair};
 use crate::report::format::{MISSING, count};
 use crate::report::{System, Table, Yardstick};
 
-/// Accuracies of reward models on the annotators of PRISM, from the table in the repository of P-GenRM: one for all, fine-tuned on an LLM of 8
-/// billion weights, and personalised ones.
-const OF_OTHERS: &str = "On real annotators such accuracies are lower than on simulated ones. Of other implementations on PRISM's, P-GenRM's repository \
-     lists 63.3 % for a fine-tuned reward model of 8 billion weights, and 57 to 68 % for personalised ones.";
+/// What other implementations reach on real annotators: the public table in the repository of P-GenRM, of reward models on users of PRISM.
+const OF_OTHERS: &str = "For comparison, on other annotators, with larger models: the table in P-GenRM's repository has, for users of PRISM, 63.3 % of a \
+     fine-tuned reward model of 8 billion weights and 57 to 68 % of personalised ones. \"own length\" is a rule of thumb: what each worker chose more often in training, \
+     the longer or the shorter summary. Of an adapter for each worker, weights, steps and time are sums over workers, KL and loss means over seen ones.";
 
-/// Whether each comparison's pair was judged by several users, and not alike by all of them.
-pub fn disputed(comparisons: &[Comparison]) -> Vec<Option<bool>> {
-    type Judged<'a> = (BTreeSet<Option<&'a str>>, BTreeSet<&'a str>);
-    let key = |comparison: &Comparison| {
-        let (one, other) = (&comparison.chosen, &comparison.rejected);
-        let pair = [one.min(other).clone(), one.max(other).clone()];
-        (comparison.source.clone(), pair)
-    };
-    let mut pairs: BTreeMap<_, Judged<'_>> = BTreeMap::new();
+/// The pairs that several users judged, and whether not all judgements are alike.
+pub fn disputed(comparisons: &[Comparison]) -> HashMap<u64, bool> {
+    type Judged<'a> = (BTreeSet<Option<&'a UserId>>, BTreeSet<&'a str>);
+    let mut pairs: BTreeMap<u64, Judged<'_>> = BTreeMap::new();
     for comparison in comparisons {
-        let (users, choices) = pairs.entry(key(comparison)).or_default();
-        users.insert(comparison.user.as_ref().map(|user| user.as_str()));
+        let (users, choices) = pairs.entry(pair(comparison)).or_default();
+        users.insert(comparison.user.as_ref());
         choices.insert(&comparison.chosen);
     }
-    let each = comparisons.iter().map(|comparison| {
-        let (users, choices) = pairs.get(&key(comparison))?;
-        (users.len() > 1).then_some(choices.len() > 1)
-    });
-    each.collect()
+    let by_several = pairs.into_iter().filter(|(_, (users, _))| users.len() > 1);
+    by_several
+        .map(|(pair, (_, choices))| (pair, choices.len() > 1))
+        .collect()
 }
 
 /// A rule of thumb: every seen worker wants what that worker chose more often in training, the longer or the shorter summary; the others what all
-/// of them together did.
+/// of them together did. It is not right about equally long ones.
 pub fn own_length(train: &[Comparison], test: &[Comparison], users: &Users) -> Yardstick {
-    let is_longer = |comparison: &Comparison| {
-        let [chosen, rejected] =
-            [&comparison.chosen, &comparison.rejected].map(|text| text.chars().count());
-        chosen >= rejected
+    let longer_by = |comparison: &Comparison| {
+        let (chosen, rejected) = comparison.lengths();
+        chosen.cmp(&rejected) as i64
     };
-    let mut longer: BTreeMap<&str, i64> = BTreeMap::new();
+    let user = |comparison: &Comparison| comparison.user.as_ref().map(UserId::to_string);
+    let mut balance: BTreeMap<Option<String>, i64> = BTreeMap::new();
     for comparison in train {
-        let user = comparison.user.as_ref().map_or("", |user| user.as_str());
-        *longer.entry(user).or_default() += if is_longer(comparison) { 1 } else { -1 };
+        *balance.entry(user(comparison)).or_default() += longer_by(comparison);
     }
-    let of_all = longer.values().sum::<i64>() >= 0;
+    let of_all: i64 = balance.values().sum();
     let share = |seen: bool| {
-        let side = test.iter().filter_map(|comparison| {
-            let user = comparison.user.as_ref().map_or("", |user| user.as_str());
-            let wants_longer = longer.get(user).map_or(of_all, |balance| *balance >= 0);
-            let right = is_longer(comparison) == wants_longer;
-            (users.contains_key(user) == seen).then(|| f64::from(u8::from(right)))
+        let right = test.iter().filter_map(|comparison| {
+            let user = user(comparison);
+            let wanted = balance.get(&user).copied().unwrap_or(of_all);
+            let wanted = if wanted < 0 { -1 } else { 1 };
+            let is_seen = user.is_some_and(|user| users.contains_key(&user));
+            (is_seen == seen).then(|| f64::from(u8::from(longer_by(comparison) == wanted)))
         });
-        statistics::mean(&side.collect::<Vec<_>>())
+        statistics::mean(&right.collect::<Vec<_>>())
     };
     Yardstick {
         top: share(true),
@@ -67,12 +61,17 @@ pub fn own_length(train: &[Comparison], test: &[Comparison], users: &Users) -> Y
     }
 }
 
-/// Accuracies with intervals, and how they differ from vanilla DPO's.
+/// Accuracies with intervals, and how they differ from vanilla DPO's, of what was measured.
 pub fn tables(results: &Results<'_>, systems: &[System]) -> Vec<Table> {
-    let names: Vec<&System> = (systems.iter())
+    let measured: Vec<&System> = (systems.iter())
         .filter(|system| results.right(&system.name, |_| true).is_some())
         .collect();
-    vec![accuracies(results, &names), differences(results, &names)]
+    let tables = [
+        accuracies(results, &measured),
+        differences(results, &measured),
+    ];
+    let tables = tables.into_iter().map(Table::without_missing_columns);
+    tables.filter(|table| table.columns.len() > 1).collect()
 }
 
 /// What is looked at apart.
@@ -91,8 +90,8 @@ const PARTS: [Part; 4] = [
 
 fn accuracies(results: &Results<'_>, systems: &[&System]) -> Table {
     let note = format!(
-        "With 95 % intervals over workers and their comparisons; a comparison that is on the test side of several splits counts in each. A pair is disputed \
-         where workers who judged it chose differently, agreed where several chose the same. {OF_OTHERS}"
+        "The number of comparisons, and 95 % intervals over workers and their comparisons; one that is on the test side of several splits counts once, by its mean. \
+         A pair is disputed where not all of the workers who judged it chose alike, agreed where several did. {OF_OTHERS}"
     );
     let columns = ["system", "mean seen worker"];
     let mut table = Table::new("Accuracy on real annotators", &note, &columns);
@@ -124,7 +123,7 @@ fn differences(results: &Results<'_>, systems: &[&System]) -> Table {
     table
 }
 
-/// `61 % [57, 65] of 480`
+/// `480: 61 % [57, 65]`
 fn cell(right: Option<Outcomes>) -> String {
     let Some(right) = right else {
         return MISSING.into();
@@ -132,11 +131,10 @@ fn cell(right: Option<Outcomes>) -> String {
     let comparisons: usize = right.values().map(Vec::len).sum();
     match pooled(right) {
         None => MISSING.into(),
-        Some(figure) => format!(
-            "{} of {}",
-            Unit::Percent.write(&figure),
-            count(comparisons as u64)
-        ),
+        Some(figure) => {
+            let number = count(comparisons as u64);
+            format!("{number}: {}", Unit::Percent.write(&figure))
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub fn table(report: &Report) -> Option<Table> {
     table
         .rows
         .push(names.into_iter().chain(shown.iter().map(generic)).collect());
-    Some(table)
+    Some(table.without_missing_columns())
 }
 
 /// `2 (mean 2.3), 10 % empty`

@@ -1,4 +1,4 @@
-//! From official files to data that can be trained on: filter, rank, simulate, split.
+//! From official files to data that can be trained on: filter, rank, simulate where wanted, split.
 
 use std::path::Path;
 
@@ -257,12 +257,14 @@ fn comparisons(
 ) -> Result<(Vec<Comparison>, Vec<Comparison>), DataError> {
     let (mut train, mut others) = (Vec::new(), Vec::new());
     for record in records {
-        let unknown = || PopulationError::UnknownWorker(record.worker.clone());
         let comparison = match population.is_simulated() {
-            true => simulate(
-                record,
-                population.group(&record.worker).ok_or_else(unknown)?,
-            ),
+            true => {
+                let unknown = || PopulationError::UnknownWorker(record.worker.clone());
+                simulate(
+                    record,
+                    population.group(&record.worker).ok_or_else(unknown)?,
+                )
+            }
             false => record.stated(),
         };
         match comparison {

@@ -8,7 +8,7 @@ use statistics::Quantiles;
 use super::{Group, Population, Workers, Yardsticks};
 use crate::comparison::{Comparison, UserId};
 
-/// A number for each group.
+/// A number for each group, and for those who are in none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GroupCounts {
     /// Workers who prefer the longer text, or their comparisons.
@@ -16,13 +16,13 @@ pub struct GroupCounts {
     /// Workers who prefer the shorter text, or their comparisons.
     pub minority: usize,
     /// Workers who are in no group, since nobody is simulated, or their comparisons.
-    pub real: usize,
+    pub ungrouped: usize,
 }
 
 impl GroupCounts {
     /// All together.
     pub fn total(&self) -> usize {
-        self.majority + self.minority + self.real
+        self.majority + self.minority + self.ungrouped
     }
 
     /// One group's number.
@@ -42,7 +42,7 @@ impl GroupCounts {
         match group {
             Some(Group::Majority) => self.majority += 1,
             Some(Group::Minority) => self.minority += 1,
-            None => self.real += 1,
+            None => self.ungrouped += 1,
         }
     }
 }
@@ -69,7 +69,7 @@ pub struct WorkerStats {
 pub struct TldrStats {
     /// Whether the population is simulated.
     pub simulated: bool,
-    /// Seed of the simulated population, unless its ranks were given.
+    /// Seed of the simulated population, unless its ranks were given, or nobody is simulated.
     pub population_seed: Option<u32>,
     /// Seen workers.
     pub workers: GroupCounts,

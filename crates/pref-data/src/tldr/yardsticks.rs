@@ -23,8 +23,8 @@ pub struct Accuracies {
 /// Scores of two rules, computed from the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Yardsticks {
-    /// A model that always prefers the longer text, and of two equally long ones the first, as both groups do. It is
-    /// what a non-personalised model can learn at best where the majority rules.
+    /// A model that always prefers the longer text, and of two equally long ones the first, as both simulated groups do; with real
+    /// annotators it is not right about these. It is what a non-personalised model can learn at best where the majority rules.
     pub always_longer: Accuracies,
     /// A perfect personalised model of simulated workers: right on every seen worker; on unseen workers, whom it does not know, the better
     /// of the two rules "longer" and "shorter".
@@ -58,21 +58,25 @@ impl Yardsticks {
     ) -> Self {
         let (mut top, mut generic, mut shorter) =
             (Tally::default(), Tally::default(), Tally::default());
+        // Simulated workers of both groups choose the first of two equally long texts; real ones choose as they like.
+        let ties_are_right = population.is_simulated();
         let mut per_worker: BTreeMap<&UserId, Tally> = BTreeMap::new();
         for comparison in evaluation {
             let (chosen, rejected) = comparison.lengths();
+            let is_tie = chosen == rejected && ties_are_right;
+            let (longer, shorter_wins) = (is_tie || chosen > rejected, is_tie || chosen < rejected);
             match comparison
                 .user
                 .as_ref()
                 .filter(|user| workers.is_seen(user))
             {
                 Some(user) => {
-                    top.add(chosen >= rejected);
-                    per_worker.entry(user).or_default().add(chosen >= rejected);
+                    top.add(longer);
+                    per_worker.entry(user).or_default().add(longer);
                 }
                 None => {
-                    generic.add(chosen >= rejected);
-                    shorter.add(chosen <= rejected);
+                    generic.add(longer);
+                    shorter.add(shorter_wins);
                 }
             }
         }
@@ -83,7 +87,7 @@ impl Yardsticks {
             majority: mean(Group::Majority),
             minority: mean(Group::Minority),
         };
-        let perfect = Accuracies {
+        let perfect = || Accuracies {
             top: always_longer.top.map(|_| 1.0),
             generic: generic
                 .share()
@@ -94,7 +98,7 @@ impl Yardsticks {
         };
         Self {
             always_longer,
-            perfect: population.is_simulated().then_some(perfect),
+            perfect: population.is_simulated().then(perfect),
         }
     }
 }

@@ -15,8 +15,9 @@ pub(super) const EXPERIMENT: &str = "clock";
 const FILES: [&str; 3] = [CONFIG, session::METRICS, session::BEST_MODEL];
 
 /// Files of an experiment, beside those of the runs in its folders.
-const FILES_OF_EXPERIMENTS: [&str; 6] = [
+const FILES_OF_EXPERIMENTS: [&str; 7] = [
     EXPERIMENT,
+    "made-with.json",
     "result.json",
     "report.json",
     "report.md",
@@ -48,7 +49,7 @@ const REFERENCE: &str = "reference";
 const PLOTS: &str = "plots";
 
 /// Folders within a run that are no deeper than this.
-const DEPTH: usize = 4;
+const DEPTH: usize = 5;
 
 /// What runs left in a folder.
 #[derive(Debug, Default)]

@@ -208,7 +208,11 @@ fn the_folder_of_an_experiment_and_those_in_it_are_no_place_for_a_run() {
 
 #[test]
 fn whoever_changes_adapters_of_an_experiment_keeps_it_out_and_is_kept_out_by_it() {
-    for place in ["dpo/adapters", "split-1/dpo/adapters"] {
+    for place in [
+        "dpo/adapters",
+        "split-1/dpo/adapters",
+        "split-1/seed-2/dpo/user-3/adapters",
+    ] {
         let dir = folder();
         run(dir.path(), &["dpo", "split-1"]);
         fill(

@@ -193,8 +193,8 @@ pub struct TldrArgs {
     #[command(flatten)]
     common: Common,
     /// Whose choices are learnt: `simulated`, a majority that wants long summaries and a minority that wants short ones, or `real`, what the
-    /// annotators of the files chose (presets `tiny-real` and `small-real`; give --data) [default: simulated]
-    #[arg(long, value_parser = ["simulated", "real"], hide_default_value = true)]
+    /// annotators of the files chose: the preset's name is then followed by `-real`; give --data [default: simulated]
+    #[arg(long, value_parser = ["simulated", "real"])]
     annotators: Option<String>,
     /// Which policies' summaries are compared.
     #[arg(long, value_parser = ["sft", "all"])]
@@ -233,10 +233,6 @@ impl Flags for TldrArgs {
             preset.set(&Setting::new("data.workers", i64::from(workers)))?;
         }
         if let Some(seed) = self.population_seed {
-            if self.of_real_annotators() {
-                let expected = "no such flag with --annotators real: nobody is simulated";
-                return Err(TrainError::config("--population-seed", seed, expected));
-            }
             preset.set(&Setting::new("data.population_seed", i64::from(seed)))?;
             preset.remove("data", "minority_share"); // This very seed.
         }

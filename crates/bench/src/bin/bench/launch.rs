@@ -99,6 +99,13 @@ fn read_config<E: Experiment>(flags: &impl Flags) -> Result<ExperimentConfig<E>,
     let args = flags.common();
     let given = args.config.clone();
     let path = given.unwrap_or_else(|| preset_file(E::NAME, args, &flags.name()));
+    if let (Some(variant), false) = (flags.variant(), path.exists()) {
+        return Err(TrainError::Usage(format!(
+            "preset `{}` has no variant `{variant}`: there is no {}; take `--preset tiny`, or give a file with --config",
+            args.preset,
+            path.display()
+        )));
+    }
     let mut preset = Preset::<E>::read(&path)?;
     flags.change(&mut preset)?;
     preset.config()

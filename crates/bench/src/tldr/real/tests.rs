@@ -1,5 +1,7 @@
+use trainer::pref_data::Prompt;
+
 use super::*;
-use trainer::pref_data::{Prompt, UserId};
+use crate::tests::{results, right, system};
 
 fn comparison(user: &str, source: &str, [chosen, rejected]: [&str; 2]) -> Comparison {
     Comparison {
@@ -28,6 +30,7 @@ fn a_pair_is_disputed_where_workers_chose_differently() {
         comparison("a", "r", ["y", "x"]),
     ];
     let found = disputed(&comparisons);
+    let of = |comparison: &Comparison| found.get(&pair(comparison)).copied();
     let expected = [
         Some(true),
         Some(true),
@@ -37,7 +40,7 @@ fn a_pair_is_disputed_where_workers_chose_differently() {
         None,
         None,
     ];
-    assert_eq!(found, expected);
+    assert_eq!(comparisons.each_ref().map(of), expected);
 }
 
 #[test]
@@ -51,4 +54,61 @@ fn workers_keep_to_the_length_that_they_chose_in_training() {
     let found = own_length(&train, &test, &users);
     assert_eq!(found.top, Some(2.0 / 3.0));
     assert_eq!(found.generic, Some(0.0));
+    // Neither length is chosen: no rule of length is right.
+    let tie = [comparison("b", "p", ["aa", "bb"])];
+    assert_eq!(own_length(&train, &tie, &users).top, Some(0.0));
+}
+
+#[test]
+fn seen_unseen_disputed_and_agreed_comparisons_are_counted_apart() {
+    let case = |user: &str, seen, disputed| Case {
+        disputed,
+        ..crate::tests::case(user, seen)
+    };
+    let cases = [
+        case("a", true, None),
+        case("a", true, Some(true)),
+        case("b", true, Some(true)),
+        case("b", true, Some(false)),
+        case("b", true, Some(false)),
+        case("z", false, Some(true)),
+        case("z", false, None),
+    ];
+    let vanilla = right(&[true, true, false, true, true, true, true]);
+    let mut alone = right(&[true, true, true, true, true, false, false]);
+    let rewards = alone.rewards.as_mut().unwrap();
+    rewards[5] = None;
+    rewards[6] = None;
+    let seeds = [results(
+        &cases,
+        &[(VANILLA, vanilla), ("lora-per-worker", alone)],
+    )];
+    let results = Results { seeds: &seeds };
+    let systems = [system(VANILLA), system("lora-per-worker")];
+    let [found, difference] = &tables(&results, &systems)[..] else {
+        panic!("two tables");
+    };
+    let row = |row: &[String]| -> Vec<String> {
+        let cells = row[1..5].iter();
+        let point = |cell: &String| cell.split(" [").next().unwrap().to_owned();
+        cells.map(point).collect()
+    };
+    let dash = MISSING.to_owned();
+    assert_eq!(
+        row(&found.rows[0]),
+        ["5: 80 %", "2: 100 %", "2: 50 %", "2: 100 %"]
+    );
+    assert_eq!(
+        row(&found.rows[1]),
+        ["5: 100 %", &dash, "2: 100 %", "2: 100 %"]
+    );
+    // No unseen worker's comparison has both scores: the column is not there.
+    assert_eq!(difference.columns.len(), 4);
+    assert!(
+        difference.rows[0][1].starts_with("+20.0 points"),
+        "{difference:?}"
+    );
+
+    let one = tables(&results, &systems[..1]);
+    assert_eq!(one.len(), 1, "nothing to compare vanilla DPO with");
 }
