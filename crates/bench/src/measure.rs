@@ -202,9 +202,15 @@ pub fn medians(
     }
 }
 
-/// Words of a text.
+/// No word of ordinary text is longer, in characters.
+const LONGEST_WORD: usize = 24;
+
+/// Words of a text: what stands between blanks. What is longer than any word counts as several, so that noise without blanks is no short
+/// response.
 pub fn words(text: &str) -> f64 {
-    text.split_whitespace().count() as f64
+    let pieces = text.split_whitespace();
+    let count = |piece: &str| piece.chars().count().div_ceil(LONGEST_WORD);
+    pieces.map(count).sum::<usize>() as f64
 }
 
 /// 1 for a text without words.
@@ -341,6 +347,13 @@ mod tests {
         assert_eq!((found.majority, found.minority), (Some(2.0), Some(0.0)));
         assert_eq!(found.generic, Some(2.0));
         assert_eq!(by_group(&texts, &users, empty).minority, Some(1.0));
+    }
+
+    #[test]
+    fn noise_without_blanks_is_not_one_word() {
+        assert_eq!(words("Well-known, internationalization!"), 2.0);
+        assert_eq!(words(&"Er...E".repeat(20)), 5.0);
+        assert_eq!((words(" \n"), words("no")), (0.0, 1.0));
     }
 
     #[test]
