@@ -40,8 +40,15 @@ pub fn trained<D>(
     let mut all = Measured::default();
     let (mut comparisons, mut metrics) = (0, String::new());
     let mut quality = Vec::new();
-    for (number, user) in trainer.prepared.data.users.keys().enumerate() {
+    let users = &trainer.prepared.data.users;
+    for (number, user) in users.keys().enumerate() {
         let dir = dir.join(format!("user-{number}"));
+        tracing::info!(
+            "{}: adapter of user {user} in user-{number}, {} of {}",
+            trainer.system.name,
+            number + 1,
+            users.len()
+        );
         let Some(share) = of_user(trainer, user, &dir, monitor)? else {
             let name = &trainer.system.name;
             tracing::warn!("{name}: no comparison to train on for user {user}, who has no adapter");

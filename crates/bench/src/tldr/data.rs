@@ -107,6 +107,13 @@ impl TldrSplit {
                 self.data.records, self.data.skipped
             ),
         ];
+        let seen = stats.per_worker.iter().filter(|worker| worker.seen);
+        let untrained = seen.filter(|worker| worker.train == 0).count();
+        if untrained > 0 {
+            notes.push(format!(
+                "Seen workers without a comparison to train on: {untrained}."
+            ));
+        }
         if let Some(ratio) = &stats.length_ratio {
             notes.push(format!(
                 "Longer over shorter response, in characters: median {:.2}.",
