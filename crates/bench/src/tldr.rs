@@ -68,14 +68,14 @@ impl Experiment for TldrConfig {
     }
 
     fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
-        if self.annotators == Annotators::Real {
-            let tables = real::tables(results, &report.systems);
-            report.tables.splice(0..0, tables);
-        }
         report.tables.extend(responses::table(report));
-        if self.annotators == Annotators::Real {
-            return Vec::new();
+        match self.annotators {
+            Annotators::Simulated => claims::claims(results, &report.systems),
+            Annotators::Real => {
+                let tables = real::tables(results, &report.systems);
+                report.tables.splice(0..0, tables);
+                Vec::new()
+            }
         }
-        claims::claims(results, &report.systems)
     }
 }

@@ -11,6 +11,7 @@ use trainer::{TrainError, files};
 
 use super::collect::with_origin;
 use super::measured::{Measured, SampledText};
+use super::setup::Sides;
 use super::system::{Trainer, engine, rewards, sampled, text_quality};
 
 /// What one user's adapter adds.
@@ -49,7 +50,7 @@ pub fn trained<D>(
             number + 1,
             users.len()
         );
-        let Some(share) = of_user(trainer, user, &dir, monitor)? else {
+        let Some(share) = of_user(trainer, (user, sides.of_user(user)), &dir, monitor)? else {
             let name = &trainer.system.name;
             tracing::warn!("{name}: no comparison to train on for user {user}, who has no adapter");
             continue;
@@ -85,10 +86,10 @@ pub fn trained<D>(
     })
 }
 
-/// Trains the adapter of one user; `None` where there is nothing to train it on.
+/// Trains the adapter of one user on her sides of the comparisons; `None` where there is nothing to train it on.
 fn of_user<D>(
     trainer: &Trainer<'_, D>,
-    user: &str,
+    (user, sides): (&str, Sides),
     dir: &Path,
     monitor: &mut dyn Monitor,
 ) -> Result<Option<Share>, TrainError> {
@@ -98,7 +99,6 @@ fn of_user<D>(
         prepared,
         ..
     } = *trainer;
-    let sides = prepared.sides(system.text)?.of_user(user);
     if sides.train.items.is_empty() {
         return Ok(None);
     }
