@@ -18,7 +18,7 @@ fn main() -> Result<(), pdpo_loss::LossError> {
     let branches = [Branch::User, Branch::User, Branch::Generic, Branch::Generic];
 
     let objective = Objective::new(Dpo::new(0.1)?, 0.5)?;
-    let rows = objective.evaluate(&pairs)?;
+    let rows = objective.evaluate(&pairs, &branches)?;
     let loss = objective.mix().combine(rows.loss, &branches, 2)?;
     println!("loss {:.4}", loss.to_data());
     println!(

@@ -33,8 +33,8 @@
 //! let pairs = PairLogProbs::new(policy, Some(reference), tokens)?;
 //!
 //! let objective = Objective::new(Dpo::new(0.1)?, 0.5)?;
-//! let rows = objective.evaluate(&pairs)?;
 //! let branches = [Branch::User, Branch::Generic];
+//! let rows = objective.evaluate(&pairs, &branches)?;
 //! let loss = objective.mix().combine(rows.loss, &branches, 1)?;
 //! let gradients = loss.backward();
 //! # assert!(pairs.policy().chosen.grad(&gradients).is_some());
@@ -42,6 +42,7 @@
 //! ```
 
 mod error;
+mod keys;
 mod objective;
 mod pairs;
 mod personalised;
@@ -52,5 +53,9 @@ pub use error::LossError;
 pub use objective::{Evaluation, Objective, ObjectiveConfig, Part, ScoredRow};
 pub use pairs::{Pair, PairLogProbs};
 pub use personalised::{Branch, Personalised};
-pub use preference::{Dpo, Ipo, PairLoss, PreferenceLoss};
+pub use preference::{
+    Alphapo, Aot, AotUnpaired, ApoDown, ApoZero, BcoPair, Cpo, Discopop, Divergence, Dpo, ExoPair,
+    Hinge, Ipo, NcaPair, Orpo, PairLoss, PreferenceLoss, Robust, Sft, SigmoidNorm, Simpo, SppoHard,
+    Sum, Weighted,
+};
 pub use rewards::Rewards;

@@ -1,12 +1,13 @@
 //! The objective: what training minimises, validation compares and reports show, all by the same function.
 
 mod config;
-mod keys;
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
+use crate::error::validate_weight;
+use crate::preference::{LdDpo, Wpo};
 use crate::{Branch, LossError, Pair, PairLogProbs, PairLoss, Personalised, Rewards};
 pub use config::ObjectiveConfig;
 
@@ -37,10 +38,36 @@ pub struct Evaluation {
 /// A term of the loss.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// `preference` or `nll`.
+    /// `preference`, `nll`, or the name of a loss of a [`Sum`](crate::Sum).
     pub name: &'static str,
     /// `[rows]`, with its weight.
     pub values: Tensor<1>,
+}
+
+impl Part {
+    /// A term.
+    pub fn new(name: &'static str, values: Tensor<1>) -> Self {
+        Self { name, values }
+    }
+
+    /// The values of one batch and then those of another.
+    fn followed_by((first, second): (Self, Self)) -> Self {
+        Self::new(
+            first.name,
+            Tensor::cat(vec![first.values, second.values], 0),
+        )
+    }
+
+    /// What terms add up to, `[rows]`.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Setting`] where there is none.
+    pub(crate) fn total(parts: &[Self]) -> Result<Tensor<1>, LossError> {
+        let values = parts.iter().map(|part| part.values.clone());
+        let total = values.reduce(|sum, more| sum + more);
+        total.ok_or_else(|| LossError::setting("parts", "empty", "one loss or more"))
+    }
 }
 
 /// What one row did, on the host.
@@ -72,8 +99,9 @@ impl Objective {
     ///
     /// # Errors
     ///
-    /// [`LossError::Alpha`].
+    /// [`LossError::Setting`]: an `alpha` outside of 0 to 1, or what the loss refuses of its own settings.
     pub fn new(loss: impl PairLoss + 'static, alpha: f64) -> Result<Self, LossError> {
+        loss.validate()?;
         Ok(Self {
             loss: Arc::new(loss),
             mix: Personalised::new(alpha)?,
@@ -85,43 +113,105 @@ impl Objective {
     ///
     /// # Errors
     ///
-    /// [`LossError::Weight`].
+    /// [`LossError::Setting`].
     pub fn with_nll_weight(mut self, weight: f64) -> Result<Self, LossError> {
-        self.nll_weight = config::validate_weight("nll_weight", weight)?;
+        validate_weight("nll_weight", weight)?;
+        self.nll_weight = weight;
         Ok(self)
     }
 
-    /// The loss of every row with its parts, its rewards, and what one logs.
+    /// Counts `alpha` of what the longer response says beyond the shorter one's length (LD-DPO, arXiv 2409.06411): 1 counts
+    /// all, 0 nothing.
     ///
     /// # Errors
     ///
-    /// What the loss needs and `pairs` lacks.
-    pub fn evaluate(&self, pairs: &PairLogProbs) -> Result<Evaluation, LossError> {
-        let preference = self.loss.losses(pairs)?;
-        let mut loss = preference.clone();
-        let mut parts = vec![Part {
-            name: "preference",
-            values: preference,
-        }];
-        if self.nll_weight > 0.0 {
-            let nll = pairs.chosen_nll().mul_scalar(self.nll_weight);
-            loss = loss + nll.clone();
-            parts.push(Part {
-                name: "nll",
-                values: nll,
+    /// [`LossError::Setting`].
+    pub fn with_ld_alpha(mut self, alpha: f64) -> Result<Self, LossError> {
+        self.loss = Arc::new(LdDpo::new(self.loss, alpha)?);
+        Ok(self)
+    }
+
+    /// Weighs comparisons by how near they are to what the policy itself writes (WPO, arXiv 2406.11827).
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Setting`] of a loss that looks at its whole batch.
+    pub fn with_wpo(mut self) -> Result<Self, LossError> {
+        self.loss = Arc::new(Wpo::new(self.loss)?);
+        Ok(self)
+    }
+
+    /// The loss of every row with its parts, its rewards, and what one logs. `branches` names each row's branch: a loss that
+    /// looks at its whole batch looks at that of each branch by itself.
+    ///
+    /// # Errors
+    ///
+    /// What the loss needs and `pairs` lacks; [`LossError::Rows`] if `branches` and `pairs` differ in length.
+    pub fn evaluate(
+        &self,
+        pairs: &PairLogProbs,
+        branches: &[Branch],
+    ) -> Result<Evaluation, LossError> {
+        if branches.len() != pairs.rows() {
+            return Err(LossError::Rows {
+                field: "branches",
+                found: branches.len(),
+                expected: pairs.rows(),
             });
         }
-        let without_gradient = |tensor: &Tensor<1>| tensor.clone().without_autodiff();
-        let policy = pairs.policy();
+        let mut parts = match self.needs_batch_statistics() {
+            true => self.parts_by_branch(pairs, branches)?,
+            false => self.loss.parts(pairs)?,
+        };
+        if self.nll_weight > 0.0 {
+            let nll = pairs.chosen_nll().mul_scalar(self.nll_weight);
+            parts.push(Part::new("nll", nll));
+        }
+        let log_probs = pairs.whole().clone().map(Tensor::without_autodiff);
         Ok(Evaluation {
-            loss,
+            loss: Part::total(&parts)?,
             parts,
             rewards: self.loss.rewards(pairs)?,
-            log_probs: Pair {
-                chosen: without_gradient(&policy.chosen),
-                rejected: without_gradient(&policy.rejected),
-            },
+            log_probs,
         })
+    }
+
+    /// The terms of the rows of each branch by themselves, put together in the order of the rows.
+    fn parts_by_branch(
+        &self,
+        pairs: &PairLogProbs,
+        branches: &[Branch],
+    ) -> Result<Vec<Part>, LossError> {
+        let device = pairs.policy().chosen.device();
+        let rows_of = |branch| (0..branches.len()).filter(move |&row| branches[row] == branch);
+        let indices = |rows: &[usize]| -> Tensor<1, Int> {
+            let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+            Tensor::from_ints(rows.as_slice(), &device)
+        };
+        let (mut order, mut found) = (Vec::new(), Vec::<Part>::new());
+        for branch in [Branch::User, Branch::Generic] {
+            let rows: Vec<usize> = rows_of(branch).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let parts = self.loss.parts(&pairs.select(&indices(&rows)))?;
+            order.extend(rows);
+            found = match found.is_empty() {
+                true => parts,
+                false => found
+                    .into_iter()
+                    .zip(parts)
+                    .map(Part::followed_by)
+                    .collect(),
+            };
+        }
+        let mut places = vec![0; order.len()];
+        for (place, row) in order.into_iter().enumerate() {
+            places[row] = place;
+        }
+        let places = indices(&places);
+        let put = |part: Part| Part::new(part.name, part.values.select(0, places.clone()));
+        Ok(found.into_iter().map(put).collect())
     }
 
     /// What rows weigh in a batch.
@@ -142,6 +232,16 @@ impl Objective {
     /// See [`PairLoss::needs_batch_statistics`].
     pub fn needs_batch_statistics(&self) -> bool {
         self.loss.needs_batch_statistics()
+    }
+
+    /// See [`PairLoss::needs_shared`].
+    pub fn needs_shared(&self) -> bool {
+        self.loss.needs_shared()
+    }
+
+    /// See [`PairLoss::needs_squares`].
+    pub fn needs_squares(&self) -> bool {
+        self.loss.needs_squares()
     }
 }
 
@@ -182,7 +282,7 @@ impl Evaluation {
 mod tests {
     use super::*;
     use crate::pairs::tests::pair;
-    use crate::{Dpo, Ipo};
+    use crate::{Aot, Dpo, Ipo, PreferenceLoss, Sft, Sum, Weighted};
     use burn::tensor::Device;
 
     /// The log-ratios of both responses differ by 10 and by -10.
@@ -199,12 +299,20 @@ mod tests {
     #[test]
     fn a_row_s_loss_is_the_sum_of_its_parts() {
         let objective = Objective::new(Dpo::new(0.1).unwrap(), 0.5).unwrap();
-        let rows = objective.evaluate(&pairs()).unwrap().rows().unwrap();
+        let rows = objective
+            .evaluate(&pairs(), &[Branch::User; 2])
+            .unwrap()
+            .rows()
+            .unwrap();
         assert_eq!(rows[0].parts, [("preference", rows[0].loss)]);
 
         // log(1 + e^-1) and log(1 + e); nll 10 / 5 and 20 / 4, weighing 0.5.
         let objective = objective.with_nll_weight(0.5).unwrap();
-        let rows = objective.evaluate(&pairs()).unwrap().rows().unwrap();
+        let rows = objective
+            .evaluate(&pairs(), &[Branch::User; 2])
+            .unwrap()
+            .rows()
+            .unwrap();
         for (row, [preference, nll]) in rows.iter().zip([[0.313_261_7, 1.0], [1.313_261_7, 2.5]]) {
             let names: Vec<_> = row.parts.iter().map(|part| part.0).collect();
             assert_eq!(names, ["preference", "nll"]);
@@ -217,7 +325,11 @@ mod tests {
     #[test]
     fn a_row_tells_rewards_and_log_probabilities() {
         let objective = Objective::new(Ipo::new(0.5).unwrap(), 1.0).unwrap();
-        let rows = objective.evaluate(&pairs()).unwrap().rows().unwrap();
+        let rows = objective
+            .evaluate(&pairs(), &[Branch::User; 2])
+            .unwrap()
+            .rows()
+            .unwrap();
         // Per token: -10 / 5 and -20 / 2, -20 / 4 and -10 / 1; times beta.
         assert_eq!(
             (rows[0].reward_chosen, rows[0].reward_rejected),
@@ -229,6 +341,58 @@ mod tests {
         );
         assert_eq!((rows[1].logp_chosen, rows[1].logp_rejected), (-20.0, -10.0));
         assert!(rows[0].correct() && rows[1].correct());
+    }
+
+    #[test]
+    fn the_parts_of_a_sum_have_the_names_of_its_losses() {
+        let part = |weight, loss| Weighted { weight, loss };
+        let sum = Sum {
+            parts: vec![
+                part(2.0, PreferenceLoss::default()),
+                part(0.5, PreferenceLoss::Sft(Sft {})),
+            ],
+        };
+        let objective = Objective::new(sum, 0.5).unwrap().with_nll_weight(1.0);
+        let evaluated = objective.unwrap().evaluate(&pairs(), &[Branch::User; 2]);
+        let rows = evaluated.unwrap().rows().unwrap();
+        for (row, [dpo, nll]) in rows.iter().zip([[0.313_261_7, 2.0], [1.313_261_7, 5.0]]) {
+            let expected = [("dpo", 2.0 * dpo), ("sft", 0.5 * nll), ("nll", nll)];
+            for ((name, value), expected) in row.parts.iter().zip(expected) {
+                assert_eq!(*name, expected.0);
+                assert!((value - expected.1).abs() < 1e-6, "{row:?}");
+            }
+        }
+        assert!((rows[0].reward_chosen, rows[0].reward_rejected) == (-1.0, -2.0));
+    }
+
+    #[test]
+    fn a_batch_is_that_of_a_branch() {
+        let objective = Objective::new(Aot::default(), 0.5).unwrap();
+        let device = Device::flex();
+        let four = PairLogProbs::new(
+            pair(
+                [-10.0, -20.0, -3.0, -4.0],
+                [-20.0, -10.0, -6.0, -5.0],
+                &device,
+            ),
+            Some(pair(
+                [-1.0, -5.0, -9.0, -7.0],
+                [-4.0, -2.0, -3.0, -4.0],
+                &device,
+            )),
+            pair([5.0; 4], [2.0; 4], &device),
+        );
+        use Branch::{Generic, User};
+        let evaluated = objective.evaluate(&four.unwrap(), &[User, Generic, Generic, User]);
+        let rows = evaluated.unwrap().rows().unwrap();
+        // Differences 10, -10, 3, 1 of the policy, 3, -3, -6, -3 of the reference. Users': 1, 10 against -3, 3; generic: -10, 3
+        // against -6, -3.
+        let expected = [7.0_f32, -4.0, 6.0, 4.0].map(|margin| (-0.1 * margin).exp().ln_1p());
+        for (row, expected) in rows.iter().zip(expected) {
+            assert!((row.loss - expected).abs() < 1e-6, "{row:?} {expected}");
+        }
+        let wrong = objective.evaluate(&pairs(), &[User]).unwrap_err();
+        assert_eq!(wrong.to_string(), "`branches` has 1 rows, expected 2");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The inputs of every loss: the log-probabilities of a batch of comparisons.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use crate::LossError;
 
@@ -13,6 +13,33 @@ pub struct Pair {
     pub rejected: Tensor<1>,
 }
 
+impl Pair {
+    /// The same function of either number.
+    pub(crate) fn map(self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Self {
+        Self {
+            chosen: f(self.chosen),
+            rejected: f(self.rejected),
+        }
+    }
+
+    /// The same function of either number and that of another pair.
+    pub(crate) fn with(self, other: Self, f: impl Fn(Tensor<1>, Tensor<1>) -> Tensor<1>) -> Self {
+        Self {
+            chosen: f(self.chosen, other.chosen),
+            rejected: f(self.rejected, other.rejected),
+        }
+    }
+
+    /// `chosen - rejected`.
+    pub(crate) fn difference(self) -> Tensor<1> {
+        self.chosen - self.rejected
+    }
+
+    fn named(&self, names: [&'static str; 2]) -> [(&'static str, &Tensor<1>); 2] {
+        [(names[0], &self.chosen), (names[1], &self.rejected)]
+    }
+}
+
 /// Log-probabilities of a batch of comparisons, under the policy and under the reference. A row is a comparison in one
 /// branch.
 ///
@@ -23,6 +50,17 @@ pub struct PairLogProbs {
     policy: Pair,
     reference: Option<Pair>,
     tokens: Pair,
+    /// The policy's sums over all tokens, where `policy` weighs some of them less.
+    whole: Pair,
+    shared: Option<Shared>,
+    squares: Option<Pair>,
+}
+
+/// Log-probabilities over the first tokens of both responses, as many as the shorter one has.
+#[derive(Debug, Clone)]
+struct Shared {
+    policy: Pair,
+    reference: Option<Pair>,
 }
 
 impl PairLogProbs {
@@ -33,19 +71,56 @@ impl PairLogProbs {
     ///
     /// [`LossError::Rows`] names the first tensor whose length differs from that of the preferred responses under the policy.
     pub fn new(policy: Pair, reference: Option<Pair>, tokens: Pair) -> Result<Self, LossError> {
-        let [expected] = policy.chosen.dims();
-        let reference_fields = reference.iter().flat_map(|reference| {
-            [
-                ("reference chosen", &reference.chosen),
-                ("reference rejected", &reference.rejected),
-            ]
-        });
-        let fields = [
-            ("policy rejected", &policy.rejected),
-            ("tokens chosen", &tokens.chosen),
-            ("tokens rejected", &tokens.rejected),
-        ];
-        for (field, tensor) in fields.into_iter().chain(reference_fields) {
+        let pairs = Self {
+            whole: policy.clone(),
+            policy,
+            reference,
+            tokens,
+            shared: None,
+            squares: None,
+        };
+        let rejected = ("policy rejected", &pairs.policy.rejected);
+        pairs.check([rejected])?;
+        pairs.check(pairs.tokens.named(["tokens chosen", "tokens rejected"]))?;
+        if let Some(reference) = &pairs.reference {
+            pairs.check(reference.named(["reference chosen", "reference rejected"]))?;
+        }
+        Ok(pairs)
+    }
+
+    /// Adds the same log-probabilities over the first tokens of both responses, as many as the shorter one has: what
+    /// [`Objective::with_ld_alpha`](crate::Objective::with_ld_alpha) needs.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Rows`].
+    pub fn with_shared(mut self, policy: Pair, reference: Option<Pair>) -> Result<Self, LossError> {
+        self.check(policy.named(["shared policy chosen", "shared policy rejected"]))?;
+        if let Some(reference) = &reference {
+            self.check(reference.named(["shared reference chosen", "shared reference rejected"]))?;
+        }
+        self.shared = Some(Shared { policy, reference });
+        Ok(self)
+    }
+
+    /// Adds `log(sum over the vocabulary of pi(v)^2)`, summed over each response's tokens, under the policy and without
+    /// gradient: what [`Objective::with_wpo`](crate::Objective::with_wpo) needs.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Rows`].
+    pub fn with_squares(mut self, squares: Pair) -> Result<Self, LossError> {
+        self.check(squares.named(["squares chosen", "squares rejected"]))?;
+        self.squares = Some(squares);
+        Ok(self)
+    }
+
+    fn check<'a>(
+        &self,
+        fields: impl IntoIterator<Item = (&'static str, &'a Tensor<1>)>,
+    ) -> Result<(), LossError> {
+        let expected = self.rows();
+        for (field, tensor) in fields {
             let [found] = tensor.dims();
             if found != expected {
                 return Err(LossError::Rows {
@@ -55,11 +130,7 @@ impl PairLogProbs {
                 });
             }
         }
-        Ok(Self {
-            policy,
-            reference,
-            tokens,
-        })
+        Ok(())
     }
 
     /// The number of rows.
@@ -73,6 +144,15 @@ impl PairLogProbs {
         &self.policy
     }
 
+    /// Log-probabilities under the reference.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::NoReference`].
+    pub fn reference(&self) -> Result<&Pair, LossError> {
+        self.reference.as_ref().ok_or(LossError::NoReference)
+    }
+
     /// Numbers of scored tokens.
     pub fn tokens(&self) -> &Pair {
         &self.tokens
@@ -84,11 +164,8 @@ impl PairLogProbs {
     ///
     /// [`LossError::NoReference`].
     pub fn log_ratios(&self) -> Result<Pair, LossError> {
-        let reference = self.reference.as_ref().ok_or(LossError::NoReference)?;
-        Ok(Pair {
-            chosen: self.policy.chosen.clone() - reference.chosen.clone(),
-            rejected: self.policy.rejected.clone() - reference.rejected.clone(),
-        })
+        let reference = self.reference()?.clone();
+        Ok(self.policy.clone().with(reference, |a, b| a - b))
     }
 
     /// The same log-ratios, each divided by its response's token count.
@@ -102,16 +179,57 @@ impl PairLogProbs {
 
     /// Sums over tokens, each divided by its response's token count.
     pub fn per_token(&self, sums: Pair) -> Pair {
-        Pair {
-            chosen: sums.chosen / self.tokens.chosen.clone(),
-            rejected: sums.rejected / self.tokens.rejected.clone(),
-        }
+        sums.with(self.tokens.clone(), |sum, tokens| sum / tokens)
     }
 
     /// The mean negative log-likelihood per token of the preferred response under the policy, `[rows]`: added with a
     /// weight to a preference loss, it keeps the policy's text from falling apart (arXiv 2404.19733).
     pub(crate) fn chosen_nll(&self) -> Tensor<1> {
-        self.policy.chosen.clone().neg() / self.tokens.chosen.clone()
+        self.whole.chosen.clone().neg() / self.tokens.chosen.clone()
+    }
+
+    /// The policy's log-probabilities over all tokens.
+    pub(crate) fn whole(&self) -> &Pair {
+        &self.whole
+    }
+
+    pub(crate) fn squares(&self) -> Result<&Pair, LossError> {
+        self.squares.as_ref().ok_or(LossError::NoSquares)
+    }
+
+    /// The same rows with `share` of what tokens beyond the shared length add to a log-probability.
+    pub(crate) fn with_tails(&self, share: f64) -> Result<Self, LossError> {
+        let Shared { policy, reference } = self.shared.as_ref().ok_or(LossError::NoShared)?;
+        let weigh = |whole: &Pair, shared: &Pair| {
+            let tails = |whole, shared: Tensor<1>| (whole - shared.clone()) * share + shared;
+            whole.clone().with(shared.clone(), tails)
+        };
+        let reference = match (&self.reference, reference) {
+            (Some(_), None) => return Err(LossError::NoShared),
+            (Some(whole), Some(shared)) => Some(weigh(whole, shared)),
+            (None, _) => None,
+        };
+        Ok(Self {
+            policy: weigh(&self.policy, policy),
+            reference,
+            ..self.clone()
+        })
+    }
+
+    /// Some of the rows, in the given order.
+    pub(crate) fn select(&self, rows: &Tensor<1, Int>) -> Self {
+        let some = |pair: &Pair| pair.clone().map(|values| values.select(0, rows.clone()));
+        Self {
+            policy: some(&self.policy),
+            reference: self.reference.as_ref().map(some),
+            tokens: some(&self.tokens),
+            whole: some(&self.whole),
+            shared: self.shared.as_ref().map(|shared| Shared {
+                policy: some(&shared.policy),
+                reference: shared.reference.as_ref().map(some),
+            }),
+            squares: self.squares.as_ref().map(some),
+        }
     }
 }
 
@@ -177,11 +295,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn ratios_to_a_reference_that_is_not_there_are_an_error() {
+    fn what_is_not_there_is_an_error() {
         let device = Device::flex();
         let one = || pair([1.0], [1.0], &device);
         let pairs = PairLogProbs::new(one(), None, one()).unwrap();
         assert_eq!(pairs.log_ratios().unwrap_err(), LossError::NoReference);
         assert_eq!(pairs.mean_log_ratios().unwrap_err(), LossError::NoReference);
+        assert_eq!(pairs.with_tails(0.5).unwrap_err(), LossError::NoShared);
+        assert_eq!(pairs.squares().unwrap_err(), LossError::NoSquares);
     }
 }

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::LossError;
+use crate::error::validate;
 
 /// Which soft prompt a row was computed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,13 +40,10 @@ impl Personalised {
     ///
     /// # Errors
     ///
-    /// [`LossError::Alpha`] unless `alpha` is in `[0, 1]`.
+    /// [`LossError::Setting`] unless `alpha` is in `[0, 1]`.
     pub fn new(alpha: f64) -> Result<Self, LossError> {
-        if (0.0..=1.0).contains(&alpha) {
-            Ok(Self { alpha })
-        } else {
-            Err(LossError::Alpha { found: alpha })
-        }
+        validate("alpha", alpha, 0.0..=1.0, "a number from 0 to 1")?;
+        Ok(Self { alpha })
     }
 
     /// The share of the user-specific term.
@@ -165,10 +163,9 @@ mod tests {
     #[test]
     fn an_alpha_outside_of_0_to_1_is_refused() {
         for alpha in [-0.1, 1.1, f64::INFINITY] {
-            assert_eq!(
-                Personalised::new(alpha),
-                Err(LossError::Alpha { found: alpha })
-            );
+            let error = Personalised::new(alpha).unwrap_err().to_string();
+            let expected = format!("`alpha` is {alpha}, expected a number from 0 to 1");
+            assert_eq!(error, expected);
         }
         assert!(Personalised::new(f64::NAN).is_err());
         #[derive(Debug, Deserialize)]

@@ -32,8 +32,9 @@ impl Case {
             "dpo" => PreferenceLoss::Dpo(Dpo {
                 beta: self.beta,
                 label_smoothing: self.label_smoothing,
+                ..Dpo::default()
             }),
-            "ipo" => PreferenceLoss::Ipo(Ipo { beta: self.beta }),
+            "ipo" => PreferenceLoss::Ipo(Ipo::new(self.beta).unwrap()),
             other => panic!("the fixture has a loss `{other}` that this test does not know"),
         };
         loss.validate().unwrap();

@@ -6,7 +6,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Objective;
-use super::keys::Value;
+use crate::keys::{Value, read_loss};
 use crate::{LossError, PreferenceLoss};
 
 /// `[objective]`: the loss by its name with its own keys, and what all losses share.
@@ -27,6 +27,18 @@ pub struct ObjectiveConfig {
     /// The weight of the mean negative log-likelihood per token of the preferred response, added to the loss of every
     /// row (`rpo_alpha` of TRL, arXiv 2404.19733): keeps a policy that moves far from garbling its text. Default 0.
     pub nll_weight: f64,
+    /// What the longer response says beyond the shorter one's length counts so much, from 0 to 1 (LD-DPO, arXiv 2409.06411).
+    /// Default 1: all of it.
+    #[serde(skip_serializing_if = "all_of_it")]
+    pub ld_alpha: f64,
+    /// Weigh comparisons by how near they are to what the policy itself writes (WPO, arXiv 2406.11827). Default no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wpo: bool,
+}
+
+/// Whether nothing is weighed less.
+fn all_of_it(ld_alpha: &f64) -> bool {
+    *ld_alpha == 1.0
 }
 
 impl Default for ObjectiveConfig {
@@ -35,6 +47,8 @@ impl Default for ObjectiveConfig {
             loss: PreferenceLoss::default(),
             alpha: 0.5,
             nll_weight: 0.0,
+            ld_alpha: 1.0,
+            wpo: false,
         }
     }
 }
@@ -46,14 +60,20 @@ impl ObjectiveConfig {
     ///
     /// A number out of range, by its key.
     pub fn init(&self, has_users: bool) -> Result<Objective, LossError> {
-        self.loss.validate()?;
         // Refused even where nobody looks at it.
         let alone = Objective::new(self.loss.clone(), self.alpha)?;
         let objective = match has_users {
             true => alone,
             false => Objective::new(self.loss.clone(), 0.0)?,
         };
-        objective.with_nll_weight(self.nll_weight)
+        let mut objective = objective.with_nll_weight(self.nll_weight)?;
+        if !all_of_it(&self.ld_alpha) {
+            objective = objective.with_ld_alpha(self.ld_alpha)?;
+        }
+        match self.wpo {
+            true => objective.with_wpo(),
+            false => Ok(objective),
+        }
     }
 }
 
@@ -64,12 +84,16 @@ impl<'de> Deserialize<'de> for ObjectiveConfig {
         struct Keys {
             alpha: Option<f64>,
             nll_weight: Option<f64>,
+            ld_alpha: Option<f64>,
+            wpo: Option<bool>,
             #[serde(flatten)]
             loss: BTreeMap<String, Value>,
         }
         let Keys {
             alpha,
             nll_weight,
+            ld_alpha,
+            wpo,
             mut loss,
         } = Keys::deserialize(deserializer)?;
         let default = Self::default();
@@ -80,36 +104,9 @@ impl<'de> Deserialize<'de> for ObjectiveConfig {
             loss,
             alpha: alpha.unwrap_or(default.alpha),
             nll_weight: nll_weight.unwrap_or(default.nll_weight),
+            ld_alpha: ld_alpha.unwrap_or(default.ld_alpha),
+            wpo: wpo.unwrap_or(default.wpo),
         })
-    }
-}
-
-/// A loss from its own keys. The error begins with the key, which serde does not tell.
-fn read_loss(keys: BTreeMap<String, Value>) -> Result<PreferenceLoss, String> {
-    let read = |keys| PreferenceLoss::deserialize(Value::Table(keys)).map_err(|e| e.to_string());
-    let error = match read(keys.clone()) {
-        Ok(loss) => return Ok(loss),
-        Err(error) => error,
-    };
-    // The first key that leads to the same error with the name of the loss alone.
-    let names = std::iter::once("loss").chain(keys.keys().map(String::as_str));
-    let alone = |name: &str| {
-        let some = keys
-            .iter()
-            .filter(|(key, _)| *key == name || *key == "loss");
-        let some = some.map(|(key, value)| (key.clone(), value.clone()));
-        read(some.collect()).err().as_ref() == Some(&error)
-    };
-    match names.into_iter().find(|name| alone(name)) {
-        Some(name) => Err(format!("`{name}`: {error}")),
-        None => Err(error),
-    }
-}
-
-pub(super) fn validate_weight(key: &'static str, found: f64) -> Result<f64, LossError> {
-    match (0.0..=crate::error::LARGEST).contains(&found) {
-        true => Ok(found),
-        false => Err(LossError::Weight { key, found }),
     }
 }
 
@@ -127,15 +124,16 @@ mod tests {
         assert_eq!(read("").unwrap(), ObjectiveConfig::default());
         let config = read("loss = \"ipo\"\nalpha = 1").unwrap();
         let expected = ObjectiveConfig {
-            loss: PreferenceLoss::Ipo(Ipo { beta: 0.1 }),
+            loss: PreferenceLoss::Ipo(Ipo::default()),
             alpha: 1.0,
-            nll_weight: 0.0,
+            ..ObjectiveConfig::default()
         };
         assert_eq!(config, expected);
         let config = read("beta = 0.5\nlabel_smoothing = 0.125\nnll_weight = 2").unwrap();
         let dpo = Dpo {
             beta: 0.5,
             label_smoothing: 0.125,
+            ..Dpo::default()
         };
         assert_eq!(config.loss, PreferenceLoss::Dpo(dpo));
         assert_eq!((config.alpha, config.nll_weight), (0.5, 2.0));
@@ -143,10 +141,21 @@ mod tests {
 
     #[test]
     fn an_objective_survives_a_round_trip_through_toml() {
-        let config = read("loss = \"ipo\"\nbeta = 0.25\nalpha = 0.75\nnll_weight = 0.5").unwrap();
-        let text = toml::to_string(&config).unwrap();
-        assert!(text.contains("loss = \"ipo\""), "{text}");
-        assert_eq!(read(&text).unwrap(), config);
+        for text in [
+            "loss = \"ipo\"\nbeta = 0.25\nalpha = 0.75\nnll_weight = 0.5",
+            "beta = 0.25\ndivergence = { alpha = 0.5 }\nlength_penalty = 0.1\nwpo = true\nld_alpha = 0.5",
+            "loss = \"sum\"\nparts = [{ loss = \"hinge\", divergence = \"js\", weight = 0.5 }, { loss = \"sft\" }]",
+        ] {
+            let config = read(text).unwrap();
+            let written = toml::to_string(&config).unwrap();
+            assert_eq!(read(&written).unwrap(), config, "{written}");
+            assert_ne!(config, ObjectiveConfig::default());
+        }
+        for loss in PreferenceLoss::all() {
+            let written = toml::to_string(&loss).unwrap();
+            assert!(written.contains(&format!("loss = \"{}\"", loss.name())));
+            assert_eq!(read(&written).unwrap().loss, loss, "{written}");
+        }
     }
 
     #[test]
@@ -157,7 +166,26 @@ mod tests {
                 ["label_smoothing", "beta"],
             ),
             ("loss = \"dpo\"\nbetta = 1.0", ["betta", "label_smoothing"]),
-            ("loss = \"hinge\"", ["hinge", "`dpo` or `ipo`"]),
+            (
+                "loss = \"hinges\"",
+                ["`dpo`, `robust`, `hinge`", "`cpo`, `sum`"],
+            ),
+            (
+                "loss = \"nca_pair\"\ndivergence = \"js\"",
+                ["`divergence`", "expected `beta`"],
+            ),
+            (
+                "divergence = \"kl\"",
+                [
+                    "`divergence`: unknown variant `kl`",
+                    "`reverse_kl`, `forward_kl`, `js`",
+                ],
+            ),
+            (
+                "loss = \"sum\"\nparts = [{ loss = \"ipo\", betta = 1.0 }]",
+                ["`parts`", "`betta`"],
+            ),
+            ("loss = \"sum\"", ["missing field", "`parts`"]),
             ("beta = \"much\"", ["much", "f64"]),
             ("alpha = \"half\"", ["half", "f64"]),
         ] {
@@ -177,12 +205,46 @@ mod tests {
             ("label_smoothing = 0.5", "`label_smoothing` is 0.5"),
             ("alpha = 1.5", "`alpha` is 1.5"),
             ("nll_weight = nan", "`nll_weight` is NaN"),
+            ("ld_alpha = 1.5", "`ld_alpha` is 1.5"),
+            ("length_penalty = -1", "`length_penalty` is -1"),
+            ("divergence = { alpha = 2 }", "`divergence.alpha` is 2"),
+            (
+                "loss = \"exo_pair\"\nlabel_smoothing = 0",
+                "`label_smoothing` is 0",
+            ),
+            ("loss = \"alphapo\"\nshape = 0", "`shape` is 0"),
+            ("loss = \"aot\"\nwpo = true", "`wpo` is true"),
+            ("loss = \"sum\"\nparts = []", "`parts` is empty"),
+            (
+                "loss = \"sum\"\nparts = [{ loss = \"sft\" }, { loss = \"ipo\", beta = 0 }]",
+                "`parts.ipo.beta` is 0",
+            ),
+            (
+                "loss = \"sum\"\nparts = [{ loss = \"sft\", weight = 0 }]",
+                "`parts.sft.weight` is 0",
+            ),
+            (
+                "loss = \"sum\"\nparts = [{ loss = \"sft\" }, { loss = \"sft\" }]",
+                "`parts` is sft, sft, expected every loss once",
+            ),
         ] {
             for has_users in [true, false] {
                 let error = read(text).unwrap().init(has_users).unwrap_err();
                 assert!(error.to_string().contains(needle), "{text}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_not_written() {
+        // Runs that older versions wrote say the same of what they learnt.
+        let written = toml::to_string(&ObjectiveConfig::default()).unwrap();
+        let keys: Vec<&str> = written
+            .lines()
+            .filter_map(|l| l.split(' ').next())
+            .collect();
+        let expected = ["loss", "beta", "label_smoothing", "alpha", "nll_weight"];
+        assert_eq!(keys, expected);
     }
 
     #[test]

@@ -1,19 +1,17 @@
-//! DPO and its conservative form (Rafailov et al., arXiv 2305.18290, equation 7).
+//! DPO, its conservative form, its form for other divergences, and its form for lengths (Rafailov et al., arXiv 2305.18290,
+//! equation 7).
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::log_sigmoid;
 use serde::{Deserialize, Serialize};
 
-use super::PairLoss;
-use crate::error::validate_beta;
+use super::logistic::logistic;
+use super::{Divergence, PairLoss, is_default};
+use crate::error::{validate_factor, validate_smoothing, validate_weight};
 use crate::{LossError, PairLogProbs, Rewards};
 
-/// `-(1 - eps) log sigma(beta delta) - eps log sigma(-beta delta)`, with
-/// `delta = log(pi(y1)/pi_ref(y1)) - log(pi(y2)/pi_ref(y2))` and `eps` the label smoothing (cDPO).
-///
-/// The logarithm of the sigmoid is one operation with its own gradient, `sigma(-z)`: neither the
-/// value nor the gradient overflows, and the gradient at `z = 0`, where every training starts, is
-/// exactly one half. (Built from `min`, `abs` and `log1p` it would not be.)
+/// `-(1 - eps) log sigma(z) - eps log sigma(-z)`, with `z = beta (s(y1) - s(y2)) + lambda (|y1| - |y2|)`, where `s(y)` is
+/// `log(pi(y) / pi_ref(y))`, or the score of another [`Divergence`], `eps` the label smoothing (cDPO), `lambda` the length
+/// penalty (R-DPO: Park et al., arXiv 2403.19159, equation 9) and `|y|` a number of tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dpo {
@@ -21,6 +19,13 @@ pub struct Dpo {
     pub beta: f64,
     /// The assumed share of flipped labels, from 0 to below 0.5. Default 0.
     pub label_smoothing: f64,
+    /// What the policy is regularised by. Default `reverse_kl`.
+    #[serde(skip_serializing_if = "Divergence::is_own")]
+    pub divergence: Divergence,
+    /// How much less is learnt for each token that the preferred response is longer by, and how much more where it is
+    /// shorter; 0 or above. Default 0.
+    #[serde(skip_serializing_if = "is_default")]
+    pub length_penalty: f64,
 }
 
 impl Default for Dpo {
@@ -28,6 +33,8 @@ impl Default for Dpo {
         Self {
             beta: 0.1,
             label_smoothing: 0.0,
+            divergence: Divergence::ReverseKl,
+            length_penalty: 0.0,
         }
     }
 }
@@ -37,7 +44,7 @@ impl Dpo {
     ///
     /// # Errors
     ///
-    /// [`LossError::Beta`] unless `beta` is finite and positive.
+    /// [`LossError::Setting`] unless `beta` is finite and positive.
     pub fn new(beta: f64) -> Result<Self, LossError> {
         let loss = Self {
             beta,
@@ -45,38 +52,26 @@ impl Dpo {
         };
         loss.validate().map(|()| loss)
     }
-
-    /// Refuses numbers out of range.
-    ///
-    /// # Errors
-    ///
-    /// [`LossError::Beta`] or [`LossError::LabelSmoothing`], naming what was found.
-    pub fn validate(&self) -> Result<(), LossError> {
-        validate_beta(self.beta)?;
-        match (0.0..0.5).contains(&self.label_smoothing) {
-            true => Ok(()),
-            false => Err(LossError::LabelSmoothing {
-                found: self.label_smoothing,
-            }),
-        }
-    }
 }
 
 impl PairLoss for Dpo {
     fn losses(&self, pairs: &PairLogProbs) -> Result<Tensor<1>, LossError> {
-        let ratios = pairs.log_ratios()?;
-        let (logits, eps) = (
-            (ratios.chosen - ratios.rejected) * self.beta,
-            self.label_smoothing,
-        );
-        if eps == 0.0 {
-            return Ok(-log_sigmoid(logits));
+        let mut logits = self.divergence.scores(pairs)?.difference() * self.beta;
+        if self.length_penalty > 0.0 {
+            logits = logits + pairs.tokens().clone().difference() * self.length_penalty;
         }
-        Ok(-(log_sigmoid(logits.clone()) * (1.0 - eps) + log_sigmoid(-logits) * eps))
+        Ok(logistic(logits, self.label_smoothing))
     }
 
     fn rewards(&self, pairs: &PairLogProbs) -> Result<Rewards, LossError> {
-        Ok(Rewards::new(pairs.log_ratios()?, self.beta))
+        Ok(Rewards::new(self.divergence.scores(pairs)?, self.beta))
+    }
+
+    fn validate(&self) -> Result<(), LossError> {
+        validate_factor("beta", self.beta)?;
+        validate_smoothing(self.label_smoothing)?;
+        validate_weight("length_penalty", self.length_penalty)?;
+        self.divergence.validate()
     }
 }
 
@@ -110,6 +105,7 @@ mod tests {
         let loss = Dpo {
             beta,
             label_smoothing,
+            ..Dpo::default()
         };
         let delta = Tensor::from_floats(delta, &Device::flex());
         values(loss.losses(&pairs(delta)).unwrap())
@@ -140,6 +136,7 @@ mod tests {
             let loss = Dpo {
                 beta: 1.0,
                 label_smoothing: eps,
+                ..Dpo::default()
             };
             let losses = loss.losses(&pairs(leaf.clone())).unwrap();
             let grads = losses.clone().sum().backward();

@@ -3,21 +3,28 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::PairLoss;
-use crate::error::validate_beta;
+use super::{Divergence, PairLoss};
+use crate::error::validate_factor;
 use crate::{LossError, PairLogProbs, Rewards};
 
-/// `(h - 1 / (2 beta))^2` with `h` the difference of the two log-ratios, each divided by its response's token count.
+/// `(h - 1 / (2 beta))^2` with `h` the difference of the two log-ratios (or scores of another [`Divergence`]), each divided by
+/// its response's token count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ipo {
     /// IPO's tau, above 0. Default 0.1.
     pub beta: f64,
+    /// What the policy is regularised by. Default `reverse_kl`.
+    #[serde(skip_serializing_if = "Divergence::is_own")]
+    pub divergence: Divergence,
 }
 
 impl Default for Ipo {
     fn default() -> Self {
-        Self { beta: 0.1 }
+        Self {
+            beta: 0.1,
+            divergence: Divergence::ReverseKl,
+        }
     }
 }
 
@@ -26,30 +33,29 @@ impl Ipo {
     ///
     /// # Errors
     ///
-    /// [`LossError::Beta`] unless `beta` is finite and positive.
+    /// [`LossError::Setting`] unless `beta` is finite and positive.
     pub fn new(beta: f64) -> Result<Self, LossError> {
-        let loss = Self { beta };
+        let loss = Self {
+            beta,
+            ..Self::default()
+        };
         loss.validate().map(|()| loss)
-    }
-
-    /// Refuses a number out of range.
-    ///
-    /// # Errors
-    ///
-    /// [`LossError::Beta`], naming what was found.
-    pub fn validate(&self) -> Result<(), LossError> {
-        validate_beta(self.beta)
     }
 }
 
 impl PairLoss for Ipo {
     fn losses(&self, pairs: &PairLogProbs) -> Result<Tensor<1>, LossError> {
-        let means = pairs.mean_log_ratios()?;
-        Ok((means.chosen - means.rejected - 1.0 / (2.0 * self.beta)).square())
+        let h = self.divergence.mean_scores(pairs)?.difference();
+        Ok((h - 1.0 / (2.0 * self.beta)).square())
     }
 
     fn rewards(&self, pairs: &PairLogProbs) -> Result<Rewards, LossError> {
-        Ok(Rewards::new(pairs.mean_log_ratios()?, self.beta))
+        Ok(Rewards::new(self.divergence.mean_scores(pairs)?, self.beta))
+    }
+
+    fn validate(&self) -> Result<(), LossError> {
+        validate_factor("beta", self.beta)?;
+        self.divergence.validate()
     }
 }
 
@@ -69,7 +75,10 @@ mod tests {
         )
         .unwrap();
         // h = (-8 + 12) / 4 - (-30 + 20) / 10 = 2; 1 / (2 * 0.25) = 2; then 1 / (2 * 0.5) = 1.
-        let loss = |beta| Ipo { beta }.losses(&pairs).unwrap().into_scalar::<f32>();
+        let loss = |beta| {
+            let losses = Ipo::new(beta).unwrap().losses(&pairs);
+            losses.unwrap().into_scalar::<f32>()
+        };
         assert_eq!(loss(0.25), 0.0);
         assert_eq!(loss(0.5), 1.0);
     }
