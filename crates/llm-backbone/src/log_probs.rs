@@ -21,11 +21,40 @@ impl Model {
     /// `head[target] - softmax(logits) head^T`, are computed together, `CHUNK` positions at a time, so that no logits
     /// outlive their chunk and the backward pass costs no second softmax.
     pub fn log_probs(&self, hidden: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+        self.scored(hidden, targets, false).0
+    }
+
+    /// The same, and `log(sum over the vocabulary of p^2)` at each position, `[n]`, without gradient: how sure the model is there,
+    /// whatever the target.
+    pub fn log_probs_and_squares(
+        &self,
+        hidden: Tensor<2>,
+        targets: Tensor<1, Int>,
+    ) -> (Tensor<1>, Tensor<1>) {
+        let (log_probs, squares) = self.scored(hidden, targets, true);
+        (log_probs, Tensor::cat(squares, 0))
+    }
+
+    /// Log-probs, and in pieces of `CHUNK` positions the squares, if asked for.
+    fn scored(
+        &self,
+        hidden: Tensor<2>,
+        targets: Tensor<1, Int>,
+        with_squares: bool,
+    ) -> (Tensor<1>, Vec<Tensor<1>>) {
         let [n, _] = hidden.dims();
+        let mut squares = Vec::new();
+        let mut square = |probs: Tensor<2>| {
+            if with_squares {
+                let [rows, _] = probs.dims();
+                squares.push(probs.square().sum_dim(1).log().reshape([rows]));
+            }
+        };
         if self.head_is_trainable() {
-            let logits = self.logits(hidden);
-            let all = log_softmax(logits, 1);
-            return all.gather(1, targets.reshape([n, 1])).reshape([n]);
+            let all = log_softmax(self.logits(hidden), 1);
+            square(all.clone().without_autodiff().exp());
+            let picked = all.gather(1, targets.reshape([n, 1])).reshape([n]);
+            return (picked, squares);
         }
         let tracked = hidden.is_autodiff() && hidden.is_tracked();
         let (weight, bias) = self.head();
@@ -45,6 +74,7 @@ impl Model {
             let picked_logit = logits.clone().gather(1, column);
             let (probs, normaliser) = normalise(logits);
             values.push((picked_logit - normaliser).reshape([len]));
+            square(probs.clone());
             if tracked {
                 let expected =
                     cast_if_needed(probs, weight.dtype()).matmul(weight.clone().transpose());
@@ -54,12 +84,12 @@ impl Model {
         }
         let value = with_strategy_of(Tensor::cat(values, 0), &hidden);
         if !tracked {
-            return value;
+            return (value, squares);
         }
         let slope = with_strategy_of(Tensor::cat(slopes, 0), &hidden);
         let states = with_strategy_of(cast_if_needed(states, DType::F32), &hidden);
         let change = cast_if_needed(hidden, DType::F32) - states;
-        value + (change * slope).sum_dim(1).reshape([n])
+        (value + (change * slope).sum_dim(1).reshape([n]), squares)
     }
 
     fn head_is_trainable(&self) -> bool {

@@ -387,10 +387,15 @@ fn log_probs_equal_the_full_softmax_in_value_and_gradient() {
             TensorData::new((0..300).map(|i| (i as f32).cos()).collect(), [300]),
             &device,
         );
-        let fused = model.log_probs(hidden.clone(), targets.clone());
-        let full = burn::tensor::activation::log_softmax(model.logits(hidden.clone()), 1)
-            .gather(1, targets.reshape([300, 1]))
-            .reshape([300]);
+        let (fused, squares) = model.log_probs_and_squares(hidden.clone(), targets.clone());
+        let all = burn::tensor::activation::log_softmax(model.logits(hidden.clone()), 1);
+        let expected = all.clone().exp().square().sum_dim(1).log();
+        assert_close(&values(squares), &values(expected.reshape([300])), 1e-5);
+        assert_eq!(
+            values(model.log_probs(hidden.clone(), targets.clone())),
+            values(fused.clone())
+        );
+        let full = all.gather(1, targets.reshape([300, 1])).reshape([300]);
         assert_close(&values(fused.clone()), &values(full.clone()), 1e-5);
         let gradient = |y: Tensor<1>| {
             let grads = (y * weights.clone()).sum().backward();

@@ -15,7 +15,8 @@
 //! A loss is a [`PairLoss`]: one of this crate's, found by name in a file ([`ObjectiveConfig`]), or one's own.
 //!
 //! Formulas: Li, Zhou, Lipton, Leqi, "Personalized Language Modeling from Personalized Human
-//! Feedback" (arXiv 2402.05133), which builds on DPO (arXiv 2305.18290) and IPO (arXiv 2310.12036).
+//! Feedback" (arXiv 2402.05133), which builds on DPO (arXiv 2305.18290) and IPO (arXiv 2310.12036); each other loss names its
+//! source.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

@@ -1,6 +1,9 @@
 //! Every loss, in value, gradient and reward, equals what another implementation computes of the same log-probabilities
 //! (`fixtures/losses.json`, which says which).
 
+use std::fs;
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor};
 use pdpo_loss::{Branch, Evaluation, ObjectiveConfig, Pair, PairLogProbs, PreferenceLoss};
 use serde::Deserialize;
@@ -145,6 +148,21 @@ fn every_loss_has_a_case() {
         let mut cases = fixture.cases.iter();
         let there = cases.any(|case| case.objective.loss.name() == *name);
         assert!(there, "{name} has no case in fixtures/losses.json");
+    }
+}
+
+#[test]
+fn every_loss_is_listed_where_people_look() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for page in [
+        "docs/losses.md",
+        "crates/prlhf/README.md",
+        "configs/README.md",
+    ] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        for name in PreferenceLoss::NAMES {
+            assert!(text.contains(&format!("`{name}`")), "{page}: {name}");
+        }
     }
 }
 

@@ -58,16 +58,16 @@ pub fn count(
     let step = Step::of(training, &prepared.train, (soft, branches));
     let memory = sketch.memory(step, (0, 0));
     sketch.validate(&memory, step, training)?;
-    let reference = match objective.needs_reference() {
-        true => prepared
-            .datasets()
-            .map(|side| sketch.forward_work(side, 0))
-            .sum(),
-        false => 0.0,
+    let passes = match (objective.needs_reference(), objective.needs_shared()) {
+        (false, _) => 0.0,
+        (true, false) => 1.0,
+        (true, true) => 2.0, // Of the whole responses, and of what both are long.
     };
+    let datasets = prepared.datasets();
+    let reference: f64 = datasets.map(|side| sketch.forward_work(side, 0)).sum();
     let sides = (&prepared.train, prepared.validation.as_ref());
     let work = Work {
-        reference,
+        reference: passes * reference,
         ..sketch.training_work(sides, (soft, branches), training)
     };
     Ok(Expectation { memory, step, work })
@@ -136,6 +136,7 @@ fn once(
     // Any reference: only time and memory are looked at.
     let item = Arc::new(Item {
         reference: OnceLock::from(ReferenceLogProbs::default()),
+        shared_reference: OnceLock::from(ReferenceLogProbs::default()),
         ..Item::clone(&side.items[at])
     });
     let example = Example::new(&item, learner.table.as_ref());

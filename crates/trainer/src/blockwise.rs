@@ -16,14 +16,14 @@ use crate::policy::Policy;
 use crate::profile::{TARGET, flops};
 
 /// The gradients of `loss`, its value, and what `loss` returns beside it. `outputs` makes of the states that predict scored tokens,
-/// `[scored, d]`, what `loss` takes, `[scored]`.
-pub(crate) fn gradients<R>(
+/// `[scored, d]`, what `loss` takes.
+pub(crate) fn gradients<O, R>(
     policy: &Policy,
     packed: &PackedBatch,
     batch: &DeviceBatch,
     users: Option<&RowBatch>,
-    outputs: impl FnOnce(Tensor<2>) -> Tensor<1>,
-    loss: impl FnOnce(Tensor<1>) -> Result<(Tensor<1>, R), TrainError>,
+    outputs: impl FnOnce(Tensor<2>) -> O,
+    loss: impl FnOnce(O) -> Result<(Tensor<1>, R), TrainError>,
 ) -> Result<(BatchGradients, f64, R), TrainError> {
     let mut module = GradientsAccumulator::new();
     let mut add = |gradients: Gradients| {

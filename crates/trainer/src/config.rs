@@ -25,8 +25,8 @@ pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
 pub(crate) use users::refused;
 pub use users::{Kind, UsersSection};
 pub use values::{
-    objective, validate_dropout, validate_lora, validate_named, validate_sampling,
-    validate_stop_ids,
+    objective, validate_dropout, validate_lora, validate_named, validate_objective,
+    validate_sampling, validate_stop_ids, validate_whole_batch,
 };
 
 /// A whole run, as `prlhf train --config` reads it.
@@ -74,7 +74,7 @@ impl Config {
         if let Some(users) = &self.users {
             users.validate()?;
         }
-        objective(&self.objective, self.users.is_some())?;
+        validate_objective(&self.objective, self.users.is_some(), &self.training)?;
         let alpha = self.objective.alpha;
         if self.users.is_none() && alpha != ObjectiveConfig::default().alpha {
             let expected = "no such key without [users]: it weighs the users' own term";

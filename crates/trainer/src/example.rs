@@ -19,6 +19,8 @@ pub struct Item {
     pub characters: [usize; 2],
     /// Log-probs under the reference, once somebody has needed them; they depend on no user.
     pub reference: OnceLock<ReferenceLogProbs>,
+    /// The same over the first tokens of both responses, as many as the shorter one has.
+    pub shared_reference: OnceLock<ReferenceLogProbs>,
 }
 
 impl Item {
@@ -30,6 +32,7 @@ impl Item {
             group: None,
             characters: [0, 0],
             reference: OnceLock::new(),
+            shared_reference: OnceLock::new(),
         }
     }
 }

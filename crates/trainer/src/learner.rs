@@ -17,7 +17,7 @@ use user_model::{RowAdamW, RowBatch, RowGradients, UserRef, UserTable};
 
 use crate::adapters;
 use crate::blockwise;
-use crate::config::{Checkpointing, Clip, TrainingSection, validate_dropout};
+use crate::config::{Checkpointing, Clip, TrainingSection, validate_dropout, validate_whole_batch};
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::gradients::{BatchGradients, GradNorms};
@@ -129,7 +129,7 @@ impl<T: Task> Learner<T> {
         let blockwise = training.gradient_checkpointing == Checkpointing::Blocks;
         validate_dropout(training.gradient_checkpointing, policy.model.has_dropout())?;
         let threads = match task.needs_whole_batch() {
-            true => validate_whole_batch(training, task.branches().len())?,
+            true => validate_whole_batch(training, task.branches().len()).map(|()| 1)?,
             false => replicas::of(&policy.model, training.replicas),
         };
         Ok(Self {
@@ -362,24 +362,4 @@ fn user(row: &Row<'_>) -> UserRef {
         Branch::User => row.example.user.clone(),
         Branch::Generic => UserRef::Generic,
     }
-}
-
-/// That a step is one forward pass; the threads for it.
-fn validate_whole_batch(training: &TrainingSection, branches: usize) -> Result<usize, TrainError> {
-    let rows = training.batch.saturating_mul(branches);
-    if training.micro_rows < rows {
-        return Err(TrainError::config(
-            "training.micro_rows",
-            training.micro_rows,
-            format!("at least {rows}: this loss looks at all rows of a batch at once"),
-        ));
-    }
-    if training.replicas > 1 {
-        return Err(TrainError::config(
-            "training.replicas",
-            training.replicas,
-            "0 or 1: this loss looks at all rows of a batch at once",
-        ));
-    }
-    Ok(1)
 }

@@ -225,6 +225,35 @@ impl PackedBatch {
         (side(0), side(1))
     }
 
+    /// `[2 * rows, scored]`, 1 where a scored token belongs to a response.
+    fn membership(&self, device: &Device) -> Tensor<2> {
+        self.matrix(|_, _| true, device)
+    }
+
+    /// The same of the first tokens of both responses of a row, as many as the shorter one has.
+    pub(crate) fn shared_membership(&self, device: &Device) -> Tensor<2> {
+        let (chosen, rejected) = self.response_lengths();
+        let shared = |row: usize| chosen[row].min(rejected[row]);
+        self.matrix(
+            |segment, place| (place as f32) < shared(segment / 2),
+            device,
+        )
+    }
+
+    /// `[2 * rows, scored]`, 1 where `counts` says so of a scored token's segment and its place in it.
+    fn matrix(&self, counts: impl Fn(usize, usize) -> bool, device: &Device) -> Tensor<2> {
+        let (segments, scored) = (2 * self.rows, self.segments.len());
+        let mut matrix = vec![0f32; segments * scored];
+        let mut places = vec![0; segments];
+        for (token, &segment) in self.segments.iter().enumerate() {
+            if counts(segment, places[segment]) {
+                matrix[segment * scored + token] = 1.0;
+            }
+            places[segment] += 1;
+        }
+        Tensor::from_data(TensorData::new(matrix, [segments, scored]), device)
+    }
+
     /// The share of input tokens that is padding.
     pub fn padding(&self) -> f64 {
         1.0 - self.tokens as f64 / (self.rows * self.seq).max(1) as f64
@@ -232,11 +261,7 @@ impl PackedBatch {
 
     /// Moves the batch to a device.
     pub fn to_device(&self, device: &Device) -> DeviceBatch {
-        let (rows, seq, scored) = (self.rows, self.seq, self.targets.len());
-        let mut membership = vec![0f32; 2 * rows * scored];
-        for (token, &segment) in self.segments.iter().enumerate() {
-            membership[segment * scored + token] = 1.0;
-        }
+        let (rows, seq) = (self.rows, self.seq);
         let int = |values: &[i32]| TensorData::new(values.to_vec(), [values.len()]);
         DeviceBatch {
             ids: Tensor::from_data(
@@ -253,7 +278,7 @@ impl PackedBatch {
             ),
             predictors: Tensor::from_data(int(&self.predictors), device),
             targets: Tensor::from_data(int(&self.targets), device),
-            membership: Tensor::from_data(TensorData::new(membership, [2 * rows, scored]), device),
+            membership: self.membership(device),
         }
     }
 }
@@ -345,6 +370,14 @@ mod tests {
         assert_eq!(batch.predictors, [4, 5, 6, 4, 7]);
         assert_eq!(batch.segments, [0, 0, 0, 1, 1]);
         assert_eq!(batch.response_lengths(), (vec![3.0], vec![2.0]));
+    }
+
+    #[test]
+    fn the_shared_length_is_that_of_the_shorter_response() {
+        let shared = packed().shared_membership(&Device::flex());
+        let expected = [[1.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 1.0]];
+        let found = shared.try_into_vec_as::<f32>().expect("f32");
+        assert_eq!(found, expected.concat());
     }
 
     #[test]

@@ -113,16 +113,19 @@ impl Policy {
         batch: &DeviceBatch,
         users: Option<&RowBatch>,
     ) -> Pair {
-        sum_responses(self.token_log_probs(packed, batch, users), batch)
+        sum_responses(
+            self.token_log_probs(packed, batch, users),
+            &batch.membership,
+        )
     }
 }
 
-/// Adds token log-probs, `[scored]`, up per response: `[rows]` each.
-pub(crate) fn sum_responses(tokens: Tensor<1>, batch: &DeviceBatch) -> Pair {
+/// Adds numbers of tokens, `[scored]`, up per response: `[rows]` each. `membership` is `[2 * rows, scored]`, 1 where a token counts
+/// for a response.
+pub(crate) fn sum_responses(tokens: Tensor<1>, membership: &Tensor<2>) -> Pair {
     let [scored] = tokens.dims();
-    let [responses, _] = batch.membership.dims();
-    let sums = batch
-        .membership
+    let [responses, _] = membership.dims();
+    let sums = membership
         .clone()
         .matmul(tokens.reshape([scored, 1]))
         .reshape([responses / 2, 2]);

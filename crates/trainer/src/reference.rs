@@ -3,15 +3,16 @@
 
 mod cache;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::module::Module;
 use llm_backbone::Model;
 
 use crate::error::TrainError;
-use crate::example::{Example, ReferenceLogProbs};
+use crate::example::{Example, Item, ReferenceLogProbs};
 use crate::host::host;
 use crate::pack::PackedBatch;
 use crate::policy::Policy;
@@ -85,14 +86,39 @@ impl Reference {
     /// # Errors
     /// A cache file that cannot be written, or [`TrainError::Stopped`].
     pub fn fill(&self, examples: &[&Example], progress: &dyn Progress) -> Result<(), TrainError> {
-        let empty = |e: &&&Example| e.item.reference.get().is_none();
-        let empty: Vec<&Example> = examples.iter().filter(empty).copied().collect();
+        self.fill_with(examples, |item| &item.reference, Cow::Borrowed, progress)
+    }
+
+    /// Gives every example the log-probs of the first tokens of its responses, as many as the shorter one has. They are those of
+    /// the responses that end there, which is how they are kept.
+    ///
+    /// # Errors
+    /// As [`Reference::fill`].
+    pub fn fill_shared(
+        &self,
+        examples: &[&Example],
+        progress: &dyn Progress,
+    ) -> Result<(), TrainError> {
+        let shared = |pair| Cow::Owned(TokenizedPair::shared(pair));
+        self.fill_with(examples, |item| &item.shared_reference, shared, progress)
+    }
+
+    fn fill_with<'a>(
+        &self,
+        examples: &[&'a Example],
+        place: fn(&Item) -> &OnceLock<ReferenceLogProbs>,
+        scored: impl Fn(&'a TokenizedPair) -> Cow<'a, TokenizedPair>,
+        progress: &dyn Progress,
+    ) -> Result<(), TrainError> {
+        let empty = examples.iter().filter(|e| place(&e.item).get().is_none());
+        let empty: Vec<&Example> = empty.copied().collect();
         if empty.is_empty() {
             return Ok(());
         }
-        let pairs: Vec<&TokenizedPair> = empty.iter().map(|e| e.pair()).collect();
+        let pairs: Vec<_> = empty.iter().map(|e| scored(e.pair())).collect();
+        let pairs: Vec<&TokenizedPair> = pairs.iter().map(AsRef::as_ref).collect();
         for (example, found) in empty.iter().zip(self.log_probs(&pairs, progress)?) {
-            let _ = example.item.reference.set(found); // Already there: the same comparison twice.
+            let _ = place(&example.item).set(found); // Already there: the same comparison twice.
         }
         Ok(())
     }

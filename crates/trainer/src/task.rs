@@ -42,6 +42,15 @@ pub struct MicroBatch<'a> {
     pub on_device: &'a DeviceBatch,
 }
 
+/// What the model says of every scored token, `[scored]` each.
+#[derive(Debug)]
+pub struct Outputs {
+    /// What is learnt from, with gradient: log-probs, unless a task says otherwise.
+    pub values: Tensor<1>,
+    /// `log(sum over the vocabulary of p^2)`, without gradient, where a task needs it.
+    pub squares: Option<Tensor<1>>,
+}
+
 /// What a task says of the rows of a [`MicroBatch`].
 #[derive(Debug)]
 pub struct RowLosses<R> {
@@ -82,19 +91,22 @@ pub trait Task: Send + Sync {
         PackedBatch::for_device(pairs, soft, device)
     }
 
-    /// From the states that predict scored tokens, `[scored, d]`, to a number for each, `[scored]`. Default: their log-probs.
-    fn outputs(&self, policy: &Policy, states: Tensor<2>, batch: &DeviceBatch) -> Tensor<1> {
-        policy.model.log_probs(states, batch.targets.clone())
+    /// From the states that predict scored tokens, `[scored, d]`, to what is learnt from. Default: their log-probs.
+    fn outputs(&self, policy: &Policy, states: Tensor<2>, batch: &DeviceBatch) -> Outputs {
+        Outputs {
+            values: policy.model.log_probs(states, batch.targets.clone()),
+            squares: None,
+        }
     }
 
-    /// The loss of every row from these numbers.
+    /// The loss of every row from these outputs.
     ///
     /// # Errors
     /// Comparisons that are not prepared.
     fn losses(
         &self,
         micro: &MicroBatch<'_>,
-        outputs: Tensor<1>,
+        outputs: Outputs,
     ) -> Result<RowLosses<Self::Report>, TrainError>;
 
     /// What the mean over a batch is over, such as comparisons or tokens.

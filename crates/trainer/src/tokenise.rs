@@ -132,6 +132,17 @@ impl TokenizedPair {
     pub fn row_length(&self, soft: usize) -> usize {
         soft + self.prompt.ids.len() + self.chosen.len() + self.rejected.len() - 2
     }
+
+    /// The same with both responses as long as the shorter one.
+    pub(crate) fn shared(&self) -> Self {
+        let shared = self.chosen.len().min(self.rejected.len());
+        Self {
+            prompt: self.prompt.clone(),
+            chosen: self.chosen[..shared].to_vec(),
+            rejected: self.rejected[..shared].to_vec(),
+            response_cut: self.response_cut,
+        }
+    }
 }
 
 /// Turns text into ids for one model and one configuration. Copies share the tokenizer.

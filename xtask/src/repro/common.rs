@@ -47,6 +47,9 @@ pub struct Common {
     /// Weight of the user's own loss against the generic user's, 0 to 1.
     #[arg(long, help_heading = ABLATIONS, value_name = "X")]
     alpha: Option<f64>,
+    /// Another preference loss than the preset's, such as ipo, with that loss's default settings; docs/losses.md has the names.
+    #[arg(long, help_heading = ABLATIONS, value_name = "NAME")]
+    loss: Option<String>,
     /// Leaves out the shared e_0: a user's soft tokens are its own row alone.
     #[arg(long, help_heading = ABLATIONS)]
     no_generic: bool,
@@ -121,6 +124,7 @@ impl Common {
             ("--out", self.out.clone().map(Into::into)),
             ("--user-tokens", text(&self.user_tokens)),
             ("--alpha", text(&self.alpha)),
+            ("--loss", text(&self.loss)),
             ("--clusters", text(&self.clusters)),
             ("--systems", text(&self.systems)),
             ("--config", self.config.clone().map(Into::into)),

@@ -39,7 +39,7 @@ fn without_flags_bench_decides() {
 #[test]
 fn every_flag_reaches_bench_unchanged() {
     let common = "--data Cargo.toml --data src --preset small --model m --device flex --seed 7 --out o --user-tokens 1 \
-                  --alpha 0.5 --clusters 2 --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --set training.batch=2 \
+                  --alpha 0.5 --loss ipo --clusters 2 --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --set training.batch=2 \
                   --set objective.loss=ipo --resume --stats --no-generic";
     let judge = "--judge-url http://localhost:1/v1 --judge-model m --judge-calls 9";
     for (experiment, own) in [

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 use trainer::TrainError;
 use trainer::config::{Setting, read_toml};
+use trainer::pdpo_loss::ObjectiveConfig;
 
 use super::system::SECTIONS;
 use super::{ExperimentConfig, SystemSettings};
@@ -58,6 +59,25 @@ impl<D: DeserializeOwned> Preset<D> {
         })?;
         self.root = root;
         Ok(())
+    }
+
+    /// Trains every system with another loss, with that loss's default settings: of `[objective]` only what all losses share
+    /// stays.
+    ///
+    /// # Errors
+    /// An unknown loss; the preset is then as it was.
+    pub fn set_loss(&mut self, name: &str) -> Result<(), TrainError> {
+        let before = self.root.clone();
+        if let Some(all) = objective(&mut self.root) {
+            keep_shared(all);
+        }
+        let own = systems(&mut self.root).filter_map(objective);
+        own.for_each(keep_shared);
+        let set = self.set(&Setting::new("objective.loss", name));
+        if set.is_err() {
+            self.root = before;
+        }
+        set
     }
 
     /// Sets a key of the user model of every system that has one.
@@ -119,6 +139,16 @@ fn systems(root: &mut Table) -> impl Iterator<Item = &mut Table> {
         .into_iter()
         .flatten()
         .filter_map(Value::as_table_mut)
+}
+
+/// An `[objective]`, if there is one.
+fn objective(table: &mut Table) -> Option<&mut Table> {
+    table.get_mut("objective")?.as_table_mut()
+}
+
+/// Leaves out a loss and its own keys.
+fn keep_shared(objective: &mut Table) {
+    objective.retain(|key, _| ObjectiveConfig::SHARED.contains(&key.as_str()));
 }
 
 /// Leaves out what a system says itself of a key of a section; without a key, of the section.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 use trainer::TrainError;
 use trainer::config::{
-    TrainingSection, UsersSection, validate_dropout, validate_lora, validate_sampling,
+    TrainingSection, UsersSection, validate_dropout, validate_lora, validate_objective,
+    validate_sampling,
 };
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
@@ -153,7 +154,7 @@ impl SystemConfig {
             .and_then(|()| validate_dropout(training.gradient_checkpointing, lora.dropout > 0.0))
             .and_then(|()| validate_sampling(sampling))
             .and_then(|()| self.users.as_ref().map_or(Ok(()), UsersSection::validate))
-            .and_then(|()| trainer::config::objective(objective, self.users.is_some()).map(drop));
+            .and_then(|()| validate_objective(objective, self.users.is_some(), training));
         validated.map_err(|error| self.blamed(error))
     }
 

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trainer::TrainError;
+use trainer::pdpo_loss::{PreferenceLoss, Simpo};
 
 use super::*;
 use crate::experiment::{Experiment, ExperimentData};
@@ -37,10 +38,15 @@ fn set(preset: &mut Preset<TldrConfig>, text: &str) -> Result<(), TrainError> {
     preset.set(&text.parse().unwrap())
 }
 
-/// What becomes of a preset whose file has `text` in the place of `old`.
-fn read_with(old: &str, text: &str) -> Result<ExperimentConfig<TldrConfig>, TrainError> {
+/// A preset whose file has `text` in the place of `old`.
+fn preset_with(old: &str, text: &str) -> Result<Preset<TldrConfig>, TrainError> {
     assert!(PRESET.contains(old), "{old}");
-    read(&PRESET.replacen(old, text, 1))?.config()
+    read(&PRESET.replacen(old, text, 1))
+}
+
+/// What becomes of it.
+fn read_with(old: &str, text: &str) -> Result<ExperimentConfig<TldrConfig>, TrainError> {
+    preset_with(old, text)?.config()
 }
 
 #[test]
@@ -172,6 +178,28 @@ fn a_system_with_a_loss_of_its_own_takes_over_no_keys_of_another() {
         config.objective
     );
     assert_eq!(config.objective.nll_weight, 1.0);
+}
+
+#[test]
+fn another_loss_comes_with_its_own_keys_and_leaves_what_all_share() {
+    let old = "name = \"vanilla-dpo\"";
+    let own = "name = \"vanilla-dpo\"\nobjective = { loss = \"ipo\", beta = 0.25, alpha = 0.1 }";
+    let mut mine = preset_with(old, own).unwrap();
+    set(&mut mine, "objective.label_smoothing=0.1").unwrap();
+    mine.set_loss("simpo").unwrap();
+    let config = mine.config().unwrap();
+    assert_eq!(config.objective.nll_weight, 1.0);
+    for system in config.systems.iter().filter(|system| system.is_trained()) {
+        let objective = &system.settings.objective;
+        assert_eq!(objective.loss, PreferenceLoss::Simpo(Simpo::default()));
+    }
+    assert_eq!(system(&config, "vanilla-dpo").settings.objective.alpha, 0.1);
+    let error = mine.set_loss("hinges").unwrap_err().to_string();
+    assert!(
+        error.contains("`hinges`") && error.contains("`simpo`"),
+        "{error}"
+    );
+    assert_eq!(mine.config().unwrap(), config);
 }
 
 #[test]

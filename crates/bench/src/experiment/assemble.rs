@@ -120,8 +120,13 @@ pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult
         .filter(|(number, ..)| *number == 0)
         .map(|(.., measured)| &measured.curve[..])
         .collect();
+    let trained = config
+        .systems
+        .iter()
+        .find(|s| s.name == name && s.is_trained());
     System {
         name: name.into(),
+        loss: trained.map(|system| system.settings.objective.loss.name().into()),
         accuracy: match shares.is_empty() {
             true => Default::default(),
             false => measure::accuracy(&cases, &shares, &config.evaluation.ratio_bands),

@@ -16,6 +16,9 @@ pub struct System {
     /// Shown instead of the name, for example for an ablation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The preference loss that it was trained with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<String>,
     /// Accuracy of the implicit reward. For `sft` all `None`: the implicit reward of the reference is 0 everywhere, so
     /// it prefers nothing.
     #[serde(default)]

@@ -15,7 +15,7 @@ pub fn accuracies(report: &Report) -> Table {
     let mut table = Table::new(
         "Accuracy on held-out comparisons",
         "",
-        &["system", "top", "generic", "majority", "minority"],
+        &["system", "loss", "top", "generic", "majority", "minority"],
     );
     if average {
         table.columns.push("all users".into());
@@ -71,6 +71,7 @@ fn accuracy_row(system: &System, average: bool) -> Vec<String> {
     let accuracy = &system.accuracy;
     let mut row = vec![
         system.title().into(),
+        system.loss.clone().unwrap_or_else(|| MISSING.into()),
         format::decimal(accuracy.top),
         format::decimal(accuracy.generic),
         format::mean_se(accuracy.majority),
@@ -83,7 +84,7 @@ fn accuracy_row(system: &System, average: bool) -> Vec<String> {
 }
 
 fn yardstick_row(name: &str, yardstick: &Yardstick, average: bool) -> Vec<String> {
-    let mut row = vec![format!("yardstick: {name}")];
+    let mut row = vec![format!("yardstick: {name}"), MISSING.into()];
     row.extend(
         [
             yardstick.top,

@@ -54,6 +54,9 @@ impl Default for ObjectiveConfig {
 }
 
 impl ObjectiveConfig {
+    /// The keys that all losses share; the others are the loss's own.
+    pub const SHARED: [&str; 4] = ["alpha", "nll_weight", "ld_alpha", "wpo"];
+
     /// The objective; without a user model only its generic branch.
     ///
     /// # Errors
@@ -232,6 +235,30 @@ mod tests {
                 let error = read(text).unwrap().init(has_users).unwrap_err();
                 assert!(error.to_string().contains(needle), "{text}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn every_loss_takes_the_shared_keys() {
+        for loss in PreferenceLoss::all() {
+            let mut keys = toml::Table::try_from(&loss).unwrap();
+            for key in ObjectiveConfig::SHARED {
+                let value = if key == "wpo" {
+                    true.into()
+                } else {
+                    0.25.into()
+                };
+                keys.insert(key.into(), value);
+            }
+            let found: ObjectiveConfig = keys.try_into().unwrap();
+            let expected = ObjectiveConfig {
+                loss,
+                alpha: 0.25,
+                nll_weight: 0.25,
+                ld_alpha: 0.25,
+                wpo: true,
+            };
+            assert_eq!(found, expected);
         }
     }
 

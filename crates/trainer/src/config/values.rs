@@ -7,7 +7,7 @@ use llm_backbone::{LoraConfig, LoraError};
 use pdpo_loss::{LossError, Objective, ObjectiveConfig};
 use pref_data::Columns;
 
-use super::training::{Checkpointing, LARGEST};
+use super::training::{Checkpointing, LARGEST, TrainingSection};
 use crate::error::TrainError;
 
 /// Refuses a path that names nothing.
@@ -125,23 +125,56 @@ pub fn validate_dropout(how: Checkpointing, has_dropout: bool) -> Result<(), Tra
     }
 }
 
+/// Refuses an objective out of range, and one that looks at whole batches where these are cut up.
+///
+/// # Errors
+/// Names the key.
+pub fn validate_objective(
+    config: &ObjectiveConfig,
+    has_users: bool,
+    training: &TrainingSection,
+) -> Result<(), TrainError> {
+    let objective = objective(config, has_users)?;
+    match objective.needs_batch_statistics() {
+        true => validate_whole_batch(training, objective.branches().len()),
+        false => Ok(()),
+    }
+}
+
 /// The objective of a section; without a user model only its generic branch.
 ///
 /// # Errors
 /// A number out of range, by its key.
 pub fn objective(config: &ObjectiveConfig, has_users: bool) -> Result<Objective, TrainError> {
-    config.init(has_users).map_err(|error| {
-        let (key, found) = match error {
-            LossError::Beta { found } => ("beta", found),
-            LossError::LabelSmoothing { found } => ("label_smoothing", found),
-            LossError::Alpha { found } => ("alpha", found),
-            LossError::Weight { key, found } => (key, found),
-            other => return other.into(),
-        };
-        let told = error.to_string();
-        let expected = told
-            .split_once("expected ")
-            .map_or(&*told, |(_, rest)| rest);
-        TrainError::config(&format!("objective.{key}"), found, expected)
+    config.init(has_users).map_err(|error| match error {
+        LossError::Setting {
+            key,
+            found,
+            expected,
+        } => TrainError::config(&format!("objective.{key}"), found, expected),
+        other => other.into(),
     })
+}
+
+/// Refuses to cut a batch up whose loss looks at all of it.
+///
+/// # Errors
+/// Names the key.
+pub fn validate_whole_batch(training: &TrainingSection, branches: usize) -> Result<(), TrainError> {
+    let rows = training.batch.saturating_mul(branches);
+    if training.micro_rows < rows {
+        return Err(TrainError::config(
+            "training.micro_rows",
+            training.micro_rows,
+            format!("at least {rows}: this loss looks at all rows of a batch at once"),
+        ));
+    }
+    if training.replicas > 1 {
+        return Err(TrainError::config(
+            "training.replicas",
+            training.replicas,
+            "0 or 1: this loss looks at all rows of a batch at once",
+        ));
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::trace_span;
 
-use super::{MicroBatch, Row, RowLosses, Task};
+use super::{MicroBatch, Outputs, Row, RowLosses, Task};
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::host::host;
@@ -87,10 +87,10 @@ impl Task for Language {
     fn losses(
         &self,
         micro: &MicroBatch<'_>,
-        outputs: Tensor<1>,
+        outputs: Outputs,
     ) -> Result<RowLosses<LanguageRow>, TrainError> {
         let _span = trace_span!(target: TARGET, "loss").entered();
-        let sums = sum_responses(outputs, micro.on_device);
+        let sums = sum_responses(outputs.values, &micro.on_device.membership);
         let losses = (sums.chosen + sums.rejected).neg();
         let nll = host(losses.clone().without_autodiff())?;
         let tokens = micro.rows.iter();

@@ -1,16 +1,19 @@
 //! Learning preferences: the policy and its users from which of two responses is preferred.
 
-use burn::tensor::Tensor;
+use std::sync::OnceLock;
+
+use burn::tensor::{Device, Tensor};
 use pdpo_loss::{Branch, Objective, ObjectiveConfig, Pair, PairLogProbs, ScoredRow};
 use serde_json::{Value, json};
 use tracing::trace_span;
 
-use super::{MicroBatch, Row, RowLosses, Task};
+use super::{MicroBatch, Outputs, Row, RowLosses, Task};
 use crate::config;
 use crate::error::TrainError;
-use crate::example::{Example, ReferenceLogProbs};
+use crate::example::{Example, Item, ReferenceLogProbs};
 use crate::metrics::Line;
-use crate::policy::sum_responses;
+use crate::pack::DeviceBatch;
+use crate::policy::{Policy, sum_responses};
 use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::reference::Reference;
@@ -54,16 +57,17 @@ impl Preference {
         &self.objective
     }
 
-    /// The reference's log-probs of some rows, `[rows]` each; none for a loss that needs none.
+    /// The reference's log-probs of some rows, `[rows]` each, which lie in `place`; none for a loss that needs none.
     fn reference_of(
         &self,
         rows: &[Row<'_>],
-        device: &burn::tensor::Device,
+        place: fn(&Item) -> &OnceLock<ReferenceLogProbs>,
+        device: &Device,
     ) -> Result<Option<Pair>, TrainError> {
         if !self.objective.needs_reference() {
             return Ok(None);
         }
-        let known = rows.iter().map(|row| row.example.item.reference.get());
+        let known = rows.iter().map(|row| place(&row.example.item).get());
         let known: Option<Vec<&ReferenceLogProbs>> = known.collect();
         let known = known.ok_or(TrainError::NoReference)?;
         let column = |of: fn(&ReferenceLogProbs) -> f32| {
@@ -74,6 +78,32 @@ impl Preference {
             chosen: column(|r| r.chosen),
             rejected: column(|r| r.rejected),
         }))
+    }
+
+    /// What the objective needs of some rows, from the log-probs of their tokens.
+    fn pairs(&self, micro: &MicroBatch<'_>, outputs: Outputs) -> Result<PairLogProbs, TrainError> {
+        let membership = &micro.on_device.membership;
+        let device = outputs.values.device();
+        let policy = sum_responses(outputs.values.clone(), membership);
+        let (chosen, rejected) = micro.packed.response_lengths();
+        let tokens = Pair {
+            chosen: Tensor::from_floats(chosen.as_slice(), &device),
+            rejected: Tensor::from_floats(rejected.as_slice(), &device),
+        };
+        let reference = self.reference_of(micro.rows, |item| &item.reference, &device)?;
+        let mut pairs = PairLogProbs::new(policy, reference, tokens)?;
+        if self.objective.needs_shared() {
+            let shared = micro.packed.shared_membership(&device);
+            let policy = sum_responses(outputs.values, &shared);
+            let place = |item: &Item| &item.shared_reference;
+            let reference = self.reference_of(micro.rows, place, &device)?;
+            pairs = pairs.with_shared(policy, reference)?;
+        }
+        if let Some(squares) = outputs.squares {
+            let membership = membership.clone().without_autodiff();
+            pairs = pairs.with_squares(sum_responses(squares, &membership))?;
+        }
+        Ok(pairs)
     }
 }
 
@@ -94,28 +124,40 @@ impl Task for Preference {
 
     fn prepare(&self, examples: &[&Example], progress: &dyn Progress) -> Result<(), TrainError> {
         match &self.reference {
-            Some(reference) => reference.fill(examples, progress),
+            Some(reference) => {
+                reference.fill(examples, progress)?;
+                match self.objective.needs_shared() {
+                    true => reference.fill_shared(examples, progress),
+                    false => Ok(()),
+                }
+            }
             None => Ok(()),
+        }
+    }
+
+    fn outputs(&self, policy: &Policy, states: Tensor<2>, batch: &DeviceBatch) -> Outputs {
+        let (model, targets) = (&policy.model, batch.targets.clone());
+        if !self.objective.needs_squares() {
+            return Outputs {
+                values: model.log_probs(states, targets),
+                squares: None,
+            };
+        }
+        let (values, squares) = model.log_probs_and_squares(states, targets);
+        Outputs {
+            values,
+            squares: Some(squares),
         }
     }
 
     fn losses(
         &self,
         micro: &MicroBatch<'_>,
-        outputs: Tensor<1>,
+        outputs: Outputs,
     ) -> Result<RowLosses<ScoredRow>, TrainError> {
         let _span = trace_span!(target: TARGET, "loss").entered();
-        let policy = sum_responses(outputs, micro.on_device);
-        let device = policy.chosen.device();
-        let (chosen, rejected) = micro.packed.response_lengths();
-        let tokens = Pair {
-            chosen: Tensor::from_floats(chosen.as_slice(), &device),
-            rejected: Tensor::from_floats(rejected.as_slice(), &device),
-        };
-        let reference = self.reference_of(micro.rows, &device)?;
-        let evaluation = self
-            .objective
-            .evaluate(&PairLogProbs::new(policy, reference, tokens)?)?;
+        let pairs = self.pairs(micro, outputs)?;
+        let evaluation = self.objective.evaluate(&pairs, &branches(micro.rows))?;
         Ok(RowLosses {
             reports: evaluation.rows()?,
             losses: evaluation.loss,
@@ -132,8 +174,7 @@ impl Task for Preference {
         rows: &[Row<'_>],
         size: usize,
     ) -> Result<Tensor<1>, TrainError> {
-        let branches: Vec<Branch> = rows.iter().map(|row| row.branch).collect();
-        Ok(self.objective.mix().combine(losses, &branches, size)?)
+        Ok((self.objective.mix()).combine(losses, &branches(rows), size)?)
     }
 
     fn mean_loss(&self, reports: &[ScoredRow]) -> f64 {
@@ -144,4 +185,8 @@ impl Task for Preference {
     fn describe(&self, line: &mut Line, rows: &[(&Example, &ScoredRow)]) {
         line.describe_preferences(rows);
     }
+}
+
+fn branches(rows: &[Row<'_>]) -> Vec<Branch> {
+    rows.iter().map(|row| row.branch).collect()
 }

@@ -90,3 +90,27 @@ fn references_computed_when_needed_are_those_computed_before() {
         assert!((lazy - eager).abs() < 1e-5, "{lazy} {eager}");
     }
 }
+
+#[test]
+fn ld_dpo_keeps_what_both_responses_are_long_as_responses_that_end_there() {
+    let (dir, train) = (tempfile::tempdir().unwrap(), unreferenced(10));
+    let at = dir.path().join("reference");
+    let config = ObjectiveConfig {
+        ld_alpha: 0.5,
+        ..Default::default()
+    };
+    let known = reference(&at);
+    let task = Preference::from_config(&config, true, Some(known.clone())).unwrap();
+    let data = (&train[..], &train[..2]);
+    let session = session_of(dir.path(), task, training(), data, false).unwrap();
+    session.run(&mut Quiet).unwrap();
+    let pair = train[0].pair().clone();
+    let shared = pair.chosen.len().min(pair.rejected.len());
+    let mut cut = pair;
+    cut.chosen.truncate(shared);
+    cut.rejected.truncate(shared);
+    let count = known.known();
+    let found = reference(&at).log_probs(&[&cut], &Quiet).unwrap();
+    assert_eq!(train[0].item.shared_reference.get(), Some(&found[0]));
+    assert_eq!(reference(&at).known(), count);
+}

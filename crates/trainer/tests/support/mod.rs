@@ -172,6 +172,7 @@ pub fn examples(base: &Model, pairs: &[TokenizedPair], known_users: bool) -> Vec
     let examples = unreferenced(pairs, known_users);
     let each: Vec<&Example> = examples.iter().collect();
     reference.fill(&each, &Quiet).expect("log-probs");
+    reference.fill_shared(&each, &Quiet).expect("log-probs");
     examples
 }
 

@@ -65,6 +65,9 @@ pub struct Common {
     /// The weight of the user-specific term.
     #[arg(long)]
     alpha: Option<f64>,
+    /// Another preference loss than the preset's, such as `ipo`, with that loss's default settings; docs/losses.md has the names.
+    #[arg(long, value_name = "NAME")]
+    loss: Option<String>,
     /// Individual user model without the shared `e_0`.
     #[arg(long)]
     no_generic: bool,
@@ -132,6 +135,9 @@ impl Common {
         }
         if let Some(model) = &self.model {
             preset.set(&Setting::new("model.source", model.as_str()))?;
+        }
+        if let Some(loss) = &self.loss {
+            preset.set_loss(loss)?;
         }
         if let Some(alpha) = self.alpha {
             preset.set(&Setting::new("objective.alpha", alpha))?;
