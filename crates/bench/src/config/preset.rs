@@ -148,7 +148,7 @@ fn objective(table: &mut Table) -> Option<&mut Table> {
 
 /// Leaves out a loss and its own keys.
 fn keep_shared(objective: &mut Table) {
-    objective.retain(|key, _| ObjectiveConfig::SHARED.contains(&key.as_str()));
+    objective.retain(|key, _| ObjectiveConfig::SHARED.contains(&key));
 }
 
 /// Leaves out what a system says itself of a key of a section; without a key, of the section.

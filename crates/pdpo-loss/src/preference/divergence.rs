@@ -10,9 +10,8 @@ use crate::error::validate;
 use crate::{LossError, Pair, PairLogProbs};
 
 /// The f-divergence from the reference that a policy is regularised by. With `t = pi(y) / pi_ref(y)`, its implicit reward is
-/// `beta f'(t)`, up to what both responses share, so the loss compares scores `f'(t)` (arXiv 2309.16240, equation 9 and
-/// table 1, in the form that TRL has). Losses that look at either response alone have no such form: what both share does not
-/// cancel there.
+/// `beta f'(t)`, up to what both responses share, so the loss compares scores `f'(t)` (arXiv 2309.16240, in the form that TRL
+/// has). Losses that look at either response alone have no such form: what both share does not cancel there.
 ///
 /// In TOML: `divergence = "js"`, or `divergence = { alpha = 0.5 }`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

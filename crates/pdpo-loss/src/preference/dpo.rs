@@ -11,7 +11,7 @@ use crate::{LossError, PairLogProbs, Rewards};
 
 /// `-(1 - eps) log sigma(z) - eps log sigma(-z)`, with `z = beta (s(y1) - s(y2)) + lambda (|y1| - |y2|)`, where `s(y)` is
 /// `log(pi(y) / pi_ref(y))`, or the score of another [`Divergence`], `eps` the label smoothing (cDPO), `lambda` the length
-/// penalty (R-DPO: Park et al., arXiv 2403.19159, equation 9) and `|y|` a number of tokens.
+/// penalty (R-DPO: Park et al., arXiv 2403.19159) and `|y|` a number of tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dpo {

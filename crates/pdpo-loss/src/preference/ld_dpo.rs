@@ -1,4 +1,4 @@
-//! LD-DPO, length desensitisation (Liu et al., arXiv 2409.06411, equation 9).
+//! LD-DPO, length desensitisation (Liu et al., arXiv 2409.06411).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! NCA on pairs (Chen et al., arXiv 2402.05369, equation 13).
+//! NCA on pairs (Chen et al., arXiv 2402.05369, in the form for pairs).
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;

@@ -1,4 +1,4 @@
-//! ORPO (Hong et al., arXiv 2403.07691, equations 6 and 7).
+//! ORPO (Hong et al., arXiv 2403.07691, equations 4 and 7).
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;

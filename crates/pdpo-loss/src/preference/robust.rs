@@ -1,4 +1,4 @@
-//! Robust DPO (Chowdhury et al., arXiv 2403.00409, equation 12).
+//! Robust DPO (Chowdhury et al., arXiv 2403.00409).
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;

@@ -1,4 +1,4 @@
-//! A weighted sum of losses, such as that of mixed preference optimisation (Wang et al., arXiv 2411.10442, equation 2).
+//! A weighted sum of losses, such as that of mixed preference optimisation (Wang et al., arXiv 2411.10442).
 
 use std::collections::BTreeMap;
 

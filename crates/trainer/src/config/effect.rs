@@ -1,6 +1,7 @@
 //! Keys that are set and change nothing beside the others: said, so that nobody waits for what they would have done.
 
 use llm_backbone::sampling::SamplingConfig;
+use pdpo_loss::PreferenceLoss;
 use pref_data::Layout;
 use serde::Serialize;
 use user_model::UserModelKind;
@@ -47,6 +48,10 @@ impl Config {
         match &self.users {
             Some(users) => user_model(self, users, circumstances, &mut idle),
             None => without_users(&self.training, &mut idle),
+        }
+        if matches!(self.objective.loss, PreferenceLoss::Sft(_)) {
+            let why = "with objective.loss = \"sft\", which is of whole responses";
+            idle.add("objective.ld_alpha", (&self.objective.ld_alpha, &1.0), why);
         }
         training(self, circumstances, &mut idle);
         sampling(&self.sampling, circumstances, &mut idle);
@@ -283,6 +288,11 @@ mod tests {
                 "[users]\n[objective]\nalpha = 0.0",
                 TEN,
                 &["objective.alpha"],
+            ),
+            (
+                "[users]\n[objective]\nloss = \"sft\"\nld_alpha = 0.5",
+                TEN,
+                &["objective.ld_alpha"],
             ),
             (
                 "[data]\nvalidation = [\"a\"]\nvalidation_share = 0.3",

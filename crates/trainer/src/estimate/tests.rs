@@ -50,6 +50,7 @@ fn the_largest_step_has_no_more_rows_than_there_are() {
         group: None,
         characters: [3, 4],
         reference: OnceLock::new(),
+        shared_reference: OnceLock::new(),
     });
     let train = Dataset {
         items: vec![item; 3],

@@ -95,8 +95,8 @@ impl Preference {
         if self.objective.needs_shared() {
             let shared = micro.packed.shared_membership(&device);
             let policy = sum_responses(outputs.values, &shared);
-            let place = |item: &Item| &item.shared_reference;
-            let reference = self.reference_of(micro.rows, place, &device)?;
+            let reference =
+                self.reference_of(micro.rows, |item| &item.shared_reference, &device)?;
             pairs = pairs.with_shared(policy, reference)?;
         }
         if let Some(squares) = outputs.squares {
