@@ -288,6 +288,10 @@ mod tests {
             ("[lora]\ndropout = 1.0", "`lora.dropout` is 1"),
             ("[objective]\nalpha = 2.0", "`objective.alpha` is 2"),
             ("[objective]\nalpha = 0.75", "`objective.alpha` is 0.75"),
+            (
+                "[objective]\nloss = \"aot\"",
+                "`training.micro_rows` is 8, expected at least 32",
+            ),
             ("[sft]\nsteps = 0", "`sft.steps` is 0"),
         ] {
             let error = refusal(text);
@@ -310,8 +314,8 @@ mod tests {
             error.contains("line 2 (`alpha = \"half\"`): `objective.alpha`: "),
             "{error}"
         );
-        let error = refusal("[objective]\nloss = \"hinge\"");
-        assert!(error.contains("line 2 (`loss = \"hinge\"`)"), "{error}");
+        let error = refusal("[objective]\nloss = \"hinges\"");
+        assert!(error.contains("line 2 (`loss = \"hinges\"`)"), "{error}");
         let error = refusal("[training] # fast\nepochs = 1\nbatch = -1");
         assert!(
             error.contains("(`batch = -1`): `training.batch`: invalid value"),

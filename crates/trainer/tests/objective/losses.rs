@@ -12,7 +12,7 @@ use trainer::tokenise::TokenizedPair;
 use user_model::RowInit;
 
 use super::support::{
-    self, INDIVIDUAL, examples, learner, open, pairs, users, with_random_adapters,
+    self, INDIVIDUAL, examples, learner, learner_with, open, pairs, users, with_random_adapters,
 };
 use super::{difference, gradients, report};
 
@@ -37,21 +37,27 @@ pub fn every_objective(alpha: f64) -> Vec<ObjectiveConfig> {
     all
 }
 
-/// A learner of three users with random adapters.
-fn personal(objective: &ObjectiveConfig, micro_rows: usize) -> Learner<Preference> {
+/// A learner of three users with random adapters, whose steps are of `rows` rows at most.
+fn personal(objective: &ObjectiveConfig, rows: usize, micro_rows: usize) -> Learner<Preference> {
     let base = open(NAME);
     let users = users(INDIVIDUAL, 3, base.d_model(), RowInit::Normal { std: 0.3 });
     let model = with_random_adapters(base, 8);
-    learner(model, Some(users), objective, micro_rows)
+    let training = TrainingSection {
+        batch: rows / 2,
+        micro_rows,
+        ..Default::default()
+    };
+    learner_with(model, Some(users), objective, &training)
 }
 
 #[test]
 fn every_loss_trains() {
     let batch = examples(&open(NAME), &pairs(12, 4), true);
     for objective in every_objective(0.4) {
-        let mut learner = personal(&objective, 8);
+        let mut learner = personal(&objective, 8, 8);
         let training = TrainingSection {
             learning_rate: 3e-3,
+            warmup_steps: 0,
             ..Default::default()
         };
         let mut schedule = Schedule::new(&training, 8, 0).expect("rates");
@@ -69,14 +75,14 @@ fn every_loss_trains() {
 fn gradients_of_every_loss_do_not_depend_on_micro_batches() {
     let batch = examples(&open(NAME), &pairs(3, 8), true);
     for objective in every_objective(0.3) {
-        let whole = personal(&objective, 16);
+        let whole = personal(&objective, 16, 16);
         if whole.task.needs_whole_batch() {
             // Refused in micro-batches: the tests of the session.
             continue;
         }
         let largest = difference(
             &gradients(&whole, &batch),
-            &gradients(&personal(&objective, 3), &batch),
+            &gradients(&personal(&objective, 16, 3), &batch),
         );
         assert!(largest <= 1e-4, "{objective:?}: {largest}");
     }
