@@ -6,6 +6,8 @@
 //! A model may claim millions of positions. Beyond [`WHOLE`], a position is taken apart, `p = a b + c` with a fixed `b`, and the
 //! rotation by `p` is that by `a b` after that by `c` (the angles add up): two small tables in place of a large one.
 
+pub(crate) mod stretch;
+
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -79,6 +81,14 @@ impl Rope {
             stride,
             pairing,
         }
+    }
+
+    /// The same with longer rows: cosines and sines times `factor`.
+    pub(crate) fn stretched(mut self, factor: f64) -> Self {
+        // The coarse rotation turns what the fine one has stretched already.
+        self.fine.cos = self.fine.cos.mul_scalar(factor);
+        self.fine.sin = self.fine.sin.mul_scalar(factor);
+        self
     }
 
     /// Looks the positions of a batch up: `[batch, seq]`.
