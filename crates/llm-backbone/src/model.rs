@@ -25,7 +25,8 @@ pub struct Model {
     config: ModelConfig,
 }
 
-/// What a forward pass takes. Nothing about order or causality is assumed: position ids and mask say it all.
+/// What a forward pass takes. Nothing about order or causality is assumed: position ids and mask say it all. Where a model has a
+/// sliding window, it hides keys whose positions are too far behind that of a query.
 #[derive(Debug)]
 pub struct ModelInput<'a> {
     /// `[batch, seq, d]`: token embeddings, with soft tokens wherever the caller put them.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::config::keys::Keys;
-use crate::config::layers::{sliding_from_hf, sliding_to_hf, validate_sliding};
+use crate::config::layers::{each, sliding_from_hf, sliding_to_hf, validate_sliding};
 use crate::config::sizes::Spelling;
 use crate::config::{ConfigError, LARGEST_SIZE, validate_size};
 use crate::gated::{Defaults, GatedFamily, GatedShape, Plan};
@@ -40,7 +40,7 @@ impl Qwen2Config {
     fn from_gguf(file: &GgufFile) -> Result<Self, WeightError> {
         refuse_gguf_window(file, "qwen2")?;
         let shape = GatedShape::from_gguf(file, "qwen2")?;
-        let sliding = vec![false; shape.sizes.num_layers];
+        let sliding = each(shape.sizes.num_layers, |_| false);
         Ok(Self {
             shape,
             sliding_window: None,
