@@ -116,3 +116,38 @@ fn bias_from_visible(visible: Tensor<4, Bool>) -> Tensor<4> {
     let bias = visible.bool_not().float().mul_scalar(HIDDEN);
     cast_if_needed(bias, DType::F32)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// A prefix of three tokens, two of one response and two of the other, whose positions go on after the prefix. With a
+    /// window of two, the last token sees the one before it; the first of each response sees the end of the prefix, which is
+    /// next to it by position, though for the second one it is three places away.
+    #[test]
+    fn a_window_counts_positions_and_not_places() {
+        let device = Device::flex();
+        let positions = Tensor::<2, Int>::from_data([[0, 1, 2, 3, 4, 3, 4]], &device);
+        let branch = [0, 0, 0, 1, 1, 2, 2];
+        let visible: Vec<bool> = (0..49)
+            .map(|at| (at / 7, at % 7))
+            .map(|(query, key)| key <= query && [0, branch[query]].contains(&branch[key]))
+            .collect();
+        let visible = TensorData::new(visible, [1, 1, 7, 7]);
+        let sights = [None, Some(2)].map(|window| Sight { rope: None, window });
+        let visible = Tensor::from_data(visible, &device);
+        let contexts = Context::each(&sights, &positions, &positions, visible);
+        let seen = |context: &Context, query: usize| -> Vec<usize> {
+            let bias: Vec<f32> = context.bias.clone().into_data().iter::<f32>().collect();
+            let line = bias[7 * query..][..7].iter().enumerate();
+            let seen = line.filter(|(_, bias)| **bias == 0.0);
+            seen.map(|(key, _)| key).collect()
+        };
+        assert_eq!(seen(&contexts[0], 6), [0, 1, 2, 5, 6]);
+        let near = [0, 1, 2, 3, 4, 5, 6].map(|query| seen(&contexts[1], query));
+        let expected: [&[usize]; 7] = [&[0], &[0, 1], &[1, 2], &[2, 3], &[3, 4], &[2, 5], &[5, 6]];
+        assert_eq!(near, expected);
+    }
+}

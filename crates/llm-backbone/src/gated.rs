@@ -30,7 +30,7 @@ use crate::weights::gguf_names::GgufNames;
 
 pub(crate) use block::GatedBlock;
 pub(crate) use names::*;
-pub(crate) use shape::{Defaults, GatedShape, gguf_window, refuse_gguf_window};
+pub(crate) use shape::{Defaults, GatedShape, NO_PADDING, gguf_window, refuse_gguf_window};
 
 /// A family whose models are [`GatedDecoder`]s.
 pub(crate) trait GatedFamily: Sized {

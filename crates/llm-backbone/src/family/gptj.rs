@@ -111,7 +111,7 @@ impl DecoderConfig for GptJConfig {
             h,
             ln_f: weights.layer_norm(NORM, d, self.layer_norm_epsilon)?,
             lm_head,
-            sight: Sight::whole(rope),
+            sights: vec![Sight::whole(rope)],
         })
     }
 
@@ -162,7 +162,7 @@ pub(crate) struct GptJ {
     ln_f: LayerNorm,
     /// With bias; absent where tied to the embedding.
     lm_head: Option<Head>,
-    sight: Sight,
+    sights: Vec<Sight>,
 }
 
 parts!(GptJ: wte, h, ln_f, lm_head);
@@ -181,7 +181,7 @@ impl Decoder for GptJ {
     }
 
     fn sights(&self) -> &[Sight] {
-        std::slice::from_ref(&self.sight)
+        &self.sights
     }
 
     fn device(&self) -> Device {

@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
 use crate::gated::{BlockNorms, Defaults, GatedFamily, GatedShape, Plan, QkNorms};
-use crate::gated::{LINEAR, MLP_NORM, QK_NORMS, gguf_names, refuse_gguf_window};
+use crate::gated::{LINEAR, MLP_NORM, NO_PADDING, QK_NORMS, gguf_names, refuse_gguf_window};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -79,6 +79,7 @@ impl GatedFamily for Olmo2Config {
         vec![
             ("hidden_act", json!("silu")),
             ("attention_bias", json!(false)),
+            NO_PADDING,
         ]
     }
 

@@ -17,7 +17,7 @@ use crate::config::rope::RopeKeys;
 use crate::config::sizes::Spelling;
 use crate::config::{ConfigError, LARGEST_SIZE, key_error, validate_size};
 use crate::gated::{BEFORE, DOWN, Defaults, GatedFamily, GatedShape, O, Plan};
-use crate::gated::{Rotation, SightPlan, gguf_names, gguf_window};
+use crate::gated::{NO_PADDING, Rotation, SightPlan, gguf_names, gguf_window};
 use crate::gguf::GgufFile;
 use crate::rope::inverse_frequencies;
 use crate::weights::WeightError;
@@ -242,6 +242,7 @@ impl GatedFamily for Phi3Config {
             ("hidden_act", json!("silu")),
             ("sliding_window", json!(self.sliding_window)),
             (ROTATED, json!(share)),
+            NO_PADDING,
         ];
         if let Some(long) = &self.long {
             let lists = json!({

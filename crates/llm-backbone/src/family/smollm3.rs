@@ -13,7 +13,7 @@ use crate::config::keys::Keys;
 use crate::config::layers::{each, sliding_from_hf, validate_each};
 use crate::config::sizes::Spelling;
 use crate::gated::{Defaults, GatedFamily, GatedShape, Plan, SightPlan};
-use crate::gated::{gguf_names, llama_heads, refuse_gguf_window};
+use crate::gated::{NO_PADDING, gguf_names, llama_heads, refuse_gguf_window};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -114,6 +114,7 @@ impl GatedFamily for SmolLm3Config {
             ("mlp_bias", json!(false)),
             ("use_sliding_window", json!(false)),
             (ROTATED, json!(rotated)),
+            NO_PADDING,
         ]
     }
 

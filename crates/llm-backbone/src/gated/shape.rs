@@ -29,6 +29,9 @@ pub(crate) struct GatedShape {
     pub(crate) rope_scaling: Option<Stretch>,
 }
 
+/// That there is no token for padding, which `transformers` else takes to be one of the published vocabulary, whatever its size.
+pub(crate) const NO_PADDING: (&str, Value) = ("pad_token_id", Value::Null);
+
 /// What holds where a `config.json` leaves a number out.
 pub(crate) struct Defaults {
     pub(crate) rms_norm_eps: f64,
