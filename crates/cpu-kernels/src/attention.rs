@@ -1,5 +1,7 @@
 //! Attention of a few queries over the keys of a cache, as in decoding: the cache is read in place.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -59,14 +61,17 @@ pub fn attention(
     let chunks = out.par_chunks_mut(rows_of_q * dim).enumerate();
     chunks.for_each(|(i, out)| {
         let bias = |query| &bias[(i / kv_heads * queries + query) * keys..][..keys];
-        // Slots that only longer sequences have filled are none of this one's: it costs and gives what it would alone.
-        let keys = (0..queries).map(|query| seen(bias(query))).max();
-        let keys = keys.unwrap_or(0);
+        // Slots that only longer sequences have filled are none of this one's: it costs and gives what it would alone. Nor
+        // are those that have left its window.
+        let seen = (0..queries).map(|query| seen(bias(query)));
+        let seen = seen.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        let seen = seen.unwrap_or(0..keys);
+        let numbers = seen.start * dim..seen.end * dim;
         few_queries(
             &q[i * rows_of_q * dim..][..rows_of_q * dim],
-            &k.numbers[head(k, i)..][..keys * dim],
-            &v.numbers[head(v, i)..][..keys * dim],
-            |row| &bias(row % queries)[..keys],
+            &k.numbers[head(k, i)..][numbers.clone()],
+            &v.numbers[head(v, i)..][numbers],
+            |row| &bias(row % queries)[seen.clone()],
             dim,
             out,
         );
@@ -77,10 +82,16 @@ pub fn attention(
 /// A bias below this hides its key.
 const HIDDEN: f32 = -5e29;
 
-/// The keys up to the last one that a query sees; all of them where it sees none.
-fn seen(bias: &[f32]) -> usize {
-    let last = bias.iter().rposition(|bias| *bias > HIDDEN);
-    last.map_or(bias.len(), |last| last + 1)
+/// The keys from the first to the last one that a query sees; all of them where it sees none.
+fn seen(bias: &[f32]) -> Range<usize> {
+    let is_seen = |bias: &f32| *bias > HIDDEN;
+    match (
+        bias.iter().position(is_seen),
+        bias.iter().rposition(is_seen),
+    ) {
+        (Some(first), Some(last)) => first..last + 1,
+        _ => 0..bias.len(),
+    }
 }
 
 /// What `q`, `[n, dim]`, sees in one key head: `softmax(q k^T + bias) v`, `[n, dim]`, where `k` and `v` are `[keys, dim]`

@@ -9,6 +9,7 @@
 
 mod attention;
 mod dequant;
+mod gated;
 mod memory;
 mod rows;
 mod stored;
@@ -17,10 +18,10 @@ mod types;
 
 pub use attention::{AttentionShape, MOST_QUERIES, View, attention};
 pub use dequant::dequantise;
+pub use gated::{Activation, gated, gated_backward};
 pub use memory::side_by_side;
 pub use rows::{
-    masked_softmax, rms_norm, rms_norm_backward, rotate_halves, softmax, softmax_backward, swiglu,
-    swiglu_backward,
+    masked_softmax, rms_norm, rms_norm_backward, rotate_halves, softmax, softmax_backward,
 };
 pub use stored::StoredMatrix;
 pub use thin::{MOST_ROWS, Weights, thin_product};

@@ -45,43 +45,6 @@ pub fn softmax_backward(grad: &mut [f32], probs: &[f32], width: usize) {
     );
 }
 
-/// `silu(gate) * up`, in rows of `width`.
-pub fn swiglu(gate: &[f32], up: &[f32], width: usize) -> Vec<f32> {
-    let mut out = vec![0.0; gate.len()];
-    each_row(
-        &mut out,
-        width,
-        #[inline(always)]
-        |i, out| {
-            let (gate, up) = (&gate[i * width..][..width], &up[i * width..][..width]);
-            swiglu_of(out, gate, up);
-        },
-    );
-    out
-}
-
-/// The gradients of `gate` and `up` from the one of their output.
-pub fn swiglu_backward(
-    gate: &[f32],
-    up: &[f32],
-    grad: &[f32],
-    width: usize,
-) -> (Vec<f32>, Vec<f32>) {
-    let mut for_gate = vec![0.0; grad.len()];
-    let mut for_up = for_gate.clone();
-    each_pair(
-        (&mut for_gate, width),
-        (&mut for_up, width),
-        #[inline(always)]
-        |i, for_gate, for_up| {
-            let row = i * width..(i + 1) * width;
-            let inputs = (&gate[row.clone()], &up[row.clone()]);
-            swiglu_backward_of((for_gate, for_up), inputs, &grad[row]);
-        },
-    );
-    (for_gate, for_up)
-}
-
 /// `x / sqrt(mean(x^2) + epsilon) * gamma`, in rows as long as `gamma`.
 pub fn rms_norm(x: &[f32], gamma: &[f32], epsilon: f32) -> Vec<f32> {
     let width = gamma.len();
@@ -134,7 +97,11 @@ pub fn rotate_halves(
 /// Calls `work` with the index and the numbers of each row of `out`, on all threads and with all vector instructions
 /// that there are, as far as `work` is inlined.
 #[inline(always)]
-fn each_row(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync + Send) {
+pub(crate) fn each_row(
+    out: &mut [f32],
+    width: usize,
+    work: impl Fn(usize, &mut [f32]) + Sync + Send,
+) {
     let rows = per_task(width);
     let block = |i: usize, out: &mut [f32]| {
         let (first, work) = (i * rows, &work);
@@ -155,7 +122,7 @@ fn each_row(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sy
 
 /// As [`each_row`], with a row of `a` and the row of `b` of the same index.
 #[inline(always)]
-fn each_pair(
+pub(crate) fn each_pair(
     (a, width_a): (&mut [f32], usize),
     (b, width_b): (&mut [f32], usize),
     work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync + Send,
@@ -231,7 +198,7 @@ fn alone(len: usize) -> bool {
 
 /// `e^x` to within two units in the last place; 0 below -87, and what is no number stays none.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const LOWEST: f32 = -87.0;
     const HIGHEST: f32 = 88.0;
     // Adding it leaves a float whose low bits are the nearest integer.
@@ -324,37 +291,6 @@ fn softmax_backward_of(grad: &mut [f32], probs: &[f32]) {
     let along = sum(grad.len(), |i| probs[i] * grad[i]);
     for (g, p) in grad.iter_mut().zip(probs) {
         *g = p * (*g - along);
-    }
-}
-
-/// The logistic function.
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
-}
-
-/// `out = silu(gate) * up`.
-#[inline(always)]
-fn swiglu_of(out: &mut [f32], gate: &[f32], up: &[f32]) {
-    for ((out, &g), &u) in out.iter_mut().zip(gate).zip(up) {
-        *out = g * sigmoid(g) * u;
-    }
-}
-
-/// The gradients of `gate` and `up` from the one of their output.
-#[inline(always)]
-fn swiglu_backward_of(
-    (for_gate, for_up): (&mut [f32], &mut [f32]),
-    (gate, up): (&[f32], &[f32]),
-    grad: &[f32],
-) {
-    let outs = for_gate.iter_mut().zip(for_up);
-    let ins = gate.iter().zip(up).zip(grad);
-    for ((for_gate, for_up), ((&g, &u), &d)) in outs.zip(ins) {
-        let open = sigmoid(g);
-        let silu = g * open;
-        *for_gate = d * u * (open + silu * (1.0 - open));
-        *for_up = d * silu;
     }
 }
 

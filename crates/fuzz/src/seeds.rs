@@ -25,6 +25,9 @@ const PRISM: &str = include_str!("../../../datasets/mini/prism/conversations.jso
 const PSOUPS: &str = include_str!("../../../datasets/mini/psoups/rm_training/P1A.json");
 const LLAMA_GGUF: &[u8] = include_bytes!("../../llm-backbone/tests/fixtures/llama_gguf/model.gguf");
 const QWEN3_GGUF: &[u8] = include_bytes!("../../llm-backbone/tests/fixtures/qwen3_gguf/model.gguf");
+const PHI3_GGUF: &[u8] = include_bytes!("../../llm-backbone/tests/fixtures/phi3_gguf/model.gguf");
+const GEMMA3_GGUF: &[u8] =
+    include_bytes!("../../llm-backbone/tests/fixtures/gemma3_text_gguf/model.gguf");
 
 const TEMPLATES: [(&str, &str); 4] = [
     (
@@ -71,6 +74,8 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
     }
     put(&folder.join("gguf"), "llama.gguf", LLAMA_GGUF)?;
     put(&folder.join("gguf"), "qwen3.gguf", QWEN3_GGUF)?;
+    put(&folder.join("gguf"), "phi3.gguf", PHI3_GGUF)?;
+    put(&folder.join("gguf"), "gemma3.gguf", GEMMA3_GGUF)?;
     run(folder)
 }
 

@@ -128,7 +128,7 @@ pub const TARGETS: [Target; 14] = [
         seeds: "gguf",
         weight: 6,
         read: gguf,
-        files: &["llama.gguf", "qwen3.gguf"],
+        files: &["llama.gguf", "qwen3.gguf", "phi3.gguf", "gemma3.gguf"],
     },
     Target {
         name: "adapters",

@@ -1,5 +1,6 @@
 //! Scaled dot-product attention with grouped queries and an arbitrary mask.
 
+use burn::module::Module;
 use burn::tensor::{Bool, DType, Int, Tensor};
 
 use crate::cache::KvCache;
@@ -10,21 +11,52 @@ use crate::rope::{Rope, RopeRows};
 /// What is added to the score of a hidden key.
 pub(crate) const HIDDEN: f32 = -1e30;
 
-/// What the attention of every block takes from a batch: where its tokens are, and what they may look at.
+/// One kind of attention: how blocks of that kind know positions, and how far back they look.
+#[derive(Module, Debug)]
+pub(crate) struct Sight {
+    /// None where queries and keys are not rotated.
+    pub(crate) rope: Option<Rope>,
+    /// Positions that a token sees, its own among them; none where it sees all.
+    #[module(skip)]
+    pub(crate) window: Option<usize>,
+}
+
+impl Sight {
+    /// Rotated, and without a limit.
+    pub(crate) fn whole(rope: Rope) -> Self {
+        Self {
+            rope: Some(rope),
+            window: None,
+        }
+    }
+}
+
+/// What the attention of a block takes from a batch: where its tokens are, and what they may look at.
 #[derive(Debug)]
 pub(crate) struct Context {
-    rope: RopeRows,
+    rope: Option<RopeRows>,
     /// `[batch, 1, seq, keys]` in f32.
     bias: Tensor<4>,
 }
 
 impl Context {
-    /// `positions` is `[batch, seq]`; `visible`, `[batch, 1, seq, keys]`, is true where a query may look at a key.
-    pub(crate) fn new(rope: &Rope, positions: Tensor<2, Int>, visible: Tensor<4, Bool>) -> Self {
-        Self {
-            rope: rope.rows(positions),
-            bias: bias_from_visible(visible),
-        }
+    /// One for each kind of attention. `positions` is `[batch, seq]`; `keys`, `[batch, keys]`, has the positions of cached and
+    /// new tokens; `visible`, `[batch, 1, seq, keys]`, is true where a query may look at a key.
+    pub(crate) fn each(
+        sights: &[Sight],
+        positions: &Tensor<2, Int>,
+        keys: &Tensor<2, Int>,
+        visible: Tensor<4, Bool>,
+    ) -> Vec<Self> {
+        let bias = bias_from_visible(visible);
+        let of = |sight: &Sight| Self {
+            rope: sight.rope.as_ref().map(|rope| rope.rows(positions.clone())),
+            bias: match sight.window {
+                Some(window) => bias.clone() + bias_from_visible(within(window, positions, keys)),
+                None => bias.clone(),
+            },
+        };
+        sights.iter().map(of).collect()
     }
 
     /// `[batch * seq, heads * head_dim]` to `[batch, heads, seq, head_dim]`.
@@ -35,19 +67,31 @@ impl Context {
             .swap_dims(1, 2)
     }
 
-    /// Rotates the first dimensions of queries or keys, `[batch, heads, seq, head_dim]`.
+    /// Rotates the first dimensions of queries or keys, `[batch, heads, seq, head_dim]`, where this kind of attention does.
     pub(crate) fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
-        self.rope.rotate(x)
+        match &self.rope {
+            Some(rope) => rope.rotate(x),
+            None => x,
+        }
     }
 }
 
-/// `softmax(q k^T / sqrt(head_dim) + bias) v`, `[batch * seq, heads * head_dim]`, where earlier keys and values of the
+/// Where a key is at most `window - 1` positions behind a query, `[batch, 1, seq, keys]`.
+fn within(window: usize, positions: &Tensor<2, Int>, keys: &Tensor<2, Int>) -> Tensor<4, Bool> {
+    let ([batch, seq], [_, count]) = (positions.dims(), keys.dims());
+    let positions = positions.clone().reshape([batch, 1, seq, 1]);
+    let behind = positions - keys.clone().reshape([batch, 1, 1, count]);
+    behind.lower_elem(i32::try_from(window).unwrap_or(i32::MAX))
+}
+
+/// `softmax(scale q k^T + bias) v`, `[batch * seq, heads * head_dim]`, where earlier keys and values of the
 /// block come from its `cache`, which the new ones are added to.
 ///
 /// `q` is `[batch, heads, seq, head_dim]`; `k` and `v` are `[batch, kv_heads, seq, head_dim]`, `heads` a multiple of
 /// `kv_heads`. Half-precision scores are normalised in f32.
 pub(crate) fn attend(
     [q, k, v]: [Tensor<4>; 3],
+    scale: f64,
     context: &Context,
     cache: Option<(usize, &mut KvCache)>,
 ) -> Tensor<2> {
@@ -56,10 +100,14 @@ pub(crate) fn attend(
         None => (k, v),
     };
     let [batch, heads, seq, head_dim] = q.dims();
-    let q = q.mul_scalar(1.0 / (head_dim as f64).sqrt());
-    attention(q, k, v, context.bias.clone())
+    attention(q.mul_scalar(scale), k, v, context.bias.clone())
         .swap_dims(1, 2)
         .reshape([batch * seq, heads * head_dim])
+}
+
+/// What scores are multiplied with in most families, `1 / sqrt(head_dim)`.
+pub(crate) fn usual_scale(head_dim: usize) -> f64 {
+    1.0 / (head_dim as f64).sqrt()
 }
 
 /// A bias to add to scores. Hidden entries get a large finite negative number, so that a row in which nothing is visible
@@ -67,4 +115,39 @@ pub(crate) fn attend(
 fn bias_from_visible(visible: Tensor<4, Bool>) -> Tensor<4> {
     let bias = visible.bool_not().float().mul_scalar(HIDDEN);
     cast_if_needed(bias, DType::F32)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// A prefix of three tokens, two of one response and two of the other, whose positions go on after the prefix. With a
+    /// window of two, the last token sees the one before it; the first of each response sees the end of the prefix, which is
+    /// next to it by position, though for the second one it is three places away.
+    #[test]
+    fn a_window_counts_positions_and_not_places() {
+        let device = Device::flex();
+        let positions = Tensor::<2, Int>::from_data([[0, 1, 2, 3, 4, 3, 4]], &device);
+        let branch = [0, 0, 0, 1, 1, 2, 2];
+        let visible: Vec<bool> = (0..49)
+            .map(|at| (at / 7, at % 7))
+            .map(|(query, key)| key <= query && [0, branch[query]].contains(&branch[key]))
+            .collect();
+        let visible = TensorData::new(visible, [1, 1, 7, 7]);
+        let sights = [None, Some(2)].map(|window| Sight { rope: None, window });
+        let visible = Tensor::from_data(visible, &device);
+        let contexts = Context::each(&sights, &positions, &positions, visible);
+        let seen = |context: &Context, query: usize| -> Vec<usize> {
+            let bias: Vec<f32> = context.bias.clone().into_data().iter::<f32>().collect();
+            let line = bias[7 * query..][..7].iter().enumerate();
+            let seen = line.filter(|(_, bias)| **bias == 0.0);
+            seen.map(|(key, _)| key).collect()
+        };
+        assert_eq!(seen(&contexts[0], 6), [0, 1, 2, 5, 6]);
+        let near = [0, 1, 2, 3, 4, 5, 6].map(|query| seen(&contexts[1], query));
+        let expected: [&[usize]; 7] = [&[0], &[0, 1], &[1, 2], &[2, 3], &[3, 4], &[2, 5], &[5, 6]];
+        assert_eq!(near, expected);
+    }
 }

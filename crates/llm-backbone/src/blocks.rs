@@ -11,14 +11,31 @@ use crate::model::Model;
 #[derive(Debug)]
 pub struct Blocks<'a> {
     model: &'a Model,
-    context: Context,
+    /// One for each kind of attention.
+    contexts: Vec<Context>,
 }
 
 impl Model {
     /// The blocks on a batch; `positions` and `visible` as in [`ModelInput`](crate::ModelInput).
     pub fn blocks(&self, positions: Tensor<2, Int>, visible: Tensor<4, Bool>) -> Blocks<'_> {
+        self.cached_blocks(positions, visible, None)
+    }
+
+    /// The same behind what is in `cache`, which notes the positions of the batch where the model asks for them again.
+    pub(crate) fn cached_blocks(
+        &self,
+        positions: Tensor<2, Int>,
+        visible: Tensor<4, Bool>,
+        cache: Option<&mut KvCache>,
+    ) -> Blocks<'_> {
+        let sights = self.decoder().sights();
+        let has_window = sights.iter().any(|sight| sight.window.is_some());
+        let keys = match cache {
+            Some(cache) if has_window => cache.note_positions(positions.clone()),
+            _ => positions.clone(),
+        };
         Blocks {
-            context: Context::new(self.decoder().rope(), positions, visible),
+            contexts: Context::each(sights, &positions, &keys, visible),
             model: self,
         }
     }
@@ -51,7 +68,9 @@ impl Blocks<'_> {
         x: Tensor<2>,
         cache: Option<&mut KvCache>,
     ) -> Tensor<2> {
-        self.model.decoder().block(i, x, &self.context, cache)
+        let decoder = self.model.decoder();
+        let context = &self.contexts[decoder.sight_of(i)];
+        decoder.block(i, x, context, cache)
     }
 
     /// The final norm.

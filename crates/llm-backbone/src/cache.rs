@@ -16,6 +16,8 @@ pub struct KvCache {
     filled: Vec<usize>,
     /// Where the forward pass under way writes, if rows differ: see [`KvCache::places`].
     places: Option<Tensor<1, Int>>,
+    /// Positions of the tokens in the slots of each row in use; only of models that ask how far back a token is.
+    positions: Vec<Vec<i32>>,
 }
 
 impl KvCache {
@@ -29,6 +31,7 @@ impl KvCache {
             device: device.clone(),
             filled: vec![0; rows],
             places: None,
+            positions: vec![Vec::new(); rows],
         }
     }
 
@@ -41,6 +44,7 @@ impl KvCache {
     /// The same memory with no row in use.
     pub(crate) fn vacant(mut self) -> Self {
         self.filled.clear();
+        self.positions.clear();
         self
     }
 
@@ -61,12 +65,14 @@ impl KvCache {
             }
         }
         self.filled.push(slots);
+        self.positions.extend(one.positions);
     }
 
     /// Frees a row; the last one takes its place.
     pub(crate) fn swap_remove(&mut self, row: usize) {
         let last = self.filled.len() - 1;
         let slots = self.filled.swap_remove(row);
+        self.positions.swap_remove(row);
         let slots = self.filled.get(row).copied().unwrap_or(slots);
         if row == last {
             return;
@@ -119,6 +125,22 @@ impl KvCache {
             .map(|all| all.narrow(0, 0, batch).narrow(2, 0, filled + seq));
         self.layers[layer] = Some(tensors);
         (keys, values)
+    }
+
+    /// Notes the positions `[batch, seq]` of new slots, and returns those of all slots that [`KvCache::append`] returns, `[batch,
+    /// keys]`.
+    pub(crate) fn note_positions(&mut self, new: Tensor<2, Int>) -> Tensor<2, Int> {
+        let [batch, seq] = new.dims();
+        let numbers: Vec<i32> = new.into_data().iter::<i32>().collect();
+        for (row, new) in self.positions.iter_mut().zip(numbers.chunks(seq.max(1))) {
+            row.extend(new);
+        }
+        let keys = self.positions.iter().map(Vec::len).max().unwrap_or(0);
+        let mut all = vec![0; batch * keys];
+        for (all, row) in all.chunks_mut(keys.max(1)).zip(&self.positions) {
+            all[..row.len()].copy_from_slice(row);
+        }
+        Tensor::from_data(TensorData::new(all, [batch, keys]), &self.device)
     }
 
     /// Marks the slots that every layer has written in this forward pass.

@@ -1,6 +1,7 @@
 //! Model shapes, read from a Hugging Face `config.json` or from GGUF metadata.
 
 pub(crate) mod keys;
+pub(crate) mod layers;
 pub(crate) mod rope;
 pub(crate) mod sizes;
 

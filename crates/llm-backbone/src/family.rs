@@ -3,9 +3,15 @@
 //! A family is one file, from its `config.json` to its forward pass. To add one, write that file and a line in
 //! [`families`]; nothing else knows one family from another.
 
+mod gemma3_text;
 mod gptj;
 mod llama;
+mod mistral;
+mod olmo2;
+mod phi3;
+mod qwen2;
 mod qwen3;
+mod smollm3;
 
 use std::path::Path;
 
@@ -13,7 +19,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde_json::{Map, Value};
 
-use crate::attention::Context;
+use crate::attention::{Context, Sight};
 use crate::cache::KvCache;
 use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
@@ -23,17 +29,28 @@ use crate::linear::{Embedding, Head};
 use crate::loader::Loader;
 use crate::parts::{Part, Parts};
 use crate::registry::families;
-use crate::rope::Rope;
 use crate::weights::gguf_names::{GgufNames, Places};
 use crate::weights::{WRITERS, WeightError};
 
 families! {
+    /// Mistral. In front of Llama, whose architecture its GGUF files name.
+    Mistral(mistral::MistralConfig),
     /// Llama and everything built like it (SmolLM2, TinyLlama, Llama 2 and 3).
     Llama(llama::LlamaConfig),
     /// GPT-J 6B and its fine-tunes.
     GptJ(gptj::GptJConfig),
+    /// Qwen2 and Qwen2.5, dense.
+    Qwen2(qwen2::Qwen2Config),
     /// Qwen3, dense.
     Qwen3(qwen3::Qwen3Config),
+    /// Gemma 3, text.
+    Gemma3(gemma3_text::Gemma3Config),
+    /// SmolLM3.
+    SmolLm3(smollm3::SmolLm3Config),
+    /// Phi-3 and Phi-4.
+    Phi3(phi3::Phi3Config),
+    /// OLMo 2.
+    Olmo2(olmo2::Olmo2Config),
 }
 
 /// The family of models made from scratch, which most programs read.
@@ -99,8 +116,13 @@ pub(crate) trait Decoder: Parts {
     /// The same, to be changed.
     fn head_mut(&mut self) -> &mut Option<Head>;
 
-    /// Rotary positions.
-    fn rope(&self) -> &Rope;
+    /// The kinds of attention that its blocks have.
+    fn sights(&self) -> &[Sight];
+
+    /// Which of them the block of index `i` has.
+    fn sight_of(&self, _i: usize) -> usize {
+        0
+    }
 
     /// The device of the weights.
     fn device(&self) -> Device;

@@ -14,7 +14,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 
-use cpu_kernels::StoredMatrix;
+use cpu_kernels::{Activation, StoredMatrix};
 
 /// The operations and their derivatives, on the tensors of one backend.
 #[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "wgpu")), Autodiff)]
@@ -46,18 +46,19 @@ pub(crate) trait FusedOps: Backend {
         composed::normalise::<Self>(logits)
     }
 
-    /// `silu(gate) * up`, both `[n, d]`.
-    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::swiglu::<Self>(gate, up)
+    /// `act(gate) * up`, both `[n, d]`.
+    fn gated(gate: FloatTensor<Self>, up: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
+        composed::gated::<Self>(gate, up, act)
     }
 
     /// The gradients of `gate` and `up`.
-    fn swiglu_backward(
+    fn gated_backward(
         gate: FloatTensor<Self>,
         up: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        act: Activation,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        composed::swiglu_backward::<Self>(gate, up, grad)
+        composed::gated_backward::<Self>(gate, up, grad, act)
     }
 
     /// `x / sqrt(mean(x^2) + epsilon) * gamma`; `x` is `[n, d]`, `gamma` `[1, d]`.
@@ -128,10 +129,10 @@ pub(crate) fn normalise(logits: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     (Tensor::from_dispatch(probs), Tensor::from_dispatch(log))
 }
 
-/// See [`FusedOps::swiglu`].
-pub(crate) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+/// See [`FusedOps::gated`].
+pub(crate) fn gated(gate: Tensor<2>, up: Tensor<2>, act: Activation) -> Tensor<2> {
     let (gate, up) = (gate.into_dispatch(), up.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as FusedOps>::swiglu(gate, up))
+    Tensor::from_dispatch(<Dispatch as FusedOps>::gated(gate, up, act))
 }
 
 /// See [`FusedOps::rms_norm`].

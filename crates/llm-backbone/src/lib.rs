@@ -22,6 +22,7 @@ pub mod config;
 pub mod device;
 mod family;
 mod fused;
+mod gated;
 pub mod generate;
 mod gguf;
 mod linear;

@@ -1,10 +1,13 @@
 //! Layers that can carry an adapter, [`Linear`] and [`Embedding`], and the [`Head`], which carries none.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
+use crate::loader::Loader;
 use crate::lora::Lora;
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, cast_if_needed};
+use crate::parts::parts;
+use crate::weights::WeightError;
 
 /// `y = x W^T + b`, plus the low-rank path `scale * (x A) B` where an adapter is attached.
 ///
@@ -43,6 +46,58 @@ impl Linear {
     }
 }
 
+/// Layers of the same input: each by itself, or all of them as one matrix, whose outputs lie side by side.
+#[derive(Module, Debug)]
+pub(crate) struct SideBySide {
+    layers: Vec<Linear>,
+    /// Numbers of each output.
+    #[module(skip)]
+    widths: Vec<usize>,
+}
+
+parts!(SideBySide: layers);
+
+impl SideBySide {
+    /// Reads a layer for each name, or one of all `widths` together where there is one name; `biased` says whether they have
+    /// biases.
+    pub(crate) fn load(
+        weights: &Loader<'_>,
+        names: &[&str],
+        d: usize,
+        widths: &[usize],
+        biased: bool,
+    ) -> Result<Self, WeightError> {
+        let load = |name: &str, width: usize| match biased {
+            true => weights.linear_with_bias(name, [d, width]),
+            false => weights.linear(name, [d, width]),
+        };
+        let layers = match names {
+            [all] => vec![load(all, widths.iter().sum())?],
+            names => {
+                let each = names.iter().zip(widths);
+                each.map(|(name, width)| load(name, *width))
+                    .collect::<Result<_, _>>()?
+            }
+        };
+        Ok(Self {
+            layers,
+            widths: widths.to_vec(),
+        })
+    }
+
+    /// `[n, d]` to an output `[n, width]` of each width, of which there are `N`.
+    pub(crate) fn forward<const N: usize>(&self, x: Tensor<2>) -> [Tensor<2>; N] {
+        match self.layers.as_slice() {
+            [all] => {
+                let y = all.forward(x);
+                let from = |i: usize| self.widths[..i].iter().sum();
+                std::array::from_fn(|i| y.clone().narrow(1, from(i), self.widths[i]))
+            }
+            layers => std::array::from_fn(|i| layers[i].forward(x.clone())),
+        }
+    }
+}
+
 /// Rows of a table, plus the low-rank path `scale * A[ids] B` where an adapter is attached.
 #[derive(Module, Debug)]
 pub(crate) struct Embedding {
@@ -53,6 +108,9 @@ pub(crate) struct Embedding {
     pub(crate) weight: Matrix,
     /// The adapter; its factors are `[vocab, r]` and `[r, d]`.
     pub(crate) lora: Option<Lora>,
+    /// What rows are multiplied with, adapter and all, on their way into the first block.
+    #[module(skip)]
+    pub(crate) scale: Option<f32>,
 }
 
 impl Embedding {
@@ -66,7 +124,18 @@ impl Embedding {
             rows = rows + lora.rows(flat, dtype);
         }
         let [_, d] = rows.dims();
-        rows.reshape([batch, seq, d])
+        self.scaled(rows).reshape([batch, seq, d])
+    }
+
+    /// Rows of the table as blocks take them.
+    pub(crate) fn scaled(&self, rows: Tensor<2>) -> Tensor<2> {
+        let Some(scale) = self.scale else {
+            return rows;
+        };
+        // Rounded to the type of the rows first, as `transformers` does.
+        let scale = Tensor::<2>::from_data([[scale]], (&rows.device(), DType::F32));
+        let scale = cast_if_needed(scale, rows.dtype());
+        rows * scale
     }
 
     /// Folds the adapter into the table, if there is one; returns the new table.

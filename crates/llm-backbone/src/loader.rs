@@ -41,6 +41,8 @@ enum Origin<'a> {
 enum Initial {
     /// All the same.
     Constant(f32),
+    /// Zeros, to which one is added: weights that may have zeros only.
+    AroundOne,
     /// From `N(0, std^2)`.
     Normal { std: f32 },
 }
@@ -129,6 +131,7 @@ impl<'a> Loader<'a> {
         Ok(Embedding {
             weight,
             lora: None,
+            scale: None,
             name,
         })
     }
@@ -189,6 +192,24 @@ impl<'a> Loader<'a> {
         Ok(RmsNorm {
             gamma: self.gamma(&name, d)?,
             epsilon,
+            above_one: false,
+            name,
+        })
+    }
+
+    /// The same of a family whose norms multiply by one more than their weights.
+    pub(crate) fn rms_norm_above_one(
+        &self,
+        name: &str,
+        d: usize,
+        epsilon: f64,
+    ) -> Result<RmsNorm, WeightError> {
+        let name = self.full(name);
+        let weight = format!("{name}.weight");
+        Ok(RmsNorm {
+            gamma: frozen(self.tensor(&weight, [d], Initial::AroundOne)?),
+            epsilon,
+            above_one: true,
             name,
         })
     }
@@ -270,7 +291,9 @@ impl<'a> Loader<'a> {
                 validate_shape(source, name, &shape)?;
                 let values = source.read(name)?;
                 self.validate_numbers(source, name, &values)?;
-                if name.ends_with(".weight") && values.iter().all(|value| *value == 0.0) {
+                let may_be_zeros =
+                    matches!(initial, Initial::AroundOne) || !name.ends_with(".weight");
+                if !may_be_zeros && values.iter().all(|value| *value == 0.0) {
                     validate_zeros(source, name)?;
                 }
                 values
@@ -358,6 +381,7 @@ impl Initial {
     fn drawn<const D: usize>(self, shape: [usize; D], device: &Device) -> Tensor<D> {
         match self {
             Self::Constant(value) => Tensor::full(shape, value, (device, DType::F32)),
+            Self::AroundOne => Tensor::zeros(shape, (device, DType::F32)),
             Self::Normal { std } => {
                 let normal = Distribution::Normal(0.0, f64::from(std));
                 Tensor::random(shape, normal, (device, DType::F32))
@@ -368,6 +392,7 @@ impl Initial {
     fn values(self, name: &str, count: usize, seed: u64) -> Vec<f32> {
         match self {
             Self::Constant(value) => vec![value; count],
+            Self::AroundOne => vec![0.0; count],
             Self::Normal { std } => {
                 let mut rng = named_rng(seed, name);
                 (0..count).map(|_| std * normal(&mut rng)).collect()

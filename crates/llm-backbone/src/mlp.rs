@@ -1,45 +1,46 @@
-//! The gated feed-forward layer (arXiv 2002.05202, SwiGLU).
+//! The gated feed-forward layer (arXiv 2002.05202).
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use cpu_kernels::Activation;
 
-use crate::fused::swiglu;
-use crate::linear::Linear;
+use crate::fused::gated;
+use crate::linear::{Linear, SideBySide};
 use crate::loader::Loader;
 use crate::parts::parts;
 use crate::weights::WeightError;
 
-/// `down(silu(gate(x)) * up(x))`.
+/// `down(act(gate(x)) * up(x))`.
 #[derive(Module, Debug)]
 pub(crate) struct GatedMlp {
-    /// `[d, inner]`.
-    gate: Linear,
-    /// `[d, inner]`.
-    up: Linear,
+    /// Gate and up, `[d, inner]` each.
+    gate_up: SideBySide,
     /// `[inner, d]`.
     down: Linear,
+    #[module(skip)]
+    act: Activation,
 }
 
-parts!(GatedMlp: gate, up, down);
+parts!(GatedMlp: gate_up, down);
 
 impl GatedMlp {
-    /// Reads the layers of these names.
+    /// Reads the layers of these names: `gate_up` are those of gate and up, or that of both in one.
     pub(crate) fn load(
         weights: &Loader<'_>,
-        [gate, up, down]: [&str; 3],
+        (gate_up, down): (&[&str], &str),
         [d, inner]: [usize; 2],
+        act: Activation,
     ) -> Result<Self, WeightError> {
         Ok(Self {
-            gate: weights.linear(gate, [d, inner])?,
-            up: weights.linear(up, [d, inner])?,
+            gate_up: SideBySide::load(weights, gate_up, d, &[inner, inner], false)?,
             down: weights.linear(down, [inner, d])?,
+            act,
         })
     }
 
     /// `[n, d]` to the same.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let gate = self.gate.forward(x.clone());
-        let up = self.up.forward(x);
-        self.down.forward(swiglu(gate, up))
+        let [gate, up] = self.gate_up.forward(x);
+        self.down.forward(gated(gate, up, self.act))
     }
 }

@@ -25,7 +25,8 @@ pub struct Model {
     config: ModelConfig,
 }
 
-/// What a forward pass takes. Nothing about order or causality is assumed: position ids and mask say it all.
+/// What a forward pass takes. Nothing about order or causality is assumed: position ids and mask say it all. Where a model has a
+/// sliding window, it hides keys whose positions are too far behind that of a query.
 #[derive(Debug)]
 pub struct ModelInput<'a> {
     /// `[batch, seq, d]`: token embeddings, with soft tokens wherever the caller put them.
@@ -158,25 +159,25 @@ impl Model {
         self.architecture.decoder_mut().all_parts_mut()
     }
 
-    /// `[batch, seq]` token ids to `[batch, seq, d]`.
+    /// `[batch, seq]` token ids to `[batch, seq, d]`, at the scale that the first block takes them.
     pub fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         self.decoder().embedding().forward(ids)
     }
 
-    /// The token embedding matrix, `[vocab, d]` in f32: the source of vocabulary initialisation.
+    /// What [`Model::embed`] makes of every token without adapters, `[vocab, d]` in f32: the source of vocabulary
+    /// initialisation. Soft tokens are of this scale, which in some families is not that of the embedding matrix.
     pub fn vocabulary(&self) -> Tensor<2> {
-        cast_if_needed(
-            self.decoder().embedding().weight.tensor(&self.device()),
-            DType::F32,
-        )
+        let embedding = self.decoder().embedding();
+        let rows = embedding.scaled(embedding.weight.tensor(&self.device()));
+        cast_if_needed(rows, DType::F32)
     }
 
     /// Hidden states after the final norm, `[batch, seq, d]`.
     pub fn forward(&self, input: ModelInput<'_>) -> Tensor<3> {
         let [batch, seq, d] = input.embeddings.dims();
-        let blocks = self.blocks(input.positions, input.visible);
-        let mut x = blocks.enter(input.embeddings);
         let mut cache = input.cache;
+        let blocks = self.cached_blocks(input.positions, input.visible, cache.as_deref_mut());
+        let mut x = blocks.enter(input.embeddings);
         for i in 0..blocks.count() {
             x = blocks.cached_block(i, x, cache.as_deref_mut());
         }

@@ -16,6 +16,8 @@ pub(crate) struct RmsNorm {
     /// `[d]`.
     pub(crate) gamma: Param<Tensor<1>>,
     pub(crate) epsilon: f64,
+    /// Whether `1 + gamma` stands in the place of `gamma`.
+    pub(crate) above_one: bool,
 }
 
 impl RmsNorm {
@@ -23,7 +25,17 @@ impl RmsNorm {
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let dtype = x.dtype();
         let [x, gamma] = [x, self.gamma.val().unsqueeze()].map(|t| cast_if_needed(t, DType::F32));
+        let gamma = match self.above_one {
+            true => gamma.add_scalar(1.0),
+            false => gamma,
+        };
         cast_if_needed(rms_norm(x, gamma, self.epsilon), dtype)
+    }
+
+    /// The numbers of a row.
+    pub(crate) fn width(&self) -> usize {
+        let [width] = self.gamma.val().dims();
+        width
     }
 
     pub(crate) fn device(&self) -> Device {

@@ -71,12 +71,12 @@ macro_rules! families {
             let found = file.metadata().string("general.architecture").unwrap_or("nothing");
             let mut known = Vec::new();
             $(if let Some(names) = <$config>::gguf() {
-                if names.architecture == found {
+                if names.names(file) {
                     let config = (names.read)(file)?;
                     let places = names.places(&config, file)?;
                     return Ok((FamilyConfig::$family(config), places));
                 }
-                known.push(names.architecture);
+                known.extend(names.known_by.is_none().then_some(names.architecture));
             })+
             Err(unknown(file.path(), format!("`{found}`"), &known).into())
         }

@@ -6,6 +6,8 @@
 //! A model may claim millions of positions. Beyond [`WHOLE`], a position is taken apart, `p = a b + c` with a fixed `b`, and the
 //! rotation by `p` is that by `a b` after that by `c` (the angles add up): two small tables in place of a large one.
 
+pub(crate) mod stretch;
+
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -79,6 +81,14 @@ impl Rope {
             stride,
             pairing,
         }
+    }
+
+    /// The same with longer rows: cosines and sines times `factor`.
+    pub(crate) fn stretched(mut self, factor: f64) -> Self {
+        // The coarse rotation turns what the fine one has stretched already.
+        self.fine.cos = self.fine.cos.mul_scalar(factor);
+        self.fine.sin = self.fine.sin.mul_scalar(factor);
+        self
     }
 
     /// Looks the positions of a batch up: `[batch, seq]`.
@@ -224,18 +234,19 @@ mod tests {
     }
 
     #[test]
-    fn millions_of_positions_cost_no_memory_and_rotate_as_they_should() {
+    fn millions_of_positions_cost_no_memory_and_rotate_and_stretch_as_they_should() {
         let device = Device::flex();
         let frequencies = inverse_frequencies(4, 10000.0);
         let rope = Rope::new(&frequencies, 1 << 24, Pairing::HalfSplit, &device);
         assert_eq!(rope.fine.cos.dims(), [4096, 4]);
+        let rope = rope.stretched(1.25);
         let places = [0, 7, 4095, 4096, 123_456, (1 << 24) - 1];
         let rows = rope.rows(Tensor::from_data([places], &device));
         for (table, f) in [(rows.cos, f64::cos as fn(f64) -> f64), (rows.sin, f64::sin)] {
             let found = table.into_data().try_to_vec::<f32>().unwrap();
             let angles = places.iter().flat_map(|p| (0..4).map(move |d| (p, d % 2)));
             for (found, (place, pair)) in found.iter().zip(angles) {
-                let expected = f(f64::from(*place) * frequencies[pair]);
+                let expected = 1.25 * f(f64::from(*place) * frequencies[pair]);
                 assert!((f64::from(*found) - expected).abs() < 1e-6, "{place}");
             }
         }

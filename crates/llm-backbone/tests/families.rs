@@ -15,13 +15,21 @@ struct Family {
 }
 
 /// Texts that are a family's name and mean something else, and the file they may be in.
-const OTHER_MEANINGS: [(&str, &str); 4] = [
+const OTHER_MEANINGS: [(&str, &str); 11] = [
+    // A GGUF file's name for a way to cut text.
+    ("qwen2", "src/tokenizer/pre_tokenizers.rs"),
     // A GGUF file's name for SentencePiece vocabularies.
     ("llama", "src/tokenizer/gguf.rs"),
     // Fixtures that a new GPU is checked with.
     ("llama", "speed/src/gpu/checks.rs"),
     ("gptj", "speed/src/gpu/checks.rs"),
     ("qwen3", "speed/src/gpu/checks.rs"),
+    ("qwen2", "speed/src/gpu/checks.rs"),
+    ("mistral", "speed/src/gpu/checks.rs"),
+    ("gemma3_text", "speed/src/gpu/checks.rs"),
+    ("smollm3", "speed/src/gpu/checks.rs"),
+    ("phi3", "speed/src/gpu/checks.rs"),
+    ("olmo2", "speed/src/gpu/checks.rs"),
 ];
 
 fn families() -> Vec<Family> {
@@ -31,7 +39,9 @@ fn families() -> Vec<Family> {
     let entries = list.lines().map(str::trim);
     let entries = entries.filter(|line| !line.is_empty() && !line.starts_with("//"));
     let family = |line: &str| {
-        let words: Vec<_> = line.split(|c: char| !c.is_alphanumeric()).collect();
+        let words: Vec<_> = line
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .collect();
         let [variant, module, _, config, ..] = words[..] else {
             panic!("{line}: not as `Variant(module::Config),`")
         };

@@ -10,7 +10,18 @@ use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 use llm_backbone::{Model, ModelInput, Precision, soft_prompt};
 use support::{argmax, causal, fixture, largest_difference, last_logits, values};
 
-const FAMILIES: [&str; 4] = ["llama", "llama_tied", "gptj", "qwen3"];
+const FAMILIES: [&str; 10] = [
+    "llama",
+    "llama_tied",
+    "gptj",
+    "qwen3",
+    "qwen2",
+    "mistral",
+    "gemma3_text",
+    "smollm3",
+    "phi3",
+    "olmo2",
+];
 const SOFT_TOKENS: usize = 3;
 
 /// Prompts of different lengths; soft tokens come after the leading BOS (1) or first.

@@ -114,6 +114,15 @@ fn models_in_16_bits_carry_adapters_on_every_layer_and_on_the_embedding() {
         ("llama_tied", llama),
         ("gptj", "q_proj k_proj v_proj out_proj fc_in fc_out wte"),
         ("qwen3", llama),
+        ("qwen2", llama),
+        ("mistral", llama),
+        ("gemma3_text", llama),
+        ("smollm3", llama),
+        (
+            "phi3",
+            "qkv_proj o_proj gate_up_proj down_proj embed_tokens",
+        ),
+        ("olmo2", llama),
     ] {
         let lora = LoraConfig {
             targets: Targets::Names(targets.split(' ').map(String::from).collect()),
@@ -140,7 +149,7 @@ fn models_in_16_bits_carry_adapters_on_every_layer_and_on_the_embedding() {
 #[test]
 fn models_in_the_blocks_of_their_gguf_files() {
     let device = Device::flex();
-    for name in ["llama_gguf", "qwen3_gguf"] {
+    for name in GGUF_FILES {
         let (config, source) = weights::open(fixture(name).join("model.gguf")).unwrap();
         let load = |precision| Model::load(&config, source.as_ref(), precision, &device).unwrap();
         let (stored, dense) = (load(Precision::Stored), load(Precision::Dense(DType::F32)));
@@ -152,6 +161,92 @@ fn models_in_the_blocks_of_their_gguf_files() {
         let merged = stored.with_lora(&lora, 0).unwrap().merged();
         assert!(merged.export().eq(dense.export()));
     }
+}
+
+/// Every GGUF file of the fixtures.
+const GGUF_FILES: [&str; 8] = [
+    "llama_gguf",
+    "qwen3_gguf",
+    "qwen2_gguf",
+    "mistral_gguf",
+    "gemma3_text_gguf",
+    "smollm3_gguf",
+    "phi3_gguf",
+    "olmo2_gguf",
+];
+
+#[test]
+fn gguf_files_of_every_family() {
+    for name in GGUF_FILES {
+        assert_logits(name, &fixture(name).join("model.gguf"));
+    }
+}
+
+#[test]
+fn qwen2_with_biases_and_a_sliding_window_in_one_block() {
+    assert_logits("qwen2", &fixture("qwen2"));
+}
+
+#[test]
+fn mistral_with_a_sliding_window() {
+    assert_logits("mistral", &fixture("mistral"));
+}
+
+#[test]
+fn gemma_3_with_local_and_global_blocks() {
+    assert_logits("gemma3_text", &fixture("gemma3_text"));
+}
+
+#[test]
+fn smollm3_with_a_block_without_rotary_positions() {
+    assert_logits("smollm3", &fixture("smollm3"));
+}
+
+#[test]
+fn phi_3_with_fused_layers_partial_rotation_and_longrope() {
+    assert_logits("phi3", &fixture("phi3"));
+}
+
+#[test]
+fn olmo_2_with_norms_behind() {
+    assert_logits("olmo2", &fixture("olmo2"));
+}
+
+/// A model that a folder or a GGUF file describes is written as a folder that reads back to the same.
+#[test]
+fn every_model_is_written_as_a_folder_of_the_same_logits() {
+    let folders = ["llama", "gptj", "qwen3", "qwen2", "mistral"];
+    let more = ["gemma3_text", "smollm3", "phi3", "olmo2"];
+    let device = Device::flex();
+    for name in folders.into_iter().chain(more).chain(GGUF_FILES) {
+        let path = match name.strip_suffix("_gguf") {
+            Some(_) => fixture(name).join("model.gguf"),
+            None => fixture(name),
+        };
+        let model = Model::open(&path, &device).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let weights = dir.path().join("model.safetensors");
+        model.save_weights(&weights, DType::F32).unwrap();
+        let config = model.config().to_hf_json().to_string();
+        std::fs::write(dir.path().join("config.json"), config).unwrap();
+        assert_logits(name, dir.path());
+    }
+}
+
+/// What soft tokens may start from is as large as what blocks take in.
+#[test]
+fn the_vocabulary_is_what_embedding_makes_of_every_token() {
+    for name in ["gemma3_text", "llama"] {
+        let model = Model::open(&fixture(name), &Device::flex()).unwrap();
+        let ids: Vec<u32> = (0..64).collect();
+        let embedded = model.embed(support::sequence(&ids, &model.device()));
+        assert_eq!(values(model.vocabulary()), values(embedded), "{name}");
+    }
+    // The stored row times sqrt(32).
+    let model = Model::open(&fixture("gemma3_text"), &Device::flex()).unwrap();
+    let (_, _, stored) = model.export().next().unwrap();
+    let expected = stored[7] * 32f32.sqrt();
+    assert!((values(model.vocabulary())[7] - expected).abs() < 1e-6);
 }
 
 #[test]
@@ -232,6 +327,21 @@ fn lora_on_qwen3_equals_peft_in_value_and_gradient() {
     assert_lora("lora_qwen3", &Device::flex());
 }
 
+#[test]
+fn lora_on_qwen2_equals_peft_in_value_and_gradient() {
+    assert_lora("lora_qwen2", &Device::flex());
+}
+
+#[test]
+fn lora_on_gemma_3_equals_peft_in_value_and_gradient() {
+    assert_lora("lora_gemma3_text", &Device::flex());
+}
+
+#[test]
+fn lora_on_the_fused_layers_of_phi_3_equals_peft_in_value_and_gradient() {
+    assert_lora("lora_phi3", &Device::flex());
+}
+
 /// Patterns, regular expressions, saved modules, tied and untied embeddings, rows of tokens, biases, `.bin` files.
 #[test]
 fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
@@ -272,10 +382,28 @@ fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
 /// The tests above on a GPU.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn assert_all(device: &Device) {
-    for name in ["llama", "llama_tied", "gptj", "qwen3"] {
+    for name in [
+        "llama",
+        "llama_tied",
+        "gptj",
+        "qwen3",
+        "qwen2",
+        "mistral",
+        "gemma3_text",
+        "smollm3",
+        "phi3",
+        "olmo2",
+    ] {
         assert_logits_of(name, &Model::open(&fixture(name), device).unwrap());
     }
-    for name in ["lora", "lora_gptj", "lora_qwen3"] {
+    for name in [
+        "lora",
+        "lora_gptj",
+        "lora_qwen3",
+        "lora_qwen2",
+        "lora_gemma3_text",
+        "lora_phi3",
+    ] {
         assert_lora(name, device);
     }
 }
@@ -346,7 +474,18 @@ fn new_adapters_change_nothing_and_the_base_stays_frozen() {
 /// burn finds weights by going through every field; what is listed by name must be all of them, each once.
 #[test]
 fn every_weight_is_named_once() {
-    for name in ["llama", "llama_tied", "gptj", "qwen3"] {
+    for name in [
+        "llama",
+        "llama_tied",
+        "gptj",
+        "qwen3",
+        "qwen2",
+        "mistral",
+        "gemma3_text",
+        "smollm3",
+        "phi3",
+        "olmo2",
+    ] {
         let model = Model::open(&fixture(name), &Device::flex()).unwrap();
         let (_, source) = weights::open(fixture(name)).unwrap();
         let mut names: Vec<String> = model.export().map(|(name, ..)| name).collect();
@@ -373,7 +512,7 @@ fn targets_that_match_nothing_are_an_error_that_shows_a_module() {
 #[test]
 fn log_probs_equal_the_full_softmax_in_value_and_gradient() {
     let device = Device::flex().autodiff();
-    for name in ["llama_tied", "gptj", "qwen3"] {
+    for name in ["llama_tied", "gptj", "qwen3", "gemma3_text"] {
         let model = Model::open(&fixture(name), &device).unwrap();
         let d = model.d_model();
         let hidden = Tensor::<2>::from_data(

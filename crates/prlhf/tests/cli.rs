@@ -4,6 +4,8 @@
 mod check;
 #[path = "cli/eval.rs"]
 mod eval;
+#[path = "cli/families.rs"]
+mod families;
 #[path = "cli/fixture.rs"]
 mod fixture;
 #[path = "cli/generate.rs"]

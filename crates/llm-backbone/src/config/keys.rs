@@ -133,12 +133,16 @@ impl<'a> Keys<'a> {
 
     /// True or false; false where there is nothing.
     pub(crate) fn flag(&self, key: &str) -> Result<bool, ConfigError> {
+        Ok(self.optional_flag(key)?.unwrap_or(false))
+    }
+
+    /// True or false.
+    pub(crate) fn optional_flag(&self, key: &str) -> Result<Option<bool>, ConfigError> {
         let flag = |value| match value {
             Scalar::Flag(flag) => Some(flag),
             _ => None,
         };
-        let found = self.optional(key, flag, "true or false")?;
-        Ok(found.unwrap_or(false))
+        self.optional(key, flag, "true or false")
     }
 
     /// A token id.
@@ -167,6 +171,22 @@ impl<'a> Keys<'a> {
         match self.flag(key)? {
             false => Ok(()),
             true => Err(self.error(key, true, "false (nothing else is supported)")),
+        }
+    }
+
+    /// That there is no value.
+    pub(crate) fn must_be_null(&self, key: &str) -> Result<(), ConfigError> {
+        match self.find(key) {
+            None => Ok(()),
+            Some(found) => Err(self.error(key, found, "null (nothing else is supported)")),
+        }
+    }
+
+    /// Whether the key is there and says that there is no value.
+    pub(crate) fn is_null(&self, key: &str) -> bool {
+        match self.values {
+            Values::Json(map) => map.get(key).is_some_and(Value::is_null),
+            Values::Gguf(_) => false,
         }
     }
 

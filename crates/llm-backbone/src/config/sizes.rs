@@ -47,6 +47,8 @@ pub(crate) struct Spelling {
     pub(crate) max_positions: &'static str,
     /// None where it must be there.
     pub(crate) default_max_positions: Option<usize>,
+    /// Whether the head is the embedding matrix where nothing is said.
+    pub(crate) default_tied: bool,
 }
 
 impl Spelling {
@@ -60,6 +62,7 @@ impl Spelling {
         default_head_dim: None,
         max_positions: "max_position_embeddings",
         default_max_positions: Some(2048),
+        default_tied: false,
     };
 }
 
@@ -93,7 +96,7 @@ impl Sizes {
             num_kv_heads: optional(names.num_kv_heads)?.unwrap_or(num_heads),
             head_dim,
             max_positions,
-            ties_embeddings: keys.flag(TIED)?,
+            ties_embeddings: keys.optional_flag(TIED)?.unwrap_or(names.default_tied),
             bos_token_id: keys.optional_id(BOS)?,
             eos_token_ids: keys.ids(EOS)?,
         })
@@ -126,7 +129,7 @@ impl Sizes {
 
     /// Reads the metadata of a GGUF file, whose keys start with the name of its architecture.
     ///
-    /// Mixtures of experts and stretched rotary positions go by the same architectures, and are refused.
+    /// Mixtures of experts go by the same architectures, and are refused.
     pub(crate) fn from_gguf(file: &GgufFile, architecture: &str) -> Result<Self, ConfigError> {
         let keys = Keys::gguf(file.metadata(), file.path());
         let key = |name: &str| format!("{architecture}.{name}");
@@ -134,7 +137,6 @@ impl Sizes {
         if let Some(count) = keys.optional_size(&experts)?.filter(|count| *count > 0) {
             return Err(keys.error(&experts, count, "no experts (mixtures are not supported)"));
         }
-        keys.must_be(&key("rope.scaling.type"), "none")?;
         let hidden_size = keys.size(&key("embedding_length"))?;
         let heads_key = key("attention.head_count");
         let num_heads = keys.size(&heads_key)?;
@@ -145,13 +147,7 @@ impl Sizes {
                 shared_width(hidden, (&heads_key, num_heads), &keys)?
             }
         };
-        for name in ["attention.value_length", "rope.dimension_count"] {
-            let key = key(name);
-            if let Some(width) = keys.optional_size(&key)?.filter(|width| *width != head_dim) {
-                let expected = format!("the width of a head, {head_dim}");
-                return Err(keys.error(&key, width, expected));
-            }
-        }
+        require_width(&keys, &key("attention.value_length"), head_dim)?;
         let eos = keys.optional_id("tokenizer.ggml.eos_token_id")?;
         Ok(Self {
             vocab_size: gguf_vocab_size(&keys, &key(VOCAB_SIZE))?,
@@ -211,6 +207,21 @@ impl Sizes {
     /// The width of all key heads together.
     pub(crate) fn key_width(&self) -> usize {
         self.num_kv_heads * self.head_dim
+    }
+}
+
+/// That a size, where there is one, is the width of a head.
+pub(crate) fn require_width(
+    keys: &Keys<'_>,
+    key: &str,
+    head_dim: usize,
+) -> Result<(), ConfigError> {
+    match keys.optional_size(key)? {
+        Some(width) if width != head_dim => {
+            let expected = format!("the width of a head, {head_dim}");
+            Err(keys.error(key, width, expected))
+        }
+        _ => Ok(()),
     }
 }
 

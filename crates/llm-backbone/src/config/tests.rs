@@ -40,7 +40,7 @@ pub(crate) fn sizes() -> Sizes {
 
 #[test]
 fn an_unknown_family_is_named_beside_the_known_ones() {
-    let known = "llama, gptj, qwen3";
+    let known = "mistral, llama, gptj, qwen2, qwen3, gemma3_text, smollm3, phi3, olmo2";
     for (value, found) in [
         (json!({"model_type": "mamba"}), "`mamba`"),
         (

@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor};
 use serde_json::{Map, Value, json};
 
 use super::{Decoder, DecoderConfig, Facts};
-use crate::attention::{Context, attend};
+use crate::attention::{Context, Sight, attend, usual_scale};
 use crate::cache::KvCache;
 use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
@@ -49,6 +49,7 @@ const SPELLING: Spelling = Spelling {
     default_head_dim: None,
     max_positions: "n_positions",
     default_max_positions: None,
+    default_tied: false,
 };
 
 /// Shape of a GPT-J. Field names are those of `config.json`.
@@ -104,12 +105,13 @@ impl DecoderConfig for GptJConfig {
         let frequencies = inverse_frequencies(self.rotary_dim, 10000.0);
         let positions = self.sizes.max_positions;
         let device = weights.device();
+        let rope = Rope::new(&frequencies, positions, Pairing::Interleaved, device);
         Ok(GptJ {
             wte: weights.embedding(EMBED, [vocab, d])?,
             h,
             ln_f: weights.layer_norm(NORM, d, self.layer_norm_epsilon)?,
             lm_head,
-            rope: Rope::new(&frequencies, positions, Pairing::Interleaved, device),
+            sights: vec![Sight::whole(rope)],
         })
     }
 
@@ -160,7 +162,7 @@ pub(crate) struct GptJ {
     ln_f: LayerNorm,
     /// With bias; absent where tied to the embedding.
     lm_head: Option<Head>,
-    rope: Rope,
+    sights: Vec<Sight>,
 }
 
 parts!(GptJ: wte, h, ln_f, lm_head);
@@ -178,8 +180,8 @@ impl Decoder for GptJ {
         &mut self.lm_head
     }
 
-    fn rope(&self) -> &Rope {
-        &self.rope
+    fn sights(&self) -> &[Sight] {
+        &self.sights
     }
 
     fn device(&self) -> Device {
@@ -269,7 +271,9 @@ impl GptJAttention {
         let q = context.rotate(heads(self.q_proj.forward(x.clone())));
         let k = context.rotate(heads(self.k_proj.forward(x.clone())));
         let v = heads(self.v_proj.forward(x));
-        self.out_proj.forward(attend([q, k, v], context, cache))
+        let scale = usual_scale(self.head_dim);
+        let seen = attend([q, k, v], scale, context, cache);
+        self.out_proj.forward(seen)
     }
 }
 

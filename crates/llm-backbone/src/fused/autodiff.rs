@@ -8,7 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 
 use super::{FusedOps, composed};
-use cpu_kernels::StoredMatrix;
+use cpu_kernels::{Activation, StoredMatrix};
 
 impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
     fn masked_softmax(scores: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -28,13 +28,15 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         }
     }
 
-    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn gated(gate: FloatTensor<Self>, up: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
         let (gate, gate_node) = gate.into_parts();
         let (up, up_node) = up.into_parts();
         let nodes = [gate_node, up_node];
-        match Swiglu.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((gate.clone(), up.clone()), B::swiglu(gate, up)),
-            OpsKind::UnTracked(prep) => prep.finish(B::swiglu(gate, up)),
+        match Gated.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish((gate.clone(), up.clone(), act), B::gated(gate, up, act))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::gated(gate, up, act)),
         }
     }
 
@@ -108,15 +110,15 @@ impl<B: FusedOps> Backward<B, 1> for MaskedSoftmax {
 }
 
 #[derive(Debug)]
-struct Swiglu;
+struct Gated;
 
-impl<B: FusedOps> Backward<B, 2> for Swiglu {
-    type State = (FloatTensor<B>, FloatTensor<B>);
+impl<B: FusedOps> Backward<B, 2> for Gated {
+    type State = (FloatTensor<B>, FloatTensor<B>, Activation);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (gate, up) = ops.state;
+        let (gate, up, act) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
-        let (for_gate, for_up) = B::swiglu_backward(gate, up, grad);
+        let (for_gate, for_up) = B::gated_backward(gate, up, grad, act);
         let [gate, up] = ops.parents;
         for (parent, gradient) in [(gate, for_gate), (up, for_up)] {
             if let Some(parent) = parent {

@@ -5,7 +5,7 @@ use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, Slice, TensorData};
 
 use super::FusedOps;
-use cpu_kernels::StoredMatrix;
+use cpu_kernels::{Activation, StoredMatrix};
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 impl FusedOps for burn::backend::Cube {}
@@ -57,23 +57,52 @@ pub(super) fn normalise<B: Backend>(logits: FloatTensor<B>) -> (FloatTensor<B>, 
     (B::float_div(powers, total), log)
 }
 
-pub(super) fn swiglu<B: Backend>(gate: FloatTensor<B>, up: FloatTensor<B>) -> FloatTensor<B> {
-    let open = B::sigmoid(gate.clone());
+pub(super) fn gated<B: Backend>(
+    gate: FloatTensor<B>,
+    up: FloatTensor<B>,
+    act: Activation,
+) -> FloatTensor<B> {
+    let open = B::sigmoid(inner::<B>(gate.clone(), act));
     B::float_mul(B::float_mul(gate, open), up)
 }
 
-pub(super) fn swiglu_backward<B: Backend>(
+pub(super) fn gated_backward<B: Backend>(
     gate: FloatTensor<B>,
     up: FloatTensor<B>,
     grad: FloatTensor<B>,
+    act: Activation,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let open = B::sigmoid(gate.clone());
-    let silu = B::float_mul(gate, open.clone());
-    let for_up = B::float_mul(grad.clone(), silu.clone());
-    // d silu = open + silu (1 - open)
-    let shut_part = B::float_mul(silu.clone(), open.clone());
-    let slope = B::float_sub(B::float_add(open, silu), shut_part);
+    let open = B::sigmoid(inner::<B>(gate.clone(), act));
+    let through = B::float_mul(gate.clone(), open.clone());
+    let for_up = B::float_mul(grad.clone(), through.clone());
+    // d act = open + through (1 - open) ds
+    let shut_part = B::float_mul(through.clone(), open.clone());
+    let half_open = B::float_sub(through, shut_part);
+    let half_open = match act {
+        Activation::Silu => half_open,
+        Activation::GeluTanh => B::float_mul(half_open, cubic::<B>(gate, 3.0 * CUBIC)),
+    };
+    let slope = B::float_add(open, half_open);
     (B::float_mul(B::float_mul(grad, up), slope), for_up)
+}
+
+/// What the logistic function is taken of.
+fn inner<B: Backend>(gate: FloatTensor<B>, act: Activation) -> FloatTensor<B> {
+    match act {
+        Activation::Silu => gate,
+        Activation::GeluTanh => B::float_mul(gate.clone(), cubic::<B>(gate, CUBIC)),
+    }
+}
+
+/// The factor of the cube in the tanh form of GELU.
+const CUBIC: f64 = 0.044715;
+
+/// `2 sqrt(2 / pi) (1 + factor x^2)`.
+fn cubic<B: Backend>(x: FloatTensor<B>, factor: f64) -> FloatTensor<B> {
+    let steep = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
+    let square = B::float_mul(x.clone(), x);
+    let square = B::float_mul_scalar(square, (steep * factor).into());
+    B::float_add_scalar(square, steep.into())
 }
 
 pub(super) fn rms_norm<B: Backend>(

@@ -4,7 +4,7 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, Shape, TensorData};
-use cpu_kernels::{AttentionShape, StoredMatrix, View, Weights};
+use cpu_kernels::{Activation, AttentionShape, StoredMatrix, View, Weights};
 
 use super::{FusedOps, composed};
 
@@ -70,30 +70,31 @@ impl FusedOps for Flex {
         (probs, tensor(logs, [n, 1].into()))
     }
 
-    fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
+    fn gated(gate: FlexTensor, up: FlexTensor, act: Activation) -> FlexTensor {
         if !all_f32([&gate, &up]) {
-            return composed::swiglu::<Self>(gate, up);
+            return composed::gated::<Self>(gate, up, act);
         }
         let shape = gate.layout().shape().clone();
         let [_, d] = shape_of(&gate);
         let (gate, up) = (dense(gate), dense(up));
         let (gate, up) = (gate.storage::<f32>(), up.storage::<f32>());
-        tensor(cpu_kernels::swiglu(gate, up, d), shape)
+        tensor(cpu_kernels::gated(gate, up, d, act), shape)
     }
 
-    fn swiglu_backward(
+    fn gated_backward(
         gate: FlexTensor,
         up: FlexTensor,
         grad: FlexTensor,
+        act: Activation,
     ) -> (FlexTensor, FlexTensor) {
         if !all_f32([&gate, &up, &grad]) {
-            return composed::swiglu_backward::<Self>(gate, up, grad);
+            return composed::gated_backward::<Self>(gate, up, grad, act);
         }
         let shape = gate.layout().shape().clone();
         let [_, d] = shape_of(&gate);
         let [gate, up, grad] = [gate, up, grad].map(dense);
         let [gate, up, grad] = [&gate, &up, &grad].map(|x| x.storage::<f32>());
-        let (for_gate, for_up) = cpu_kernels::swiglu_backward(gate, up, grad, d);
+        let (for_gate, for_up) = cpu_kernels::gated_backward(gate, up, grad, d, act);
         (tensor(for_gate, shape.clone()), tensor(for_up, shape))
     }
 

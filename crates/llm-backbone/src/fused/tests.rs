@@ -1,6 +1,6 @@
 //! Each operation against the same formula in burn's operations, in value and gradient.
 
-use burn::tensor::activation::{silu, softmax};
+use burn::tensor::activation::{gelu_approximate, silu, softmax};
 use burn::tensor::{Device, Distribution, Tensor};
 
 use super::*;
@@ -37,11 +37,15 @@ fn assert_same<const D: usize, const N: usize>(
     }
 }
 
-/// `[2, 1, queries, 37]`: two whole vectors and a rest. Later keys are hidden, and one query sees nothing.
+/// `[2, 1, queries, 37]`: two whole vectors and a rest. Later keys are hidden, the second sequence has left its first ones
+/// behind, and one query sees nothing.
 fn mask(queries: usize) -> Tensor<4> {
     let mut hidden = vec![0.0f32; 2 * queries * 37];
     for (i, x) in hidden.iter_mut().enumerate() {
-        if i % 37 > 7 * (i / 37 % queries) || i / 37 == 3 {
+        let (query, key) = (i / 37, i % 37);
+        let last = 5 + 7 * (query % queries);
+        let left = query >= queries && key + 6 < last;
+        if key > last || left || query == 3 {
             *x = -1e30;
         }
     }
@@ -87,12 +91,18 @@ fn a_few_queries_read_a_cache_in_place() {
 }
 
 #[test]
-fn swiglu_is_silu_of_the_gate_times_the_other() {
-    assert_same(
-        [random([7, 45]), random([7, 45])],
-        |[gate, up]| swiglu(gate, up),
-        |[gate, up]| silu(gate) * up,
-    );
+fn a_gated_unit_is_the_activation_of_the_gate_times_the_other() {
+    let plain: [fn(Tensor<2>) -> Tensor<2>; 2] = [silu, gelu_approximate];
+    for (act, plain) in [Activation::Silu, Activation::GeluTanh]
+        .into_iter()
+        .zip(plain)
+    {
+        assert_same(
+            [random([7, 45]), random([7, 45])],
+            |[gate, up]| gated(gate, up, act),
+            |[gate, up]| plain(gate) * up,
+        );
+    }
 }
 
 #[test]

@@ -29,6 +29,12 @@ fn an_outline_counts_what_the_model_has() {
         ("llama", llama),
         ("llama_tied", llama),
         ("gptj", ["q_proj", "wte", "fc_out"]),
+        ("qwen2", llama),
+        ("mistral", llama),
+        ("gemma3_text", llama),
+        ("smollm3", llama),
+        ("phi3", ["qkv_proj", "embed_tokens", "down_proj"]),
+        ("olmo2", llama),
         ("qwen3", llama),
     ] {
         let model = Model::open(&fixture(name), &Device::flex()).unwrap();
@@ -73,6 +79,48 @@ fn published_models_have_the_sizes_that_are_published() {
         ),
         ("llama-7b", &qkv, 6_738_415_616, 6_291_456, 32 * 3 * 4096),
         ("llama-3-8b", &qkv, 8_030_261_248, 4_718_592, 32 * 3 * 4096),
+        (
+            "qwen2.5-0.5b",
+            &qkv,
+            494_032_768,
+            24 * 8 * (3 * 896 + 1152),
+            24 * 3 * 896,
+        ),
+        (
+            "mistral-7b-v0.1",
+            &qkv,
+            7_241_732_096,
+            4_718_592,
+            32 * 3 * 4096,
+        ),
+        (
+            "gemma-3-1b",
+            &qkv,
+            999_885_952,
+            26 * 8 * (3 * 1152 + 1536),
+            26 * 3 * 1152,
+        ),
+        (
+            "smollm3-3b",
+            &qkv,
+            3_075_098_624,
+            36 * 8 * (3 * 2048 + 3072),
+            36 * 3 * 2048,
+        ),
+        (
+            "phi-4-mini",
+            &["qkv_proj"],
+            3_836_021_760,
+            32 * 8 * (3072 + 5120),
+            32 * 3072,
+        ),
+        (
+            "olmo-2-1b",
+            &qkv,
+            1_484_916_736,
+            16 * 3 * 8 * 4096,
+            16 * 3 * 2048,
+        ),
     ] {
         let outline = published(name);
         assert_eq!(outline.weights(), weights, "{name}");

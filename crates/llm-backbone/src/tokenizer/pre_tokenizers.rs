@@ -14,6 +14,20 @@ const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 /// The pattern of Qwen2 and Qwen3: digits stand alone.
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// The pattern of `o200k_base` (Phi-4-mini): words are cut where small letters are followed by capitals.
+const GPT4O: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
+/// The pattern of Mistral's Tekken (Mistral Nemo): the same without endings such as `'s`, and digits stand alone.
+const TEKKEN: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
 /// One way to cut text.
 pub(super) struct PreTokenizer {
     /// As `tokenizer.json` writes it.
@@ -27,7 +41,7 @@ pub(super) struct PreTokenizer {
 }
 
 /// The names that are understood.
-pub(super) const SUPPORTED: &str = "gpt-2, smollm, llama-bpe, qwen2, default";
+pub(super) const SUPPORTED: &str = "gpt-2, smollm, llama-bpe, dbrx, qwen2, gpt-4o, tekken, default";
 
 /// The pre-tokenizer of a name; no name means `default`, as in `llama.cpp`.
 pub(super) fn named(name: Option<&str>) -> Option<PreTokenizer> {
@@ -45,7 +59,15 @@ pub(super) fn named(name: Option<&str>) -> Option<PreTokenizer> {
             adds_bos: true,
             ..plain(sequence(vec![split(LLAMA3), byte_level(false)]))
         },
-        Some("qwen2") => PreTokenizer {
+        // OLMo 2 and Phi-4, whose vocabularies are made like that of `cl100k_base`.
+        Some("dbrx") => plain(sequence(vec![split(LLAMA3), byte_level(false)])),
+        Some("gpt-4o") => plain(sequence(vec![split(GPT4O), byte_level(false)])),
+        Some("tekken") => PreTokenizer {
+            ignore_merges: true,
+            adds_bos: true,
+            ..plain(sequence(vec![split(TEKKEN), byte_level(false)]))
+        },
+        Some("qwen2" | "deepseek-r1-qwen") => PreTokenizer {
             normalizer: json!({"type": "NFC"}),
             ..plain(sequence(vec![split(QWEN2), byte_level(false)]))
         },

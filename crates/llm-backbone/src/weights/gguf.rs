@@ -77,7 +77,10 @@ impl WeightSource for GgufWeights {
 
     fn read(&self, name: &str) -> Result<Vec<f32>, WeightError> {
         let (info, place) = self.find(name)?;
-        let numbers = self.file.read(info)?;
+        let mut numbers = self.file.read(info)?;
+        if place.above_one {
+            numbers.iter_mut().for_each(|number| *number -= 1.0);
+        }
         self.in_order(info, place, numbers)
     }
 

@@ -21,7 +21,18 @@ use trainer::{TrainError, device};
 use crate::comparisons;
 
 /// Models whose logits `transformers` computed.
-const MODELS: [&str; 4] = ["llama", "llama_tied", "gptj", "qwen3"];
+const MODELS: [&str; 10] = [
+    "llama",
+    "llama_tied",
+    "gptj",
+    "qwen3",
+    "qwen2",
+    "mistral",
+    "gemma3_text",
+    "smollm3",
+    "phi3",
+    "olmo2",
+];
 
 /// Where they are, from the workspace's root.
 const FIXTURES: &str = "crates/llm-backbone/tests/fixtures";

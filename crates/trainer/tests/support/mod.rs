@@ -23,8 +23,19 @@ use trainer::task::Preference;
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{Init, RowInit, UserModel, UserModelConfig, UserModelKind, UserRef, UserTable};
 
-/// The names of the tiny models of both families.
-pub const FAMILIES: [&str; 4] = ["llama", "llama_tied", "gptj", "qwen3"];
+/// The names of the tiny models of all families.
+pub const FAMILIES: [&str; 10] = [
+    "llama",
+    "llama_tied",
+    "gptj",
+    "qwen3",
+    "qwen2",
+    "mistral",
+    "gemma3_text",
+    "smollm3",
+    "phi3",
+    "olmo2",
+];
 
 /// The individual model of the paper.
 pub const INDIVIDUAL: UserModelKind = UserModelKind::Individual { generic: true };

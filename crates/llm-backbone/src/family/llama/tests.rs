@@ -6,6 +6,7 @@ use crate::config::ModelConfig;
 use crate::config::tests::{parse, refusal, with};
 use crate::family::FamilyConfig;
 use crate::gguf::test_file::Builder;
+use crate::rope::stretch::{Llama3Stretch, ROPE_DIVISORS, Stretch};
 use crate::weights::{GgufWeights, WeightSource};
 
 fn llama(config: &ModelConfig) -> &LlamaConfig {
@@ -29,10 +30,10 @@ fn smollm2() -> Value {
 #[test]
 fn reads_smollm2() {
     let config = parse(&smollm2()).expect("a good file");
-    let config = llama(&config);
-    let sizes = &config.sizes;
+    let shape = &llama(&config).shape;
+    let sizes = &shape.sizes;
     assert_eq!((sizes.head_dim, sizes.num_kv_heads), (64, 3));
-    assert_eq!((config.rope_theta, config.rope_scaling), (100_000.0, None));
+    assert_eq!((shape.rope_theta, shape.rope_scaling), (100_000.0, None));
     assert_eq!(sizes.bos_token_id, Some(1));
     assert_eq!(sizes.eos_token_ids, [2]);
     assert!(sizes.ties_embeddings);
@@ -62,8 +63,10 @@ fn reads_llama_3_scaling_in_both_spellings() {
     );
     new.as_object_mut().expect("an object").remove("rope_theta");
     assert_eq!(parse(&new).expect("a good file"), old);
-    let factor = llama(&old).rope_scaling.map(|scaling| scaling.factor);
-    assert_eq!(factor, Some(32.0));
+    match llama(&old).shape.rope_scaling {
+        Some(Stretch::Llama3(numbers)) => assert_eq!(numbers.factor, 32.0),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(parse(&old.to_hf_json()).expect("our own file"), old);
 }
 
@@ -83,12 +86,12 @@ fn what_is_no_plain_llama_is_refused_by_key() {
         (
             "rope_scaling",
             json!({"type": "yarn"}),
-            "key `rope_scaling.rope_type`: found \"yarn\", expected `default` or `llama3`",
+            "key `rope_scaling.rope_type`: found \"yarn\", expected `default`, `linear` or `llama3`",
         ),
         (
             "rope_scaling",
             json!({"factor": 2.0}),
-            "key `rope_scaling.rope_type`: found null, expected `default` or `llama3`",
+            "key `rope_scaling.rope_type`: found null, expected `default`, `linear` or `llama3`",
         ),
         (
             "num_attention_heads",
@@ -108,7 +111,7 @@ fn what_is_no_plain_llama_is_refused_by_key() {
 /// Llama 3.1: theta 500000, heads of 128. The wavelength of pair `i` is `2 pi 500000^(2 i / 128)`.
 #[test]
 fn llama_3_divisors_are_one_between_and_factor() {
-    let scaling = Llama3Scaling {
+    let scaling = Llama3Stretch {
         factor: 8.0,
         low_freq_factor: 1.0,
         high_freq_factor: 4.0,
@@ -163,10 +166,10 @@ fn a_small_file_yields_shape_and_weights() {
         .tensor("blk.0.attn_q.weight", &[4, 4], &q);
     let folder = TempDir::new().expect("a temporary folder");
     let (config, weights) = GgufWeights::open(file.write(folder.path())).expect("a good file");
-    let config = llama(&config);
-    assert!(config.sizes.ties_embeddings);
-    assert_eq!((config.sizes.head_dim, config.sizes.num_kv_heads), (4, 1));
-    assert_eq!(config.rms_norm_eps, 1e-5);
+    let shape = &llama(&config).shape;
+    assert!(shape.sizes.ties_embeddings);
+    assert_eq!((shape.sizes.head_dim, shape.sizes.num_kv_heads), (4, 1));
+    assert_eq!(shape.rms_norm_eps, 1e-5);
     assert_eq!(
         weights.names(),
         [
@@ -203,7 +206,7 @@ fn a_query_that_has_no_whole_heads_is_refused() {
 
 #[test]
 fn llama_3_scaling_is_recognised_by_its_divisors() {
-    let scaling = Llama3Scaling {
+    let scaling = Llama3Stretch {
         factor: 32.0,
         low_freq_factor: 1.0,
         high_freq_factor: 4.0,
@@ -214,7 +217,7 @@ fn llama_3_scaling_is_recognised_by_its_divisors() {
     let (config, _) = open(keys().tensor(ROPE_DIVISORS, &[2], &stored)).expect("a good file");
     // Two frequencies of small wavelength: nothing is scaled.
     assert_eq!(
-        (stored.as_slice(), llama(&config).rope_scaling),
+        (stored.as_slice(), llama(&config).shape.rope_scaling),
         (&[1.0, 1.0][..], None)
     );
 

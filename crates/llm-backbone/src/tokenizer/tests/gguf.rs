@@ -32,6 +32,9 @@ fn gguf_bpe_merges_as_its_pre_tokenizer_cuts() {
         ("smollm", vec![5, 6], false),
         ("llama-bpe", vec![7], true),
         ("qwen2", vec![5, 6], false),
+        ("dbrx", vec![7], false),
+        ("gpt-4o", vec![7], false),
+        ("tekken", vec![5, 6], true),
         ("default", vec![7], false),
     ] {
         let tokenizer = from_gguf(bpe(pre)).expect("a good file");
@@ -59,6 +62,27 @@ fn gguf_bpe_merges_as_its_pre_tokenizer_cuts() {
     }
     let says = from_gguf(bpe("llama-bpe").bool("tokenizer.ggml.add_bos_token", false));
     assert!(!says.expect("a good file").adds_bos());
+}
+
+/// `aB` is a token, and `a's` another; what is cut apart is not merged.
+#[test]
+fn capitals_and_endings_are_cut_as_each_pre_tokenizer_does() {
+    let tokens = ["a", "B", "aB", "'", "s", "'s", "a's"];
+    for (pre, capital, ending) in [
+        ("dbrx", vec![2], vec![0, 5]),
+        ("gpt-4o", vec![0, 1], vec![6]),
+        ("tekken", vec![0, 1], vec![0, 5]),
+    ] {
+        let file = Builder::new()
+            .string("tokenizer.ggml.model", "gpt2")
+            .string("tokenizer.ggml.pre", pre)
+            .strings("tokenizer.ggml.tokens", &tokens)
+            .i32s("tokenizer.ggml.token_type", &[1; 7])
+            .strings("tokenizer.ggml.merges", &["a B", "' s", "a 's"]);
+        let tokenizer = from_gguf(file).expect("a good file");
+        assert_eq!(tokenizer.encode("aB", true).expect("ids"), capital, "{pre}");
+        assert_eq!(tokenizer.encode("a's", true).expect("ids"), ending, "{pre}");
+    }
 }
 
 #[test]
@@ -200,7 +224,7 @@ fn gguf_tokenizers_that_contradict_themselves_are_refused() {
         ),
         (
             bpe("falcon"),
-            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, qwen2, default",
+            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, dbrx, qwen2, gpt-4o, tekken, default",
         ),
         (
             bpe("smollm").u32("tokenizer.ggml.eot_token_id", 9),

@@ -1,0 +1,82 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::tests::{parse, refusal, with};
+use crate::family::FamilyConfig;
+
+/// Phi-4-mini; its two lists are stand-ins.
+const PUBLISHED: &str = include_str!("../../../tests/fixtures/shapes/phi-4-mini.json");
+
+fn published() -> Value {
+    serde_json::from_str(PUBLISHED).expect("JSON")
+}
+
+fn phi3(value: &Value) -> Phi3Config {
+    let config = parse(value).expect("a good file");
+    assert_eq!(parse(&config.to_hf_json()).expect("our own file"), config);
+    match config.0 {
+        FamilyConfig::Phi3(config) => config,
+        other => panic!("{other:?} is no Phi-3"),
+    }
+}
+
+/// Rotated numbers grow by `sqrt(1 + ln 32 / ln 4096)`, `ln 32` being five twelfths of `ln 4096`.
+#[test]
+fn a_stretched_model_is_one_of_texts_of_the_original_length() {
+    let config = phi3(&published());
+    assert_eq!((config.rotary_dim, config.shape.sizes.head_dim), (96, 128));
+    assert_eq!(config.shape.sizes.max_positions, 4096);
+    let rotation = config.plan().sights[0].rotation.clone().expect("rotated");
+    assert!((rotation.stretched - (17f64 / 12.0).sqrt()).abs() < 1e-12);
+    assert_eq!(rotation.frequencies.len(), 48);
+    // What is written is the longer model.
+    let written = parse(&published()).expect("a good file").to_hf_json();
+    assert_eq!(written["max_position_embeddings"], 131_072);
+    assert_eq!(written["rope_scaling"], published()["rope_scaling"]);
+}
+
+#[test]
+fn frequencies_are_divided_by_the_short_list() {
+    let mut value = published();
+    value["rope_scaling"]["short_factor"][1] = json!(1.5);
+    let rotation = phi3(&value).plan().sights[0].rotation.clone();
+    let second = rotation.expect("rotated").frequencies[1];
+    assert!((second - 1e4f64.powf(-1.0 / 48.0) / 1.5).abs() < 1e-12);
+}
+
+#[test]
+fn a_plain_model_has_its_whole_length_and_no_lists() {
+    let config = phi3(&with(published(), "rope_scaling", Value::Null));
+    assert_eq!(config.shape.sizes.max_positions, 131_072);
+    assert_eq!(
+        config.plan().sights[0]
+            .rotation
+            .clone()
+            .map(|r| r.stretched),
+        Some(1.0)
+    );
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_by_key() {
+    let scaling = |key: &str, value: Value| {
+        let new = with(published()["rope_scaling"].clone(), key, value);
+        refusal(&with(published(), "rope_scaling", new))
+    };
+    assert_eq!(
+        scaling("short_factor", json!([1.0])),
+        "key `rope_scaling.short_factor`: found 1 entries, expected 48 positive numbers"
+    );
+    assert_eq!(
+        scaling("type", json!("yarn")),
+        "key `rope_scaling.rope_type`: found \"yarn\", expected `default` or `longrope`"
+    );
+    assert_eq!(
+        scaling("attention_factor", json!(2.0)),
+        "key `rope_scaling.attention_factor`: found 2.0, expected nothing (it follows from the lengths)"
+    );
+    assert_eq!(
+        refusal(&with(published(), "partial_rotary_factor", json!(0.7))),
+        "key `partial_rotary_factor`: found 89 of 128 dimensions, expected an even number of dimensions of a head"
+    );
+}
