@@ -10,6 +10,7 @@ mod elsewhere;
 mod floats;
 mod k_quants;
 mod per_32;
+mod tables;
 
 use pulp::{Simd, WithSimd};
 
@@ -47,8 +48,14 @@ fn anywhere(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
         TensorType::Q5_0 => blocks(bytes, out, per_32::q5_0),
         TensorType::Q5_1 => blocks(bytes, out, per_32::q5_1),
         TensorType::Q8_0 => blocks(bytes, out, per_32::q8_0),
+        TensorType::Q2_K => blocks(bytes, out, k_quants::q2_k),
+        TensorType::Q3_K => blocks(bytes, out, k_quants::q3_k),
         TensorType::Q4_K => blocks(bytes, out, k_quants::q4_k),
+        TensorType::Q5_K => blocks(bytes, out, k_quants::q5_k),
         TensorType::Q6_K => blocks(bytes, out, k_quants::q6_k),
+        TensorType::IQ4_NL => blocks(bytes, out, tables::iq4_nl),
+        TensorType::IQ4_XS => blocks(bytes, out, tables::iq4_xs),
+        TensorType::MXFP4 => blocks(bytes, out, tables::mxfp4),
     }
 }
 

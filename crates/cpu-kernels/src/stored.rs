@@ -114,6 +114,7 @@ impl StoredMatrix {
     pub fn not_finite(&self) -> Option<usize> {
         const HALF: u16 = 0x7c00;
         const BFLOAT: u16 = 0x7f80;
+        const LARGE_POWER: u8 = 253;
         let (kind, bytes) = (self.0.kind, self.bytes());
         let has = |exponent: u16, block: &[u8], at: usize| {
             u16::from_le_bytes([block[at], block[at + 1]]) & exponent == exponent
@@ -123,6 +124,11 @@ impl StoredMatrix {
             TensorType::F32 => blocks.position(|block| has(BFLOAT, block, 2)),
             TensorType::F16 => blocks.position(|block| has(HALF, block, 0)),
             TensorType::BF16 => blocks.position(|block| has(BFLOAT, block, 0)),
+            // A power of two times twelve at most, which only the largest are too large for.
+            TensorType::MXFP4 => blocks.position(|block| {
+                let numbers = || dequant::dequantise(kind, block);
+                block[0] >= LARGE_POWER && numbers().iter().any(|number| !number.is_finite())
+            }),
             _ => blocks.position(|block| {
                 let mut factors = kind.factors().iter();
                 factors.any(|at| has(HALF, block, *at))
@@ -167,7 +173,7 @@ mod tests {
 
             let factors = match kind {
                 TensorType::F32 => &[2],
-                TensorType::F16 | TensorType::BF16 => &[0],
+                TensorType::F16 | TensorType::BF16 | TensorType::MXFP4 => &[0],
                 _ => kind.factors(),
             };
             for at in factors {
@@ -179,6 +185,54 @@ mod tests {
                 let (first, second) = numbers.split_at(kind.block());
                 assert!(first.iter().all(|number| number.is_finite()), "{kind}");
                 assert!(second.iter().any(|number| !number.is_finite()), "{kind}");
+            }
+        }
+    }
+
+    /// Products of one row and of several with a matrix of every type, against its numbers in double precision.
+    #[test]
+    fn products_of_every_type_are_those_of_its_numbers() {
+        let mut rng = crate::test_random::generator(3);
+        for kind in TensorType::ALL {
+            let (rows, d_in) = (9, 512);
+            let mut bytes = vec![0; rows * d_in / kind.block() * kind.block_bytes()];
+            rand::Rng::fill(&mut rng, bytes.as_mut_slice());
+            for block in bytes.chunks_mut(kind.block_bytes()) {
+                match kind {
+                    TensorType::F32 => {
+                        block.copy_from_slice(&(f32::from(block[0]) - 99.0).to_le_bytes())
+                    }
+                    // An exponent near that of one.
+                    TensorType::F16 => block[1] = 0x30 | block[1] & 0x8f,
+                    TensorType::BF16 => block[1] = 0x3f | block[1] & 0x80,
+                    TensorType::MXFP4 => block[0] = 120 + block[0] % 8,
+                    _ => kind
+                        .factors()
+                        .iter()
+                        .for_each(|at| block[at + 1] = 0x2c | block[at + 1] & 0x8b),
+                }
+            }
+            let matrix = StoredMatrix::new(kind, bytes, [rows, d_in]).expect("whole blocks");
+            let numbers = matrix.to_vec();
+            for n in [1, 5] {
+                let x: Vec<f32> = (0..n * d_in).map(|i| (i as f32 * 0.37).sin()).collect();
+                let found = matrix.thin_product(&x);
+                for (i, found) in found.into_iter().enumerate() {
+                    let (x, w) = (
+                        &x[i / rows * d_in..][..d_in],
+                        &numbers[i % rows * d_in..][..d_in],
+                    );
+                    let terms = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                    let (expected, scale) = terms.fold((0.0, 0.0), |(sum, scale), term: f64| {
+                        (sum + term, scale + term.abs())
+                    });
+                    // Few rows may be rounded to 16 bits.
+                    let error = (f64::from(found) - expected).abs();
+                    assert!(
+                        error <= 5e-5 * scale,
+                        "{kind}, {n} rows: {found}, expected {expected}"
+                    );
+                }
             }
         }
     }

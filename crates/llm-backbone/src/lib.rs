@@ -47,6 +47,6 @@ pub mod weights;
 
 pub use blocks::Blocks;
 pub use cache::KvCache;
-pub use lora::{LoraConfig, LoraError, Targets, stable_id};
+pub use lora::{LoraConfig, LoraError, LoraInit, Targets, stable_id};
 pub use model::{Costs, Model, ModelInput, Precision};
 pub use outline::{Adapters, Outline};

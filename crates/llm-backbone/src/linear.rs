@@ -1,17 +1,17 @@
-//! Layers that can carry an adapter, [`Linear`] and [`Embedding`], and the [`Head`], which carries none.
+//! Layers that can carry an adapter: [`Linear`], [`Embedding`], and the [`Head`].
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Int, Tensor};
 
 use crate::loader::Loader;
-use crate::lora::Lora;
+use crate::lora::{Kind, Lora};
 use crate::matrix::{Matrix, cast_if_needed};
 use crate::parts::parts;
 use crate::weights::WeightError;
 
-/// `y = x W^T + b`, plus the low-rank path `scale * (x A) B` where an adapter is attached.
+/// `y = x W^T + b`, with what an adapter makes of the product where one is attached ([`Lora::output`]).
 ///
-/// The adapter is added to the *output*: composing `W + scale * A B` first would cost a full weight gradient.
+/// The adapter acts on the *output*: composing `W + scale * A B` first would cost a full weight gradient.
 #[derive(Module, Debug)]
 pub(crate) struct Linear {
     /// Its Hugging Face name.
@@ -28,12 +28,12 @@ pub(crate) struct Linear {
 impl Linear {
     /// `[n, d_in]` to `[n, d_out]`.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mut y = self.weight.product(x.clone());
-        if let Some(bias) = &self.bias {
-            y = y + bias.val().unsqueeze();
-        }
-        match &self.lora {
-            Some(lora) => y + lora.forward(x),
+        let y = match &self.lora {
+            Some(lora) => lora.output(self.weight.product(x.clone()), x, &self.weight),
+            None => self.weight.product(x),
+        };
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
             None => y,
         }
     }
@@ -41,7 +41,7 @@ impl Linear {
     /// Folds the adapter into the weight, if there is one; returns the new weight.
     pub(crate) fn merge(&mut self) -> Option<&mut Matrix> {
         let lora = self.lora.take()?;
-        self.weight = self.weight.plus(lora.delta().transpose());
+        self.weight = lora.merged(&self.weight, Kind::Linear);
         Some(&mut self.weight)
     }
 }
@@ -120,8 +120,7 @@ impl Embedding {
         let flat = ids.reshape([batch * seq]);
         let mut rows = self.weight.rows(flat.clone());
         if let Some(lora) = &self.lora {
-            let dtype = rows.dtype();
-            rows = rows + lora.rows(flat, dtype);
+            rows = lora.embedded(rows, flat, &self.weight);
         }
         let [_, d] = rows.dims();
         self.scaled(rows).reshape([batch, seq, d])
@@ -141,19 +140,31 @@ impl Embedding {
     /// Folds the adapter into the table, if there is one; returns the new table.
     pub(crate) fn merge(&mut self) -> Option<&mut Matrix> {
         let lora = self.lora.take()?;
-        self.weight = self.weight.plus(lora.delta());
+        self.weight = lora.merged(&self.weight, Kind::Embedding);
         Some(&mut self.weight)
     }
 }
 
-/// The matrix from the stream to logits, `[vocab, d]`, where it is not the embedding's.
+/// The matrix from the stream to logits, `[vocab, d]`, where it is not the embedding's or carries an adapter.
 #[derive(Module, Debug)]
 pub(crate) struct Head {
     /// Its Hugging Face name.
     #[module(skip)]
     pub(crate) name: String,
-    /// `[vocab, d]`.
-    pub(crate) weight: Matrix,
+    /// `[vocab, d]`; none where it is the embedding's.
+    pub(crate) weight: Option<Matrix>,
     /// `[vocab]`.
     pub(crate) bias: Option<Param<Tensor<1>>>,
+    /// The adapter; its factors are `[d, r]` and `[r, vocab]`.
+    pub(crate) lora: Option<Lora>,
+}
+
+impl Head {
+    /// Folds the adapter into the weight, if there are both; returns the new weight.
+    pub(crate) fn merge(&mut self) -> Option<&mut Matrix> {
+        let weight = self.weight.as_mut()?;
+        let lora = self.lora.take()?;
+        *weight = lora.merged(weight, Kind::Head);
+        Some(weight)
+    }
 }

@@ -164,8 +164,9 @@ impl<'a> Loader<'a> {
         let mut weight = self.linear_weight(&name, shape)?;
         settle(vec![&mut weight]);
         Ok(Head {
-            weight,
+            weight: Some(weight),
             bias: None,
+            lora: None,
             name,
         })
     }

@@ -17,7 +17,7 @@ impl Model {
     /// - `targets`: `[n]`
     /// - returns `[n]`
     ///
-    /// While the head is frozen, its value and its gradient with respect to `hidden`,
+    /// While the head is frozen and has no adapter, its value and its gradient with respect to `hidden`,
     /// `head[target] - softmax(logits) head^T`, are computed together, `CHUNK` positions at a time, so that no logits
     /// outlive their chunk and the backward pass costs no second softmax.
     pub fn log_probs(&self, hidden: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
@@ -94,7 +94,7 @@ impl Model {
 
     fn head_is_trainable(&self) -> bool {
         let (weight, _) = self.head();
-        weight.is_trainable()
+        weight.is_trainable() || self.head_adapter().is_some()
     }
 }
 

@@ -118,11 +118,18 @@ impl Matrix {
         Tensor::from_data(data, (&device, DType::F32))
     }
 
-    /// `W + delta`, as a frozen tensor.
-    pub(crate) fn plus(&self, delta: Tensor<2>) -> Self {
+    /// `W + delta`, or that times what is as tall or as wide, as a frozen tensor.
+    pub(crate) fn plus(&self, delta: Tensor<2>, times: Option<Tensor<2>>) -> Self {
         let weight = self.tensor(&delta.device());
-        let delta = cast_if_needed(delta, weight.dtype());
-        Self::plain((weight + delta).detach())
+        let dtype = weight.dtype();
+        let sum = match times {
+            None => weight + cast_if_needed(delta, dtype),
+            Some(times) => {
+                let sum = (cast_if_needed(weight, DType::F32) + delta) * times;
+                cast_if_needed(sum, dtype)
+            }
+        };
+        Self::plain(sum.detach())
     }
 }
 

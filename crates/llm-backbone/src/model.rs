@@ -10,6 +10,7 @@ use crate::config::ModelConfig;
 use crate::family::{Architecture, Decoder};
 use crate::linear::Head;
 use crate::loader::Loader;
+use crate::lora::Lora;
 use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
 use crate::parts::{Part, PartMut, Weight};
 use crate::weights::{WeightError, WeightSource, unread};
@@ -189,16 +190,32 @@ impl Model {
 
     /// The head, `[vocab, d]`, and its bias.
     pub(crate) fn head(&self) -> (&Matrix, Option<Tensor<1>>) {
-        match self.decoder().head() {
-            Some(head) => (&head.weight, head.bias.as_ref().map(Param::val)),
-            None => (&self.decoder().embedding().weight, None),
-        }
+        let head = self.decoder().head();
+        let own = head.and_then(|head| head.weight.as_ref());
+        let bias = head.and_then(|head| head.bias.as_ref());
+        let weight = own.unwrap_or(&self.decoder().embedding().weight);
+        (weight, bias.map(Param::val))
+    }
+
+    /// The adapter of the head.
+    pub(crate) fn head_adapter(&self) -> Option<&Lora> {
+        self.decoder().head()?.lora.as_ref()
+    }
+
+    /// Whether the head is the embedding's matrix.
+    pub(crate) fn is_tied(&self) -> bool {
+        let head = self.decoder().head();
+        head.is_none_or(|head| head.weight.is_none())
     }
 
     /// Logits in f32: `[n, d]` to `[n, vocab]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let (weight, bias) = self.head();
-        let logits = cast_if_needed(weight.product(hidden), DType::F32);
+        let logits = match self.head_adapter() {
+            Some(lora) => lora.output(weight.product(hidden.clone()), hidden, weight),
+            None => weight.product(hidden),
+        };
+        let logits = cast_if_needed(logits, DType::F32);
         match bias {
             Some(bias) => logits + cast_if_needed(bias, DType::F32).unsqueeze(),
             None => logits,
@@ -224,9 +241,10 @@ impl Model {
 
     /// The model with its adapters folded into its weights and frozen.
     ///
-    /// An adapter of the embedding belongs to the embedding alone: a head that was tied to it keeps the matrix it had.
+    /// An adapter of the embedding belongs to the embedding alone, and one of the head to the head: where the two were one matrix, they
+    /// are two afterwards.
     pub fn merged(mut self) -> Self {
-        if self.decoder().embedding().lora.is_some() {
+        if self.decoder().embedding().lora.is_some() || self.head_adapter().is_some() {
             self.untie();
         }
         let mut merged = Vec::new();
@@ -234,7 +252,8 @@ impl Model {
             merged.extend(match part {
                 PartMut::Linear(linear) => linear.merge(),
                 PartMut::Embedding(embedding) => embedding.merge(),
-                PartMut::Head(_) | PartMut::RmsNorm(_) | PartMut::LayerNorm(_) => None,
+                PartMut::Head(head) => head.merge(),
+                PartMut::RmsNorm(_) | PartMut::LayerNorm(_) => None,
             });
             if are_enough(&merged) {
                 settle(std::mem::take(&mut merged));
@@ -246,17 +265,33 @@ impl Model {
 
     /// Gives a model whose head is the embedding's matrix a head of its own, of the same numbers.
     pub(crate) fn untie(&mut self) {
-        let decoder = self.architecture.decoder_mut();
-        if decoder.head().is_some() {
+        if !self.is_tied() {
             return;
         }
-        let head = Head {
-            weight: decoder.embedding().weight.clone(),
-            bias: None,
-            name: HEAD.into(),
-        };
-        *decoder.head_mut() = Some(head);
+        self.show_head();
+        let decoder = self.architecture.decoder_mut();
+        let weight = decoder.embedding().weight.clone();
+        if let Some(head) = decoder.head_mut() {
+            head.weight = Some(weight);
+        }
         self.config.sizes_mut().ties_embeddings = false;
+    }
+
+    /// Makes a module of a head that is the embedding's matrix, so that it can carry an adapter.
+    pub(crate) fn show_head(&mut self) {
+        let head = self.architecture.decoder_mut().head_mut();
+        head.get_or_insert_with(|| Head {
+            name: HEAD.into(),
+            weight: None,
+            bias: None,
+            lora: None,
+        });
+    }
+
+    /// Undoes [`show_head`](Self::show_head) where it carries none.
+    pub(crate) fn hide_head(&mut self) {
+        let head = self.architecture.decoder_mut().head_mut();
+        head.take_if(|head| head.weight.is_none() && head.lora.is_none());
     }
 
     /// The model without its adapters.
@@ -265,9 +300,11 @@ impl Model {
             match part {
                 PartMut::Linear(linear) => linear.lora = None,
                 PartMut::Embedding(embedding) => embedding.lora = None,
-                PartMut::Head(_) | PartMut::RmsNorm(_) | PartMut::LayerNorm(_) => {}
+                PartMut::Head(head) => head.lora = None,
+                PartMut::RmsNorm(_) | PartMut::LayerNorm(_) => {}
             }
         }
+        self.hide_head();
         self
     }
 

@@ -7,9 +7,8 @@ use burn::tensor::Device;
 
 use crate::config::ModelConfig;
 use crate::loader::Loader;
-use crate::lora::{LoraConfig, LoraError, wanted_anew, why_no_head_adapter};
-use crate::model::{Costs, Model, costs};
-use crate::parts::Part;
+use crate::lora::{Kind, LoraConfig, LoraError, LoraInit, wanted_anew};
+use crate::model::{Costs, HEAD, Model, costs};
 use crate::weights::WeightError;
 
 /// Shapes by the names of their tensors.
@@ -22,25 +21,52 @@ pub struct Outline {
     weights: usize,
     per_token: usize,
     slots: Vec<Slot>,
-    why_no_head_adapter: String,
 }
 
 /// A layer that can carry an adapter.
 #[derive(Clone, Debug)]
 struct Slot {
     module: String,
-    embedding: bool,
+    kind: Kind,
     /// `[d_in, d_out]`; for an embedding `[vocab, d]`.
-    shape: [usize; 2],
+    sides: [usize; 2],
 }
 
 /// What adapters add to a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Adapters {
-    /// Their weights.
+    /// Their weights that are trained.
     pub weights: usize,
+    /// Of these, the ones of the head, which meet scored positions only.
+    pub head: usize,
+    /// Frozen factors: what PiSSA takes of weights. They meet tokens as frozen weights do.
+    pub taken: usize,
     /// Numbers of a token, over all blocks, that go into adapters of linear layers.
     pub inputs: usize,
+    /// Numbers of a token, over all blocks, that magnitudes meet.
+    pub outputs: usize,
+}
+
+impl Adapters {
+    fn add(&mut self, kind: Kind, [d_in, d_out]: [usize; 2], one: OneAdapter) {
+        self.weights += one.trained;
+        self.taken += one.taken;
+        match kind {
+            Kind::Embedding => {}
+            Kind::Head => self.head += one.trained,
+            Kind::Linear => {
+                self.inputs += d_in;
+                self.outputs += if one.has_magnitude { d_out } else { 0 };
+            }
+        }
+    }
+}
+
+/// One of them.
+struct OneAdapter {
+    trained: usize,
+    taken: usize,
+    has_magnitude: bool,
 }
 
 impl Outline {
@@ -60,19 +86,25 @@ impl Outline {
         };
         let (mut slots, mut per_token) = (Vec::new(), 0);
         for part in architecture.decoder().all_parts() {
-            let shape = match part {
-                Part::Linear(linear) => {
-                    let [d_out, d_in] = matrix(&linear.name);
-                    per_token += d_out * d_in;
-                    [d_in, d_out]
-                }
-                Part::Embedding(embedding) => matrix(&embedding.name),
-                Part::Head(_) | Part::RmsNorm(_) | Part::LayerNorm(_) => continue,
+            let Some((kind, _)) = part.adapter() else {
+                continue;
             };
+            let sides = kind.sides(matrix(part.name()));
+            if kind == Kind::Linear {
+                per_token += sides.iter().product::<usize>();
+            }
             slots.push(Slot {
                 module: part.name().to_owned(),
-                embedding: matches!(part, Part::Embedding(_)),
-                shape,
+                kind,
+                sides,
+            });
+        }
+        if architecture.decoder().head().is_none() {
+            let table = matrix(&architecture.decoder().embedding().name);
+            slots.push(Slot {
+                module: HEAD.into(),
+                kind: Kind::Head,
+                sides: Kind::Head.sides(table),
             });
         }
         let count = |shape: &Vec<usize>| shape.iter().product::<usize>();
@@ -81,7 +113,6 @@ impl Outline {
             weights: shapes.values().map(count).sum(),
             per_token,
             slots,
-            why_no_head_adapter: why_no_head_adapter(architecture.decoder()),
         })
     }
 
@@ -106,19 +137,21 @@ impl Outline {
     /// Settings out of range, or targets that the model does not have.
     pub fn adapters(&self, lora: &LoraConfig) -> Result<Adapters, LoraError> {
         let rules = lora.rules()?;
-        let wanted = wanted_anew(
-            &rules,
-            self.slots.iter().collect(),
-            |slot| (&slot.module, slot.embedding),
-            &self.why_no_head_adapter,
-        )?;
+        let wanted = wanted_anew(&rules, self.slots.iter().collect(), |slot| {
+            (&slot.module, slot.kind)
+        })?;
         let mut adapters = Adapters::default();
         for (slot, shape) in wanted {
-            let [d_in, d_out] = slot.shape;
-            adapters.weights += shape.rank * (d_in + d_out);
-            if !slot.embedding {
-                adapters.inputs += d_in;
-            }
+            let [d_in, d_out] = slot.sides;
+            let factors = shape.rank * (d_in + d_out);
+            let gives_up =
+                lora.init_lora_weights == LoraInit::Pissa && slot.kind != Kind::Embedding;
+            let one = OneAdapter {
+                trained: factors + if lora.use_dora { d_out } else { 0 },
+                taken: if gives_up { factors } else { 0 },
+                has_magnitude: lora.use_dora,
+            };
+            adapters.add(slot.kind, slot.sides, one);
         }
         Ok(adapters)
     }
@@ -127,17 +160,17 @@ impl Outline {
 impl Model {
     /// What its adapters add.
     pub fn adapter_sizes(&self) -> Adapters {
-        let inputs = self.parts().into_iter().filter_map(|part| match part {
-            Part::Linear(linear) => {
-                let [d_in, _] = linear.lora.as_ref()?.a.val().dims();
-                Some(d_in)
-            }
-            _ => None,
-        });
-        Adapters {
-            inputs: inputs.sum(),
-            weights: self.num_adapter_params(),
+        let mut adapters = Adapters::default();
+        for (_, kind, lora) in self.adapters() {
+            let [[d_in, _], [_, d_out]] = [&lora.a, &lora.b].map(|factor| factor.val().dims());
+            let one = OneAdapter {
+                trained: lora.num_trained(),
+                taken: lora.num_taken(),
+                has_magnitude: lora.has_magnitude(),
+            };
+            adapters.add(kind, [d_in, d_out], one);
         }
+        adapters
     }
 }
 

@@ -4,6 +4,7 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::linear::{Embedding, Head, Linear};
+use crate::lora::{Kind, Lora};
 use crate::matrix::Matrix;
 use crate::norm::{LayerNorm, RmsNorm};
 
@@ -153,7 +154,7 @@ impl<'a> PartMut<'a> {
         match self {
             Self::Embedding(part) => Some(&mut part.weight),
             Self::Linear(part) => Some(&mut part.weight),
-            Self::Head(part) => Some(&mut part.weight),
+            Self::Head(part) => part.weight.as_mut(),
             Self::RmsNorm(_) | Self::LayerNorm(_) => None,
         }
     }
@@ -162,24 +163,24 @@ impl<'a> PartMut<'a> {
     pub(crate) fn weight(self, name: &str) -> Option<WeightMut<'a>> {
         let (module, tensor) = name.rsplit_once('.')?;
         let (own, weight, bias) = match self {
-            Self::Embedding(part) => (&part.name, WeightMut::Matrix(&mut part.weight), None),
+            Self::Embedding(part) => (&part.name, Some(WeightMut::Matrix(&mut part.weight)), None),
             Self::Linear(part) => {
                 let weight = WeightMut::Matrix(&mut part.weight);
-                (&part.name, weight, part.bias.as_mut())
+                (&part.name, Some(weight), part.bias.as_mut())
             }
             Self::Head(part) => {
-                let weight = WeightMut::Matrix(&mut part.weight);
+                let weight = part.weight.as_mut().map(WeightMut::Matrix);
                 (&part.name, weight, part.bias.as_mut())
             }
-            Self::RmsNorm(part) => (&part.name, WeightMut::Vector(&mut part.gamma), None),
+            Self::RmsNorm(part) => (&part.name, Some(WeightMut::Vector(&mut part.gamma)), None),
             Self::LayerNorm(part) => {
                 let norm = &mut part.norm;
                 let gamma = WeightMut::Vector(&mut norm.gamma);
-                (&part.name, gamma, norm.beta.as_mut())
+                (&part.name, Some(gamma), norm.beta.as_mut())
             }
         };
         match tensor {
-            "weight" if own == module => Some(weight),
+            "weight" if own == module => weight,
             "bias" if own == module => bias.map(WeightMut::Vector),
             _ => None,
         }
@@ -198,19 +199,37 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// What it is to adapters, and the one that it carries; none for what carries none.
+    pub(crate) fn adapter(&self) -> Option<(Kind, &'a Option<Lora>)> {
+        match *self {
+            Self::Embedding(part) => Some((Kind::Embedding, &part.lora)),
+            Self::Linear(part) => Some((Kind::Linear, &part.lora)),
+            Self::Head(part) => Some((Kind::Head, &part.lora)),
+            Self::RmsNorm(_) | Self::LayerNorm(_) => None,
+        }
+    }
+
     /// Its tensors with their Hugging Face names, without those of an adapter.
     pub(crate) fn weights(&self) -> Vec<(String, Weight<'a>)> {
         let (name, weight, bias) = match *self {
-            Self::Embedding(part) => (&part.name, Weight::Matrix(&part.weight), None),
-            Self::Linear(part) => (&part.name, Weight::Matrix(&part.weight), part.bias.as_ref()),
-            Self::Head(part) => (&part.name, Weight::Matrix(&part.weight), part.bias.as_ref()),
-            Self::RmsNorm(part) => (&part.name, Weight::Vector(&part.gamma), None),
+            Self::Embedding(part) => (&part.name, Some(Weight::Matrix(&part.weight)), None),
+            Self::Linear(part) => {
+                let weight = Weight::Matrix(&part.weight);
+                (&part.name, Some(weight), part.bias.as_ref())
+            }
+            Self::Head(part) => {
+                let weight = part.weight.as_ref().map(Weight::Matrix);
+                (&part.name, weight, part.bias.as_ref())
+            }
+            Self::RmsNorm(part) => (&part.name, Some(Weight::Vector(&part.gamma)), None),
             Self::LayerNorm(part) => {
                 let norm = &part.norm;
-                (&part.name, Weight::Vector(&norm.gamma), norm.beta.as_ref())
+                let gamma = Weight::Vector(&norm.gamma);
+                (&part.name, Some(gamma), norm.beta.as_ref())
             }
         };
-        let mut weights = vec![(format!("{name}.weight"), weight)];
+        let weight = weight.map(|weight| (format!("{name}.weight"), weight));
+        let mut weights: Vec<_> = weight.into_iter().collect();
         weights.extend(bias.map(|bias| (format!("{name}.bias"), Weight::Vector(bias))));
         weights
     }

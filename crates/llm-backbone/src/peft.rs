@@ -13,9 +13,8 @@ use std::path::Path;
 pub use config::PeftConfig;
 pub use tensors::open_tensors;
 
-use crate::lora::{LoraConfig, LoraError, Targets};
+use crate::lora::{LoraConfig, LoraError, Taken, Targets};
 use crate::model::Model;
-use crate::parts::Part;
 use crate::weights::write_safetensors;
 
 /// The file of the tensors, as written here.
@@ -43,26 +42,25 @@ impl Model {
 
     /// What the adapters are like, where they differ from `lora` by name.
     fn peft_config(&self, lora: &LoraConfig, base: &str) -> Result<PeftConfig, LoraError> {
-        let mut config = PeftConfig::plain(lora.clone());
+        let mut config = PeftConfig::plain(lora.as_written());
         config.base_model_name_or_path = Some(base.into());
         let rules = lora.rules()?;
         let mut adapted = Vec::new();
         let mut as_said = true;
         for part in self.parts() {
-            let (embedding, adapter) = match part {
-                Part::Linear(linear) => (false, &linear.lora),
-                Part::Embedding(embedding) => (true, &embedding.lora),
-                _ => continue,
+            let Some((kind, adapter)) = part.adapter() else {
+                continue;
             };
             let module = part.name();
-            as_said &= rules.targets.matches(module, embedding)? == adapter.is_some();
+            as_said &= rules.targets.matches(module, kind)? == adapter.is_some();
             let Some(adapter) = adapter else { continue };
             adapted.push(module.to_owned());
-            let (rank, alpha) = adapter.rank_and_alpha();
-            if rank != lora.rank {
+            let (rank, scale) = adapter.rank_and_scale();
+            let alpha = config.lora.alpha_of(rank, scale);
+            if rank != config.lora.rank {
                 config.rank_pattern.push((module.into(), rank));
             }
-            if (alpha - lora.alpha).abs() > 1e-9 * lora.alpha.abs() {
+            if (alpha - config.lora.alpha).abs() > 1e-9 * config.lora.alpha.abs() {
                 config.alpha_pattern.push((module.into(), alpha));
             }
         }
@@ -84,7 +82,7 @@ impl Model {
         let origin = tensors::file_in(dir)?.display().to_string();
         let tensors = tensors::read(dir)?;
         let factors = self.with_whole_weights(&config, &origin, tensors)?;
-        let model = self.with_factors(&config.rules()?, &origin, factors)?;
+        let model = self.with_factors(&config.rules()?, &origin, factors, Taken::InWeight)?;
         Ok((model, config.lora))
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use llm_backbone::{LoraConfig, Model, Precision, Targets, stable_id, weights};
+use llm_backbone::{LoraConfig, LoraInit, Model, Precision, Targets, stable_id, weights};
 use serde_json::Value;
 use support::{fixture, logits, values};
 
@@ -285,17 +285,21 @@ fn assert_lora(name: &str, device: &Device) {
         1e-3,
     );
 
+    assert_gradients(&model, logits_found, &expected, batch * seq);
+}
+
+/// The loss of these logits, and the gradients of every adapter.
+fn assert_gradients(model: &Model, logits: Tensor<2>, expected: &Value, count: usize) {
     let labels: Vec<i32> = flatten(&expected["labels"])
         .iter()
         .map(|v| *v as i32)
         .collect();
-    let count = batch * seq;
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device);
-    let all = burn::tensor::activation::log_softmax(logits_found, 1);
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &logits.device());
+    let all = burn::tensor::activation::log_softmax(logits, 1);
     let loss = all.gather(1, labels.reshape([count, 1])).mean().neg();
     let wanted = expected["loss"].as_f64().unwrap();
     assert!((f64::from(loss.clone().into_scalar::<f32>()) - wanted).abs() < 1e-4);
-    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let gradients = GradientsParams::from_grads(loss.backward(), model);
     let wanted = expected["gradients"].as_object().unwrap();
     assert_eq!(
         gradients.len(),
@@ -306,9 +310,14 @@ fn assert_lora(name: &str, device: &Device) {
         // base_model.model.<module>.lora_A.weight
         let module = tensor
             .trim_start_matches("base_model.model.")
-            .trim_end_matches(".weight");
-        let found = gradients.get::<2>(stable_id(module)).unwrap();
-        assert_close(&values(found.transpose()), &flatten(wanted), 1e-3);
+            .trim_end_matches(".weight")
+            .replace("lora_embedding_", "lora_");
+        let id = stable_id(&module);
+        let found = match module.ends_with("lora_magnitude_vector") {
+            true => values(gradients.get::<1>(id).unwrap()),
+            false => values(gradients.get::<2>(id).unwrap().transpose()),
+        };
+        assert_close(&found, &flatten(wanted), 1e-3);
     }
 }
 
@@ -342,7 +351,8 @@ fn lora_on_the_fused_layers_of_phi_3_equals_peft_in_value_and_gradient() {
     assert_lora("lora_phi3", &Device::flex());
 }
 
-/// Patterns, regular expressions, saved modules, tied and untied embeddings, rows of tokens, biases, `.bin` files.
+/// Patterns, regular expressions, saved modules, tied and untied embeddings, rows of tokens, biases, `.bin` files, DoRA, PiSSA, adapters
+/// of embeddings and heads.
 #[test]
 fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
     let device = Device::flex();
@@ -360,6 +370,15 @@ fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
             assert_close(&values(found), &wanted, 1e-3);
         };
         assert_equal(&model);
+        if expected["gradients"].is_object() {
+            let device = device.clone().autodiff();
+            let base = fixture(&name).join(expected["base"].as_str().unwrap());
+            let base = Model::open(&base, &device).unwrap();
+            let (model, _) = base.with_adapters(&fixture(&name)).unwrap();
+            let ids = ids.clone().autodiff();
+            let logits = logits(&model, ids, (0, seq), None);
+            assert_gradients(&model, logits, &expected, seq);
+        }
 
         // What is written of it is the same adapter, for `peft` and for us.
         let dir = tempfile::tempdir().unwrap();
@@ -438,6 +457,53 @@ fn exported_adapters_read_back_to_the_same_tensors() {
         .unwrap();
     assert_eq!(config, config_again);
     assert_eq!(model.adapter_tensors(), again.adapter_tensors());
+}
+
+/// PiSSA's change by rounding alone.
+#[test]
+fn new_adapters_of_every_kind_change_nothing_and_come_back_to_the_bit() {
+    let device = Device::flex();
+    let plain = LoraConfig {
+        rank: 4,
+        targets: Targets::Names(
+            ["q_proj", "embed_tokens", "lm_head"]
+                .map(String::from)
+                .into(),
+        ),
+        ..Default::default()
+    };
+    let dora = LoraConfig {
+        use_dora: true,
+        use_rslora: true,
+        ..plain.clone()
+    };
+    let pissa = LoraConfig {
+        init_lora_weights: LoraInit::Pissa,
+        ..dora.clone()
+    };
+    for name in ["llama", "llama_tied"] {
+        let base = Model::open(&fixture(name), &device).unwrap();
+        let ids = ids(&expected(name)["input_ids"], &device);
+        let seq = ids.dims()[1];
+        let of = |model: &Model| values(logits(model, ids.clone(), (0, seq), None));
+        let before = of(&base);
+        for (config, tolerance) in [(&plain, 0.0), (&dora, 1e-6), (&pissa, 1e-5)] {
+            let model = base.clone().with_lora(config, 1).unwrap();
+            assert_close(&of(&model), &before, tolerance);
+            // As a checkpoint keeps them, and as others read them.
+            let again = base
+                .clone()
+                .with_adapter_tensors(config, "again", model.adapter_tensors())
+                .unwrap();
+            assert_eq!(model.adapter_tensors(), again.adapter_tensors());
+            assert_eq!(of(&model), of(&again));
+            let dir = tempfile::tempdir().unwrap();
+            model.save_adapters(dir.path(), config, "base").unwrap();
+            let (read, _) = base.clone().with_adapters(dir.path()).unwrap();
+            assert_eq!(model.adapter_tensors(), read.adapter_tensors());
+            assert_eq!(of(&model.without_adapters()), before);
+        }
+    }
 }
 
 #[test]

@@ -33,9 +33,11 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact(
         "lora",
         format_args!(
-            "rank {}, alpha {}, targets {targets}, {} weights",
+            "rank {}, alpha {}{}{}, targets {targets}, {} weights",
             peft.lora.rank,
             peft.lora.alpha,
+            if peft.lora.use_rslora { ", rsLoRA" } else { "" },
+            if peft.lora.use_dora { ", DoRA" } else { "" },
             grouped(weights)
         ),
     )?;

@@ -1,4 +1,5 @@
-//! Learning rates: linear warm-up, then a cosine to zero, one rate for the adapters and one for the user model.
+//! Learning rates: linear warm-up, then a cosine to zero, one rate for the adapters and one for the user model. LoRA+ gives the second
+//! factors of adapters one of their own.
 
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::lr_scheduler::LrSchedulerConfig;
@@ -8,6 +9,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{
     ModuleLearningRate, ModuleLrScheduler, ModuleLrSchedulerConfig,
 };
 use burn::optim::lr_scheduler::sequential::SequentialLrSchedulerConfig;
+use llm_backbone::{LoraConfig, Model};
 
 use crate::config::TrainingSection;
 use crate::error::TrainError;
@@ -45,6 +47,30 @@ impl Schedule {
     /// # Errors
     /// Rates or lengths that burn's schedulers refuse.
     pub fn new(config: &TrainingSection, total: usize, done: usize) -> Result<Self, TrainError> {
+        Self::of(config, None, (total, done))
+    }
+
+    /// The same where `lora` may give some weights of the adapters a rate of their own (LoRA+).
+    ///
+    /// # Errors
+    /// As [`Schedule::new`].
+    pub fn with_lora(
+        config: &TrainingSection,
+        (model, lora): (&Model, &LoraConfig),
+        total: usize,
+        done: usize,
+    ) -> Result<Self, TrainError> {
+        let faster = ParamGroup::from_ids(model.loraplus_params());
+        let ratio = lora.loraplus_lr_ratio;
+        let faster = (ratio != 1.0).then_some((faster, ratio));
+        Self::of(config, faster, (total, done))
+    }
+
+    fn of(
+        config: &TrainingSection,
+        faster: Option<(ParamGroup, f64)>,
+        (total, done): (usize, usize),
+    ) -> Result<Self, TrainError> {
         let warmup = config.warmup_steps.min(total / 2);
         let build = |rate: f64| -> LrSchedulerConfig {
             let cosine = CosineAnnealingLrSchedulerConfig::new(rate, (total - warmup).max(1));
@@ -60,8 +86,12 @@ impl Schedule {
                 vec![warmup],
             ))
         };
-        let scheduler = ModuleLrSchedulerConfig::new(build(config.learning_rate))
-            .with_group(users_group(), build(config.users_rate()))
+        let mut groups = ModuleLrSchedulerConfig::new(build(config.learning_rate))
+            .with_group(users_group(), build(config.users_rate()));
+        if let Some((group, ratio)) = faster {
+            groups = groups.with_group(group, build(config.learning_rate * ratio));
+        }
+        let scheduler = groups
             .init()
             .map_err(|problem| TrainError::config("training", problem, "a valid schedule"))?;
         let rows = config.user_rows_rate() / config.users_rate();

@@ -174,7 +174,9 @@ impl<T: Task> Session<T> {
     /// at once, [`TrainError::Diverged`] if the loss is no number, or a file that cannot be written.
     pub fn run(mut self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
         let total = self.total_steps();
-        let mut schedule = Schedule::new(&self.config.training, total, self.state.step)?;
+        let adapted = (&self.learner.policy.model, &self.config.lora);
+        let training = &self.config.training;
+        let mut schedule = Schedule::with_lora(training, adapted, total, self.state.step)?;
         let path = self.config.dir.join(METRICS);
         // Without lines of steps that will be done again.
         let mut metrics = MetricsFile::open(&path, self.state.metrics_bytes)?;

@@ -30,7 +30,10 @@ fn owners(count: usize) -> Vec<UserRef> {
 
 /// A policy with random adapters and, with `user_tokens`, random soft prompts.
 fn policy(name: &str, kind: Option<UserModelKind>) -> (Policy, Option<UserTable>) {
-    let model = support::with_random_adapters(open(name), 5);
+    with_users(support::with_random_adapters(open(name), 5), kind)
+}
+
+fn with_users(model: Model, kind: Option<UserModelKind>) -> (Policy, Option<UserTable>) {
     let users = kind.map(|kind| users(kind, 3, model.d_model(), RowInit::Normal { std: 0.3 }));
     let (users, table) = users.unzip();
     (Policy { model, users }, table)
@@ -130,7 +133,10 @@ fn soft_prompt_of(policy: &Policy, table: Option<&UserTable>, user: &UserRef) ->
 
 /// The largest difference per token between packed rows and sequences alone.
 fn assert_packed_equals_alone(name: &str, kind: Option<UserModelKind>) {
-    let (trained, table) = policy(name, kind);
+    assert_policy_packed_equals_alone(&format!("{name}, {kind:?}"), policy(name, kind));
+}
+
+fn assert_policy_packed_equals_alone(name: &str, (trained, table): (Policy, Option<UserTable>)) {
     let plain = support::frozen(&trained);
     let pairs = pairs(3, 9);
     let owners = owners(pairs.len());
@@ -145,7 +151,7 @@ fn assert_packed_equals_alone(name: &str, kind: Option<UserModelKind>) {
             }
         }
     }
-    eprintln!("{name}, {kind:?}: packed and alone differ by at most {largest:e} per token");
+    eprintln!("{name}: packed and alone differ by at most {largest:e} per token");
     assert!(largest <= TOLERANCE, "{name}: {largest}");
 }
 
@@ -161,6 +167,15 @@ fn packed_rows_with_soft_tokens_equal_separate_sequences_with_and_without_cache(
     for name in FAMILIES {
         assert_packed_equals_alone(name, Some(INDIVIDUAL));
         assert_packed_equals_alone(name, Some(UserModelKind::Cluster { clusters: 4 }));
+    }
+}
+
+#[test]
+fn packed_rows_equal_separate_sequences_with_adapters_of_every_kind() {
+    let lora = support::lora_of_every_kind();
+    for name in ["llama", "llama_tied"] {
+        let model = support::with_random_adapters_of(open(name), &lora, 6);
+        assert_policy_packed_equals_alone(name, with_users(model, Some(INDIVIDUAL)));
     }
 }
 

@@ -72,6 +72,18 @@ fn stopping_at_every_step_changes_nothing() {
 }
 
 #[test]
+fn adapters_of_every_kind_go_on_to_the_bit() {
+    let mut world = World::new();
+    world.lora = support::lora_of_every_kind();
+    let expected = uninterrupted(&world);
+    let dir = folder();
+    world.run_until(dir.path(), false, 3);
+    world.run_until(dir.path(), true, 2);
+    world.run(dir.path(), true, None).expect("the last steps");
+    assert_same(&traces(dir.path()), &expected, "every kind");
+}
+
+#[test]
 fn resuming_a_finished_run_changes_nothing() {
     let world = World::new();
     let dir = folder();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use trainer::llm_backbone::LoraInit;
 use trainer::pdpo_loss::ObjectiveConfig;
 use trainer::pref_data::Prompt;
 
@@ -215,6 +216,26 @@ fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
             config.sampling.max_new_tokens.to_string(),
         ),
     ]);
+    let lora = &config.lora;
+    let of_lora = [
+        (lora.use_rslora, "use_rslora", "true".to_owned()),
+        (lora.use_dora, "use_dora", "true".to_owned()),
+        (
+            lora.init_lora_weights == LoraInit::Pissa,
+            "init_lora_weights",
+            "pissa".to_owned(),
+        ),
+        (
+            lora.loraplus_lr_ratio != 1.0,
+            "loraplus_lr_ratio",
+            lora.loraplus_lr_ratio.to_string(),
+        ),
+    ];
+    for (is_set, key, value) in of_lora {
+        if is_set {
+            all.push(setting(&format!("lora.{key}"), value));
+        }
+    }
     for system in &config.systems {
         if system.adapter_per_user {
             let name = format!("{}.adapter_per_user", system.name);

@@ -1,4 +1,4 @@
-//! Hand-made blocks, and blocks made by the Python package `gguf` (`tests/fixtures/gguf_blocks.json`).
+//! Hand-made blocks, and blocks made by the Python package `gguf` (`tests/fixtures/`).
 
 use serde::Deserialize;
 
@@ -301,14 +301,13 @@ struct Fixture {
 
 #[test]
 fn agrees_with_the_python_package_to_the_bit() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/gguf_blocks.json"
-    );
-    let text = std::fs::read_to_string(path).expect("the fixture is part of the crate");
-    let fixtures: Vec<Fixture> = serde_json::from_str(&text).expect("a list of blocks");
+    let fixtures = ["gguf_blocks.json", "mxfp4_blocks.json"].map(|name| {
+        let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).expect("the fixture is part of the crate");
+        serde_json::from_str::<Vec<Fixture>>(&text).expect("a list of blocks")
+    });
     let mut left: Vec<String> = TensorType::ALL.map(|kind| kind.to_string()).to_vec();
-    for fixture in fixtures {
+    for fixture in fixtures.into_iter().flatten() {
         let kind = TensorType::ALL
             .into_iter()
             .find(|kind| kind.to_string() == fixture.r#type)

@@ -225,7 +225,10 @@ impl HeaderReader {
         let code = self.u32(&item)?;
         let offset = self.u64(&item)?;
         let kind = TensorType::from_code(code).ok_or_else(|| {
-            let found = format!("tensor type {code}");
+            let found = match TensorType::name_of(code) {
+                Some(name) => format!("tensor type {name}"),
+                None => format!("tensor type {code}"),
+            };
             WeightError::unsupported(&self.path, &item, found, TensorType::supported())
         })?;
         TensorInfo::new(&self.path, name, &sizes?, kind, offset)

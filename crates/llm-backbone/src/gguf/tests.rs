@@ -131,9 +131,13 @@ fn refuses_unknown_types() {
         "model.gguf: key `key`: found value type 99, expected a value type of 0 to 12"
     );
     assert_eq!(
-        message(open(Builder::new().entry("w", &[256], 13, 0))),
-        "model.gguf: tensor `w`: found tensor type 13, supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, \
-         Q4_K, Q6_K"
+        message(open(Builder::new().entry("w", &[256], 16, 0))),
+        "model.gguf: tensor `w`: found tensor type IQ2_XXS, supported are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, \
+         Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4"
+    );
+    assert!(
+        message(open(Builder::new().entry("w", &[256], 1000, 0)))
+            .starts_with("model.gguf: tensor `w`: found tensor type 1000, supported are F32")
     );
     let mut nested = Vec::from(9_u32.to_le_bytes());
     nested.extend(0_u64.to_le_bytes());

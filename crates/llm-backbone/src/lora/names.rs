@@ -1,35 +1,32 @@
 //! Which modules get an adapter, and why others do not.
 
-use super::{LoraError, Matcher, Rules, Shape, Targets, ends_in};
-use crate::family::Decoder;
-use crate::model::HEAD;
+use super::rules::Shape;
+use super::{Kind, LoraError, Rules, Targets, ends_in};
 
-/// The slots that get a new adapter, each with what it is like. `named` says a slot's module and whether it is an embedding.
+/// The slots that get a new adapter, each with what it is like. `named` says a slot's module and what it is.
 ///
 /// # Errors
 /// Targets that match nothing, or one of several names that no module has.
 pub(crate) fn wanted_anew<S>(
     rules: &Rules,
     slots: Vec<S>,
-    named: impl Fn(&S) -> (&str, bool),
-    why_no_head: &str,
+    named: impl Fn(&S) -> (&str, Kind),
 ) -> Result<Vec<(S, Shape)>, LoraError> {
     let modules: Vec<&str> = slots.iter().map(|slot| named(slot).0).collect();
-    validate_names(rules.targets(), &modules, why_no_head)?;
-    wanted(rules, slots, named, why_no_head)
+    validate_names(rules.targets(), &modules)?;
+    wanted(rules, slots, named)
 }
 
 /// The same of adapters that are there already, whose lists may have names for other models, too.
 pub(super) fn wanted<S>(
     rules: &Rules,
     slots: Vec<S>,
-    named: impl Fn(&S) -> (&str, bool),
-    why_no_head: &str,
+    named: impl Fn(&S) -> (&str, Kind),
 ) -> Result<Vec<(S, Shape)>, LoraError> {
     let (mut wanted, mut example) = (Vec::new(), String::new());
     for slot in slots {
-        let (module, is_embedding) = named(&slot);
-        match rules.shape(module, is_embedding)? {
+        let (module, kind) = named(&slot);
+        match rules.shape(module, kind)? {
             Some(shape) => wanted.push((slot, shape)),
             None => example = module.to_owned(),
         }
@@ -37,15 +34,12 @@ pub(super) fn wanted<S>(
     if !wanted.is_empty() {
         return Ok(wanted);
     }
-    if !matches!(rules.targets, Matcher::AllLinear) && rules.targets.matches(HEAD, false)? {
-        return Err(head_as_target(why_no_head));
-    }
     let targets = rules.targets().clone();
     Err(LoraError::NoTarget { targets, example })
 }
 
 /// Refuses a name in a list of targets that none of the modules that carry adapters has.
-fn validate_names(targets: &Targets, modules: &[&str], why_no_head: &str) -> Result<(), LoraError> {
+fn validate_names(targets: &Targets, modules: &[&str]) -> Result<(), LoraError> {
     let Targets::Names(names) = targets else {
         return Ok(());
     };
@@ -53,9 +47,6 @@ fn validate_names(targets: &Targets, modules: &[&str], why_no_head: &str) -> Res
     let Some(unknown) = names.iter().find(is_unknown) else {
         return Ok(());
     };
-    if ends_in(HEAD, unknown) {
-        return Err(head_as_target(why_no_head));
-    }
     let mut last = Vec::new();
     for module in modules {
         let name = module.rsplit('.').next().unwrap_or(module);
@@ -70,25 +61,6 @@ fn validate_names(targets: &Targets, modules: &[&str], why_no_head: &str) -> Res
             last.join(", ")
         ),
     })
-}
-
-/// The head gets no adapter.
-fn head_as_target(why: &str) -> LoraError {
-    LoraError::Target {
-        target: HEAD.into(),
-        problem: why.to_owned(),
-    }
-}
-
-/// Why the head gets no adapter.
-pub(crate) fn why_no_head_adapter(decoder: &dyn Decoder) -> String {
-    let embedding = &decoder.embedding().name;
-    match decoder.head() {
-        Some(_) => "adapters of the head are not read, nor made: leave it out".into(),
-        None => format!(
-            "the head of this model is the matrix of its embedding (`tie_word_embeddings`) and has no adapter of its own; leave it out, or name `{embedding}` to adapt the embedding"
-        ),
-    }
 }
 
 #[cfg(test)]

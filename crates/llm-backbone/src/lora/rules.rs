@@ -5,6 +5,27 @@ use fancy_regex::Regex;
 use super::targets::{is_match, regex};
 use super::{LoraConfig, LoraError, Matcher, Targets};
 
+/// A module that can carry an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A linear layer of a block.
+    Linear,
+    /// The table of tokens.
+    Embedding,
+    /// The matrix to logits, which may be the table.
+    Head,
+}
+
+impl Kind {
+    /// `[d_in, d_out]` of a weight `[d_out, d_in]`; of a table `[vocab, d]` as it is.
+    pub(crate) fn sides(self, [rows, columns]: [usize; 2]) -> [usize; 2] {
+        match self {
+            Self::Linear | Self::Head => [columns, rows],
+            Self::Embedding => [rows, columns],
+        }
+    }
+}
+
 /// What an adapter of one module is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Shape {
@@ -96,8 +117,6 @@ pub(crate) struct Rules {
     pub(crate) layers: Option<Layers>,
     pub(crate) ranks: Vec<Pattern<usize>>,
     pub(crate) alphas: Vec<Pattern<f64>>,
-    /// The scale is `alpha / sqrt(rank)`.
-    pub(crate) rank_stabilised: bool,
 }
 
 impl Rules {
@@ -111,7 +130,6 @@ impl Rules {
             layers: None,
             ranks: Vec::new(),
             alphas: Vec::new(),
-            rank_stabilised: false,
         }
     }
 
@@ -126,26 +144,22 @@ impl Rules {
     }
 
     /// The adapter of a module; none where it gets none.
-    pub(crate) fn shape(&self, module: &str, embedding: bool) -> Result<Option<Shape>, LoraError> {
-        if !self.is_target(module, embedding)? {
+    pub(crate) fn shape(&self, module: &str, kind: Kind) -> Result<Option<Shape>, LoraError> {
+        if !self.is_target(module, kind)? {
             return Ok(None);
         }
         let rank = Pattern::find(&self.ranks, module)?.unwrap_or(self.config.rank);
         let alpha = Pattern::find(&self.alphas, module)?.unwrap_or(self.config.alpha);
-        let divisor = match self.rank_stabilised {
-            true => (rank as f64).sqrt(),
-            false => rank as f64,
-        };
         Ok(Some(Shape {
             rank,
-            scale: alpha / divisor,
+            scale: self.config.scale(rank, alpha),
             dropout: self.config.dropout,
         }))
     }
 
-    fn is_target(&self, module: &str, embedding: bool) -> Result<bool, LoraError> {
+    fn is_target(&self, module: &str, kind: Kind) -> Result<bool, LoraError> {
         if let Some(exclude) = &self.exclude
-            && exclude.matches(module, embedding)?
+            && exclude.matches(module, kind)?
         {
             return Ok(false);
         }
@@ -154,7 +168,7 @@ impl Rules {
                 return Ok(false);
             }
         }
-        if !self.targets.matches(module, embedding)? {
+        if !self.targets.matches(module, kind)? {
             return Ok(false);
         }
         match &self.layers {

@@ -5,7 +5,7 @@ use std::fmt;
 use fancy_regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::LoraError;
+use super::{Kind, LoraError};
 
 /// The word for every linear layer.
 const ALL_LINEAR: &str = "all-linear";
@@ -93,9 +93,9 @@ impl Matcher {
     }
 
     /// Whether a module is meant.
-    pub(crate) fn matches(&self, module: &str, embedding: bool) -> Result<bool, LoraError> {
+    pub(crate) fn matches(&self, module: &str, kind: Kind) -> Result<bool, LoraError> {
         match self {
-            Self::AllLinear => Ok(!embedding),
+            Self::AllLinear => Ok(kind == Kind::Linear),
             Self::Pattern(pattern) => is_match(pattern, module),
             Self::Names(names) => Ok(names.iter().any(|name| ends_in(module, name))),
         }

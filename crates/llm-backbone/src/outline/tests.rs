@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::Targets;
+use crate::{LoraInit, Targets};
 
 fn fixture(name: &str) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -41,22 +41,18 @@ fn an_outline_counts_what_the_model_has() {
         let outline = Outline::of(model.config()).unwrap();
         assert_eq!(outline.weights(), model.num_base_params(), "{name}");
         assert_eq!(outline.costs(), model.costs(), "{name}");
-        for lora in [LoraConfig::default(), targets(&three)] {
+        let with_head = LoraConfig {
+            use_dora: true,
+            init_lora_weights: LoraInit::Pissa,
+            ..targets(&[three[0], three[1], "lm_head"])
+        };
+        for lora in [LoraConfig::default(), targets(&three), with_head] {
             let adapters = outline.adapters(&lora).unwrap();
             let adapted = model.clone().with_lora(&lora, 0).unwrap();
             assert_eq!(adapters, adapted.adapter_sizes(), "{name}");
         }
-        for wrong in [&["nope"][..], &["q_proj", "lm_head"]] {
-            let error = outline.adapters(&targets(wrong)).unwrap_err();
-            let made = model.clone().with_lora(&targets(wrong), 0).unwrap_err();
-            assert_eq!(error.to_string(), made.to_string());
-        }
-        let head = LoraConfig {
-            targets: Targets::Pattern(".*lm_head".into()),
-            ..LoraConfig::default()
-        };
-        let error = outline.adapters(&head).unwrap_err();
-        let made = model.with_lora(&head, 0).unwrap_err();
+        let error = outline.adapters(&targets(&["nope"])).unwrap_err();
+        let made = model.with_lora(&targets(&["nope"]), 0).unwrap_err();
         assert_eq!(error.to_string(), made.to_string());
     }
 }
@@ -127,6 +123,7 @@ fn published_models_have_the_sizes_that_are_published() {
         let expected = Adapters {
             weights: adapters,
             inputs,
+            ..Adapters::default()
         };
         assert_eq!(
             outline.adapters(&targets(names)).unwrap(),

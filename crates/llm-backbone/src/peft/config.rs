@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::lora::{Layers, LoraConfig, LoraError, Matcher, Pattern, RANKS, Rules, Targets};
+use crate::lora::{
+    Layers, LoraConfig, LoraError, LoraInit, Matcher, Pattern, RANKS, Rules, Targets,
+};
 
 /// The file's name.
 pub(super) const FILE: &str = "adapter_config.json";
@@ -15,13 +17,12 @@ pub(super) const FILE: &str = "adapter_config.json";
 pub struct PeftConfig {
     /// The model that the adapters belong to: a path or a hub id.
     pub base_model_name_or_path: Option<String>,
-    /// Rank, alpha, dropout and targets of modules that no pattern names.
+    /// What adapters of modules are like that no pattern names.
     pub lora: LoraConfig,
     /// The rank of modules whose name's last parts match.
     pub(super) rank_pattern: Vec<(String, usize)>,
     /// The alpha of modules whose name's last parts match.
     pub(super) alpha_pattern: Vec<(String, f64)>,
-    rank_stabilised: bool,
     exclude: Option<Targets>,
     layers: Vec<u64>,
     layer_lists: Vec<String>,
@@ -80,7 +81,6 @@ impl PeftConfig {
             lora,
             rank_pattern: Vec::new(),
             alpha_pattern: Vec::new(),
-            rank_stabilised: false,
             exclude: None,
             layers: Vec::new(),
             layer_lists: Vec::new(),
@@ -140,7 +140,8 @@ impl PeftConfig {
                     None => entry.targets()?,
                 });
             }
-            "use_rslora" => self.rank_stabilised = entry.flag()?,
+            "use_rslora" => self.lora.use_rslora = entry.flag()?,
+            "use_dora" => self.lora.use_dora = entry.flag()?,
             "ensure_weight_tying" => self.keeps_ties = entry.flag()?,
             "rank_pattern" => {
                 self.rank_pattern = entry.pattern(|value| entry.rank(value))?;
@@ -156,7 +157,7 @@ impl PeftConfig {
                 if ["none", "all", "lora_only"]
                     .iter()
                     .any(|kind| value == kind) => {}
-            "init_lora_weights" => entry.start()?,
+            "init_lora_weights" => self.lora.init_lora_weights = entry.start()?,
             key if WITHOUT_EFFECT.contains(&key) => {}
             _ if entry.is_empty() => {}
             key => return Err(entry.refused(&format!("{}; {MERGE}", reason(key)))),
@@ -167,7 +168,6 @@ impl PeftConfig {
     /// What it says of every module.
     pub(super) fn rules(&self) -> Result<Rules, LoraError> {
         let mut rules = self.lora.rules()?;
-        rules.rank_stabilised = self.rank_stabilised;
         rules.exclude = self.exclude.as_ref().map(Matcher::new).transpose()?;
         if !self.layers.is_empty() {
             rules.layers = Some(Layers::new(self.layers.clone(), &self.layer_lists)?);
@@ -204,8 +204,8 @@ impl PeftConfig {
             "rank_pattern": ranks,
             "alpha_pattern": alphas,
             "bias": "none",
-            "use_rslora": false,
-            "use_dora": false,
+            "use_rslora": self.lora.use_rslora,
+            "use_dora": self.lora.use_dora,
             "inference_mode": true,
         })
     }
@@ -221,7 +221,6 @@ fn pairs<T: Copy + Into<Value>>(pattern: &[(String, T)]) -> Map<String, Value> {
 /// Why a key that asks for something is not read.
 fn reason(key: &str) -> &'static str {
     match key {
-        "use_dora" => "weight-decomposed adapters (DoRA) are not read",
         "use_qalora" => "adapters of pooled inputs (QA-LoRA) are not read",
         "lora_bias" => "a bias inside of the adapters is not read",
         "bias" => "`none`, `all` and `lora_only` are read",
@@ -333,17 +332,18 @@ impl Entry<'_> {
         }
     }
 
-    /// Whether the factors belong to the model as it is.
-    fn start(&self) -> Result<(), LoraError> {
-        let is_plain = match self.value {
-            Value::Null | Value::Bool(_) => true,
-            Value::String(kind) => PLAIN_STARTS
-                .iter()
-                .any(|plain| kind.eq_ignore_ascii_case(plain)),
-            _ => false,
+    /// Where the factors began: what is taken of a base's weights can be taken again where it follows from these.
+    fn start(&self) -> Result<LoraInit, LoraError> {
+        let Value::String(kind) = self.value else {
+            return match self.value {
+                Value::Null | Value::Bool(_) => Ok(LoraInit::Kaiming),
+                _ => Err(self.refused("expected true, false or a text")),
+            };
         };
-        match is_plain {
-            true => Ok(()),
+        let is = |name: &&str| kind.eq_ignore_ascii_case(name);
+        match PLAIN_STARTS.iter().any(is) {
+            true => Ok(LoraInit::Kaiming),
+            false if is(&"pissa") => Ok(LoraInit::Pissa),
             false => Err(self.refused(
                 "with this start the adapters belong to a base whose weights were changed before training; save them with `path_initial_model_for_weight_conversion`, which makes plain LoRA of them",
             )),

@@ -90,6 +90,8 @@ pub(super) fn plain_name(name: &str) -> String {
         && parts.len() == at + 3
     {
         parts.remove(at + 1);
+    } else if let Some(at) = at(&["lora_magnitude_vector"]) {
+        parts.truncate(at + 1);
     } else if let Some(at) = at(&[
         "lora_embedding_A",
         "lora_embedding_B",

@@ -21,7 +21,7 @@ impl Model {
         mut tensors: NamedTensors,
     ) -> Result<NamedTensors, LoraError> {
         let embedding = self.decoder().embedding().name.clone();
-        let is_tied = self.decoder().head().is_none();
+        let is_tied = self.is_tied();
         // A module that is saved is one of its own: `peft` unties it.
         if is_tied && !config.keeps_ties && (config.saves(&embedding) || config.saves(HEAD)) {
             self.untie();
@@ -35,7 +35,7 @@ impl Model {
         let mut has_embedding = false;
         for (name, (shape, values)) in tensors {
             let plain = name.strip_prefix(PEFT_PREFIX).unwrap_or(&name);
-            if plain == format!("{HEAD}.weight") && self.decoder().head().is_none() {
+            if plain == format!("{HEAD}.weight") && self.is_tied() {
                 tied = Some((name, shape, values));
             } else if plain.contains(".lora_") || !self.has_weight(plain) {
                 factors.insert(name, (shape, values));

@@ -244,8 +244,8 @@ fn a_wrong_name_among_lora_targets_is_told_by_check_and_train() {
             "LoRA target `q_porj`: this model has no module of that name; there are embed_tokens, q_proj",
         ),
         (
-            r#"["q_proj", "lm_head"]"#,
-            "is the matrix of its embedding (`tie_word_embeddings`)",
+            r#"["q_proj", "c_attn"]"#,
+            "v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head",
         ),
     ] {
         let targets = format!("lora.targets={targets}");
@@ -259,6 +259,50 @@ fn a_wrong_name_among_lora_targets_is_told_by_check_and_train() {
             assert!(error.contains(expected), "{error}");
         }
     }
+}
+
+/// rsLoRA, DoRA, LoRA+ and PiSSA at once, with the embedding and its matrix as head among the targets.
+#[test]
+fn adapters_of_every_kind_train_go_on_and_merge() {
+    let out = fixture().fresh("kinds");
+    let settings = [
+        r#"lora.targets=["q_proj", "down_proj", "embed_tokens", "lm_head"]"#,
+        "lora.use_rslora=true",
+        "lora.use_dora=true",
+        "lora.init_lora_weights=pissa",
+        "lora.loraplus_lr_ratio=4.0",
+    ];
+    let config = fixture().config.to_str().unwrap();
+    let mut args = vec!["train", "--plain", "--config", config, "--out", out.str()];
+    args.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    prlhf(&args).ok();
+    args.extend(["--resume", "--set", "lora.loraplus_lr_ratio=2.0"]);
+    let error = prlhf(&args).error();
+    let expected = "`lora.loraplus_lr_ratio` was 4.0 and is 2.0";
+    assert!(error.contains(expected), "{error}");
+
+    let adapters = out.path().join("adapters");
+    let told = prlhf(&["inspect", adapters.to_str().unwrap()]).ok();
+    // Ranks of four, and four that PiSSA took of the weights.
+    assert!(told.contains("rank 8, alpha"), "{told}");
+    assert!(told.contains("rsLoRA, DoRA"), "{told}");
+
+    let whole = fixture().fresh("kinds-whole");
+    prlhf(&["merge", "--run", out.str(), "--out", whole.str()]).ok();
+    let config = fs::read_to_string(whole.path().join("config.json")).unwrap();
+    assert!(
+        config.contains(r#""tie_word_embeddings": false"#),
+        "{config}"
+    );
+    let line = format!("source = {:?} # ", whole.path());
+    let config = fixture().config_with("source = ", &line);
+    prlhf(&[
+        "check",
+        "--no-estimate",
+        "--config",
+        config.to_str().unwrap(),
+    ])
+    .ok();
 }
 
 /// A copy of the model with one bit changed.

@@ -11,9 +11,11 @@ use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::memory::available_bytes;
 
-/// Positions whose logits are in memory at a time, and numbers for each of their logits: the logits, their powers, the
-/// probabilities, and these once more in the type of the head.
-const SCORED: u64 = 128 * 4;
+/// Positions whose logits are in memory at a time. A head with an adapter keeps those of all scored positions, at most all tokens.
+const SCORED: usize = 128;
+
+/// Numbers for each of their logits: the logits, their powers, the probabilities, and these once more in the type of the head.
+const PER_LOGIT: usize = 4;
 
 /// What CubeCL's pool keeps for every byte of a step: measured 43 GB where this module counts 18 (docs/performance.md).
 const POOL: [u64; 2] = [43, 18];
@@ -49,7 +51,7 @@ impl Step {
 /// What a run takes on the device that it trains on, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Frozen weights.
+    /// Frozen weights, with what PiSSA takes of them.
     pub weights: u64,
     /// What is trained, in f32: adapters (or the whole model) with gradients and AdamW's two moments.
     pub trained: u64,
@@ -75,7 +77,7 @@ impl Sketch {
             adapters => adapters,
         };
         Memory {
-            weights: self.weight * self.weights() as u64,
+            weights: self.weight * self.weights() as u64 + 4 * self.adapters.taken as u64,
             trained: 16 * trained as u64,
             step: self.step(step),
             cache: (if self.is_half { 2 } else { 4 }) * cached as u64,
@@ -95,13 +97,19 @@ impl Sketch {
             (false, true) => 1,
             (false, false) => 0,
         };
-        let adapters = copies * self.adapters.inputs / blocks;
+        // Of outputs with a magnitude what it multiplies.
+        let adapters = (copies * self.adapters.inputs + self.adapters.outputs) / blocks;
         let per_block = self.config().activations_per_token(longest) + adapters;
         let kept = match step.checkpointing {
             Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
             Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
         };
-        let bytes = 4 * (kept as u64 + SCORED * self.config().vocab_size() as u64);
+        let scored = match self.adapters.head {
+            0 => SCORED,
+            _ => tokens.max(SCORED),
+        };
+        let logits = scored * PER_LOGIT * self.config().vocab_size();
+        let bytes = 4 * (kept + logits) as u64;
         match self.on_gpu {
             true => bytes * POOL[0] / POOL[1],
             false => bytes,

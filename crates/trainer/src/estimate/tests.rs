@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
-use llm_backbone::Targets;
+use llm_backbone::{LoraInit, Targets};
 
 use super::*;
 use crate::config::Checkpointing;
@@ -83,6 +83,44 @@ fn adapters_keep_more_where_they_drop_inputs() {
     };
     // Inputs of 8 and of 16 numbers, a mask and what it leaves of each.
     assert_eq!(with(0.1) - with(0.0), 4 * 60 * 4 * 2 * (8 + 16));
+}
+
+#[test]
+fn magnitudes_keep_outputs_a_heads_adapter_keeps_logits_and_pissa_keeps_factors() {
+    let with = |lora: LoraConfig| {
+        let lora = LoraConfig { rank: 2, ..lora };
+        let adapted = model(3).with_lora(&lora, 0).expect("adapters");
+        Sketch::of_model(&adapted)
+            .expect("shapes")
+            .memory(step(6, 10, Checkpointing::None), (0, 0))
+    };
+    let on = |names: &str| lora(0.0, names);
+    let plain = with(on("q_proj down_proj"));
+    let dora = with(LoraConfig {
+        use_dora: true,
+        ..on("q_proj down_proj")
+    });
+    // Of 60 tokens outputs of 8 and 8 numbers, in three blocks and one on its way; 16 bytes for each of the magnitudes.
+    assert_eq!(dora.step - plain.step, 4 * 60 * 4 * (8 + 8));
+    assert_eq!(dora.trained - plain.trained, 16 * 3 * (8 + 8));
+    // More than 128 positions, four numbers for each of 32 logits.
+    let tall = |names: &str| {
+        let adapted = model(1).with_lora(&on(names), 0).expect("adapters");
+        Sketch::of_model(&adapted)
+            .expect("shapes")
+            .step(step(20, 10, Checkpointing::None))
+    };
+    assert_eq!(
+        tall("q_proj lm_head") - tall("q_proj"),
+        4 * 4 * 32 * (200 - 128)
+    );
+    // In f32: of 8 x 8 and 16 x 8, three blocks.
+    let pissa = with(LoraConfig {
+        init_lora_weights: LoraInit::Pissa,
+        ..on("q_proj down_proj")
+    });
+    assert_eq!(pissa.weights - plain.weights, 4 * 3 * 2 * (16 + 24));
+    assert_eq!((pissa.trained, pissa.step), (plain.trained, plain.step));
 }
 
 #[test]

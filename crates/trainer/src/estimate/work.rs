@@ -90,11 +90,7 @@ impl Sketch {
     }
 
     fn arithmetic(&self) -> Arithmetic {
-        Arithmetic {
-            costs: self.outline.costs(),
-            adapters: self.adapters.weights,
-            head: self.head(),
-        }
+        Arithmetic::new(self.outline.costs(), self.adapters, self.head())
     }
 }
 

@@ -3,13 +3,15 @@
 //! Matrix products only; they are more than nine tenths of the work of the models this project trains.
 //!
 //! - A frozen weight of a block costs 2 per token forward and 2 backward (the gradient of its input; it has none itself).
-//! - A weight of an adapter costs 2 forward and 4 backward.
+//! - A weight of an adapter costs 2 forward and 4 backward; what PiSSA takes of weights costs as frozen weights do.
 //! - Attention computes `q k^T` and `p v` over whole squares: `4 * seq^2 * heads * head_dim` per row and block forward,
 //!   twice that backward.
 //! - The head runs on scored positions only: 2 per weight for the logits, and in training 2 more at once for their
-//!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass.
+//!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass. Where it has an adapter, these 2 are the backward
+//!   pass's own but counted forward all the same; the adapter costs what others do, on scored positions.
+//! - DoRA's norms, once a pass and not for each token, are not counted.
 
-use llm_backbone::{Costs, Model};
+use llm_backbone::{Adapters, Costs, Model};
 
 use crate::pack::PackedBatch;
 
@@ -39,40 +41,57 @@ impl From<&PackedBatch> for Shape {
 pub struct Arithmetic {
     /// Of the frozen blocks.
     pub costs: Costs,
-    /// Weights of adapters.
+    /// Trained weights of adapters but that of the head.
     pub adapters: usize,
+    /// Frozen weights of adapters.
+    pub taken: usize,
     /// Weights of the head.
     pub head: usize,
+    /// Weights of the head's adapter.
+    pub head_adapter: usize,
+}
+
+impl Arithmetic {
+    /// Of frozen blocks with adapters, and a head of so many weights.
+    pub fn new(costs: Costs, adapters: Adapters, head: usize) -> Self {
+        Self {
+            costs,
+            adapters: adapters.weights - adapters.head,
+            taken: adapters.taken,
+            head,
+            head_adapter: adapters.head,
+        }
+    }
 }
 
 impl From<&Model> for Arithmetic {
     fn from(model: &Model) -> Self {
-        Self {
-            costs: model.costs(),
-            adapters: model.num_adapter_params(),
-            head: model.config().vocab_size() * model.d_model(),
-        }
+        let head = model.config().vocab_size() * model.d_model();
+        Self::new(model.costs(), model.adapter_sizes(), head)
     }
 }
 
 /// A forward pass of training, the gradient of the head included.
 pub fn forward(model: impl Into<Arithmetic>, shape: impl Into<Shape>) -> u64 {
     let (model, shape) = (model.into(), shape.into());
-    blocks(model, shape) + 4 * (shape.scored * model.head) as u64
+    let head = shape.scored * (4 * model.head + 2 * model.head_adapter);
+    blocks(model, shape) + head as u64
 }
 
 /// All blocks forward, without the head.
 pub fn blocks(model: impl Into<Arithmetic>, shape: impl Into<Shape>) -> u64 {
     let (model, shape) = (model.into(), shape.into());
-    let weights = model.costs.weights + model.adapters;
+    let weights = model.costs.weights + model.adapters + model.taken;
     (2 * shape.tokens() * weights + shape.attention(model.costs)) as u64
 }
 
 /// The backward pass.
 pub fn backward(model: impl Into<Arithmetic>, shape: impl Into<Shape>) -> u64 {
     let (model, shape) = (model.into(), shape.into());
-    let count = shape.tokens() * (2 * model.costs.weights + 4 * model.adapters);
-    (count + 2 * shape.attention(model.costs)) as u64
+    let frozen = model.costs.weights + model.taken;
+    let count = shape.tokens() * (2 * frozen + 4 * model.adapters);
+    let head = shape.scored * 4 * model.head_adapter;
+    (count + head + 2 * shape.attention(model.costs)) as u64
 }
 
 impl Shape {
@@ -90,7 +109,7 @@ impl Shape {
 pub(crate) mod tests {
     use burn::tensor::Device;
     use llm_backbone::config::{ModelConfig, Sizes};
-    use llm_backbone::{LoraConfig, Targets};
+    use llm_backbone::{LoraConfig, LoraInit, Targets};
 
     use super::*;
 
@@ -142,6 +161,28 @@ pub(crate) mod tests {
         assert_eq!(
             backward(&adapted, SHAPE) - backward(&model(1), SHAPE),
             2 * 480
+        );
+    }
+
+    #[test]
+    fn the_heads_adapter_meets_scored_positions_and_what_pissa_takes_costs_as_frozen_weights_do() {
+        let lora = LoraConfig {
+            rank: 2,
+            targets: Targets::Names(vec!["k_proj".into(), "lm_head".into()]),
+            init_lora_weights: LoraInit::Pissa,
+            ..LoraConfig::default()
+        };
+        let adapted = model(1).with_lora(&lora, 0).expect("adapters");
+        // k_proj: 24 weights, and 24 taken, ten tokens. The head: (8 + 32) * 2 = 80 weights, three positions; what is taken of it
+        // counts with the blocks'.
+        let taken = 24 + 80;
+        assert_eq!(
+            forward(&adapted, SHAPE) - forward(&model(1), SHAPE),
+            10 * 2 * (24 + taken) + 3 * 2 * 80
+        );
+        assert_eq!(
+            backward(&adapted, SHAPE) - backward(&model(1), SHAPE),
+            10 * (4 * 24 + 2 * taken) + 3 * 4 * 80
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Clipped steps of AdamW beside torch's, on the same weights. Adam hardly minds the scale of all gradients, but that of one
 //! step against that of another: weights depend on the bound from the second step on.
 
+use llm_backbone::LoraConfig;
 use pdpo_loss::ObjectiveConfig;
 use trainer::config::Clip;
 
@@ -24,6 +25,45 @@ fn steps_clipped_by_the_global_norm_equal_torchs() {
     torch::follow(
         learner,
         &training,
+        &examples,
+        &expected["steps"],
+        (&weights, ""),
+    );
+}
+
+/// The rates of LoRA+ and the magnitudes of DoRA, as `peft` sets them. Magnitudes begin as the norms of the weights alone, beside which the
+/// factors are no longer what they began with.
+#[test]
+fn steps_with_rates_of_lora_plus_and_magnitudes_equal_torchs() {
+    let expected = torch::json("loraplus_steps/expected.json");
+    let training = torch::training(&expected);
+    let (model, read) = open("llama_tied")
+        .with_adapters(&fixture("dpo_step"))
+        .expect("adapters");
+    let lora = LoraConfig {
+        use_dora: true,
+        loraplus_lr_ratio: torch::number(&expected["lora"]["loraplus_lr_ratio"]),
+        ..read
+    };
+    let base = open("llama_tied");
+    let fresh = base.clone().with_lora(&lora, 0).expect("adapters");
+    let mut tensors = model.adapter_tensors();
+    tensors.extend(
+        fresh
+            .adapter_tensors()
+            .into_iter()
+            .filter(|(name, ..)| name.ends_with("vector")),
+    );
+    let model = base
+        .clone()
+        .with_adapter_tensors(&lora, "start", tensors)
+        .expect("adapters");
+    let examples = examples(&base, &torch::pairs(&expected["comparisons"]), false);
+    let learner = learner_with(model, None, &ObjectiveConfig::default(), &training);
+    let weights = Weights::open("loraplus_steps/weights.safetensors");
+    torch::follow_with(
+        learner,
+        (&training, &lora),
         &examples,
         &expected["steps"],
         (&weights, ""),

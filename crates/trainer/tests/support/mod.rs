@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use llm_backbone::{LoraConfig, Model};
+use llm_backbone::{LoraConfig, LoraInit, Model, Targets};
 use pdpo_loss::ObjectiveConfig;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -90,19 +90,40 @@ pub fn lora() -> LoraConfig {
     }
 }
 
+/// rsLoRA, DoRA, PiSSA and LoRA+ at once, on the embedding and the head too.
+pub fn lora_of_every_kind() -> LoraConfig {
+    LoraConfig {
+        targets: Targets::Names(
+            ["q_proj", "down_proj", "embed_tokens", "lm_head"]
+                .map(String::from)
+                .into(),
+        ),
+        use_rslora: true,
+        use_dora: true,
+        init_lora_weights: LoraInit::Pissa,
+        loraplus_lr_ratio: 3.0,
+        ..lora()
+    }
+}
+
 /// Attaches adapters with no zero in them, so that every one of their weights has a gradient.
 pub fn with_random_adapters(model: Model, seed: u64) -> Model {
+    with_random_adapters_of(model, &lora(), seed)
+}
+
+/// The same of some kind.
+pub fn with_random_adapters_of(model: Model, lora: &LoraConfig, seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut tensors = model
         .clone()
-        .with_lora(&lora(), seed)
+        .with_lora(lora, seed)
         .expect("a good configuration")
         .adapter_tensors();
     for (_, _, values) in &mut tensors {
         values.fill_with(|| rng.random_range(-0.2..0.2));
     }
     model
-        .with_adapter_tensors(&lora(), "random", tensors)
+        .with_adapter_tensors(lora, "random", tensors)
         .expect("its own tensors")
 }
 

@@ -1,5 +1,6 @@
 //! What torch makes of the same model and comparisons: files that Python writes under `fixtures` (`xtask/fixtures`).
 
+use llm_backbone::LoraConfig;
 use llm_backbone::weights::{SafetensorsFile, WeightSource};
 use serde_json::Value;
 use trainer::config::TrainingSection;
@@ -97,14 +98,27 @@ impl Weights {
 /// Takes the steps that torch took and compares the rate, loss and norm of each, and the adapters after it. These may lie
 /// apart by a share of what the rate lets them move.
 pub fn follow<T: Task>(
-    mut learner: Learner<T>,
+    learner: Learner<T>,
     training: &TrainingSection,
+    examples: &[Example],
+    steps: &Value,
+    weights: (&Weights, &str),
+) {
+    let lora = LoraConfig::default();
+    follow_with(learner, (training, &lora), examples, steps, weights);
+}
+
+/// The same with adapters of other settings than usual.
+pub fn follow_with<T: Task>(
+    mut learner: Learner<T>,
+    (training, lora): (&TrainingSection, &LoraConfig),
     examples: &[Example],
     steps: &Value,
     (weights, prefix): (&Weights, &str),
 ) {
     let steps = list(steps);
-    let mut schedule = Schedule::new(training, steps.len(), 0).expect("rates");
+    let adapted = (&learner.policy.model, lora);
+    let mut schedule = Schedule::with_lora(training, adapted, steps.len(), 0).expect("rates");
     let mut largest = 0f32;
     for (step, said) in steps.iter().enumerate() {
         let batch = ids(&said["batch"]).into_iter();
