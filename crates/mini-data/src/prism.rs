@@ -3,8 +3,8 @@
 //! Every response has two traits. Its [`Manner`], practical steps or words about feelings, is what the survey decides:
 //! self-description, system string and stated preferences of a user all tell which one she wants. Its tone, formal or
 //! casual ([`Tone`]), is what the survey does not know: half of the users of either manner want the one, half the
-//! other, and no text says so. On about half of the comparisons the manner differs, on the others the tone alone; so a model
-//! that reads the survey is right on three of four, and only one that learns each user can be right on all.
+//! other, and no text says so. On about 60 % of the comparisons the tone alone differs, on the others the manner; so a model
+//! that reads the survey is right on seven of ten, and only one that learns each user can be right on all.
 //!
 //! The tone differs in last turns only. In earlier turns all responses have one tone, drawn without regard to the user, so
 //! that the history does not give her away either.
@@ -24,7 +24,7 @@ use crate::random::Random;
 /// Seed of the shipped files.
 pub const SEED: u64 = 74;
 /// Users with a survey and with conversations.
-const USERS: usize = 96;
+const USERS: usize = 64;
 /// Users with a survey only.
 const SURVEY_ONLY: usize = 2;
 

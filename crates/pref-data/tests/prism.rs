@@ -131,7 +131,7 @@ fn users_without_survey_or_conversation_are_left_out_and_counted() {
     mini.conversations.push(twice);
     let mut unfinished = mini.conversations[1].clone();
     unfinished["conversation_id"] = json!("c1");
-    unfinished["user_id"] = json!("user9096");
+    unfinished["user_id"] = json!("user9064");
     mini.conversations.push(unfinished);
     let data = load(&folder(&mini)).unwrap();
     for (reason, count) in [
@@ -144,7 +144,7 @@ fn users_without_survey_or_conversation_are_left_out_and_counted() {
         assert_eq!(data.skipped.count(reason), count, "{reason}");
     }
     assert!(data.skipped.count(NO_COMPARISON) > 0);
-    assert!(data.profile(&UserId::new("user9096")).is_none());
+    assert!(data.profile(&UserId::new("user9064")).is_none());
     assert!(data.profile(&UserId::new("user9000")).is_some());
 }
 

@@ -38,7 +38,7 @@ impl Oddity {
         Self::EmptyMessage,
     ];
     /// One conversation of so many is odd.
-    const EVERY: usize = 12;
+    const EVERY: usize = 18;
 
     /// What is odd about the conversation with this number.
     pub(super) fn of(conversation: usize) -> Option<Self> {

@@ -18,7 +18,7 @@ pub(super) struct Draft {
     pub responses: Vec<(String, bool)>,
 }
 
-/// All conversations, person by person; one of twelve is odd.
+/// All conversations, person by person; one of eighteen is odd.
 pub(super) fn conversations(random: &mut Random, people: &[Person]) -> Vec<Value> {
     let mut conversations = Vec::new();
     for person in people {
@@ -73,16 +73,16 @@ fn traits(random: &mut Random, person: &Person, first: bool, last: bool) -> Vec<
     let mut traits = Vec::new();
     if last {
         traits.extend([(manner, tone), (manner, tone.other())]);
-        if first {
+        if first && random.unit() < 0.5 {
             traits.push((manner.other(), tone));
         }
-        if first && random.unit() < 0.75 {
+        if first {
             traits.push((manner, tone.other()));
         }
     } else {
         tone = random.pick(&Tone::ALL);
         traits.extend([(manner, tone), (manner.other(), tone)]);
-        if first && random.unit() < 0.4 {
+        if first && random.unit() < 0.2 {
             traits.push((manner.other(), tone));
         }
     }
