@@ -32,31 +32,45 @@ impl Sight {
 }
 
 /// What the attention of a block takes from a batch: where its tokens are, and what they may look at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     rope: Option<RopeRows>,
-    /// `[batch, 1, seq, keys]` in f32.
+    /// `[batch, 1, seq, keys]` in f32, with the keys in front.
     bias: Tensor<4>,
+    /// Keys and values of the block in front of all others, `[batch, kv_heads, tokens, head_dim]`.
+    in_front: Option<[Tensor<4>; 2]>,
 }
 
 impl Context {
     /// One for each kind of attention. `positions` is `[batch, seq]`; `keys`, `[batch, keys]`, has the positions of cached and
-    /// new tokens; `visible`, `[batch, 1, seq, keys]`, is true where a query may look at a key.
+    /// new tokens; `visible`, `[batch, 1, seq, keys]`, is true where a query may look at a key. All see what is `in_front`.
     pub(crate) fn each(
         sights: &[Sight],
-        positions: &Tensor<2, Int>,
-        keys: &Tensor<2, Int>,
+        (positions, keys): (&Tensor<2, Int>, &Tensor<2, Int>),
         visible: Tensor<4, Bool>,
+        in_front: usize,
     ) -> Vec<Self> {
         let bias = bias_from_visible(visible);
-        let of = |sight: &Sight| Self {
-            rope: sight.rope.as_ref().map(|rope| rope.rows(positions.clone())),
-            bias: match sight.window {
+        let of = |sight: &Sight| {
+            let bias = match sight.window {
                 Some(window) => bias.clone() + bias_from_visible(within(window, positions, keys)),
                 None => bias.clone(),
-            },
+            };
+            Self {
+                rope: sight.rope.as_ref().map(|rope| rope.rows(positions.clone())),
+                bias: seen_in_front(bias, in_front),
+                in_front: None,
+            }
         };
         sights.iter().map(of).collect()
+    }
+
+    /// The same for a block that has these keys and values in front.
+    pub(crate) fn behind(&self, in_front: [Tensor<4>; 2]) -> Self {
+        Self {
+            in_front: Some(in_front),
+            ..self.clone()
+        }
     }
 
     /// `[batch * seq, heads * head_dim]` to `[batch, heads, seq, head_dim]`.
@@ -99,15 +113,35 @@ pub(crate) fn attend(
         Some((block, cache)) => cache.append(block, k, v),
         None => (k, v),
     };
+    let (k, v) = match &context.in_front {
+        Some([front_k, front_v]) => (in_front(front_k, k), in_front(front_v, v)),
+        None => (k, v),
+    };
     let [batch, heads, seq, head_dim] = q.dims();
     attention(q.mul_scalar(scale), k, v, context.bias.clone())
         .swap_dims(1, 2)
         .reshape([batch * seq, heads * head_dim])
 }
 
+/// `[batch, kv_heads, tokens + keys, head_dim]` in the type of the keys.
+fn in_front(front: &Tensor<4>, keys: Tensor<4>) -> Tensor<4> {
+    let front = cast_if_needed(front.clone(), keys.dtype());
+    Tensor::cat(vec![front, keys], 2)
+}
+
 /// What scores are multiplied with in most families, `1 / sqrt(head_dim)`.
 pub(crate) fn usual_scale(head_dim: usize) -> f64 {
     1.0 / (head_dim as f64).sqrt()
+}
+
+/// The bias with so many keys in front that nothing hides.
+fn seen_in_front(bias: Tensor<4>, tokens: usize) -> Tensor<4> {
+    if tokens == 0 {
+        return bias;
+    }
+    let [batch, _, seq, _] = bias.dims();
+    let seen = Tensor::zeros([batch, 1, seq, tokens], (&bias.device(), DType::F32));
+    Tensor::cat(vec![seen, bias], 3)
 }
 
 /// A bias to add to scores. Hidden entries get a large finite negative number, so that a row in which nothing is visible
@@ -138,7 +172,7 @@ mod tests {
         let visible = TensorData::new(visible, [1, 1, 7, 7]);
         let sights = [None, Some(2)].map(|window| Sight { rope: None, window });
         let visible = Tensor::from_data(visible, &device);
-        let contexts = Context::each(&sights, &positions, &positions, visible);
+        let contexts = Context::each(&sights, (&positions, &positions), visible, 0);
         let seen = |context: &Context, query: usize| -> Vec<usize> {
             let bias: Vec<f32> = context.bias.clone().into_data().iter::<f32>().collect();
             let line = bias[7 * query..][..7].iter().enumerate();
@@ -149,5 +183,28 @@ mod tests {
         let near = [0, 1, 2, 3, 4, 5, 6].map(|query| seen(&contexts[1], query));
         let expected: [&[usize]; 7] = [&[0], &[0, 1], &[1, 2], &[2, 3], &[3, 4], &[2, 5], &[5, 6]];
         assert_eq!(near, expected);
+    }
+
+    #[test]
+    fn what_is_in_front_is_seen_whatever_mask_and_window_say() {
+        let device = Device::flex();
+        let positions = Tensor::<2, Int>::from_data([[3, 40]], &device);
+        let visible = Tensor::<4, Bool>::from_data([[[[true, false], [true, true]]]], &device);
+        let sights = [None, Some(2)].map(|window| Sight { rope: None, window });
+        let contexts = Context::each(&sights, (&positions, &positions), visible, 3);
+        let seen = contexts.iter().map(|context| {
+            let bias = context.bias.clone().into_data();
+            bias.iter::<f32>().map(|bias| bias == 0.0).collect()
+        });
+        let seen: Vec<Vec<bool>> = seen.collect();
+        assert_eq!(
+            seen[0],
+            [true, true, true, true, false, true, true, true, true, true]
+        );
+        // The first token is 37 positions behind the second.
+        assert_eq!(
+            seen[1],
+            [true, true, true, true, false, true, true, true, false, true]
+        );
     }
 }

@@ -6,6 +6,7 @@ use crate::attention::Context;
 use crate::cache::KvCache;
 use crate::matrix::cast_if_needed;
 use crate::model::Model;
+use crate::prefix::Prefix;
 
 /// The blocks of a model on one batch. `norm(block(n - 1, ... block(0, enter(x))))` is [`Model::forward`] of `x`.
 #[derive(Debug)]
@@ -13,29 +14,36 @@ pub struct Blocks<'a> {
     model: &'a Model,
     /// One for each kind of attention.
     contexts: Vec<Context>,
+    prefix: Option<&'a Prefix>,
 }
 
 impl Model {
-    /// The blocks on a batch; `positions` and `visible` as in [`ModelInput`](crate::ModelInput).
-    pub fn blocks(&self, positions: Tensor<2, Int>, visible: Tensor<4, Bool>) -> Blocks<'_> {
-        self.cached_blocks(positions, visible, None)
+    /// The blocks on a batch; `positions`, `visible` and `prefix` as in [`ModelInput`](crate::ModelInput).
+    pub fn blocks<'a>(
+        &'a self,
+        positions: Tensor<2, Int>,
+        visible: Tensor<4, Bool>,
+        prefix: Option<&'a Prefix>,
+    ) -> Blocks<'a> {
+        self.cached_blocks((positions, visible), prefix, None)
     }
 
     /// The same behind what is in `cache`, which notes the positions of the batch where the model asks for them again.
-    pub(crate) fn cached_blocks(
-        &self,
-        positions: Tensor<2, Int>,
-        visible: Tensor<4, Bool>,
+    pub(crate) fn cached_blocks<'a>(
+        &'a self,
+        (positions, visible): (Tensor<2, Int>, Tensor<4, Bool>),
+        prefix: Option<&'a Prefix>,
         cache: Option<&mut KvCache>,
-    ) -> Blocks<'_> {
-        let sights = self.decoder().sights();
-        let has_window = sights.iter().any(|sight| sight.window.is_some());
+    ) -> Blocks<'a> {
         let keys = match cache {
-            Some(cache) if has_window => cache.note_positions(positions.clone()),
+            Some(cache) if self.has_window() => cache.note_positions(positions.clone()),
             _ => positions.clone(),
         };
+        let in_front = prefix.map_or(0, Prefix::tokens);
+        let sights = self.decoder().sights();
         Blocks {
-            contexts: Context::each(sights, &positions, &keys, visible),
+            contexts: Context::each(sights, (&positions, &keys), visible, in_front),
+            prefix,
             model: self,
         }
     }
@@ -70,7 +78,12 @@ impl Blocks<'_> {
     ) -> Tensor<2> {
         let decoder = self.model.decoder();
         let context = &self.contexts[decoder.sight_of(i)];
-        decoder.block(i, x, context, cache)
+        let Some(prefix) = self.prefix else {
+            return decoder.block(i, x, context, cache);
+        };
+        let sizes = self.model.config().sizes();
+        let in_front = prefix.block(i, [sizes.num_kv_heads, sizes.head_dim]);
+        decoder.block(i, x, &context.behind(in_front), cache)
     }
 
     /// The final norm.

@@ -2,6 +2,9 @@
 
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
+/// The position of a key that no query is ahead of, however large a window is.
+const ALWAYS_SEEN: i32 = i32::MAX;
+
 /// Keys and values of every layer, `[rows, kv_heads, capacity, head_dim]` each. A row fills up from slot 0, however far the
 /// others are.
 ///
@@ -141,6 +144,20 @@ impl KvCache {
             all[..row.len()].copy_from_slice(row);
         }
         Tensor::from_data(TensorData::new(all, [batch, keys]), &self.device)
+    }
+
+    /// Notes that new slots, so many in every row, are never out of sight.
+    pub(crate) fn note_always_seen(&mut self, slots: usize) {
+        for row in &mut self.positions {
+            row.resize(row.len() + slots, ALWAYS_SEEN);
+        }
+    }
+
+    /// Keys and values of every layer in turn, `[1, kv_heads, slots, head_dim]`, of a cache of one row.
+    pub(crate) fn of_one_row(&self) -> Vec<Tensor<4>> {
+        let slots = self.filled.first().copied().unwrap_or(0);
+        let layers = self.layers.iter().flatten().flatten();
+        layers.map(|all| all.clone().narrow(2, 0, slots)).collect()
     }
 
     /// Marks the slots that every layer has written in this forward pass.

@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub soft: Option<Tensor<2>>,
     /// Where the soft tokens go.
     pub soft_at: usize,
+    /// Keys and values in front of the prompt, `[T_u, width]`; see [`Prefix`](crate::Prefix).
+    pub prefix: Option<Tensor<2>>,
     /// How tokens are chosen, and when to stop.
     pub sampling: &'a LogitsProcessor,
     /// The user: part of the key of every draw.
@@ -43,6 +45,7 @@ impl<'a> Request<'a> {
             prompt,
             soft: None,
             soft_at: 0,
+            prefix: None,
             sampling,
             user: "",
             prompt_key: "",
@@ -50,9 +53,10 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Tokens of prompt and soft prompt.
+    /// Tokens of prompt, soft prompt and prefix.
     fn length(&self) -> usize {
-        self.prompt.len() + self.soft.as_ref().map_or(0, |soft| soft.dims()[0])
+        let tokens = |of: &Option<Tensor<2>>| of.as_ref().map_or(0, |of| of.dims()[0]);
+        self.prompt.len() + tokens(&self.soft) + tokens(&self.prefix)
     }
 
     /// The most tokens that it may become.
@@ -115,6 +119,14 @@ pub enum GenerateError {
         /// Width of the soft prompt.
         found: usize,
         /// `d` of the model.
+        expected: usize,
+    },
+    /// A prefix for another model.
+    #[error("a prefix of {found} numbers a token for a model that keeps {expected}")]
+    PrefixWidth {
+        /// Width of the prefix.
+        found: usize,
+        /// What the model's cache keeps of a token.
         expected: usize,
     },
     /// Sampling failed.

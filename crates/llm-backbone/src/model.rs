@@ -13,6 +13,7 @@ use crate::loader::Loader;
 use crate::lora::Lora;
 use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
 use crate::parts::{Part, PartMut, Weight};
+use crate::prefix::Prefix;
 use crate::weights::{WeightError, WeightSource, unread};
 
 /// The name of the head, the same in every family.
@@ -37,6 +38,8 @@ pub struct ModelInput<'a> {
     /// `[batch, 1, seq, keys]`: true where a query (row) may look at a key (column). `keys` counts the cached slots
     /// and the new ones.
     pub visible: Tensor<4, Bool>,
+    /// Keys and values in front of all others, which every token sees and which `visible` does not count. They go into no cache.
+    pub prefix: Option<&'a Prefix>,
     /// Earlier keys and values; the new ones are appended.
     pub cache: Option<&'a mut KvCache>,
 }
@@ -177,7 +180,8 @@ impl Model {
     pub fn forward(&self, input: ModelInput<'_>) -> Tensor<3> {
         let [batch, seq, d] = input.embeddings.dims();
         let mut cache = input.cache;
-        let blocks = self.cached_blocks(input.positions, input.visible, cache.as_deref_mut());
+        let mask = (input.positions, input.visible);
+        let blocks = self.cached_blocks(mask, input.prefix, cache.as_deref_mut());
         let mut x = blocks.enter(input.embeddings);
         for i in 0..blocks.count() {
             x = blocks.cached_block(i, x, cache.as_deref_mut());
@@ -206,6 +210,12 @@ impl Model {
     pub(crate) fn is_tied(&self) -> bool {
         let head = self.decoder().head();
         head.is_none_or(|head| head.weight.is_none())
+    }
+
+    /// Whether some block sees only so far back.
+    pub(crate) fn has_window(&self) -> bool {
+        let sights = self.decoder().sights();
+        sights.iter().any(|sight| sight.window.is_some())
     }
 
     /// Logits in f32: `[n, d]` to `[n, vocab]`.

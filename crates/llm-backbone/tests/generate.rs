@@ -473,6 +473,7 @@ fn padded_logits(model: &Model, soft: &Tensor<3>) -> Vec<Vec<f32>> {
         embeddings: soft_prompt::insert(model.embed(ids), soft.clone(), &at),
         positions: Tensor::from_data(TensorData::new(positions, [batch, seq]), &device),
         visible: causal(batch, seq, seq, &device),
+        prefix: None,
         cache: None,
     });
     let state = |i: usize| {

@@ -59,6 +59,7 @@ fn plain_english_has_the_loss_of_rightly_ordered_heads() {
         embeddings: model.embed(sequence(&ids[..seq], &device)),
         positions,
         visible: causal(1, seq, seq, &device),
+        prefix: None,
         cache: None,
     });
     let hidden = hidden.reshape([seq, model.d_model()]);

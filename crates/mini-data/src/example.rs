@@ -1,4 +1,4 @@
-//! The data of `configs/example.toml`, in the general layout: four users who judge answers to everyday questions.
+//! The data of `configs/example.toml` and `configs/example-thumbs.toml`, in the general layout: four users who judge answers to everyday questions.
 //!
 //! Every question has four answers of the same content: short (ada prefers it), full (ben), formal (chen) and friendly
 //! (dora). A user's comparison sets the own kind against one of the other three, so that neither length nor tone
@@ -70,6 +70,40 @@ impl Topic {
 /// The comparisons to train on, and those of the held-out questions; a pure function of the seed.
 pub fn records(seed: u64) -> [Vec<Value>; 2] {
     let mut random = Random::new("mini example", seed);
+    sides(&mut random).map(|topics| {
+        let rows = topics.iter().flat_map(|topic| judged(topic, &mut random));
+        rows.collect()
+    })
+}
+
+/// One answer to each training question for each user, who says whether it is of the wanted kind: half of them are. A pure
+/// function of the seed.
+pub fn thumbs(seed: u64) -> Vec<Value> {
+    let [topics, _] = sides(&mut Random::new("mini example", seed));
+    let mut random = Random::new("mini thumbs", seed);
+    let mut rows = Vec::new();
+    for topic in topics {
+        let answers = topic.answers(&mut random);
+        for (place, user) in USERS.iter().enumerate() {
+            let liked = random.unit() < 0.5;
+            let shown = if liked {
+                place
+            } else {
+                other(place, &mut random)
+            };
+            rows.push(json!({
+                "prompt": topic.ask,
+                "completion": answers[shown],
+                "label": liked,
+                "user": user,
+            }));
+        }
+    }
+    rows
+}
+
+/// Questions to train on, and held-out ones.
+fn sides(random: &mut Random) -> [Vec<&'static Topic>; 2] {
     let groups = [
         &kitchen::TOPICS,
         &home::TOPICS,
@@ -80,17 +114,19 @@ pub fn records(seed: u64) -> [Vec<Value>; 2] {
     let mut topics: Vec<&Topic> = groups.into_iter().flatten().collect();
     random.shuffle(&mut topics);
     let test = topics.split_off(topics.len() - topics.len() / 5);
-    [topics, test].map(|topics| {
-        let rows = topics.iter().flat_map(|topic| judged(topic, &mut random));
-        rows.collect()
-    })
+    [topics, test]
+}
+
+/// A kind of answers that a user does not want.
+fn other(place: usize, random: &mut Random) -> usize {
+    (place + 1 + random.below(USERS.len() - 1)) % USERS.len()
 }
 
 /// One comparison of each user.
 fn judged(topic: &Topic, random: &mut Random) -> Vec<Value> {
     let answers = topic.answers(random);
     let row = |(place, user): (usize, &&str)| {
-        let other = (place + 1 + random.below(USERS.len() - 1)) % USERS.len();
+        let other = other(place, random);
         json!({
             "prompt": topic.ask,
             "chosen": answers[place],

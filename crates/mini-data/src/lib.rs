@@ -20,6 +20,10 @@ pub fn files() -> Vec<(String, String)> {
         ("example.jsonl".into(), json_lines(&train)),
         ("example-test.jsonl".into(), json_lines(&test)),
         (
+            "thumbs.jsonl".into(),
+            json_lines(&example::thumbs(example::SEED)),
+        ),
+        (
             "tldr.jsonl".into(),
             json_lines(&tldr::records(tldr::SEED, tldr::POSTS)),
         ),
@@ -56,7 +60,7 @@ mod tests {
     fn the_shipped_files_are_what_the_generator_writes() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/mini");
         let files = super::files();
-        assert_eq!(files.len(), 11);
+        assert_eq!(files.len(), 12);
         for (path, text) in files {
             let shipped = fs::read_to_string(folder.join(&path)).unwrap();
             assert!(

@@ -36,6 +36,9 @@ pub enum LossError {
     /// The loss weighs rows by the policy's own distribution (WPO).
     #[error("this loss needs sums of squared probabilities, and none are given")]
     NoSquares,
+    /// The loss has a KL term.
+    #[error("this loss needs its batch's KL term, and none is given")]
+    NoKl,
     /// Numbers that a device does not give back.
     #[error("the device's numbers could not be read: {0}")]
     Device(String),

@@ -164,7 +164,11 @@ impl Objective {
             false => self.loss.parts(pairs)?,
         };
         if self.nll_weight > 0.0 {
-            let nll = pairs.chosen_nll().mul_scalar(self.nll_weight);
+            let mut nll = pairs.chosen_nll().mul_scalar(self.nll_weight);
+            if self.loss.takes_thumbs() {
+                // A pair is two thumbs here as well.
+                nll = nll / pairs.responses();
+            }
             parts.push(Part::new("nll", nll));
         }
         let log_probs = pairs.whole().clone().map(Tensor::without_autodiff);
@@ -242,6 +246,16 @@ impl Objective {
     /// See [`PairLoss::needs_squares`].
     pub fn needs_squares(&self) -> bool {
         self.loss.needs_squares()
+    }
+
+    /// See [`PairLoss::needs_kl`].
+    pub fn needs_kl(&self) -> bool {
+        self.loss.needs_kl()
+    }
+
+    /// See [`PairLoss::takes_thumbs`].
+    pub fn takes_thumbs(&self) -> bool {
+        self.loss.takes_thumbs()
     }
 }
 

@@ -44,7 +44,8 @@ impl Pair {
 /// branch.
 ///
 /// A log-probability (natural logarithm) is the SUM over the response's tokens, its end-of-sequence token included, prompt and
-/// soft tokens excluded. The reference never sees a soft prompt and needs no gradient.
+/// soft tokens excluded. The reference never sees a soft prompt and needs no gradient. Of a thumb one response does not exist: it
+/// has no tokens, and log-probabilities of 0.
 #[derive(Debug, Clone)]
 pub struct PairLogProbs {
     policy: Pair,
@@ -54,6 +55,7 @@ pub struct PairLogProbs {
     whole: Pair,
     shared: Option<Shared>,
     squares: Option<Pair>,
+    kl: Option<Tensor<1>>,
 }
 
 /// Log-probabilities over the first tokens of both responses, as many as the shorter one has.
@@ -78,6 +80,7 @@ impl PairLogProbs {
             tokens,
             shared: None,
             squares: None,
+            kl: None,
         };
         let rejected = ("policy rejected", &pairs.policy.rejected);
         pairs.check([rejected])?;
@@ -112,6 +115,17 @@ impl PairLogProbs {
     pub fn with_squares(mut self, squares: Pair) -> Result<Self, LossError> {
         self.check(squares.named(["squares chosen", "squares rejected"]))?;
         self.squares = Some(squares);
+        Ok(self)
+    }
+
+    /// Adds the KL term of each row's branch, `[rows]`, in nats and without gradient: what [`Kto`](crate::Kto) needs.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Rows`].
+    pub fn with_kl(mut self, kl: Tensor<1>) -> Result<Self, LossError> {
+        self.check([("kl", &kl)])?;
+        self.kl = Some(kl);
         Ok(self)
     }
 
@@ -158,6 +172,15 @@ impl PairLogProbs {
         &self.tokens
     }
 
+    /// The KL term of each row's branch.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::NoKl`].
+    pub fn kl(&self) -> Result<&Tensor<1>, LossError> {
+        self.kl.as_ref().ok_or(LossError::NoKl)
+    }
+
     /// log(pi(y) / pi_ref(y)) of both responses, summed over tokens.
     ///
     /// # Errors
@@ -177,15 +200,29 @@ impl PairLogProbs {
         Ok(self.per_token(self.log_ratios()?))
     }
 
-    /// Sums over tokens, each divided by its response's token count.
+    /// Sums over tokens, each divided by its response's token count; 0 of a response that does not exist.
     pub fn per_token(&self, sums: Pair) -> Pair {
-        sums.with(self.tokens.clone(), |sum, tokens| sum / tokens)
+        sums.with(self.tokens.clone(), |sum, tokens| {
+            sum / tokens.clamp_min(1.0)
+        })
     }
 
     /// The mean negative log-likelihood per token of the preferred response under the policy, `[rows]`: added with a
     /// weight to a preference loss, it keeps the policy's text from falling apart (arXiv 2404.19733).
     pub(crate) fn chosen_nll(&self) -> Tensor<1> {
-        self.whole.chosen.clone().neg() / self.tokens.chosen.clone()
+        self.whole.chosen.clone().neg() / self.tokens.chosen.clone().clamp_min(1.0)
+    }
+
+    /// How many responses a row has, `[rows]`: one of a thumb, else two.
+    pub(crate) fn responses(&self) -> Tensor<1> {
+        let there = self.there();
+        there.chosen + there.rejected
+    }
+
+    /// 1 where a response exists, else 0.
+    pub(crate) fn there(&self) -> Pair {
+        let there = |tokens: Tensor<1>| tokens.greater_elem(0.0).float();
+        self.tokens.clone().map(there)
     }
 
     /// The policy's log-probabilities over all tokens.
@@ -229,6 +266,7 @@ impl PairLogProbs {
                 reference: shared.reference.as_ref().map(some),
             }),
             squares: self.squares.as_ref().map(some),
+            kl: (self.kl.as_ref()).map(|kl| kl.clone().select(0, rows.clone())),
         }
     }
 }

@@ -5,6 +5,7 @@ mod aot;
 mod aot_unpaired;
 mod apo_down;
 mod apo_zero;
+mod apo_zero_unpaired;
 mod bco_pair;
 mod cpo;
 mod discopop;
@@ -14,6 +15,7 @@ mod exo_pair;
 mod exponential;
 mod hinge;
 mod ipo;
+mod kto;
 mod ld_dpo;
 mod logistic;
 mod nca_pair;
@@ -24,6 +26,7 @@ mod sigmoid_norm;
 mod simpo;
 mod sppo_hard;
 mod sum;
+mod thumbs;
 mod wpo;
 
 use std::fmt::Debug;
@@ -37,6 +40,7 @@ pub use aot::Aot;
 pub use aot_unpaired::AotUnpaired;
 pub use apo_down::ApoDown;
 pub use apo_zero::ApoZero;
+pub use apo_zero_unpaired::ApoZeroUnpaired;
 pub use bco_pair::BcoPair;
 pub use cpo::Cpo;
 pub use discopop::Discopop;
@@ -45,6 +49,7 @@ pub use dpo::Dpo;
 pub use exo_pair::ExoPair;
 pub use hinge::Hinge;
 pub use ipo::Ipo;
+pub use kto::Kto;
 pub(crate) use ld_dpo::LdDpo;
 pub use nca_pair::NcaPair;
 pub use orpo::Orpo;
@@ -112,6 +117,16 @@ pub trait PairLoss: Debug + Send + Sync {
 
     /// Whether the loss reads [`PairLogProbs::with_squares`]. Default: no.
     fn needs_squares(&self) -> bool {
+        false
+    }
+
+    /// Whether the loss reads [`PairLogProbs::with_kl`]. Default: no.
+    fn needs_kl(&self) -> bool {
+        false
+    }
+
+    /// Whether the loss is defined for rows of which one response does not exist. Default: no.
+    fn takes_thumbs(&self) -> bool {
         false
     }
 }
@@ -200,6 +215,10 @@ losses! {
     "orpo" => Orpo,
     /// Contrastive preference optimisation, without reference.
     "cpo" => Cpo,
+    /// Kahneman-Tversky optimisation, on thumbs or pairs.
+    "kto" => Kto,
+    /// The same without a KL term.
+    "apo_zero_unpaired" => ApoZeroUnpaired,
     /// A weighted sum of others.
     "sum" => Sum,
 }
@@ -242,6 +261,14 @@ impl PairLoss for PreferenceLoss {
 
     fn needs_squares(&self) -> bool {
         self.as_loss().needs_squares()
+    }
+
+    fn needs_kl(&self) -> bool {
+        self.as_loss().needs_kl()
+    }
+
+    fn takes_thumbs(&self) -> bool {
+        self.as_loss().takes_thumbs()
     }
 }
 

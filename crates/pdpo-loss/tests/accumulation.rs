@@ -37,6 +37,8 @@ fn part(objective: &Objective, rows: &[usize]) -> (f32, Vec<f32>) {
     let pairs = PairLogProbs::new(policy, Some(reference), pair(&[[4.0; 8]; 2]));
     let pairs = pairs.unwrap().with_shared(shared, Some(shared_reference));
     let pairs = pairs.unwrap().with_squares(pair(&POLICY)).unwrap();
+    let kl = Tensor::full([rows.len()], 0.25, &device);
+    let pairs = pairs.with_kl(kl).unwrap();
     let branches: Vec<Branch> = rows.iter().map(|&row| BRANCHES[row]).collect();
     let losses = objective.evaluate(&pairs, &branches).unwrap().loss;
     let loss = objective.mix().combine(losses, &branches, COMPARISONS);

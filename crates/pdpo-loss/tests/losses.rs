@@ -36,6 +36,7 @@ struct Inputs {
 struct Case {
     source: String,
     objective: ObjectiveConfig,
+    kl: Option<f32>,
     losses: Vec<f64>,
     gradients: Sums<Option<f64>>,
     rewards: Option<Sides<f64>>,
@@ -112,7 +113,11 @@ fn losses_gradients_and_rewards_equal_those_of_another_implementation() {
     let fixture = fixture();
     for case in &fixture.cases {
         let name = format!("{:?} by {}", case.objective, case.source);
-        let (pairs, [first, rest]) = inputs(&fixture.inputs);
+        let (mut pairs, [first, rest]) = inputs(&fixture.inputs);
+        if let Some(kl) = case.kl {
+            let kl = Tensor::full([pairs.rows()], kl, &Device::flex().autodiff());
+            pairs = pairs.with_kl(kl).unwrap();
+        }
         let Evaluation { loss, rewards, .. } = evaluate(&case.objective, &pairs);
         let gradients = loss.clone().sum().backward();
         let found = values(loss);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::comparison::{Comparison, UserId};
+use crate::comparison::{Comparison, Thumb, UserId};
 use crate::general::MISSING;
 use crate::hash::text_key;
 use crate::skipped::Skipped;
@@ -14,8 +14,12 @@ use crate::split::pair_key;
 /// What a data set holds and what is odd about it. Display gives it as plain text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Audit {
-    /// Comparisons looked at.
+    /// Comparisons looked at, thumbs among them.
     pub comparisons: usize,
+    /// Thumbs up.
+    pub thumbs_up: usize,
+    /// Thumbs down.
+    pub thumbs_down: usize,
     /// Comparisons without a user id.
     pub without_user: usize,
     /// Comparisons by user.
@@ -63,8 +67,13 @@ impl AuditBuilder {
         let Comparison {
             chosen, rejected, ..
         } = comparison;
-        audit.equal_texts += usize::from(chosen == rejected);
-        audit.empty_responses += usize::from(chosen.is_empty() || rejected.is_empty());
+        match comparison.thumb {
+            Some(Thumb::Up) => audit.thumbs_up += 1,
+            Some(Thumb::Down) => audit.thumbs_down += 1,
+            None => audit.equal_texts += usize::from(chosen == rejected),
+        }
+        let mut responses = comparison.responses().into_iter().flatten();
+        audit.empty_responses += usize::from(responses.any(str::is_empty));
         let users = self.pairs.entry(pair_key(comparison)).or_default();
         let votes = users.entry(comparison.user.clone()).or_default();
         votes[usize::from(chosen < rejected)] += 1;
@@ -154,6 +163,14 @@ impl fmt::Display for Audit {
         let counts = || self.per_user.values().copied();
         let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
         writeln!(f, "comparisons            {:>8}", self.comparisons)?;
+        let (up, down) = (self.thumbs_up, self.thumbs_down);
+        if up + down > 0 {
+            writeln!(
+                f,
+                "  thumbs               {:>8}  ({up} up, {down} down)",
+                up + down
+            )?;
+        }
         writeln!(f, "sources                {:>8}", self.sources)?;
         writeln!(
             f,
@@ -199,7 +216,34 @@ mod tests {
             template: Default::default(),
             place: Default::default(),
             group: None,
+            thumb: None,
         }
+    }
+
+    #[test]
+    fn thumbs_are_counted_and_contradict_each_other() {
+        let thumb = |user, up| match up {
+            true => Comparison {
+                thumb: Some(Thumb::Up),
+                ..comparison(Some(user), "x", "")
+            },
+            false => Comparison {
+                thumb: Some(Thumb::Down),
+                ..comparison(Some(user), "", "x")
+            },
+        };
+        let all = [
+            thumb("a", true),
+            thumb("a", false),
+            thumb("b", true),
+            thumb("c", false),
+        ];
+        let audit = Audit::of(&all, &Skipped::default());
+        assert_eq!((audit.thumbs_up, audit.thumbs_down), (2, 2));
+        assert_eq!((audit.equal_texts, audit.empty_responses), (0, 0));
+        assert_eq!((audit.contradictory, audit.disputed), (1, 1));
+        let shown = audit.to_string();
+        assert!(shown.contains("(2 up, 2 down)"), "{shown}");
     }
 
     #[test]

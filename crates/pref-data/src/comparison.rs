@@ -74,7 +74,17 @@ impl Prompt {
     }
 }
 
-/// One judgement: `user` preferred `chosen` to `rejected` as an answer to `prompt`.
+/// What a user said of one response alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Thumb {
+    /// It is what the user wants.
+    Up,
+    /// It is not.
+    Down,
+}
+
+/// One judgement: `user` preferred `chosen` to `rejected` as an answer to `prompt`, or gave one response alone a [`Thumb`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Comparison {
     /// Who judged; `None` where it is not known.
@@ -86,10 +96,13 @@ pub struct Comparison {
     /// What the chat template is given beside the prompt's messages.
     #[serde(default)]
     pub template: TemplateInputs,
-    /// The preferred response.
+    /// The preferred response; of a thumb up, the response.
     pub chosen: String,
-    /// The other response.
+    /// The other response; of a thumb down, the response.
     pub rejected: String,
+    /// Where one response was judged alone: how. The other one does not exist and is left empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumb: Option<Thumb>,
     /// The post, instruction or dialogue: the unit that splits keep together.
     pub source: String,
     /// Where it was read.
@@ -100,6 +113,24 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The preferred response and the other one; none where a thumb has only the other.
+    pub fn responses(&self) -> [Option<&str>; 2] {
+        [
+            (self.thumb != Some(Thumb::Down)).then_some(self.chosen.as_str()),
+            (self.thumb != Some(Thumb::Up)).then_some(self.rejected.as_str()),
+        ]
+    }
+
+    /// A thumb up for the preferred response and a thumb down for the other: what a pair says of each alone.
+    pub fn into_thumbs(self) -> [Self; 2] {
+        let (mut up, mut down) = (self.clone(), self);
+        up.rejected.clear();
+        up.thumb = Some(Thumb::Up);
+        down.chosen.clear();
+        down.thumb = Some(Thumb::Down);
+        [up, down]
+    }
+
     /// Lengths of chosen and rejected response in Unicode characters.
     pub fn lengths(&self) -> (usize, usize) {
         (self.chosen.chars().count(), self.rejected.chars().count())

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `prompt` | text, or a list of `{role, content}`; may be absent if `chosen` and `rejected` are lists that begin alike |
 //! | `chosen`, `rejected` | text, one message, or a list of messages whose last one, the assistant's, is the response |
+//! | `completion`, `label` | instead of `chosen` and `rejected`: one response (as these), and whether the user liked it ([`Thumb`]) |
 //! | `user` | text, an integer, or null: nobody in particular |
 //! | `user_text` | text or null |
 //! | `source` | what splits keep together: text, an integer, or null (then a hash of the prompt) |
@@ -28,6 +29,7 @@ mod columns;
 mod others;
 mod python;
 mod repeated;
+mod thumb;
 mod transcript;
 mod unread;
 
@@ -40,7 +42,7 @@ pub(crate) use self::chat::{Said, said};
 pub(crate) use self::choice::{Verdict, verdict};
 pub use self::columns::Columns;
 use self::unread::Unread;
-use crate::comparison::{Comparison, Prompt, UserId};
+use crate::comparison::{Comparison, Prompt, Thumb, UserId};
 use crate::error::DataError;
 use crate::hash::text_hash;
 use crate::message::TemplateInputs;
@@ -51,6 +53,8 @@ use crate::records::{DataFile, Fields, Format, Found, list};
 pub(crate) const EQUAL_RESPONSES: &str = "chosen and rejected are equal";
 /// The reason under which records are counted in which no response is preferred.
 pub(crate) const TIE: &str = "a tie: neither response is preferred";
+/// The reason under which records are counted in which nothing is said of the response.
+const UNSAID: &str = "neither a thumb up nor down";
 const EQUAL_BUT_SPACE: &str = "chosen and rejected are equal but for white space at their ends";
 /// What missing values become in text.
 pub(crate) const MISSING: [&str; 6] = ["nan", "NaN", "None", "null", "NULL", "<NA>"];
@@ -136,9 +140,49 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
 }
 
 fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
-    let Some((prompt, chosen, rejected)) = texts(fields, columns)? else {
+    match thumb::is_thumb(fields, columns) {
+        true => decode_thumb(fields, columns),
+        false => decode_pair(fields, columns),
+    }
+}
+
+fn decode_thumb(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
+    let Some((name, said, thumb)) = thumb::read(fields, columns)? else {
+        return Ok(Decoded::Skip(UNSAID));
+    };
+    // Read as a pair of equal responses, so that every shape of a pair is one of a thumb.
+    let pair = [(name, said.clone()), (name, said)];
+    let (prompt, response, _) = parted(fields, columns, pair, true)?;
+    let [chosen, rejected] = match thumb {
+        Thumb::Up => [response, String::new()],
+        Thumb::Down => [String::new(), response],
+    };
+    judged(fields, columns, prompt, [chosen, rejected], Some(thumb))
+}
+
+fn decode_pair(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
+    let Some(pair) = others::responses(fields, columns)? else {
         return Ok(Decoded::Skip(TIE));
     };
+    thumb::note_beside_pair(fields, columns);
+    let (prompt, chosen, rejected) = parted(fields, columns, pair, false)?;
+    if let Some(reason) = no_signal(&chosen, &rejected) {
+        return Ok(Decoded::Skip(reason));
+    }
+    if chosen.split_whitespace().eq(rejected.split_whitespace()) {
+        fields.note(ONLY_SPACE);
+    }
+    judged(fields, columns, prompt, [chosen, rejected], None)
+}
+
+/// The record with what stands beside prompt and responses.
+fn judged(
+    fields: &Fields,
+    columns: &Columns,
+    prompt: Prompt,
+    [chosen, rejected]: [String; 2],
+    thumb: Option<Thumb>,
+) -> Result<Decoded<Comparison>, DataError> {
     let prompt = others::without_answer(fields, prompt, [&chosen, &rejected])?;
     let prompt = others::with_beside(fields, columns, prompt)?;
     for text in [&chosen, &rejected] {
@@ -147,12 +191,6 @@ fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, Dat
                 "a response is `{text}`: a missing value that became text?"
             ));
         }
-    }
-    if let Some(reason) = no_signal(&chosen, &rejected) {
-        return Ok(Decoded::Skip(reason));
-    }
-    if chosen.split_whitespace().eq(rejected.split_whitespace()) {
-        fields.note(ONLY_SPACE);
     }
     let source = name_of(fields, columns, "source")?;
     Ok(Decoded::Keep(Comparison {
@@ -164,6 +202,7 @@ fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, Dat
         place: fields.place(),
         chosen,
         rejected,
+        thumb,
         group: text_of(fields, columns, "group")?,
     }))
 }
@@ -201,16 +240,14 @@ fn text_of(
     }
 }
 
-/// A prompt, the preferred response and the other one; none of a tie.
-type Texts = Option<(Prompt, String, String)>;
-
-fn texts(fields: &Fields, columns: &Columns) -> Result<Texts, DataError> {
-    let Some([(chosen_name, chosen), (rejected_name, rejected)]) =
-        others::responses(fields, columns)?
-    else {
-        return Ok(None);
-    };
-    let texts = match (chosen, rejected) {
+/// A prompt and two responses, each said once; both are the same one of a thumb, which is `alone`.
+fn parted(
+    fields: &Fields,
+    columns: &Columns,
+    [(chosen_name, chosen), (rejected_name, rejected)]: [(&str, Said); 2],
+    alone: bool,
+) -> Result<(Prompt, String, String), DataError> {
+    match (chosen, rejected) {
         (Said::Chat(chosen), Said::Chat(rejected)) => {
             let leads = chosen.len() > 1;
             let prompt = others::prompt(fields, columns, !leads)?;
@@ -230,10 +267,9 @@ fn texts(fields: &Fields, columns: &Columns) -> Result<Texts, DataError> {
         }
         (Said::Text(chosen), Said::Text(rejected)) => {
             let prompt = others::prompt(fields, columns, true)?;
-            repeated::split(fields, rejected_name, prompt, chosen, rejected)
+            repeated::split(fields, (rejected_name, alone), prompt, chosen, rejected)
         }
-    };
-    texts.map(Some)
+    }
 }
 
 /// What the record holds for the chat template.

@@ -17,7 +17,7 @@ use crate::{prism, psoups, published, tldr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
-    /// `prompt`, `chosen`, `rejected`, `user`; see [`general`].
+    /// `prompt`, `chosen`, `rejected`, `user`, or `completion` and `label` in the place of the two; see [`general`].
     General,
     /// The official TL;DR records; see [`tldr`].
     Tldr,
@@ -47,8 +47,9 @@ pub enum Layout {
 impl Layout {
     /// Fields by which a record is told from those of other layouts: all that the layout requires. The rows of
     /// [`Self::PsoupsHub`] are general ones.
-    const MARKS: [(&[&str], Self); 12] = [
+    const MARKS: [(&[&str], Self); 13] = [
         (&["chosen", "rejected"], Self::General),
+        (&["completion", "label"], Self::General),
         (tldr::FIELDS, Self::Tldr),
         (psoups::FIELDS, Self::Psoups),
         (prism::CONVERSATION, Self::Prism),

@@ -35,7 +35,7 @@ mod skipped;
 mod split;
 
 pub use audit::{Audit, AuditBuilder};
-pub use comparison::{Comparison, Prompt, UserId};
+pub use comparison::{Comparison, Prompt, Thumb, UserId};
 pub use error::{DataError, RecordError, SplitError};
 pub use general::Columns;
 pub use layout::{DataOptions, Layout, read_comparisons};

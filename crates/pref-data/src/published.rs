@@ -125,6 +125,7 @@ impl Judged {
             rejected: rejected.to_owned(),
             place: self.place.clone(),
             group: None,
+            thumb: None,
         });
     }
 

@@ -16,6 +16,7 @@ fn comparison(source: &str, chosen: &str, rejected: &str) -> Comparison {
         template: Default::default(),
         place: Default::default(),
         group: None,
+        thumb: None,
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use statistics::Quantiles;
 use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
-use trainer::config::{Config, Setting, read_toml_with};
+use trainer::config::{Config, Setting, UserTokens, UsersSection, read_toml_with};
 use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
@@ -61,7 +61,10 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         cuts(training.datasets(), training.formatter.config())
     ))?;
     if args.show > 0 {
-        show(sides.train.iter(), args.show, &training.formatter, out)?;
+        let users = config.users.as_ref();
+        let users = users.map_or(UserTokens::default(), UsersSection::tokens);
+        let how = (&training.formatter, users);
+        show(sides.train.iter(), args.show, how, out)?;
     }
     out.line("\nModel")?;
     model(&config, &training, out)?;
@@ -117,7 +120,9 @@ fn lengths(training: &Training, out: &mut Output<'_>) -> Result<(), TrainError> 
         .iter()
         .filter_map(|(name, length)| {
             let items = training.datasets().flat_map(|d| &d.items);
-            let q = Quantiles::of(items.map(|i| length(i) as f64).collect())?;
+            // Of a thumb one response is not there.
+            let lengths = items.map(|i| length(i)).filter(|&length| length > 0);
+            let q = Quantiles::of(lengths.map(|length| length as f64).collect())?;
             let numbers = [q.min, q.p10, q.median, q.p90, q.max].map(|n| format!("{n:.0}"));
             Some([vec![format!("  {name}")], numbers.to_vec()].concat())
         })
@@ -187,6 +192,15 @@ fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> 
     if audit.single_comparison_users > 0 {
         let count = audit.single_comparison_users;
         found.push(format!("{count} users with one comparison only: little to learn from; consider kind = \"cluster\""));
+    }
+    let thumbs = [(audit.thumbs_up, "up"), (audit.thumbs_down, "down")];
+    if let [(0, _), (all, side)] | [(all, side), (0, _)] = thumbs
+        && all > 0
+        && all == audit.comparisons
+    {
+        found.push(format!(
+            "all thumbs are {side}: nothing tells what users do not want from what they want"
+        ));
     }
     if audit.contradictory > 0 {
         let count = audit.contradictory;

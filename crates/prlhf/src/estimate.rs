@@ -6,7 +6,7 @@ use std::time::Instant;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::{Config, objective};
+use trainer::config::{Config, UserTokens, UsersSection, objective};
 use trainer::dataset::Dataset;
 use trainer::estimate::{Sketch, Step, Work, steps, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
@@ -52,10 +52,10 @@ pub fn count(
         &config.lora,
         device,
     )?;
-    let soft = users.map_or(0, |users| users.user_tokens);
+    let tokens = users.map_or(UserTokens::default(), UsersSection::tokens);
     let objective = objective(&config.objective, users.is_some())?;
     let branches = objective.branches().len();
-    let step = Step::of(training, &prepared.train, (soft, branches));
+    let step = Step::of(training, &prepared.train, (tokens, branches));
     let memory = sketch.memory(step, (0, 0));
     sketch.validate(&memory, step, training)?;
     let passes = match (objective.needs_reference(), objective.needs_shared()) {
@@ -64,11 +64,13 @@ pub fn count(
         (true, true) => 2.0, // Of the whole responses, and of what both are long.
     };
     let datasets = prepared.datasets();
-    let reference: f64 = datasets.map(|side| sketch.forward_work(side, 0)).sum();
+    let reference: f64 = datasets
+        .map(|side| sketch.forward_work(side, UserTokens::default()))
+        .sum();
     let sides = (&prepared.train, prepared.validation.as_ref());
     let work = Work {
         reference: passes * reference,
-        ..sketch.training_work(sides, (soft, branches), training)
+        ..sketch.training_work(sides, (tokens, branches), training)
     };
     Ok(Expectation { memory, step, work })
 }
@@ -83,7 +85,8 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let train = &prepared.train;
     let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
     let task = Preference::from_config(&config.objective, users.is_some(), None)?;
-    let soft = policy.user_tokens();
+    let tokens = policy.places();
+    let soft = tokens.soft;
     let mut order: Vec<usize> = (0..prepared.train.items.len()).collect();
     order.sort_by_key(|&i| prepared.train.items[i].pair.row_length(soft));
     let weights = policy.model.num_adapter_params();
@@ -97,7 +100,7 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let branches = report.rows.len().max(1);
     let peak = memory::peak_bytes();
     let memory = before.zip(peak).map(|(before, peak)| {
-        let step = Step::of(&config.training, train, (soft, branches));
+        let step = Step::of(&config.training, train, (tokens, branches));
         let activations = peak.saturating_sub(before) / branches as u64;
         // AdamW keeps two numbers per weight, and the gradient is a third.
         before + activations * step.rows as u64 + 12 * weights as u64
@@ -134,10 +137,16 @@ fn once(
     at: usize,
 ) -> Result<(f64, StepReport<ScoredRow>), TrainError> {
     // Any reference: only time and memory are looked at.
-    let item = Arc::new(Item {
+    let known = |item: &Item| Item {
         reference: OnceLock::from(ReferenceLogProbs::default()),
         shared_reference: OnceLock::from(ReferenceLogProbs::default()),
-        ..Item::clone(&side.items[at])
+        ..item.clone()
+    };
+    let item = &side.items[at];
+    let mismatched = item.mismatched.as_deref();
+    let item = Arc::new(Item {
+        mismatched: mismatched.map(|item| Arc::new(known(item))),
+        ..known(item)
     });
     let example = Example::new(&item, learner.table.as_ref());
     let start = Instant::now();

@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use terminal::{Bars, Output, hub};
 use trainer::TrainError;
-use trainer::config::DataSection;
+use trainer::config::{DataSection, validate_thumbs};
 use trainer::dataset::Dataset;
 use trainer::eval::TextQuality;
 use trainer::example::Example;
 use trainer::files::replace_file;
 use trainer::inference::{Engine, Opened};
-use trainer::pdpo_loss::ScoredRow;
+use trainer::pdpo_loss::{PairLoss, ScoredRow};
 use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Skipped, read_comparisons};
 use trainer::task::Task;
@@ -167,15 +167,27 @@ pub fn evaluate(
     let (engine, config) = (&opened.engine, opened.config());
     let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
     let limits = fit_responses(engine)?;
-    let (loaded, dataset) = loaded.tokenised(args.lenient, engine)?;
+    let (loaded, mut dataset) = loaded.tokenised(args.lenient, engine)?;
     let loaded = &*loaded;
+    validate_thumbs(&config.objective, dataset.thumbs)?;
+    if config.objective.loss.needs_kl() {
+        let own = dataset.clone();
+        dataset = dataset.with_mismatched(&own);
+    }
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
     let dir = of
         .run
         .as_ref()
         .map_or_else(|| cache.0.path().into(), |run| run.join("reference"));
-    let task = opened.preference(&dir)?;
+    let mut task = opened.preference(&dir)?;
+    if task.objective().needs_kl() && !dataset.has_mismatched() {
+        out.fact(
+            "loss",
+            "with a KL term of 0, which is estimated on responses to other prompts: there are none",
+        )?;
+        task = task.without_kl();
+    }
     let examples = dataset.examples(engine.table());
     let scored = engine.score(&task, &examples, &Bars::default())?;
     let rows = rows(engine, loaded, &scored, &training)?;

@@ -51,14 +51,18 @@ fn users((model, table): (UserModel, UserTable), out: &mut Output<'_>) -> Result
     let config = model.config();
     let kind = serde_json::to_string(&config.kind);
     let kind = kind.map_err(|e| TrainError::format(Path::new(MANIFEST_FILE), e))?;
+    let what = match config.kind.is_prefix() {
+        true => "keys and values at every layer",
+        false => "soft tokens",
+    };
     out.fact(
         "users",
         format_args!(
-            "{} known, {} rows trained, kind {kind}, {} soft tokens (T_u), width {}",
+            "{} known, {} rows trained, kind {kind}, {} {what} (T_u), width {}",
             table.len(),
             table.touched(),
             config.user_tokens,
-            config.d_model
+            config.width()
         ),
     )
 }

@@ -4,13 +4,15 @@ use std::io::{self, IsTerminal};
 
 use terminal::Output;
 use trainer::TrainError;
+use trainer::config::UserTokens;
 use trainer::llm_backbone::tokenizer::{StreamDecoder, Tokenizer};
-use trainer::pref_data::Comparison;
+use trainer::pref_data::{Comparison, Thumb};
 use trainer::tokenise::{Formatter, PromptConfig};
 
 /// What a token belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
+    Prefix,
     Prompt,
     Soft,
     Chosen,
@@ -21,6 +23,7 @@ enum Part {
 impl Part {
     fn label(self) -> &'static str {
         match self {
+            Self::Prefix => "prefix",
             Self::Prompt => "prompt",
             Self::Soft => "soft",
             Self::Chosen => "chosen",
@@ -33,7 +36,7 @@ impl Part {
     fn colour(self) -> u8 {
         match self {
             Self::Prompt => 36,
-            Self::Soft => 35,
+            Self::Prefix | Self::Soft => 35,
             Self::Chosen => 32,
             Self::Rejected => 33,
             Self::Cut => 90,
@@ -59,7 +62,7 @@ const BORDER: char = '\u{2502}';
 pub fn show<'c>(
     comparisons: impl Iterator<Item = &'c Comparison>,
     count: usize,
-    formatter: &Formatter,
+    (formatter, users): (&Formatter, UserTokens),
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -68,20 +71,23 @@ pub fn show<'c>(
         max_response_length: usize::MAX / 4,
         ..formatter.config().clone()
     })?;
-    let parted = comparisons.filter_map(|c| Some((c, parts(c, formatter, &whole).ok()?)));
+    let parted = comparisons.filter_map(|c| Some((c, parts(c, (formatter, users), &whole).ok()?)));
     for (at, (comparison, parts)) in parted.take(count).enumerate() {
         let user = comparison
             .user
             .as_ref()
             .map_or("nobody", |user| user.as_str());
-        out.line(format_args!(
-            "\n  comparison {}, user {}",
-            at + 1,
-            printable::id(user)
-        ))?;
+        let what = match comparison.thumb {
+            Some(Thumb::Up) => "thumb up",
+            Some(Thumb::Down) => "thumb down",
+            None => "comparison",
+        };
+        let user = printable::id(user);
+        out.line(format_args!("\n  {what} {}, user {user}", at + 1))?;
         for Shown { part, before, ids } in parts {
             let text = match part {
-                Part::Soft => format!("{} tokens", formatter.user_tokens()),
+                Part::Soft => format!("{} tokens", users.soft),
+                Part::Prefix => format!("{} keys and values at every layer", users.prefix),
                 _ => texts(formatter.tokenizer(), &before, &ids)?.join(&BORDER.to_string()),
             };
             let label = format!("    {:<8}  ", part.label());
@@ -91,24 +97,27 @@ pub fn show<'c>(
     Ok(())
 }
 
-/// The parts of a comparison in their order; soft tokens have no ids.
+/// The parts of a comparison in their order; those of its user have no ids.
 fn parts(
     comparison: &Comparison,
-    formatter: &Formatter,
+    (formatter, users): (&Formatter, UserTokens),
     whole: &Formatter,
 ) -> Result<Vec<Shown>, TrainError> {
     let (kept, all) = (formatter.pair(comparison)?, whole.pair(comparison)?);
     let ids = &kept.prompt.ids;
     let mut parts = Vec::new();
     let mut add = |part, before: &[u32], ids: &[u32]| {
-        if part == Part::Soft || !ids.is_empty() {
+        if matches!(part, Part::Soft | Part::Prefix) || !ids.is_empty() {
             let (before, ids) = (before.to_vec(), ids.to_vec());
             parts.push(Shown { part, before, ids });
         }
     };
+    if users.prefix > 0 {
+        add(Part::Prefix, &[], &[]);
+    }
     let (bos, rest) = ids.split_at(kept.prompt.soft_at);
     add(Part::Prompt, &[], bos);
-    if formatter.user_tokens() > 0 {
+    if users.soft > 0 {
         add(Part::Soft, &[], &[]);
     }
     let all_ids = &all.prompt.ids;

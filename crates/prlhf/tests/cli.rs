@@ -22,6 +22,8 @@ mod settings;
 #[cfg(unix)]
 #[path = "cli/stop.rs"]
 mod stop;
+#[path = "cli/thumbs.rs"]
+mod thumbs;
 
 use std::fs;
 

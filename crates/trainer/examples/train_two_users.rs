@@ -81,6 +81,7 @@ fn comparison(user: &str, question: &str, chosen: &str, rejected: &str) -> Compa
         template: Default::default(),
         place: Default::default(),
         group: None,
+        thumb: None,
     }
 }
 

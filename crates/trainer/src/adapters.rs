@@ -9,6 +9,7 @@ use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use llm_backbone::{LoraConfig, Model};
 use user_model::{MANIFEST_FILE, Moments, UserModel, UserTable, Vocabulary};
 
+use crate::config::Widths;
 use crate::error::TrainError;
 use crate::files::replace_folder;
 use crate::lineage::Lineage;
@@ -108,10 +109,21 @@ fn load_once(
         return Ok((Policy::plain(model), None, lora));
     }
     let (users, table) = user_model::load(dir, device)?;
-    let found = users.config().d_model;
-    if found != model.d_model() {
-        let problem = format!("`d_model` is {found}, the model's is {}", model.d_model());
-        return Err(TrainError::format(&dir.join(MANIFEST_FILE), problem));
+    let Widths { d_model, cached } = model.config().into();
+    let config = users.config();
+    let width = if config.kind.is_prefix() {
+        cached
+    } else {
+        d_model
+    };
+    for (key, found, expected) in [
+        ("d_model", config.d_model, d_model),
+        ("width", config.width(), width),
+    ] {
+        if found != expected {
+            let problem = format!("`{key}` is {found}, the model's is {expected}");
+            return Err(TrainError::format(&dir.join(MANIFEST_FILE), problem));
+        }
     }
     let policy = Policy {
         model,

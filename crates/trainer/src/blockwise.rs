@@ -6,6 +6,7 @@
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Gradients, Tensor};
+use llm_backbone::Prefix;
 use tracing::trace_span;
 use user_model::{RowBatch, RowGradients};
 
@@ -29,17 +30,25 @@ pub(crate) fn gradients<O, R>(
     let mut add = |gradients: Gradients| {
         module.accumulate(policy, GradientsParams::from_grads(gradients, policy));
     };
-    let tracked = policy
-        .model
-        .blocks(batch.positions.clone(), batch.visible.clone());
+    // Of every block a gradient arrives at the keys and values in front.
+    let in_front = policy.prefix(users);
+    let prefix = in_front.clone().map(|numbers| leaf(numbers.inner()));
+    let prefix_of_blocks = prefix.clone().map(Prefix::new);
+    let tracked = policy.model.blocks(
+        batch.positions.clone(),
+        batch.visible.clone(),
+        prefix_of_blocks.as_ref(),
+    );
     let embedded = tracked.enter(policy.embeddings(packed, batch, users));
 
     let flops = || flops::forward(&policy.model, packed);
     let span = trace_span!(target: TARGET, "forward", flops = flops()).entered();
     let plain = policy.model.valid();
+    let plain_prefix = in_front.clone().map(|numbers| Prefix::new(numbers.inner()));
     let blocks = plain.blocks(
         batch.positions.clone().inner(),
         batch.visible.clone().inner(),
+        plain_prefix.as_ref(),
     );
     let mut inputs = Vec::with_capacity(blocks.count());
     let mut x = embedded.clone().inner();
@@ -62,16 +71,26 @@ pub(crate) fn gradients<O, R>(
     let gradients = loss.backward();
     let mut slope = last.grad(&gradients);
     add(gradients);
+    let mut at_prefix: Option<Tensor<3>> = None;
     for (i, input) in inputs.into_iter().enumerate().rev() {
         let Some(arriving) = slope else { break };
         let input = leaf(input);
         let gradients = along(tracked.block(i, input.clone()), arriving).backward();
         slope = input.grad(&gradients);
+        let found = prefix.as_ref().and_then(|prefix| prefix.grad(&gradients));
+        at_prefix = match (at_prefix, found) {
+            (Some(sum), Some(found)) => Some(sum + found),
+            (sum, found) => sum.or(found),
+        };
         add(gradients);
     }
+    let of_embedded = slope.filter(|_| embedded.is_tracked());
+    let of_embedded = of_embedded.map(|arriving| along(embedded, arriving));
+    let of_prefix = in_front.zip(at_prefix);
+    let of_prefix = of_prefix.map(|(numbers, arriving)| along(numbers, arriving));
     let mut rows = RowGradients::default();
-    if let Some(arriving) = slope.filter(|_| embedded.is_tracked()) {
-        let gradients = along(embedded, arriving).backward();
+    for start in of_embedded.into_iter().chain(of_prefix) {
+        let gradients = start.backward();
         if let Some(users) = users {
             rows.add(users, &gradients)?;
         }
@@ -82,11 +101,11 @@ pub(crate) fn gradients<O, R>(
 }
 
 /// A tensor that a graph begins with.
-fn leaf(x: Tensor<2>) -> Tensor<2> {
+fn leaf<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x.autodiff().require_grad()
 }
 
 /// A number whose gradient with respect to `y` is `slope`.
-fn along(y: Tensor<2>, slope: Tensor<2>) -> Tensor<1> {
+fn along<const D: usize>(y: Tensor<D>, slope: Tensor<D>) -> Tensor<1> {
     (y * slope.autodiff()).sum()
 }

@@ -23,10 +23,10 @@ pub use overlay::{Setting, from_table, read_toml_with};
 use toml_error::one_line;
 pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
 pub(crate) use users::refused;
-pub use users::{Kind, UsersSection};
+pub use users::{Kind, UserTokens, UsersSection, Widths};
 pub use values::{
     objective, validate_dropout, validate_lora, validate_named, validate_objective,
-    validate_sampling, validate_stop_ids, validate_whole_batch,
+    validate_sampling, validate_stop_ids, validate_thumbs, validate_whole_batch,
 };
 
 /// A whole run, as `prlhf train --config` reads it.

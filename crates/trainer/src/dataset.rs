@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use llm_backbone::{LoraConfig, Model};
 use pref_data::{Comparison, Message, Prompt, Skipped};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use user_model::UserTable;
 
 use crate::config::UsersSection;
@@ -29,6 +32,10 @@ pub struct Dataset {
     pub equal_after_cut: usize,
     /// Where the first of these stands, or how its prompt begins.
     pub first_equal: Option<String>,
+    /// Thumbs among them.
+    pub thumbs: usize,
+    /// A hash of each one's prompt, without what a user says of herself.
+    pub prompts: Vec<u64>,
 }
 
 /// The first words of a prompt, or of the last message of a chat.
@@ -61,6 +68,10 @@ impl Dataset {
     }
 
     fn push(&mut self, comparison: &Comparison, pair: TokenizedPair) -> Result<(), TrainError> {
+        self.thumbs += usize::from(comparison.thumb.is_some());
+        let mut hasher = DefaultHasher::new();
+        comparison.prompt.hash(&mut hasher);
+        self.prompts.push(hasher.finish());
         self.cut_prompts += usize::from(pair.prompt.cut);
         self.cut_user_texts += usize::from(pair.prompt.user_text_cut);
         self.cut_responses += usize::from(pair.response_cut);
@@ -81,6 +92,50 @@ impl Dataset {
             ..Item::new(pair, user)
         }));
         Ok(())
+    }
+
+    /// Gives every item its prompt with tokens that answer another prompt, for losses that need it; none where there is no other
+    /// prompt. They are drawn from all responses of `pool`, liked or not, by the item's place alone.
+    #[must_use]
+    pub fn with_mismatched(mut self, pool: &Self) -> Self {
+        let mismatched: Vec<_> = (0..self.items.len())
+            .map(|at| self.mismatched(at, pool))
+            .collect();
+        for (item, mismatched) in self.items.iter_mut().zip(mismatched) {
+            *item = Arc::new(Item {
+                mismatched,
+                ..Item::clone(item)
+            });
+        }
+        self
+    }
+
+    fn mismatched(&self, at: usize, pool: &Self) -> Option<Arc<Item>> {
+        const DRAWS: usize = 64;
+        let prompt = self.prompts[at];
+        let is_other = |&place: &usize| pool.prompts[place] != prompt;
+        let mut rng = ChaCha8Rng::seed_from_u64(at as u64);
+        let drawn = (0..DRAWS).map(|_| rng.random_range(0..pool.items.len().max(1)));
+        let place = match drawn.collect::<Vec<_>>().into_iter().find(is_other) {
+            Some(place) => place,
+            // Nearly all answer this one.
+            None => (0..pool.items.len()).find(is_other)?,
+        };
+        let (item, other) = (&self.items[at], &pool.items[place].pair);
+        let mut responses = vec![&other.chosen, &other.rejected];
+        responses.retain(|response| !response.is_empty());
+        let pair = TokenizedPair {
+            prompt: item.pair.prompt.clone(),
+            chosen: responses[rng.random_range(0..responses.len().max(1))].clone(),
+            rejected: Vec::new(),
+            response_cut: false,
+        };
+        Some(Arc::new(Item::new(pair, item.user.clone())))
+    }
+
+    /// Whether items have what [`with_mismatched`](Self::with_mismatched) gives.
+    pub fn has_mismatched(&self) -> bool {
+        self.items.iter().all(|item| item.mismatched.is_some())
     }
 
     /// Fails if a row would not fit the model's context.

@@ -8,6 +8,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use user_model::{UserRef, UserTable};
 
+use crate::config::UserTokens;
 use crate::error::TrainError;
 use crate::host::host;
 use crate::pack::{PackedBatch, RowTokens};
@@ -90,7 +91,8 @@ impl Endings {
         let tokens: Vec<RowTokens<'_>> = tokens
             .map(|(prompt, _)| RowTokens::ending(prompt, end))
             .collect();
-        let packed = PackedBatch::of_rows(&tokens, policy.user_tokens(), &device);
+        let UserTokens { soft, prefix } = policy.places();
+        let packed = PackedBatch::of_rows(&tokens, soft, &device).behind(prefix);
         let on_device = packed.to_device(&device);
         let users = match table {
             Some(table) => {

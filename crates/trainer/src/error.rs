@@ -106,6 +106,11 @@ pub enum TrainError {
         "the reference's log-probs of a comparison are not known, and there is no reference to compute them"
     )]
     NoReference,
+    /// A KL term is estimated on responses to other prompts.
+    #[error(
+        "`objective.loss` has a KL term, which is estimated on responses to other prompts, and the data has none: give it two prompts or more"
+    )]
+    NoMismatched,
     /// The loss is no longer a number.
     #[error(
         "the loss became {loss} at step {step}; lower the learning rate (the last checkpoint is intact)"

@@ -16,7 +16,7 @@ use crate::learner::input;
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::replicas;
-use crate::task::{Language, MicroBatch, Responses, Row, Task};
+use crate::task::{BatchFigures, Language, MicroBatch, Responses, Row, Task};
 
 /// What `task` says of every example with its own user's soft prompt (the generic one for
 /// [`UserRef::Generic`](user_model::UserRef)), in the given order, `micro_rows` rows at a time. What several people judged
@@ -39,10 +39,12 @@ pub fn evaluate<T: Task>(
     order.sort_by_key(|&i| examples[i].pair().row_length(0));
     let mut found = vec![None; examples.len()];
     let threads = replicas::on(&policy.model.device());
-    let of_chunk = |chunk: &&[usize]| evaluate_chunk(task, &policy, table, examples, chunk);
     progress.report(WHAT, 0, order.len());
     // As many micro-batches at a time as there are threads.
     let micro_rows = micro_rows.max(1);
+    let figures = figures(task, &policy, table, examples, micro_rows, progress)?;
+    let of_chunk =
+        |chunk: &&[usize]| evaluate_chunk(task, &policy, table, (examples, chunk), figures);
     let mut done = 0;
     for round in order.chunks(micro_rows.saturating_mul(threads)) {
         if progress.stopped() {
@@ -66,6 +68,24 @@ pub fn evaluate<T: Task>(
         .collect())
 }
 
+/// What the losses of all examples need to know of them together, each in its own user's branch.
+fn figures<T: Task>(
+    task: &T,
+    policy: &Policy,
+    table: Option<&UserTable>,
+    examples: &[Example],
+    micro_rows: usize,
+    progress: &dyn Progress,
+) -> Result<BatchFigures, TrainError> {
+    if !task.needs_figures() {
+        return Ok(BatchFigures::default());
+    }
+    let all: Vec<&Example> = examples.iter().collect();
+    task.prepare(&all, progress)?;
+    let workers = vec![policy; replicas::on(&policy.model.device())];
+    task.figures(&workers, table, &all, &[Branch::User], micro_rows)
+}
+
 /// For every example the first that has the same tokens, the same reference log-probs (where they are known) and, with a user
 /// model, the same user.
 fn firsts(examples: &[Example], personal: bool) -> Vec<usize> {
@@ -86,8 +106,8 @@ fn evaluate_chunk<T: Task>(
     task: &T,
     policy: &Policy,
     table: Option<&UserTable>,
-    examples: &[Example],
-    chunk: &[usize],
+    (examples, chunk): (&[Example], &[usize]),
+    figures: BatchFigures,
 ) -> Result<Vec<T::Report>, TrainError> {
     let rows = own_rows(examples, chunk);
     let (packed, on_device, users) = input(task, policy, table, &rows)?;
@@ -97,6 +117,7 @@ fn evaluate_chunk<T: Task>(
         rows: &rows,
         packed: &packed,
         on_device: &on_device,
+        figures,
     };
     Ok(task.losses(&micro, outputs)?.reports)
 }

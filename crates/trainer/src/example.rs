@@ -17,6 +17,8 @@ pub struct Item {
     pub group: Option<String>,
     /// Characters of the chosen and of the rejected text.
     pub characters: [usize; 2],
+    /// The prompt with what answers another one, as if liked: what KTO's KL term is estimated on. None unless a loss needs it.
+    pub mismatched: Option<Arc<Item>>,
     /// Log-probs under the reference, once somebody has needed them; they depend on no user.
     pub reference: OnceLock<ReferenceLogProbs>,
     /// The same over the first tokens of both responses, as many as the shorter one has.
@@ -31,6 +33,7 @@ impl Item {
             user,
             group: None,
             characters: [0, 0],
+            mismatched: None,
             reference: OnceLock::new(),
             shared_reference: OnceLock::new(),
         }
@@ -62,6 +65,14 @@ impl Example {
             item: item.clone(),
             user: user_ref(table, item.user.as_deref()),
         }
+    }
+
+    /// The same user with what answers another prompt; see [`Item::mismatched`].
+    pub fn mismatched(&self) -> Option<Self> {
+        Some(Self {
+            item: self.item.mismatched.clone()?,
+            user: self.user.clone(),
+        })
     }
 
     /// Its token ids.

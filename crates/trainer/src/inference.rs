@@ -3,7 +3,7 @@
 //! An [`Engine`] is a policy with its users, opened from a run's folder or adapters and the files of the base model, without a
 //! command line; it never changes. [`Engine::score`] packs comparisons as training does. For text:
 //!
-//! 1. [`Engine::read`] turns a [`Job`] into tokens, looks its user's soft prompt up, and lets the model read the prompt. It
+//! 1. [`Engine::read`] turns a [`Job`] into tokens, looks its user's soft prompt or prefix up, and lets the model read the prompt. It
 //!    touches no other sequence, so it may run beside a batch at work, or on several threads.
 //! 2. [`Writing::admit`] puts it into the running batch, if one of a fixed number of places is free and its tokens fit; the memory
 //!    of the keys and values is reserved once, and a refusal is a typed error.
@@ -181,9 +181,14 @@ impl Engine {
 
     fn read_prompt(&self, job: &Job, prompt: &TokenizedPrompt) -> Result<Prefilled, TrainError> {
         let sampling = self.processor(&job.sampling)?;
+        let (soft, prefix) = match self.policy.places().prefix {
+            0 => (self.user_tokens(&job.user)?, None),
+            _ => (None, self.user_tokens(&job.user)?),
+        };
         let request = Request {
-            soft: self.soft_prompt(&job.user)?,
+            soft,
             soft_at: prompt.soft_at,
+            prefix,
             user: &job.user_key(),
             prompt_key: &job.key,
             log_probs: job.log_probs,
@@ -273,8 +278,8 @@ impl Engine {
         length + job.sampling.max_new_tokens
     }
 
-    /// A user's soft prompt, `[T_u, d]`; none for a policy without users.
-    fn soft_prompt(&self, user: &UserRef) -> Result<Option<Tensor<2>>, TrainError> {
+    /// A user's soft prompt or prefix, `[T_u, width]`; none for a policy without users.
+    fn user_tokens(&self, user: &UserRef) -> Result<Option<Tensor<2>>, TrainError> {
         match (&self.policy.users, &self.table) {
             (Some(model), Some(table)) if self.policy.user_tokens() > 0 => {
                 let device = self.policy.model.device();

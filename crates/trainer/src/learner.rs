@@ -17,7 +17,9 @@ use user_model::{RowAdamW, RowBatch, RowGradients, UserRef, UserTable};
 
 use crate::adapters;
 use crate::blockwise;
-use crate::config::{Checkpointing, Clip, TrainingSection, validate_dropout, validate_whole_batch};
+use crate::config::{
+    Checkpointing, Clip, TrainingSection, UserTokens, validate_dropout, validate_whole_batch,
+};
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::gradients::{BatchGradients, GradNorms};
@@ -27,7 +29,7 @@ use crate::profile::{TARGET, flops};
 use crate::progress::Quiet;
 use crate::replicas;
 use crate::schedule::Rates;
-use crate::task::{MicroBatch, Row, Task};
+use crate::task::{BatchFigures, MicroBatch, Row, Task};
 use crate::tokenise::TokenizedPair;
 
 /// AdamW's constants, as in `transformers`.
@@ -231,9 +233,12 @@ impl<T: Task> Learner<T> {
         // No worker idle.
         let each = self.rows_at_once(batch.len()).div_ceil(workers.len());
         let micros: Vec<&[Row<'_>]> = rows.chunks(each.max(1)).collect();
+        let branches = self.task.branches();
+        let table = self.table.as_ref();
+        let figures = (self.task).figures(&workers, table, &batch, branches, each)?;
         let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
             replicas::map_with(&micros, &workers, |policy, micro| {
-                self.micro_gradients(policy, micro, size)
+                self.micro_gradients(policy, micro, (size, figures))
             })
         });
         let device = self.policy.model.device();
@@ -281,8 +286,7 @@ impl<T: Task> Learner<T> {
             })
         };
         let mut rows: Vec<Row<'a>> = batch.iter().enumerate().flat_map(of_example).collect();
-        let soft = self.policy.user_tokens();
-        rows.sort_by_key(|row| Reverse(row.example.pair().row_length(soft)));
+        rows.sort_by_key(|row| Reverse(row.example.pair().row_length(0)));
         rows
     }
 
@@ -291,7 +295,7 @@ impl<T: Task> Learner<T> {
         &self,
         policy: &Policy,
         rows: &[Row<'_>],
-        size: usize,
+        (size, figures): (usize, BatchFigures),
     ) -> Result<Done<T::Report>, TrainError> {
         let policy = replicas::with_own_leaves(policy);
         let (packed, on_device, users) = input(&self.task, &policy, self.table.as_ref(), rows)?;
@@ -299,6 +303,7 @@ impl<T: Task> Learner<T> {
             rows,
             packed: &packed,
             on_device: &on_device,
+            figures,
         };
         let loss = |outputs| {
             let done = self.task.losses(&micro, outputs)?;
@@ -344,7 +349,8 @@ pub(crate) fn input<T: Task>(
     let _span = trace_span!(target: TARGET, "data").entered();
     let device = policy.model.device();
     let pairs: Vec<&TokenizedPair> = rows.iter().map(|row| row.example.pair()).collect();
-    let packed = task.pack(&pairs, policy.user_tokens(), &device);
+    let UserTokens { soft, prefix } = policy.places();
+    let packed = task.pack(&pairs, soft, &device).behind(prefix);
     let on_device = packed.to_device(&device);
     let users = match table {
         Some(table) => {
@@ -356,7 +362,7 @@ pub(crate) fn input<T: Task>(
     Ok((packed, on_device, users))
 }
 
-/// Whose soft prompt a row gets.
+/// Whose soft prompt or prefix a row gets.
 fn user(row: &Row<'_>) -> UserRef {
     match row.branch {
         Branch::User => row.example.user.clone(),

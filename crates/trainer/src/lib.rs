@@ -39,6 +39,7 @@ pub mod training;
 mod blockwise;
 mod gradients;
 mod host;
+mod kl;
 mod replicas;
 mod settings;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 use crate::example::Example;
+use crate::tokenise::TokenizedPair;
 
 /// One line of `metrics.jsonl`. Names as in TRL.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -114,16 +115,22 @@ impl Line {
     /// Fills in what rows of preferences tell, one row per comparison.
     pub(crate) fn describe_preferences(&mut self, rows: &[(&Example, &ScoredRow)]) {
         let n = rows.len().max(1) as f64;
-        let sum = |of: fn(&ScoredRow) -> f32| -> f64 {
-            let values = rows.iter().map(|(_, row)| f64::from(of(row)));
-            values.sum()
-        };
-        let (chosen, rejected) = (sum(|r| r.reward_chosen), sum(|r| r.reward_rejected));
-        self.rewards_chosen = Some(chosen / n);
-        self.rewards_rejected = Some(rejected / n);
-        self.rewards_margins = Some((chosen - rejected) / n);
-        self.logps_chosen = Some(sum(|r| r.logp_chosen) / n);
-        self.logps_rejected = Some(sum(|r| r.logp_rejected) / n);
+        // Of a thumb one response does not exist, and counts for no mean.
+        let mean =
+            |side: fn(&TokenizedPair) -> &Vec<u32>, of: fn(&ScoredRow) -> f32| -> Option<f64> {
+                let there = rows
+                    .iter()
+                    .filter(|(example, _)| !side(example.pair()).is_empty());
+                let values: Vec<f64> = there.map(|(_, row)| f64::from(of(row))).collect();
+                let count = values.len() as f64;
+                (!values.is_empty()).then(|| values.into_iter().sum::<f64>() / count)
+            };
+        self.rewards_chosen = mean(|pair| &pair.chosen, |r| r.reward_chosen);
+        self.rewards_rejected = mean(|pair| &pair.rejected, |r| r.reward_rejected);
+        let rewards = self.rewards_chosen.zip(self.rewards_rejected);
+        self.rewards_margins = rewards.map(|(chosen, rejected)| chosen - rejected);
+        self.logps_chosen = mean(|pair| &pair.chosen, |r| r.logp_chosen);
+        self.logps_rejected = mean(|pair| &pair.rejected, |r| r.logp_rejected);
         let mut users = BTreeMap::<String, (u64, u64)>::new();
         for (example, row) in rows {
             let owner = example.item.user.clone().unwrap_or_default();

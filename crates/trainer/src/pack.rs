@@ -76,6 +76,8 @@ pub struct PackedBatch {
     pub seq: usize,
     /// Soft tokens per row.
     pub soft: usize,
+    /// Keys and values in front of every row; no token of it.
+    pub prefix: usize,
     /// `[rows, seq - soft]` token ids, padded with 0.
     pub ids: Vec<i32>,
     /// `[rows]`: where the soft tokens go.
@@ -142,6 +144,7 @@ impl PackedBatch {
             rows: rows.len(),
             seq,
             soft,
+            prefix: 0,
             ids: vec![0; rows.len() * (seq - soft)],
             soft_at: rows.iter().map(|r| r.soft_at).collect(),
             positions: vec![0; rows.len() * seq],
@@ -155,6 +158,16 @@ impl PackedBatch {
             batch.fill(index, row);
         }
         batch
+    }
+
+    /// The same behind so many positions, which keys and values in front of the rows have.
+    #[must_use]
+    pub fn behind(mut self, prefix: usize) -> Self {
+        for position in &mut self.positions {
+            *position += prefix as i32;
+        }
+        self.prefix += prefix;
+        self
     }
 
     /// Scores the prompts' tokens too, in the segment of the chosen response: for language modelling, not for
@@ -348,6 +361,14 @@ mod tests {
     #[test]
     fn positions_restart_after_the_prefix() {
         assert_eq!(packed().positions, [0, 1, 2, 3, 4, 5, 6, 5]);
+    }
+
+    #[test]
+    fn positions_go_on_behind_a_prefix() {
+        let pair = pair();
+        let batch = PackedBatch::new(&[&pair], 0).behind(4);
+        assert_eq!((batch.soft, batch.prefix, batch.seq), (0, 4, 6));
+        assert_eq!(batch.positions, [4, 5, 6, 7, 8, 7]);
     }
 
     #[test]

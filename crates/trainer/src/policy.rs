@@ -2,11 +2,14 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use llm_backbone::{LoraConfig, Model, ModelInput, soft_prompt};
+use llm_backbone::{LoraConfig, Model, ModelInput, Prefix, soft_prompt};
 use pdpo_loss::Pair;
-use user_model::{RowBatch, UserModel, UserTable, Vocabulary};
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use user_model::{Init, RowBatch, UserModel, UserModelConfig, UserTable, Vocabulary};
 
-use crate::config::{UsersSection, refused};
+use crate::config::{UserTokens, UsersSection, refused};
 use crate::error::TrainError;
 use crate::pack::{DeviceBatch, PackedBatch};
 
@@ -38,29 +41,37 @@ impl Policy {
         count: usize,
         seed: u64,
     ) -> Result<(Self, Option<UserTable>), TrainError> {
-        let device = base.device();
-        let vocabulary = Vocabulary::new(base.vocabulary());
-        let model = base.with_lora(lora, seed)?;
         let Some(users) = users else {
-            return Ok((Self::plain(model), None));
+            return Ok((Self::plain(base.with_lora(lora, seed)?), None));
         };
-        let settings = users.model_config(count, model.d_model(), seed);
+        let device = base.device();
+        let settings = users.model_config(count, base.config(), seed);
         settings.validate().map_err(refused)?;
+        let vocabulary = vocabulary(&base, &settings)?;
+        let model = base.with_lora(lora, seed)?;
         let table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
         let users = Some(settings.init(Some(&vocabulary), &device).map_err(refused)?);
         Ok((Self { model, users }, Some(table)))
     }
 
-    /// Soft tokens per sequence.
+    /// `T_u`, the positions that a sequence has for its user: 0 without a user model.
     pub fn user_tokens(&self) -> usize {
         self.users
             .as_ref()
             .map_or(0, |users| users.config().user_tokens)
     }
 
+    /// Where these stand.
+    pub fn places(&self) -> UserTokens {
+        self.users.as_ref().map_or(UserTokens::default(), |users| {
+            let config = users.config();
+            UserTokens::of(config.kind, config.user_tokens)
+        })
+    }
+
     /// Token log-probs of all scored tokens of a packed batch, `[scored]`, in the order of its targets.
     ///
-    /// `users` holds one row per row of the batch where the batch has soft tokens.
+    /// `users` holds one row per row of the batch where users have soft tokens or a prefix.
     pub fn token_log_probs(
         &self,
         packed: &PackedBatch,
@@ -78,10 +89,12 @@ impl Policy {
         batch: &DeviceBatch,
         users: Option<&RowBatch>,
     ) -> Tensor<2> {
+        let prefix = self.prefix(users).map(Prefix::new);
         let hidden = self.model.forward(ModelInput {
             embeddings: self.embeddings(packed, batch, users),
             positions: batch.positions.clone(),
             visible: batch.visible.clone(),
+            prefix: prefix.as_ref(),
             cache: None,
         });
         let [rows, seq, d] = hidden.dims();
@@ -106,6 +119,12 @@ impl Policy {
         }
     }
 
+    /// The users' keys and values in front of their rows, `[rows, T_u, width]`; none where they have none.
+    pub(crate) fn prefix(&self, users: Option<&RowBatch>) -> Option<Tensor<3>> {
+        let (model, users) = (self.users.as_ref()?, users?);
+        (self.places().prefix > 0).then(|| model.soft_prompt(users))
+    }
+
     /// Sums of the token log-probs of each response, `[rows]` each.
     pub fn response_log_probs(
         &self,
@@ -118,6 +137,23 @@ impl Policy {
             &batch.membership,
         )
     }
+}
+
+/// What user tokens start from: the embeddings of all tokens, or the keys and values that `base` makes of `T_u` tokens drawn by
+/// the seed.
+fn vocabulary(base: &Model, users: &UserModelConfig) -> Result<Vocabulary, TrainError> {
+    if !users.kind.is_prefix() || users.shared_init != Init::Vocabulary || users.user_tokens == 0 {
+        return Ok(Vocabulary::new(base.vocabulary()));
+    }
+    let (count, tokens) = (users.user_tokens, base.config().vocab_size());
+    if count > tokens {
+        let expected = format!("at most the {tokens} tokens of the model, to start from");
+        return Err(TrainError::config("users.user_tokens", count, expected));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(users.seed);
+    let drawn = index::sample(&mut rng, tokens, count).into_iter();
+    let drawn: Vec<u32> = drawn.map(|token| token as u32).collect();
+    Ok(Vocabulary::new(base.keys_and_values(&drawn)?))
 }
 
 /// Adds numbers of tokens, `[scored]`, up per response: `[rows]` each. `membership` is `[2 * rows, scored]`, 1 where a token counts

@@ -81,13 +81,15 @@ impl<T: Task> Session<T> {
             return Err(TrainError::Empty { after });
         }
         fs::create_dir_all(&config.dir).map_err(|e| TrainError::io(&config.dir, e))?;
-        let soft = policy.user_tokens();
-        let longest = train.iter().map(|e| e.pair().row_length(soft)).max();
+        let users = policy.places();
+        let lengths = train.iter().map(|e| e.pair().row_length(users.soft));
+        let longest = lengths.max();
         let mut learner = Learner::new(task, policy, table, &config.training)?
             .with_devices(&config.further_devices)?;
         let step = Step {
             rows: learner.rows_at_once(config.training.batch.min(train.len())),
             longest: longest.unwrap_or(0),
+            prefix: users.prefix,
             checkpointing: config.training.gradient_checkpointing,
         };
         estimate::validate_step(&learner.policy.model, step, &config.training)?;

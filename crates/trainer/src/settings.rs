@@ -97,6 +97,7 @@ impl Settings {
             UserModelKind::Cluster { clusters } => {
                 json!({ "kind": "cluster", "clusters": clusters })
             }
+            UserModelKind::Prefix { .. } => json!({ "kind": "prefix" }),
         };
         let mut section = json!({
             "user_tokens": users.user_tokens,

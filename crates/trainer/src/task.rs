@@ -9,9 +9,11 @@ use std::fmt::Debug;
 use burn::tensor::{Device, Tensor};
 use pdpo_loss::Branch;
 use serde_json::Value;
+use user_model::UserTable;
 
 use crate::error::TrainError;
 use crate::example::Example;
+pub use crate::kl::BatchFigures;
 use crate::metrics::Line;
 use crate::pack::{DeviceBatch, PackedBatch};
 use crate::policy::Policy;
@@ -40,6 +42,8 @@ pub struct MicroBatch<'a> {
     pub packed: &'a PackedBatch,
     /// The same on the device.
     pub on_device: &'a DeviceBatch,
+    /// What is known of the whole batch.
+    pub figures: BatchFigures,
 }
 
 /// What the model says of every scored token, `[scored]` each.
@@ -76,6 +80,12 @@ pub trait Task: Send + Sync {
         false
     }
 
+    /// Whether anything is learnt from a comparison; others are left out. Default: yes.
+    fn learns_from(&self, pair: &TokenizedPair) -> bool {
+        let _ = pair;
+        true
+    }
+
     /// Computes what [`losses`](Self::losses) needs of these comparisons beside the policy. What is there already costs
     /// nothing.
     ///
@@ -84,6 +94,28 @@ pub trait Task: Send + Sync {
     fn prepare(&self, examples: &[&Example], progress: &dyn Progress) -> Result<(), TrainError> {
         let _ = (examples, progress);
         Ok(())
+    }
+
+    /// Whether [`losses`](Self::losses) needs to know something of a whole batch, which [`figures`](Self::figures) measures.
+    fn needs_figures(&self) -> bool {
+        false
+    }
+
+    /// Measures what [`losses`](Self::losses) needs to know of a whole batch, in these branches, without gradient. `workers` are
+    /// the policy, once for each thread or device, and compute `micro_rows` rows at a time each. Default: nothing.
+    ///
+    /// # Errors
+    /// Comparisons that are not prepared.
+    fn figures(
+        &self,
+        workers: &[&Policy],
+        table: Option<&UserTable>,
+        batch: &[&Example],
+        branches: &[Branch],
+        micro_rows: usize,
+    ) -> Result<BatchFigures, TrainError> {
+        let _ = (workers, table, batch, branches, micro_rows);
+        Ok(BatchFigures::default())
     }
 
     /// Packs comparisons for a forward pass.

@@ -114,7 +114,7 @@ pub struct TokenizedPrompt {
     pub user_text_cut: bool,
 }
 
-/// One comparison in tokens.
+/// One comparison in tokens. Of a thumb one response is there, and the other has no token at all, not even an end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenizedPair {
     /// The shared prefix.
@@ -130,7 +130,8 @@ pub struct TokenizedPair {
 impl TokenizedPair {
     /// Input tokens of the packed row, soft tokens included: the last token of a response is predicted, never read.
     pub fn row_length(&self, soft: usize) -> usize {
-        soft + self.prompt.ids.len() + self.chosen.len() + self.rejected.len() - 2
+        let read = |response: &[u32]| response.len().saturating_sub(1);
+        soft + self.prompt.ids.len() + read(&self.chosen) + read(&self.rejected)
     }
 
     /// The same with both responses as long as the shorter one.
@@ -289,11 +290,16 @@ impl Formatter {
             Template::Raw => None,
         };
         let comparison = split.as_ref().unwrap_or(comparison);
-        let responses = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+        let responses = comparison.responses();
+        let said: Vec<&str> = responses.into_iter().flatten().collect();
         let about = comparison.user_text.as_deref();
-        let prompt = self.prepare(&comparison.prompt, &comparison.template, about, &responses)?;
-        let (chosen, chosen_cut) = self.response(&prompt, &comparison.chosen)?;
-        let (rejected, rejected_cut) = self.response(&prompt, &comparison.rejected)?;
+        let prompt = self.prepare(&comparison.prompt, &comparison.template, about, &said)?;
+        let tokens = |text: Option<&str>| match text {
+            Some(text) => self.response(&prompt, text),
+            None => Ok((Vec::new(), false)),
+        };
+        let [(chosen, chosen_cut), (rejected, rejected_cut)] =
+            [tokens(responses[0])?, tokens(responses[1])?];
         Ok(TokenizedPair {
             prompt: prompt.tokens,
             chosen,

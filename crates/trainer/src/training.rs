@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use user_model::UserTable;
 
 use crate::checkpoint::State;
-use crate::config::{Circumstances, Config, TrainingSection, validate_stop_ids};
+use crate::config::{self, Circumstances, Config, TrainingSection, validate_stop_ids};
 use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
+use crate::example::Example;
 use crate::folder::{RunFolder, Start};
 use crate::inference::Engine;
 use crate::lineage::Lineage;
@@ -160,6 +161,14 @@ impl Training {
         for side in std::iter::once(&train).chain(&validation) {
             side.validate_context(soft, positions)?;
         }
+        let (train, validation) = match config.objective.loss.needs_kl() {
+            true => {
+                let validation = validation.map(|side| side.with_mismatched(&train));
+                let own = train.clone();
+                (train.with_mismatched(&own), validation)
+            }
+            false => (train, validation),
+        };
         let all = || sides.train.iter().chain(&sides.validation);
         let mut warnings = config.without_effect(&Circumstances {
             users: train.users().len(),
@@ -200,6 +209,7 @@ impl Training {
             seed,
             ..
         } = &self.config;
+        self.validate_data()?;
         let start = self
             .train
             .start_policy(self.model.clone(), lora, users.as_ref(), *seed)?;
@@ -215,11 +225,22 @@ impl Training {
         self.session(task, start, ("training", training.clone()), place)
     }
 
-    /// Refuses adapters and users that the model has no place for, before a run begins.
+    /// Refuses data that the loss has no use for: thumbs where it compares two responses, a single prompt where it has a KL term.
+    fn validate_data(&self) -> Result<(), TrainError> {
+        let thumbs = self.datasets().map(|side| side.thumbs).sum();
+        config::validate_thumbs(&self.config.objective, thumbs)?;
+        match self.config.objective.loss.needs_kl() && !self.train.has_mismatched() {
+            true => Err(TrainError::NoMismatched),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses adapters and users that the model has no place for, and thumbs for a loss that compares, before a run begins.
     ///
     /// # Errors
     /// Names the setting.
     pub fn validate(&self) -> Result<(), TrainError> {
+        self.validate_data()?;
         let Config {
             users, lora, seed, ..
         } = &self.config;
@@ -271,8 +292,22 @@ impl Training {
         let inputs = [place.inputs, self.config.inputs()].concat();
         RunFolder::validate_own(&place.dir)?;
         let mut folder = RunFolder::claim(&place.dir, place.start, &inputs)?;
-        let examples = |side: &Dataset| side.examples(table.as_ref());
+        let examples = |side: &Dataset| -> Vec<Example> {
+            let mut examples = side.examples(table.as_ref());
+            examples.retain(|example| task.learns_from(example.pair()));
+            examples
+        };
         let train = examples(&self.train);
+        let left_out = self.train.items.len() - train.len();
+        if left_out > 0 {
+            tracing::warn!(
+                "{left_out} thumbs down are left out: there is nothing to learn from them here"
+            );
+        }
+        if train.is_empty() {
+            let after = "to learn from: all are thumbs down".into();
+            return Err(TrainError::Empty { after });
+        }
         let validation = self.validation.as_ref().map(examples).unwrap_or_default();
         let config = SessionConfig {
             dir: place.dir.clone(),

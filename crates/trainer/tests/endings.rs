@@ -74,7 +74,7 @@ fn alone(
             rejected: vec![stop],
             response_cut: false,
         };
-        let packed = PackedBatch::new(&[&pair], policy.user_tokens());
+        let packed = PackedBatch::new(&[&pair], policy.places().soft);
         let user = match user {
             "" => UserRef::Generic,
             id => UserRef::id(id),

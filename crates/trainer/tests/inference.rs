@@ -11,7 +11,7 @@ use llm_backbone::sampling::SamplingConfig;
 use pref_data::{Comparison, Prompt, UserId};
 use serde_json::json;
 use support::{
-    FAMILIES, INDIVIDUAL, USERS, lora, model_fixture, open, users, with_random_adapters,
+    FAMILIES, INDIVIDUAL, USERS, lora, model_fixture, open, prefix_of, users, with_random_adapters,
 };
 use tempfile::TempDir;
 use trainer::config::Config;
@@ -19,7 +19,7 @@ use trainer::inference::{Engine, Finished, Job, Opened, Response, Trained};
 use trainer::policy::Policy;
 use trainer::progress::Quiet;
 use trainer::{TrainError, adapters};
-use user_model::{RowInit, UserRef};
+use user_model::{RowInit, UserModelKind, UserRef};
 
 /// A run's folder, and a base model in a Hugging Face folder.
 struct Left {
@@ -29,6 +29,10 @@ struct Left {
 impl Left {
     /// Random adapters, and users where asked for, as training would leave them.
     fn of(family: &str, with_users: bool) -> Self {
+        Self::with(family, with_users.then_some(INDIVIDUAL))
+    }
+
+    fn with(family: &str, kind: Option<UserModelKind>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let left = Self { folder };
         let (base, run) = (left.base(), left.run());
@@ -41,11 +45,8 @@ impl Left {
         fs::write(base.join("tokenizer_config.json"), settings).expect("a file");
         let model = with_random_adapters(open(family), 3);
         let rows = RowInit::Uniform { range: 0.5 };
-        let (users, table) = match with_users {
-            true => Some(users(INDIVIDUAL, 3, model.d_model(), rows)),
-            false => None,
-        }
-        .unzip();
+        let users = kind.map(|kind| users(kind, 3, model.d_model(), rows));
+        let (users, table) = users.unzip();
         let policy = Policy { model, users };
         adapters::save(
             &run.join("adapters"),
@@ -169,8 +170,8 @@ fn admitted(engine: &Engine, jobs: &[Job], at: [usize; 5]) -> Vec<Response> {
 #[test]
 fn jobs_admitted_in_any_order_at_any_time_give_the_same_text_and_log_probs() {
     for family in FAMILIES {
-        for with_users in [false, true] {
-            let left = Left::of(family, with_users);
+        for kind in [None, Some(INDIVIDUAL), Some(prefix_of(&open(family)))] {
+            let left = Left::with(family, kind);
             let engine = left.opened().engine;
             let jobs = jobs(&engine);
             let alone: Vec<Response> = jobs
@@ -284,6 +285,7 @@ fn comparisons() -> Vec<Comparison> {
         template: Default::default(),
         place: Default::default(),
         group: None,
+        thumb: None,
     };
     let users = [Some("a"), Some("b"), Some("stranger"), None, Some("c")];
     users.into_iter().enumerate().map(comparison).collect()

@@ -5,7 +5,7 @@ mod support;
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use llm_backbone::{Model, ModelInput, soft_prompt};
+use llm_backbone::{Model, ModelInput, Prefix, soft_prompt};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -47,7 +47,8 @@ fn packed(
     owners: &[UserRef],
 ) -> Vec<[Vec<f32>; 2]> {
     let device = policy.model.device();
-    let batch = PackedBatch::new(&rows(pairs), policy.user_tokens());
+    let places = policy.places();
+    let batch = PackedBatch::new(&rows(pairs), places.soft).behind(places.prefix);
     let users = table.map(|table| table.batch(owners, &device).expect("known users"));
     let tokens = policy.token_log_probs(&batch, &batch.to_device(&device), users.as_ref());
     let mut found = vec![[Vec::new(), Vec::new()]; pairs.len()];
@@ -65,10 +66,20 @@ enum Way {
     Cached,
 }
 
+/// What a user has in a sequence.
+#[derive(Clone, Default)]
+struct OfUser {
+    soft: Option<Tensor<3>>,
+    prefix: Option<Prefix>,
+}
+
 /// Token log-probs of one response after its prompt: one sequence, no padding, plain causal attention.
 fn alone(
     model: &Model,
-    soft: Option<Tensor<3>>,
+    OfUser {
+        soft,
+        prefix: in_front,
+    }: OfUser,
     pair: &TokenizedPair,
     response: &[u32],
     way: Way,
@@ -98,11 +109,12 @@ fn alone(
             cuts
         }
     };
+    let first = in_front.as_ref().map_or(0, Prefix::tokens);
     let mut cache = model.cache(1, seq);
     let mut states = Vec::new();
     for cut in cuts.windows(2) {
         let (from, to) = (cut[0], cut[1]);
-        let positions: Vec<i32> = (from as i32..to as i32).collect();
+        let positions: Vec<i32> = (from..to).map(|i| (first + i) as i32).collect();
         let visible: Vec<bool> = (from..to)
             .flat_map(|i| (0..to).map(move |j| j <= i))
             .collect();
@@ -113,6 +125,7 @@ fn alone(
                 TensorData::new(visible, [1, 1, to - from, to]),
                 &device,
             ),
+            prefix: in_front.as_ref(),
             cache: matches!(way, Way::Cached).then_some(&mut cache),
         }));
     }
@@ -123,12 +136,24 @@ fn alone(
     values(log_softmax(logits, 1).gather(1, Tensor::from_data(targets, &device)))
 }
 
-fn soft_prompt_of(policy: &Policy, table: Option<&UserTable>, user: &UserRef) -> Option<Tensor<3>> {
-    let (users, table) = (policy.users.as_ref()?, table?);
+fn of_user(policy: &Policy, table: Option<&UserTable>, user: &UserRef) -> OfUser {
+    let (Some(users), Some(table)) = (&policy.users, table) else {
+        return OfUser::default();
+    };
     let rows = table
         .batch(std::slice::from_ref(user), &policy.model.device())
         .expect("a known user");
-    Some(users.soft_prompt(&rows))
+    let numbers = users.soft_prompt(&rows);
+    match policy.places().prefix {
+        0 => OfUser {
+            soft: Some(numbers),
+            prefix: None,
+        },
+        _ => OfUser {
+            soft: None,
+            prefix: Some(Prefix::new(numbers)),
+        },
+    }
 }
 
 /// The largest difference per token between packed rows and sequences alone.
@@ -145,8 +170,8 @@ fn assert_policy_packed_equals_alone(name: &str, (trained, table): (Policy, Opti
     for ((pair, owner), found) in pairs.iter().zip(&owners).zip(&found) {
         for (response, found) in [&pair.chosen, &pair.rejected].into_iter().zip(found) {
             for way in [Way::Whole, Way::Cached] {
-                let soft = soft_prompt_of(&plain, table.as_ref(), owner);
-                let expected = alone(&plain.model, soft, pair, response, way);
+                let of_user = of_user(&plain, table.as_ref(), owner);
+                let expected = alone(&plain.model, of_user, pair, response, way);
                 largest = largest.max(largest_difference(found, &expected));
             }
         }
@@ -171,6 +196,13 @@ fn packed_rows_with_soft_tokens_equal_separate_sequences_with_and_without_cache(
 }
 
 #[test]
+fn packed_rows_behind_prefixes_equal_separate_sequences_with_and_without_cache() {
+    for name in FAMILIES {
+        assert_packed_equals_alone(name, Some(support::prefix_of(&open(name))));
+    }
+}
+
+#[test]
 fn packed_rows_equal_separate_sequences_with_adapters_of_every_kind() {
     let lora = support::lora_of_every_kind();
     for name in ["llama", "llama_tied"] {
@@ -181,8 +213,9 @@ fn packed_rows_equal_separate_sequences_with_adapters_of_every_kind() {
 
 #[test]
 fn padding_and_batch_company_do_not_matter() {
-    for name in FAMILIES {
-        let (policy, table) = policy(name, Some(INDIVIDUAL));
+    let kinds = |name| [INDIVIDUAL, support::prefix_of(&open(name))].map(|kind| (name, kind));
+    for (name, kind) in FAMILIES.into_iter().flat_map(kinds) {
+        let (policy, table) = policy(name, Some(kind));
         let pairs = pairs(4, 8);
         let owners = owners(pairs.len());
         let together = packed(&policy, table.as_ref(), &pairs, &owners);
@@ -193,7 +226,7 @@ fn padding_and_batch_company_do_not_matter() {
                 largest = largest.max(largest_difference(a, b));
             }
         }
-        eprintln!("{name}: largest difference with batch company {largest:e}");
+        eprintln!("{name}, {kind:?}: largest difference with batch company {largest:e}");
         assert!(largest <= TOLERANCE, "{name}: {largest}");
     }
 }

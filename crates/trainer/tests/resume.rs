@@ -54,6 +54,7 @@ fn stopping_at_every_step_changes_nothing() {
         support::INDIVIDUAL,
         UserModelKind::Individual { generic: false },
         UserModelKind::Cluster { clusters: 3 },
+        support::prefix_of(&support::open("llama_tied")),
     ] {
         let mut world = World::new();
         world.kind = kind;
@@ -397,7 +398,7 @@ fn a_full_disk_leaves_the_old_checkpoint_whole() {
     world.run_until(dir.path(), false, 1);
     let before = traces(dir.path());
     let name = "a_full_disk_leaves_the_old_checkpoint_whole";
-    let script = format!("trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact {name}");
+    let script = format!("trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact {name}");
     let status = std::process::Command::new("sh")
         .args(["-c", &script])
         .arg(std::env::current_exe().expect("this program"))

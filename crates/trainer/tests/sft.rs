@@ -27,6 +27,7 @@ fn log_probs(model: &Model, ids: &[u32]) -> Vec<f64> {
         embeddings: model.embed(ints(ids.clone())),
         positions: ints((0..n as i32).collect()),
         visible: Tensor::<4, Bool>::from_data(TensorData::new(causal, [1, 1, n, n]), &device),
+        prefix: None,
         cache: None,
     });
     let [_, _, d] = hidden.dims();

@@ -15,7 +15,7 @@ const MAX_SOFT_PROMPT: usize = 1 << 28;
 pub struct UserModelConfig {
     /// How users share parameters.
     pub kind: UserModelKind,
-    /// `T_u`, the number of soft tokens. 0 is allowed: a user model that adds nothing.
+    /// `T_u`, the number of soft tokens, or of keys and values at each layer. 0 is allowed: a user model that adds nothing.
     pub user_tokens: usize,
     /// Width of the base model's token embedding.
     pub d_model: usize,
@@ -92,16 +92,18 @@ impl UserModelConfig {
     ///
     /// [`ConfigError::Value`] names the first setting that is out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if self.d_model == 0 {
-            return Err(value("d_model", 0, "at least 1"));
+        for (key, width) in [("d_model", self.d_model), ("width", self.width())] {
+            if width == 0 {
+                return Err(value(key, 0, "at least 1"));
+            }
         }
-        match self.user_tokens.checked_mul(self.d_model) {
+        match self.user_tokens.checked_mul(self.width()) {
             Some(numbers) if numbers <= MAX_SOFT_PROMPT => {}
             _ => {
                 return Err(value(
                     "user_tokens",
                     self.user_tokens,
-                    "user_tokens times d_model of at most 2^28",
+                    "user_tokens times d_model, or times the width of a prefix, of at most 2^28",
                 ));
             }
         }
@@ -113,7 +115,8 @@ impl UserModelConfig {
 
     /// Draws the shared tensors, on `device`.
     ///
-    /// `vocabulary` is the base model's token embedding; only [`Init::Vocabulary`] needs it.
+    /// `vocabulary` is the base model's token embedding, or of a prefix what the model makes of tokens; only [`Init::Vocabulary`]
+    /// needs it.
     ///
     /// # Errors
     ///
@@ -145,7 +148,12 @@ impl UserModelConfig {
         }
     }
 
-    /// Numbers in one user's row: `T_u * d_model` offsets or `K` weights; 0 where users own none.
+    /// Numbers of a user token: `d_model`, or those of its keys and values at every layer.
+    pub fn width(&self) -> usize {
+        self.kind.width(self.d_model)
+    }
+
+    /// Numbers in one user's row: `T_u * width` offsets or `K` weights; 0 where users own none.
     pub fn row_len(&self) -> usize {
         match self.user_tokens {
             0 => 0,
@@ -153,7 +161,7 @@ impl UserModelConfig {
         }
     }
 
-    /// How many `[T_u, d_model]` tensors all users share: 1 (`e_0`), `K` (`V`) or none.
+    /// How many `[T_u, width]` tensors all users share: 1 (`e_0`), `K` (`V`) or none.
     pub(crate) fn shared_tensors(&self) -> usize {
         match self.user_tokens {
             0 => 0,
@@ -161,9 +169,9 @@ impl UserModelConfig {
         }
     }
 
-    /// Numbers in one soft prompt, `T_u * d_model`.
+    /// Numbers in one soft prompt or prefix, `T_u * width`.
     pub(crate) fn soft_prompt_len(&self) -> usize {
-        self.user_tokens * self.d_model
+        self.user_tokens * self.width()
     }
 
     /// Whether this user has a trainable row.
@@ -212,6 +220,12 @@ mod tests {
         let no_e_0 = UserModelKind::Individual { generic: false };
         assert_eq!(total(no_e_0, 10), 450_560);
         assert_eq!(total(UserModelKind::Uniform, 10), 40_960);
+        // GPT-J has 28 layers of 4096 keys and as many values.
+        let width = 28 * 2 * 4096;
+        assert_eq!(
+            total(UserModelKind::Prefix { width }, 10),
+            11 * 10 * 28 * 2 * 4096
+        );
         let none = UserModelConfig::new(INDIVIDUAL, 0, 4096);
         assert_eq!(none.parameter_counts(10).total(), 0);
     }
@@ -247,6 +261,13 @@ mod tests {
         let config = UserModelConfig::new(cluster(2), 1, 2);
         assert_eq!(
             key(config.clone().with_row_init(RowInit::Vocabulary)),
+            "row_init"
+        );
+        let prefix = |width| UserModelConfig::new(UserModelKind::Prefix { width }, 1, 2);
+        assert_eq!(key(prefix(0)), "width");
+        assert_eq!(key(prefix(usize::MAX / 2)), "user_tokens");
+        assert_eq!(
+            key(prefix(4).with_row_init(RowInit::Vocabulary)),
             "row_init"
         );
         let nan = RowInit::Normal { std: f32::NAN };

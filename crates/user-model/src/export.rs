@@ -22,7 +22,7 @@ pub struct ExportedUser {
     pub user_tokens: usize,
     /// `d_model` of that model.
     pub d_model: usize,
-    /// Offsets, row-major `[T_u, d_model]`, or weights before the softmax, `[K]`. `None` if the
+    /// Offsets, row-major `[T_u, width]`, or weights before the softmax, `[K]`. `None` if the
     /// row was never touched.
     pub row: Option<Vec<f32>>,
 }

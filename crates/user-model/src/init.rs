@@ -13,7 +13,8 @@ use crate::{ConfigError, UserModelConfig, UserRef};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Init {
-    /// Rows of the base model's token embedding, at token ids drawn without replacement.
+    /// Rows of the base model's token embedding, at token ids drawn without replacement; of a prefix the keys and values that
+    /// the model computes for such tokens.
     #[default]
     Vocabulary,
     /// Uniform in `[-range, range]`.
@@ -75,14 +76,15 @@ fn scale(key: &'static str, found: f32) -> Result<(), ConfigError> {
     }
 }
 
-/// The base model's token embedding, `[vocabulary, d_model]`, to start soft tokens from.
+/// The base model's token embedding, `[vocabulary, d_model]`, to start soft tokens from; or the keys and values of tokens,
+/// `[tokens, width]`, to start a prefix from, whose order means nothing.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     embedding: Tensor<2>,
 }
 
 impl Vocabulary {
-    /// The rows of `embedding`, `[vocabulary, d_model]`. The tensor is shared, not copied.
+    /// The rows of `embedding`, `[vocabulary, width]`. The tensor is shared, not copied.
     pub fn new(embedding: Tensor<2>) -> Self {
         Self {
             embedding: embedding.without_autodiff(),
@@ -93,15 +95,15 @@ impl Vocabulary {
     fn draw(
         &self,
         count: usize,
-        d_model: usize,
+        width: usize,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<f32>, ConfigError> {
-        let [rows, width] = self.embedding.dims();
-        if width != d_model {
+        let [rows, found] = self.embedding.dims();
+        if found != width {
             return Err(ConfigError::Vocabulary {
                 what: "width",
-                found: width,
-                expected: d_model.to_string(),
+                found,
+                expected: width.to_string(),
             });
         }
         if rows < count {
@@ -123,7 +125,7 @@ impl Vocabulary {
     }
 }
 
-/// The shared tensors' first values, `shared_tensors * T_u * d_model` numbers.
+/// The shared tensors' first values, `shared_tensors * T_u * width` numbers.
 pub(crate) fn initial_shared(
     config: &UserModelConfig,
     vocabulary: Option<&Vocabulary>,
@@ -134,9 +136,9 @@ pub(crate) fn initial_shared(
         _ if tokens == 0 => Ok(Vec::new()),
         Init::Vocabulary => vocabulary
             .ok_or(ConfigError::NoVocabulary { key: "shared_init" })?
-            .draw(tokens, config.d_model, &mut rng),
-        Init::Uniform { range } => Ok(uniform(tokens * config.d_model, range, &mut rng)),
-        Init::Zeros => Ok(vec![0.0; tokens * config.d_model]),
+            .draw(tokens, config.width(), &mut rng),
+        Init::Uniform { range } => Ok(uniform(tokens * config.width(), range, &mut rng)),
+        Init::Zeros => Ok(vec![0.0; tokens * config.width()]),
     }
 }
 
@@ -155,7 +157,7 @@ pub(crate) fn initial_row(
         RowInit::Zero => Ok(vec![0.0; len]),
         RowInit::Vocabulary => vocabulary
             .ok_or(ConfigError::NoVocabulary { key: "row_init" })?
-            .draw(config.user_tokens, config.d_model, &mut rng),
+            .draw(config.user_tokens, config.width(), &mut rng),
         RowInit::Uniform { range } => Ok(uniform(len, range, &mut rng)),
         RowInit::Normal { std } => Ok(normal(len, std, &mut rng)),
     }

@@ -1,5 +1,5 @@
 //! The kinds of user models, and all that tells one from another: what users share, what each has, and the way from a user's
-//! row to a soft prompt.
+//! row to a soft prompt or a prefix.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Device, Tensor};
@@ -26,6 +26,12 @@ pub enum UserModelKind {
         /// generic user has a row of its own.
         generic: bool,
     },
+    /// `f(i) = e_0 + o_i`, of keys and values at every layer of the language model in the place of soft tokens (prefix tuning,
+    /// arXiv 2101.00190, section 4.2, without its reparametrisation); the generic user has `e_0`.
+    Prefix {
+        /// Numbers of a token: layers times 2 times key/value heads times their size.
+        width: usize,
+    },
     /// `f(i) = softmax(w_i) V`; the generic user has a weight row of its own.
     Cluster {
         /// The number `K` of shared tensors.
@@ -34,10 +40,23 @@ pub enum UserModelKind {
 }
 
 impl UserModelKind {
-    /// How many tensors of the form of a soft prompt, `[T_u, d_model]`, all users share: 1 (`e_0`), `K` (`V`) or none.
+    /// Whether its users have keys and values in front of their text, and not soft tokens in it.
+    pub fn is_prefix(self) -> bool {
+        matches!(self, Self::Prefix { .. })
+    }
+
+    /// Numbers of a user token, for a language model of this width.
+    pub(crate) fn width(self, d_model: usize) -> usize {
+        match self {
+            Self::Prefix { width } => width,
+            Self::Uniform | Self::Individual { .. } | Self::Cluster { .. } => d_model,
+        }
+    }
+
+    /// How many tensors of the form of a soft prompt, `[T_u, width]`, all users share: 1 (`e_0`), `K` (`V`) or none.
     pub(crate) fn shared_tensors(self) -> usize {
         match self {
-            Self::Uniform | Self::Individual { generic: true } => 1,
+            Self::Uniform | Self::Individual { generic: true } | Self::Prefix { .. } => 1,
             Self::Individual { generic: false } => 0,
             Self::Cluster { clusters } => clusters,
         }
@@ -47,21 +66,26 @@ impl UserModelKind {
     pub(crate) fn row_len(self, soft_prompt_len: usize) -> usize {
         match self {
             Self::Uniform => 0,
-            Self::Individual { .. } => soft_prompt_len,
+            Self::Individual { .. } | Self::Prefix { .. } => soft_prompt_len,
             Self::Cluster { clusters } => clusters,
         }
     }
 
     /// Whether the generic user has a trainable row too, where users have one.
     pub(crate) fn generic_owns_row(self) -> bool {
-        self != Self::Individual { generic: true }
+        !matches!(
+            self,
+            Self::Individual { generic: true } | Self::Prefix { .. }
+        )
     }
 
     /// Where a user's row starts, if nobody says: zero offsets, rows of the token embedding where there is no `e_0`, standard
     /// normal weights before the softmax.
     pub(crate) fn row_init(self) -> RowInit {
         match self {
-            Self::Uniform | Self::Individual { generic: true } => RowInit::Zero,
+            Self::Uniform | Self::Individual { generic: true } | Self::Prefix { .. } => {
+                RowInit::Zero
+            }
             Self::Individual { generic: false } => RowInit::Vocabulary,
             Self::Cluster { .. } => RowInit::Normal { std: 1.0 },
         }
@@ -73,6 +97,10 @@ impl UserModelKind {
         soft_prompt_len: usize,
         row_init: RowInit,
     ) -> Result<(), ConfigError> {
+        if self.is_prefix() && row_init == RowInit::Vocabulary {
+            let expected = "zero, uniform or normal for offsets of keys and values";
+            return Err(value("row_init", "vocabulary", expected));
+        }
         let Self::Cluster { clusters } = self else {
             return Ok(());
         };
@@ -94,7 +122,7 @@ impl UserModelKind {
         }
     }
 
-    /// The soft prompts of some users, `shape`: `[users, T_u, d_model]`, of the shared tensors, `[shared, T_u, d_model]`, and
+    /// The soft prompts or prefixes of some users, `shape`: `[users, T_u, width]`, of the shared tensors, `[shared, T_u, width]`, and
     /// their rows, `[users, row_len]`; where there is neither, zeros on `device`.
     pub(crate) fn soft_prompt(
         self,

@@ -7,6 +7,9 @@
 //! - individual: `f(i) = e_0 + o_i`, the generic user has `e_0`;
 //! - cluster: `f(i) = softmax(w_i) V`, a mixture of `K` shared tensors.
 //!
+//! A fourth kind gives a user keys and values at every layer in the place of soft tokens (prefix tuning, Li and Liang, arXiv
+//! 2101.00190): `f(i) = e_0 + o_i` again, `[T_u, layers * 2 * key/value heads * head size]`.
+//!
 //! What all users share (`e_0` or `V`) is a burn module, [`UserModel`]. What one user owns (`o_i` or
 //! `w_i`) is a row of the [`UserTable`], which is no burn parameter: a training step copies the
 //! rows of its users into a leaf tensor ([`UserTable::batch`]) and gives their gradients to a

@@ -7,7 +7,8 @@ use crate::{RowBatch, UserModelConfig};
 
 /// The tensors that all users share, and the function from a user's row to a soft prompt.
 ///
-/// Its only parameter is `e_0`, `[1, T_u, d_model]`, or `V`, `[K, T_u, d_model]`, in f32; the
+/// Its only parameter is `e_0`, `[1, T_u, width]`, or `V`, `[K, T_u, width]`, in f32, where `width` is `d_model` but for a
+/// prefix; the
 /// individual model without `e_0` and every model with `T_u` 0 have none. The users' own rows are
 /// not in it: see [`UserTable`](crate::UserTable).
 ///
@@ -35,9 +36,9 @@ impl UserModel {
         Self { shared, config }
     }
 
-    /// `[1 or K, T_u, d_model]`.
+    /// `[1 or K, T_u, width]`.
     pub(crate) fn shared_shape(config: &UserModelConfig) -> [usize; 3] {
-        [config.shared_tensors(), config.user_tokens, config.d_model]
+        [config.shared_tensors(), config.user_tokens, config.width()]
     }
 
     /// The form of this user model.
@@ -45,17 +46,18 @@ impl UserModel {
         &self.config
     }
 
-    /// `e_0` or `V`, `[1 or K, T_u, d_model]`, if the model has one.
+    /// `e_0` or `V`, `[1 or K, T_u, width]`, if the model has one.
     pub fn shared(&self) -> Option<Tensor<3>> {
         self.shared.as_ref().map(Param::val)
     }
 
-    /// The soft prompts of a batch of users, `[batch, T_u, d_model]` in f32.
+    /// The soft prompts of a batch of users, `[batch, T_u, width]` in f32; of the kind `prefix` their keys and values, layer by
+    /// layer.
     ///
     /// Differentiable in the shared tensors and in the leaf of `rows`. With `T_u` 0 the result is
-    /// `[batch, 0, d_model]`. `rows` must come from a table of the same configuration.
+    /// `[batch, 0, width]`. `rows` must come from a table of the same configuration.
     pub fn soft_prompt(&self, rows: &RowBatch) -> Tensor<3> {
-        let (tokens, width) = (self.config.user_tokens, self.config.d_model);
+        let (tokens, width) = (self.config.user_tokens, self.config.width());
         let shape = [rows.len(), tokens, width];
         let (kind, device) = (self.config.kind, rows.index.device());
         kind.soft_prompt(self.shared(), rows.gather(), shape, &device)

@@ -13,11 +13,12 @@ use user_model::{
 
 const TENSOR_FILE: &str = "user_model.safetensors";
 
-const KINDS: [UserModelKind; 4] = [
+const KINDS: [UserModelKind; 5] = [
     UserModelKind::Uniform,
     UserModelKind::Individual { generic: true },
     UserModelKind::Individual { generic: false },
     UserModelKind::Cluster { clusters: 3 },
+    UserModelKind::Prefix { width: 5 },
 ];
 
 /// One AdamW step of the rows of a batch.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::{Dtype, objective};
+use trainer::config::{Dtype, UserTokens, UsersSection, objective};
 use trainer::estimate::{Memory, Sketch, Step, Work};
 use trainer::llm_backbone::config::ModelConfig;
 use trainer::pdpo_loss::PairLoss;
@@ -38,6 +38,7 @@ pub fn expectation<D>(
         step: Step {
             rows: 0,
             longest: 0,
+            prefix: 0,
             checkpointing: config.training.gradient_checkpointing,
         },
         work: Work::default(),
@@ -50,8 +51,8 @@ pub fn expectation<D>(
         let training = &system.settings.training;
         let users = system.users.as_ref();
         let objective = objective(&system.settings.objective, users.is_some())?;
-        let soft = users.map_or(0, |users| users.user_tokens);
-        let sizes = (soft, objective.branches().len());
+        let tokens = users.map_or(UserTokens::default(), UsersSection::tokens);
+        let sizes = (tokens, objective.branches().len());
         for sides in splits.iter().flat_map(|sides| trained_on(system, sides)) {
             let step = Step::of(training, &sides.train, sizes);
             let memory = sketch.memory(step, sampled(config, system, place.model));
@@ -84,7 +85,7 @@ fn trained_on(system: &SystemConfig, sides: &Rc<Sides>) -> Vec<Rc<Sides>> {
 
 /// What the systems share, and their measurements on test comparisons.
 fn of_split<D>(config: &ExperimentConfig<D>, plain: &Sketch, sides: &Sides) -> Work {
-    let forward = |side| plain.forward_work(side, 0);
+    let forward = |side| plain.forward_work(side, UserTokens::default());
     let test = forward(&sides.test);
     let trained = || config.systems.iter().filter(|s| s.is_trained());
     let needs_reference = |s: &SystemConfig| s.settings.objective.loss.needs_reference();
@@ -100,7 +101,7 @@ fn of_split<D>(config: &ExperimentConfig<D>, plain: &Sketch, sides: &Sides) -> W
     let measured = 2.0 * some.min(1.0) * config.systems.len() as f64;
     let sft = config.sft.as_ref().map(|sft| {
         let training = sft.training(&config.training, sides.train.items.len());
-        plain.training_work((&sides.train, None), (0, 1), &training)
+        plain.training_work((&sides.train, None), (UserTokens::default(), 1), &training)
     });
     Work {
         training: sft.map_or(0.0, |work| work.training),

@@ -12,6 +12,7 @@ use trainer::device::Devices;
 use trainer::lineage::Lineage;
 use trainer::llm_backbone::Model;
 use trainer::monitor::Monitor;
+use trainer::pdpo_loss::PairLoss;
 use trainer::policy::Policy;
 use trainer::reference::Reference;
 use trainer::session::{Session, SessionConfig};
@@ -45,6 +46,7 @@ pub struct SplitSetup {
     pub seed: u64,
     /// Compute gradients beside the model's own device.
     pub further_devices: Vec<Device>,
+    needs_kl: bool,
     sft_note: String,
     /// With the users' own texts.
     own: Rc<Sides>,
@@ -68,11 +70,18 @@ impl Sides {
         text: UserText,
         formatter: &Formatter,
         model: &Model,
+        needs_kl: bool,
     ) -> Result<Self, TrainError> {
         let side = |side| {
             let side = Dataset::new(&data.with_user_text(side, text), formatter)?;
             side.validate_context(formatter.user_tokens(), model.config().max_positions())?;
-            Ok::<_, TrainError>(side)
+            Ok::<_, TrainError>(match needs_kl {
+                true => {
+                    let own = side.clone();
+                    side.with_mismatched(&own)
+                }
+                false => side,
+            })
         };
         let validation = match data.validation.is_empty() {
             true => Dataset::default(), // The released row-wise split has none.
@@ -113,6 +122,8 @@ pub struct Base {
     lineage: Lineage,
     key: String,
     formatter: Formatter,
+    /// Whether the loss of a system has a KL term.
+    needs_kl: bool,
 }
 
 impl Base {
@@ -133,6 +144,7 @@ impl Base {
             lineage: base.lineage,
             key: base.key,
             formatter: formatter.with_clock(clock),
+            needs_kl: (config.systems.iter()).any(|s| s.settings.objective.loss.needs_kl()),
         })
     }
 
@@ -141,7 +153,13 @@ impl Base {
     /// # Errors
     /// A text that the tokenizer fails on, or that is longer than the model's context.
     pub fn tokenise(self, data: &ExperimentData) -> Result<Tokenised, TrainError> {
-        let own = Sides::new(data, UserText::Own, &self.formatter, &self.model)?;
+        let own = Sides::new(
+            data,
+            UserText::Own,
+            &self.formatter,
+            &self.model,
+            self.needs_kl,
+        )?;
         Ok(Tokenised {
             base: self,
             own: Rc::new(own),
@@ -229,6 +247,7 @@ impl SplitSetup {
             mut lineage,
             mut key,
             formatter,
+            needs_kl,
         } = base;
         let mut sft_note = match &config.tiny {
             Some(_) => "made in the run: tokenizer and weights from scratch, fine-tuned on both responses of the training comparisons".into(),
@@ -267,6 +286,7 @@ impl SplitSetup {
             own,
             reference,
             key,
+            needs_kl,
         })
     }
 
@@ -278,7 +298,8 @@ impl SplitSetup {
         match text {
             UserText::Own => Ok(self.own.clone()),
             _ => {
-                let sides = Sides::new(&self.data, text, &self.formatter, &self.model)?;
+                let (formatter, model) = (&self.formatter, &self.model);
+                let sides = Sides::new(&self.data, text, formatter, model, self.needs_kl)?;
                 Ok(Rc::new(sides))
             }
         }

@@ -119,6 +119,7 @@ mod tests {
             template: Default::default(),
             place: Default::default(),
             group: None,
+            thumb: None,
         };
         let found = fields(None, &comparison.prompt, &[&comparison, &comparison]);
         let example = |at: usize, key: &str| {

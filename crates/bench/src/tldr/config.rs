@@ -28,6 +28,8 @@ pub struct TldrConfig {
     pub train_limit: usize,
     /// At most so many test comparisons; 0: all.
     pub test_limit: usize,
+    /// Train on single responses: each training comparison becomes a thumb up and a thumb down.
+    pub thumbs: bool,
 }
 
 impl Default for TldrConfig {
@@ -43,6 +45,7 @@ impl Default for TldrConfig {
             split_seeds: vec![0],
             train_limit: 0,
             test_limit: 0,
+            thumbs: false,
         }
     }
 }

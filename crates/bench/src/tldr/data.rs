@@ -64,7 +64,7 @@ impl TldrSplit {
             facts: self.report(config),
             yardsticks: self.yardsticks(),
             population_seed: self.data.population.seed().map(u64::from),
-            train: self.data.split.train,
+            train: judged_alone(self.data.split.train, config.thumbs),
             validation: self.data.split.validation,
             test: self.data.split.test,
             users: self.users,
@@ -113,6 +113,12 @@ impl TldrSplit {
             notes.push(format!(
                 "Seen workers without a comparison to train on: {untrained}."
             ));
+        }
+        if config.thumbs {
+            notes.push(
+                "Trained on single responses: a thumb up and a thumb down for each training comparison."
+                    .into(),
+            );
         }
         if let Some(ratio) = &stats.length_ratio {
             notes.push(format!(
@@ -240,6 +246,17 @@ fn options(config: &TldrConfig, split_seed: u64) -> TldrOptions {
         },
         split_seed,
         ..TldrOptions::default()
+    }
+}
+
+/// The comparisons, or a thumb up and a thumb down for each.
+fn judged_alone(train: Vec<Comparison>, thumbs: bool) -> Vec<Comparison> {
+    match thumbs {
+        true => train
+            .into_iter()
+            .flat_map(Comparison::into_thumbs)
+            .collect(),
+        false => train,
     }
 }
 

@@ -234,6 +234,7 @@ impl Batch {
             embeddings: self.model.embed(ints(tokens, [batch, 1], &device)),
             positions: ints(positions, [batch, 1], &device),
             visible: Tensor::from_data(TensorData::new(visible, [batch, 1, 1, keys]), &device),
+            prefix: None, // It is in the cache.
             cache: Some(&mut self.cache),
         });
         let [_, _, d] = hidden.dims();

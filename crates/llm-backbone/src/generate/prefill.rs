@@ -7,6 +7,7 @@ use super::sequence::Sequence;
 use super::{GenerateError, Request, ints};
 use crate::cache::KvCache;
 use crate::model::{Model, ModelInput};
+use crate::prefix::Prefix;
 use crate::soft_prompt;
 
 /// A request whose prompt the model has read. It depends on no batch, and can be made while one is at work.
@@ -38,12 +39,23 @@ impl Model {
             embeddings = soft_prompt::insert(embeddings, soft, &[request.soft_at]);
         }
         let [_, seq, d] = embeddings.dims();
-        let visible: Vec<bool> = (0..seq * seq).map(|i| i % seq <= i / seq).collect();
-        let mut cache = model.cache(1, seq);
+        let prefix = request.prefix.clone();
+        let prefix = prefix.map(|numbers| Prefix::new(numbers.inner().unsqueeze()));
+        let first = prefix.as_ref().map_or(0, Prefix::tokens);
+        let keys = first + seq;
+        let mut cache = model.cache(1, keys);
+        if let Some(prefix) = prefix {
+            prefix.begin(&model, &mut cache);
+        }
+        let visible: Vec<bool> = (0..seq * keys)
+            .map(|i| i % keys <= first + i / keys)
+            .collect();
+        let positions = (first as i32..keys as i32).collect();
         let hidden = model.forward(ModelInput {
             embeddings,
-            positions: ints((0..seq as i32).collect(), [1, seq], &device),
-            visible: Tensor::from_data(TensorData::new(visible, [1, 1, seq, seq]), &device),
+            positions: ints(positions, [1, seq], &device),
+            visible: Tensor::from_data(TensorData::new(visible, [1, 1, seq, keys]), &device),
+            prefix: None, // It is in the cache.
             cache: Some(&mut cache),
         });
         Ok(Prefilled {
@@ -54,14 +66,21 @@ impl Model {
         })
     }
 
-    fn validate(&self, request: &Request<'_>) -> Result<(), GenerateError> {
-        let (prompt, vocabulary) = (request.prompt, self.config().vocab_size());
-        if prompt.is_empty() {
+    /// Refuses no tokens, and one that the model does not have.
+    pub(crate) fn validate_tokens(&self, tokens: &[u32]) -> Result<(), GenerateError> {
+        let vocabulary = self.config().vocab_size();
+        if tokens.is_empty() {
             return Err(GenerateError::EmptyPrompt);
         }
-        if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocabulary) {
-            return Err(GenerateError::Token { token, vocabulary });
+        match tokens.iter().find(|&&token| token as usize >= vocabulary) {
+            Some(&token) => Err(GenerateError::Token { token, vocabulary }),
+            None => Ok(()),
         }
+    }
+
+    fn validate(&self, request: &Request<'_>) -> Result<(), GenerateError> {
+        let prompt = request.prompt;
+        self.validate_tokens(prompt)?;
         if let Some(soft) = &request.soft {
             let ([_, found], expected) = (soft.dims(), self.d_model());
             if found != expected {
@@ -70,6 +89,12 @@ impl Model {
             let (soft_at, length) = (request.soft_at, prompt.len());
             if soft_at > length {
                 return Err(GenerateError::SoftAt { soft_at, length });
+            }
+        }
+        if let Some(prefix) = &request.prefix {
+            let ([_, found], expected) = (prefix.dims(), self.config().cached_per_token());
+            if found != expected {
+                return Err(GenerateError::PrefixWidth { found, expected });
             }
         }
         let limit = self.config().max_positions();

@@ -72,6 +72,7 @@ pub fn logits(
         embeddings: model.embed(ids.narrow(1, from, seq)),
         positions: Tensor::from_data(TensorData::new(positions, [batch, seq]), &device),
         visible: causal(batch, seq, keys, &device),
+        prefix: None,
         cache,
     });
     let [_, _, d] = hidden.dims();
@@ -92,6 +93,7 @@ pub fn last_logits(model: &Model, ids: &[u32], soft: Option<(Tensor<3>, usize)>)
         embeddings,
         positions: Tensor::from_data(TensorData::new(positions, [1, seq]), &device),
         visible: causal(1, seq, seq, &device),
+        prefix: None,
         cache: None,
     });
     values(model.logits(hidden.reshape([seq, d]).narrow(0, seq - 1, 1)))

@@ -42,6 +42,26 @@ fn every_user_judges_every_question_once() {
     assert!(judged.values().all(|users| users == &USERS), "{judged:?}");
 }
 
+#[test]
+fn thumbs_are_of_training_questions_and_half_of_each_user_s_are_up() {
+    let [train, _] = records(SEED);
+    let known: HashSet<&str> = train.iter().map(|row| text(row, "prompt")).collect();
+    let thumbs = thumbs(SEED);
+    assert_eq!(thumbs.len(), train.len());
+    for user in USERS {
+        let of_user: Vec<&Value> = thumbs.iter().filter(|row| row["user"] == user).collect();
+        let asked: HashSet<&str> = of_user.iter().map(|row| text(row, "prompt")).collect();
+        assert_eq!(asked, known);
+        let up = of_user.iter().filter(|row| row["label"] == true).count();
+        assert!((42..=62).contains(&up), "{user}: {up}");
+    }
+    // What ada likes is short, and of what she does not like nothing is.
+    for row in thumbs.iter().filter(|row| row["user"] == "ada") {
+        let short = words(text(row, "completion")) <= 7;
+        assert_eq!(row["label"] == true, short, "{row}");
+    }
+}
+
 /// The wishes show in the texts, by rules that the generator does not use.
 #[test]
 fn answers_show_what_their_users_want() {

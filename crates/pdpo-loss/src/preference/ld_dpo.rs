@@ -56,4 +56,8 @@ impl PairLoss for LdDpo {
     fn needs_squares(&self) -> bool {
         self.loss.needs_squares()
     }
+
+    fn needs_kl(&self) -> bool {
+        self.loss.needs_kl()
+    }
 }

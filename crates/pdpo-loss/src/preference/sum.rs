@@ -111,6 +111,14 @@ impl PairLoss for Sum {
     fn needs_batch_statistics(&self) -> bool {
         self.any(PreferenceLoss::needs_batch_statistics)
     }
+
+    fn needs_kl(&self) -> bool {
+        self.any(PreferenceLoss::needs_kl)
+    }
+
+    fn takes_thumbs(&self) -> bool {
+        !self.any(|loss| !loss.takes_thumbs())
+    }
 }
 
 impl<'de> Deserialize<'de> for Weighted {

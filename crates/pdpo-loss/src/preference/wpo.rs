@@ -65,4 +65,12 @@ impl PairLoss for Wpo {
     fn needs_squares(&self) -> bool {
         true
     }
+
+    fn needs_kl(&self) -> bool {
+        self.loss.needs_kl()
+    }
+
+    fn takes_thumbs(&self) -> bool {
+        self.loss.takes_thumbs()
+    }
 }

@@ -16,6 +16,10 @@ pub struct Columns {
     pub chosen: Option<String>,
     /// The other response.
     pub rejected: Option<String>,
+    /// A response that was judged alone.
+    pub completion: Option<String>,
+    /// Whether its user liked it.
+    pub label: Option<String>,
     /// Who judged.
     pub user: Option<String>,
     /// What the user says about herself.
@@ -27,7 +31,7 @@ pub struct Columns {
 }
 
 /// Our name and those of other tools, in the order in which they are looked for.
-const NAMES: [(&str, &[&str]); 7] = [
+const NAMES: [(&str, &[&str]); 9] = [
     ("prompt", &["question", "instruction", "query"]),
     (
         "chosen",
@@ -49,6 +53,8 @@ const NAMES: [(&str, &[&str]); 7] = [
             "non_preferred_output",
         ],
     ),
+    ("completion", &["response", "output"]),
+    ("label", &["kto_tag", "thumb", "thumbs_up", "liked"]),
     (
         "user",
         &[
@@ -92,6 +98,8 @@ impl Columns {
             "prompt" => &self.prompt,
             "chosen" => &self.chosen,
             "rejected" => &self.rejected,
+            "completion" => &self.completion,
+            "label" => &self.label,
             "user" => &self.user,
             "user_text" => &self.user_text,
             "source" => &self.source,

@@ -64,6 +64,11 @@ fn response<'c>(fields: &Fields, name: &'c str) -> Result<Response<'c>, DataErro
     }
 }
 
+/// Whether both responses stand in one list.
+pub(super) fn has_pair(fields: &Fields) -> bool {
+    matches!(fields.get("output"), Some(Json::List(_)))
+}
+
 /// The older files of LLaMA-Factory: both responses as a list in `output`.
 fn pair(fields: &Fields) -> Result<Option<[Response<'static>; 2]>, DataError> {
     const OUTPUT: &str = "output";

@@ -6,10 +6,11 @@ use crate::comparison::Prompt;
 use crate::error::DataError;
 use crate::records::Fields;
 
-/// Prompt and responses, each said once.
+/// Prompt and responses, each said once. A prompt that both responses begin with is cut off them; a single one, a thumb's, may begin with
+/// it by its own right.
 pub(super) fn split(
     fields: &Fields,
-    rejected_name: &str,
+    (rejected_name, alone): (&str, bool),
     prompt: Option<Said>,
     chosen: String,
     rejected: String,
@@ -23,7 +24,7 @@ pub(super) fn split(
         prompt: text,
         responses: [chosen, rejected],
     };
-    if !parts.cut_prompt(fields) {
+    if alone || !parts.cut_prompt(fields) {
         parts.split_dialogue(fields, rejected_name)?;
     }
     parts.join_marks(fields);

@@ -105,6 +105,7 @@ impl Dialogue {
                     rejected: response.text.clone(),
                     source: self.id.clone(),
                     group: None,
+                    thumb: None,
                 };
                 if options.released_limits && is_too_long(&comparison) {
                     skipped.add(TOO_LONG, &self.id);

@@ -306,6 +306,7 @@ impl Cleaner {
             template: Default::default(),
             place: Default::default(),
             group: Some(self.profile.name().into()),
+            thumb: None,
         })
     }
 

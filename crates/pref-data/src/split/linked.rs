@@ -17,6 +17,7 @@ pub(crate) fn pair_key(comparison: &Comparison) -> u128 {
         (rejected, chosen)
     };
     let mut parts: Vec<Cow<'_, str>> = vec![a.into(), b.into()];
+    parts.extend(comparison.thumb.map(|_| "thumb".into()));
     parts.extend(comparison.prompt.texts());
     text_key(&parts)
 }

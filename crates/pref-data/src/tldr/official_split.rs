@@ -68,6 +68,7 @@ mod tests {
             template: Default::default(),
             place: Default::default(),
             group: None,
+            thumb: None,
         }
     }
 

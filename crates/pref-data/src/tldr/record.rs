@@ -93,6 +93,7 @@ impl TldrRecord {
             template: Default::default(),
             place: Default::default(),
             group: None,
+            thumb: None,
         })
     }
 }

@@ -6,6 +6,7 @@ mod dialogues;
 mod folders;
 mod packed;
 mod shapes;
+mod thumbs;
 mod unsaid;
 
 use std::fs;
@@ -13,7 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use pref_data::{
-    Columns, Comparison, DataOptions, Layout, Message, Prompt, ReadOptions, Skipped,
+    Columns, Comparison, DataOptions, Layout, Message, Prompt, ReadOptions, Skipped, Thumb,
     read_comparisons,
 };
 use tempfile::TempDir;

@@ -69,7 +69,7 @@ impl EvalRow {
     }
 }
 
-/// A name for a judgement: 16 hexadecimal digits of a hash of user, prompt and both responses.
+/// A name for a judgement: 16 hexadecimal digits of a hash of user, prompt and responses.
 ///
 /// The user's own text is left out: what a model is told of a user does not change what the user judged, and systems
 /// with and without such text can be compared.
@@ -100,8 +100,15 @@ pub fn comparison_id(comparison: &Comparison) -> String {
         }
     }
     part("responses");
-    part(&comparison.chosen);
-    part(&comparison.rejected);
+    for response in comparison.responses() {
+        match response {
+            Some(text) => part(text),
+            None => part("no response"),
+        }
+    }
+    if comparison.thumb.is_some() {
+        part("thumb");
+    }
     format!("{:x}", hash.finalize())[..16].to_string()
 }
 
@@ -120,6 +127,7 @@ pub fn comparisons_hash(rows: &[EvalRow]) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use trainer::pref_data::Thumb;
 
     /// A row of `user` with a given margin; the id is `number`.
     pub fn row(number: usize, user: Option<&str>, margin: f32) -> EvalRow {
@@ -146,6 +154,7 @@ pub(super) mod tests {
             template: Default::default(),
             place: Default::default(),
             group: None,
+            thumb: None,
         }
     }
 
@@ -164,6 +173,11 @@ pub(super) mod tests {
             id,
             changed(|c| std::mem::swap(&mut c.chosen, &mut c.rejected))
         );
+        let thumb = |c: &mut Comparison| {
+            c.rejected = String::new();
+            c.thumb = Some(Thumb::Up);
+        };
+        assert_ne!(changed(|c| c.rejected = String::new()), changed(thumb));
         assert_eq!(id, changed(|c| c.user_text = Some("I am Anna".into())));
         assert_eq!(id, changed(|c| c.source = "t".into()));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use trainer::llm_backbone::tokenizer::Tokenizer;
 
-use crate::fixture::{fixture, prlhf};
+use crate::fixture::{Place, fixture, prlhf};
 
 /// Tiny random models of `llm-backbone`; beside each folder is a GGUF file of the same family.
 const FAMILIES: [&str; 8] = [
@@ -59,15 +59,38 @@ fn every_family_trains_evaluates_generates_and_resumes() {
     for name in FAMILIES {
         let gguf = model_fixture(&format!("{name}_gguf")).join("model.gguf");
         for model in [with_tokenizer(name, &gguf), gguf] {
-            goes_through(&model, &data);
+            goes_through(&model, &data, "auto");
         }
     }
 }
 
-fn goes_through(model: &Path, data: &Path) {
+#[test]
+fn users_with_a_prefix_train_and_move_from_run_to_run() {
+    let data = comparisons();
+    let gguf = model_fixture("mistral_gguf").join("model.gguf");
+    let out = goes_through(&gguf, &data, "prefix");
+    let run = ["--run", out.str()];
+    let told = prlhf(&["inspect", out.str()]).ok();
+    assert!(
+        told.contains("2 keys and values at every layer (T_u), width "),
+        "{told}"
+    );
+    let file = out.path().with_extension("json");
+    let file = file.to_str().unwrap();
+    let users = |action: &[&str]| prlhf(&[&["users"][..], &run, action].concat()).ok();
+    users(&["export", "LONG", file]);
+    users(&["remove", "LONG"]);
+    users(&["import", file]);
+    let config = out.path().join("config.toml");
+    let check = ["check", "--config", config.to_str().unwrap(), "--show", "1"];
+    let told = prlhf(&check).ok();
+    assert!(told.contains("2 keys and values at every layer"), "{told}");
+}
+
+fn goes_through(model: &Path, data: &Path, kind: &str) -> Place {
     let config = format!(
         "[model]\nsource = {model:?}\n[data]\ntrain = [{data:?}]\nvalidation_share = 0.25\n\
-         [prompt]\nmax_response_length = 16\n[users]\nuser_tokens = 2\n[training]\nbatch = 3\n\
+         [prompt]\nmax_response_length = 16\n[users]\nkind = {kind:?}\nuser_tokens = 2\n[training]\nbatch = 3\n\
          micro_rows = 6\nmax_steps = 2\nlearning_rate = 1e-3\n[lora]\nrank = 2\n[sampling]\nmax_new_tokens = 8\n"
     );
     let config = fixture().file("run.toml", &config);
@@ -102,4 +125,5 @@ fn goes_through(model: &Path, data: &Path) {
         "--json",
     ];
     prlhf(&[&["generate", "--run", out.str()][..], &ask].concat()).ok();
+    out
 }

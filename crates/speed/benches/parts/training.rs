@@ -36,7 +36,7 @@ fn collation(criterion: &mut Criterion, policy: &Policy, examples: &[Example]) {
     let rows = rows(examples);
     criterion.bench_function("collation of 8 rows", |bencher| {
         let device = Device::flex();
-        bencher.iter(|| PackedBatch::new(&rows, policy.user_tokens()).to_device(&device));
+        bencher.iter(|| PackedBatch::new(&rows, policy.places().soft).to_device(&device));
     });
 }
 

@@ -124,6 +124,7 @@ fn logits(folder: &Path, device: &Device) -> Result<f64, TrainError> {
         embeddings: model.embed(ids),
         positions: Tensor::from_data(TensorData::new(positions, [batch, seq]), device),
         visible: Tensor::from_data(causal, device),
+        prefix: None,
         cache: None,
     });
     let [batch, seq, d] = hidden.dims();

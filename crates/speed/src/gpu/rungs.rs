@@ -187,9 +187,13 @@ impl Plan {
             ..Dataset::default()
         };
         let users = UsersSection::default();
-        let soft = users.user_tokens;
+        let tokens = users.tokens();
         let sketch = Sketch::new(&config, dtype, &lora, device)?;
-        let longest = data.items.iter().map(|i| i.pair.row_length(soft)).max();
+        let longest = data
+            .items
+            .iter()
+            .map(|i| i.pair.row_length(tokens.soft))
+            .max();
         let ways = [8, 4, 2, 1].map(|rows| (rows, Checkpointing::None));
         let ways = ways.into_iter().chain([(4, Checkpointing::Blocks)]);
         let found = ways
@@ -197,6 +201,7 @@ impl Plan {
                 let step = Step {
                     rows,
                     longest: longest.unwrap_or(0),
+                    prefix: tokens.prefix,
                     checkpointing,
                 };
                 (step, sketch.memory(step, (0, 0)).total())
@@ -211,7 +216,7 @@ impl Plan {
                 .map_or_else(Default::default, |(step, _)| step.checkpointing),
             ..TrainingSection::default()
         };
-        let work = sketch.training_work((&data, None), (soft, 2), &training);
+        let work = sketch.training_work((&data, None), (tokens, 2), &training);
         Ok(Self {
             shape: *shape,
             config,

@@ -6,7 +6,7 @@ use pref_data::Layout;
 use serde::Serialize;
 use user_model::UserModelKind;
 
-use super::{Config, DataSection, TrainingSection, UsersSection};
+use super::{Config, DataSection, TrainingSection, UsersSection, Widths};
 use crate::tokenise::{PromptConfig, SpecialTokens, Template};
 
 /// What is known of a run beside its configuration.
@@ -119,16 +119,17 @@ fn user_model(
         idle.add(
             "users.user_tokens",
             (&0, &1),
-            "on anything: a user model without soft tokens adds nothing",
+            "on anything: a user model without tokens adds nothing",
         );
     }
     let [clusters, generic, row_init] =
         ["clusters", "generic", "row_init"].map(|key| format!("users.{key}"));
-    let kind = section.model_config(users, 1, 0).kind;
+    let kind = section.model_config(users, Widths::LEAST, 0).kind;
     let name = match kind {
         UserModelKind::Uniform => "uniform",
         UserModelKind::Individual { .. } => "individual",
         UserModelKind::Cluster { .. } => "cluster",
+        UserModelKind::Prefix { .. } => "prefix",
     };
     let why = format!("with the kind {name} (users.kind, {users} users)");
     if !matches!(kind, UserModelKind::Cluster { .. }) {
@@ -140,7 +141,9 @@ fn user_model(
             idle.add("users.init", (&section.init, &default.init), why);
         }
         UserModelKind::Individual { .. } => {}
-        UserModelKind::Cluster { .. } => idle.add(&generic, (&section.generic, &true), &why),
+        UserModelKind::Cluster { .. } | UserModelKind::Prefix { .. } => {
+            idle.add(&generic, (&section.generic, &true), &why);
+        }
         UserModelKind::Uniform => {
             idle.add(&generic, (&section.generic, &true), &why);
             idle.add(&row_init, (&section.row_init, &None), &why);
@@ -277,6 +280,11 @@ mod tests {
                 "[users]\nkind = \"cluster\"\ngeneric = false",
                 TEN,
                 &["users.generic"],
+            ),
+            (
+                "[users]\nkind = \"prefix\"\ngeneric = false\nclusters = 7",
+                TEN,
+                &["users.clusters", "users.generic"],
             ),
             (
                 "[users]\ngeneric = false\ninit = \"zeros\"",

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use pdpo_loss::ObjectiveConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
@@ -109,6 +110,34 @@ pub fn read_toml_with<T: DeserializeOwned>(
     from_table(path, table, settings)
 }
 
+const LOSS: &str = "objective.loss";
+
+/// Takes a loss and its own keys out of `[objective]` where another is set: they are no keys of that one, or mean something else.
+fn keep_shared_objective(table: &mut Table, setting: &Setting) {
+    let Some(Value::Table(objective)) = table.get_mut("objective") else {
+        return;
+    };
+    let before = objective.get("loss").and_then(Value::as_str);
+    let before = before.unwrap_or("dpo").to_owned();
+    if setting.value.as_str() == Some(&before) {
+        return;
+    }
+    let mut told = Vec::new();
+    objective.retain(|key, _| {
+        let is_shared = ObjectiveConfig::SHARED.contains(&key);
+        if !is_shared && key != "loss" {
+            told.push(key.to_owned());
+        }
+        is_shared
+    });
+    if !told.is_empty() {
+        tracing::warn!(
+            "`{setting}`: the file's {} of {before} do not count, {LOSS} has its own defaults",
+            told.join(", ")
+        );
+    }
+}
+
 /// What a table with settings over it says; `path` is where the table comes from.
 ///
 /// # Errors
@@ -118,6 +147,9 @@ pub fn from_table<T: DeserializeOwned>(
     mut table: Table,
     settings: &[Setting],
 ) -> Result<T, TrainError> {
+    for setting in settings.iter().filter(|setting| setting.key == LOSS) {
+        keep_shared_objective(&mut table, setting);
+    }
     let mut found = T::deserialize(table.clone());
     for setting in settings {
         setting.apply(&mut table)?;
@@ -144,6 +176,32 @@ mod tests {
         let table = "[model]\nsource = \"m\"\n[training]\nbatch = 8".parse();
         let settings: Vec<Setting> = settings.iter().map(|text| setting(text)).collect();
         from_table(Path::new("run.toml"), table.unwrap(), &settings)
+    }
+
+    #[test]
+    fn another_loss_has_its_own_defaults_and_what_is_set_for_it() {
+        let read = |settings: &[&str]| -> Config {
+            let table = "[objective]\nbeta = 0.5\nlabel_smoothing = 0.0\nalpha = 0.25".parse();
+            let settings: Vec<Setting> = settings.iter().map(|text| setting(text)).collect();
+            from_table(Path::new("run.toml"), table.unwrap(), &settings).unwrap()
+        };
+        let ipo = |beta| {
+            PreferenceLoss::Ipo(Ipo {
+                beta,
+                ..Ipo::default()
+            })
+        };
+        let other = read(&["objective.loss=ipo"]).objective;
+        assert_eq!((other.loss, other.alpha), (ipo(Ipo::default().beta), 0.25));
+        for order in [
+            ["objective.loss=ipo", "objective.beta=2.0"],
+            ["objective.beta=2.0", "objective.loss=ipo"],
+        ] {
+            let found = config(&order).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(found.objective.loss, ipo(2.0));
+        }
+        let same = read(&["objective.loss=dpo"]).objective;
+        assert_eq!(serde_json::to_value(&same).unwrap()["beta"], 0.5);
     }
 
     fn problem(settings: &[&str]) -> String {

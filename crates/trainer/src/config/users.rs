@@ -1,5 +1,6 @@
 //! `[users]`
 
+use llm_backbone::config::ModelConfig;
 use serde::{Deserialize, Serialize};
 use user_model::{ConfigError, Init, RowInit, UserModelConfig, UserModelKind};
 
@@ -9,17 +10,18 @@ use crate::error::TrainError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UsersSection {
-    /// `auto` (default), `individual`, `cluster` or `uniform`.
+    /// `auto` (default), `individual`, `cluster`, `uniform` or `prefix`.
     pub kind: Kind,
-    /// `T_u`, soft tokens per user. Default 10.
+    /// `T_u`, soft tokens per user, or keys and values at each layer. Default 10.
     pub user_tokens: usize,
     /// Individual only: a shared `e_0` below every user's offset. Default true.
     pub generic: bool,
     /// Cluster only: the number of cluster tensors. Default 5.
     pub clusters: usize,
-    /// Where the shared tensors start: `vocabulary` rows (default), `uniform` in a range, or `zeros`.
+    /// Where the shared tensors start: `vocabulary` rows, or a prefix what the model makes of such tokens (default), `uniform` in
+    /// a range, or `zeros`.
     pub init: Init,
-    /// Where a user's own row starts. Default: zero offsets (individual), N(0, 1) weights (cluster).
+    /// Where a user's own row starts. Default: zero offsets (individual, prefix), N(0, 1) weights (cluster).
     pub row_init: Option<RowInit>,
 }
 
@@ -35,6 +37,8 @@ pub enum Kind {
     Individual,
     /// A convex combination of cluster tensors.
     Cluster,
+    /// `e_0 + o_i`, of keys and values at every layer.
+    Prefix,
 }
 
 impl Kind {
@@ -56,7 +60,64 @@ impl Default for UsersSection {
     }
 }
 
+/// The user tokens of a sequence: each takes a position, and a key and a value at every layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserTokens {
+    /// Those that go through the model in the row.
+    pub soft: usize,
+    /// Those in front of the row, of which there are only keys and values.
+    pub prefix: usize,
+}
+
+impl UserTokens {
+    /// Those of a user model of that kind with `T_u` user tokens.
+    pub(crate) fn of(kind: UserModelKind, user_tokens: usize) -> Self {
+        match kind.is_prefix() {
+            true => Self {
+                soft: 0,
+                prefix: user_tokens,
+            },
+            false => Self {
+                soft: user_tokens,
+                prefix: 0,
+            },
+        }
+    }
+}
+
+/// What of a language model the width of user tokens depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Widths {
+    /// Of a token's embedding.
+    pub d_model: usize,
+    /// Of a token's keys and values at all layers together.
+    pub cached: usize,
+}
+
+impl Widths {
+    /// The smallest, where no model is known yet.
+    pub(crate) const LEAST: Self = Self {
+        d_model: 1,
+        cached: 1,
+    };
+}
+
+impl From<&ModelConfig> for Widths {
+    fn from(config: &ModelConfig) -> Self {
+        Self {
+            d_model: config.d_model(),
+            cached: config.cached_per_token(),
+        }
+    }
+}
+
 impl UsersSection {
+    /// The user tokens of a sequence.
+    pub fn tokens(&self) -> UserTokens {
+        let kind = self.model_config(0, Widths::LEAST, 0).kind;
+        UserTokens::of(kind, self.user_tokens)
+    }
+
     /// Refuses settings that no model could make right.
     ///
     /// # Errors
@@ -72,11 +133,20 @@ impl UsersSection {
             ..self.clone()
         };
         let mut sections = [self, &cluster].into_iter();
-        sections.try_for_each(|section| section.model_config(0, 1, 0).validate().map_err(refused))
+        sections.try_for_each(|section| {
+            let config = section.model_config(0, Widths::LEAST, 0);
+            config.validate().map_err(refused)
+        })
     }
 
-    /// The configuration of the user model for so many users and a language model of width `d_model`.
-    pub fn model_config(&self, users: usize, d_model: usize, seed: u64) -> UserModelConfig {
+    /// The configuration of the user model for so many users and a language model of these widths.
+    pub fn model_config(
+        &self,
+        users: usize,
+        widths: impl Into<Widths>,
+        seed: u64,
+    ) -> UserModelConfig {
+        let Widths { d_model, cached } = widths.into();
         let individual = UserModelKind::Individual {
             generic: self.generic,
         };
@@ -89,6 +159,7 @@ impl UsersSection {
             Kind::Uniform => UserModelKind::Uniform,
             Kind::Individual => individual,
             Kind::Cluster => cluster,
+            Kind::Prefix => UserModelKind::Prefix { width: cached },
         };
         UserModelConfig {
             kind,
@@ -154,6 +225,10 @@ mod tests {
                 "kind = \"cluster\"\nrow_init = \"vocabulary\"",
                 "`users.row_init` is vocabulary",
             ),
+            (
+                "kind = \"prefix\"\nrow_init = \"vocabulary\"",
+                "`users.row_init` is vocabulary",
+            ),
         ] {
             let error = refused(text);
             assert!(error.contains(expected), "{text}: {error}");
@@ -168,7 +243,8 @@ mod tests {
 
     #[test]
     fn many_users_share_clusters_unless_told_otherwise() {
-        let kind = |section: &UsersSection, users| section.model_config(users, 576, 0).kind;
+        let kind =
+            |section: &UsersSection, users| section.model_config(users, Widths::LEAST, 0).kind;
         let individual = UserModelKind::Individual { generic: true };
         let cluster = UserModelKind::Cluster { clusters: 5 };
         let auto = UsersSection::default();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use llm_backbone::sampling::{SamplingConfig, SamplingError};
 use llm_backbone::{LoraConfig, LoraError};
-use pdpo_loss::{LossError, Objective, ObjectiveConfig};
+use pdpo_loss::{LossError, Objective, ObjectiveConfig, PairLoss, PreferenceLoss};
 use pref_data::Columns;
 
 use super::training::{Checkpointing, LARGEST, TrainingSection};
@@ -139,6 +139,25 @@ pub fn validate_objective(
         true => validate_whole_batch(training, objective.branches().len()),
         false => Ok(()),
     }
+}
+
+/// Refuses thumbs, of which there are so many, for a loss that compares two responses.
+///
+/// # Errors
+/// Names the key and the losses that take them.
+pub fn validate_thumbs(config: &ObjectiveConfig, thumbs: usize) -> Result<(), TrainError> {
+    if thumbs == 0 || objective(config, true)?.takes_thumbs() {
+        return Ok(());
+    }
+    let all = PreferenceLoss::all();
+    let names = all.iter().filter(|loss| loss.takes_thumbs());
+    let names: Vec<&str> = names.map(PreferenceLoss::name).collect();
+    let expected = format!(
+        "a loss for single responses, as {thumbs} of the data are ({}), without ld_alpha",
+        names.join(", ")
+    );
+    let found = config.loss.name();
+    Err(TrainError::config("objective.loss", found, expected))
 }
 
 /// The objective of a section; without a user model only its generic branch.

@@ -6,7 +6,7 @@ use llm_backbone::config::ModelConfig;
 use llm_backbone::device::is_cpu;
 
 use super::Sketch;
-use crate::config::{Checkpointing, Dtype, TrainingSection};
+use crate::config::{Checkpointing, Dtype, TrainingSection, UserTokens};
 use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::memory::available_bytes;
@@ -27,22 +27,26 @@ pub struct Step {
     pub rows: usize,
     /// Tokens of the longest.
     pub longest: usize,
+    /// Keys and values in front of each.
+    pub prefix: usize,
     /// What the backward pass computes again.
     pub checkpointing: Checkpointing,
 }
 
 impl Step {
-    /// The largest of training on `train` with `soft` soft tokens and so many branches.
+    /// The largest of training on `train` with these user tokens and so many branches.
     pub fn of(
         training: &TrainingSection,
         train: &Dataset,
-        (soft, branches): (usize, usize),
+        (users, branches): (UserTokens, usize),
     ) -> Self {
         let batch = training.batch.min(train.items.len());
-        let lengths = train.items.iter().map(|item| item.pair.row_length(soft));
+        let items = train.items.iter();
+        let lengths = items.map(|item| item.pair.row_length(users.soft));
         Self {
             rows: training.micro_rows.min(batch.saturating_mul(branches)),
             longest: lengths.max().unwrap_or(0),
+            prefix: users.prefix,
             checkpointing: training.gradient_checkpointing,
         }
     }
@@ -99,7 +103,7 @@ impl Sketch {
         };
         // Of outputs with a magnitude what it multiplies.
         let adapters = (copies * self.adapters.inputs + self.adapters.outputs) / blocks;
-        let per_block = self.config().activations_per_token(longest) + adapters;
+        let per_block = self.config().activations_per_token(step.prefix + longest) + adapters;
         let kept = match step.checkpointing {
             Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
             Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
@@ -109,7 +113,9 @@ impl Sketch {
             _ => tokens.max(SCORED),
         };
         let logits = scored * PER_LOGIT * self.config().vocab_size();
-        let bytes = 4 * (kept + logits) as u64;
+        // Those of the users, and a copy beside the keys and values of the row.
+        let prefix = 2 * step.rows * step.prefix * self.config().cached_per_token();
+        let bytes = 4 * (kept + prefix + logits) as u64;
         match self.on_gpu {
             true => bytes * POOL[0] / POOL[1],
             false => bytes,

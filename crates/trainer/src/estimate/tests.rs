@@ -1,20 +1,23 @@
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use llm_backbone::{LoraInit, Targets};
 
 use super::*;
-use crate::config::Checkpointing;
+use crate::config::{Checkpointing, UserTokens};
 use crate::dataset::Dataset;
 use crate::example::Item;
 use crate::profile::flops::tests::model;
 use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
+const SOFT: UserTokens = UserTokens { soft: 2, prefix: 0 };
+
 fn step(rows: usize, longest: usize, checkpointing: Checkpointing) -> Step {
     Step {
         rows,
         longest,
+        prefix: 0,
         checkpointing,
     }
 }
@@ -32,6 +35,17 @@ fn a_step_keeps_the_same_of_every_token_and_block() {
 }
 
 #[test]
+fn a_prefix_takes_probabilities_and_its_own_numbers() {
+    let sketch = Sketch::of_model(&model(3)).expect("shapes");
+    let plain = step(6, 10, Checkpointing::None);
+    let behind = Step { prefix: 5, ..plain };
+    // Of each token two heads see 5 more keys, in three blocks and one on its way; a user's 5 times 3 * 2 * 4 numbers are there
+    // twice.
+    let more = 6 * 10 * 4 * 2 * 5 + 2 * 6 * 5 * 24;
+    assert_eq!(sketch.step(behind) - sketch.step(plain), 4 * more);
+}
+
+#[test]
 fn the_largest_step_has_no_more_rows_than_there_are() {
     let pair = TokenizedPair {
         prompt: TokenizedPrompt {
@@ -44,14 +58,7 @@ fn the_largest_step_has_no_more_rows_than_there_are() {
         rejected: vec![1; 4],
         response_cut: false,
     };
-    let item = Arc::new(Item {
-        pair,
-        user: None,
-        group: None,
-        characters: [3, 4],
-        reference: OnceLock::new(),
-        shared_reference: OnceLock::new(),
-    });
+    let item = Arc::new(Item::new(pair, None));
     let train = Dataset {
         items: vec![item; 3],
         ..Dataset::default()
@@ -62,7 +69,7 @@ fn the_largest_step_has_no_more_rows_than_there_are() {
             micro_rows,
             ..TrainingSection::default()
         };
-        let step = Step::of(&training, &train, (2, 2));
+        let step = Step::of(&training, &train, (SOFT, 2));
         assert_eq!(step.longest, 2 + 5 + 3 + 4 - 2);
         step.rows
     };

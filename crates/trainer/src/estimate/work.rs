@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use llm_backbone::device::is_cpu;
 
 use super::Sketch;
-use crate::config::{Checkpointing, TrainingSection};
+use crate::config::{Checkpointing, TrainingSection, UserTokens};
 use crate::dataset::Dataset;
 use crate::profile::flops::{self, Arithmetic, Shape};
 
@@ -42,12 +42,12 @@ impl std::ops::AddAssign for Work {
 }
 
 impl Sketch {
-    /// The work of training on `train` with `soft` soft tokens and so many branches, validation included. Without passes of
+    /// The work of training on `train` with these user tokens and so many branches, validation included. Without passes of
     /// the reference, which several runs may share.
     pub fn training_work(
         &self,
         (train, validation): (&Dataset, Option<&Dataset>),
-        (soft, branches): (usize, usize),
+        (users, branches): (UserTokens, usize),
         training: &TrainingSection,
     ) -> Work {
         let again = training.gradient_checkpointing == Checkpointing::Blocks;
@@ -62,27 +62,28 @@ impl Sketch {
         };
         let (steps, epochs) = steps(training, train.items.len());
         let validated = validation.map_or(0.0, |side| {
-            self.forward_work(side, soft) * validations(training, steps, side.items.len())
+            self.forward_work(side, users) * validations(training, steps, side.items.len())
         });
         Work {
-            training: epochs * branches as f64 * self.sum(train, soft, pass),
+            training: epochs * branches as f64 * self.sum(train, users, pass),
             validation: validated,
             ..Work::default()
         }
     }
 
     /// The work of one forward pass over all comparisons, a row each.
-    pub fn forward_work(&self, side: &Dataset, soft: usize) -> f64 {
+    pub fn forward_work(&self, side: &Dataset, users: UserTokens) -> f64 {
         let arithmetic = self.arithmetic();
-        self.sum(side, soft, |shape| flops::forward(arithmetic, shape))
+        self.sum(side, users, |shape| flops::forward(arithmetic, shape))
     }
 
-    fn sum(&self, side: &Dataset, soft: usize, pass: impl Fn(Shape) -> u64) -> f64 {
+    fn sum(&self, side: &Dataset, users: UserTokens, pass: impl Fn(Shape) -> u64) -> f64 {
         let rows = side.items.iter().map(|item| {
             let pair = &item.pair;
             pass(Shape {
                 rows: 1,
-                seq: self.padded(pair.row_length(soft)),
+                seq: self.padded(pair.row_length(users.soft)),
+                prefix: users.prefix,
                 scored: pair.chosen.len() + pair.rejected.len(),
             }) as f64
         });

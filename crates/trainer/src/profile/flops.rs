@@ -4,7 +4,8 @@
 //!
 //! - A frozen weight of a block costs 2 per token forward and 2 backward (the gradient of its input; it has none itself).
 //! - A weight of an adapter costs 2 forward and 4 backward; what PiSSA takes of weights costs as frozen weights do.
-//! - Attention computes `q k^T` and `p v` over whole squares: `4 * seq^2 * heads * head_dim` per row and block forward,
+//! - Attention computes `q k^T` and `p v` over whole squares: `4 * seq^2 * heads * head_dim` per row and block forward (a
+//!   prefix is more keys for as many queries),
 //!   twice that backward.
 //! - The head runs on scored positions only: 2 per weight for the logits, and in training 2 more at once for their
 //!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass. Where it has an adapter, these 2 are the backward
@@ -22,6 +23,8 @@ pub struct Shape {
     pub rows: usize,
     /// Slots of a row.
     pub seq: usize,
+    /// Keys and values in front of them.
+    pub prefix: usize,
     /// Positions that the head runs on.
     pub scored: usize,
 }
@@ -31,6 +34,7 @@ impl From<&PackedBatch> for Shape {
         Self {
             rows: packed.rows,
             seq: packed.seq,
+            prefix: packed.prefix,
             scored: packed.targets.len(),
         }
     }
@@ -101,7 +105,8 @@ impl Shape {
 
     /// Scores and sums of all blocks forward.
     fn attention(self, costs: Costs) -> usize {
-        4 * self.tokens() * self.seq * costs.attention_width * costs.blocks
+        let keys = self.prefix + self.seq;
+        4 * self.tokens() * keys * costs.attention_width * costs.blocks
     }
 }
 
@@ -136,6 +141,7 @@ pub(crate) mod tests {
     const SHAPE: Shape = Shape {
         rows: 2,
         seq: 5,
+        prefix: 0,
         scored: 3,
     };
 
@@ -145,6 +151,17 @@ pub(crate) mod tests {
         // Attention: 2 rows * 4 * 25 * 8 = 1600. Head: 3 * 4 * 256 = 3072.
         assert_eq!(forward(&model(1), SHAPE), 11520 + 1600 + 3072);
         assert_eq!(backward(&model(1), SHAPE), 11520 + 3200);
+    }
+
+    #[test]
+    fn a_prefix_is_more_keys_and_no_tokens() {
+        let behind = Shape { prefix: 3, ..SHAPE };
+        // 2 rows * 4 * 5 * 3 * 8, and twice that backward.
+        assert_eq!(forward(&model(1), behind), forward(&model(1), SHAPE) + 960);
+        assert_eq!(
+            backward(&model(1), behind),
+            backward(&model(1), SHAPE) + 1920
+        );
     }
 
     #[test]

@@ -71,6 +71,10 @@ impl Task for Language {
         &[Branch::Generic]
     }
 
+    fn learns_from(&self, pair: &TokenizedPair) -> bool {
+        self.responses == Responses::Both || !pair.chosen.is_empty()
+    }
+
     fn pack(&self, pairs: &[&TokenizedPair], soft: usize, device: &Device) -> PackedBatch {
         let pairs = pairs.iter();
         let rows: Vec<RowTokens<'_>> = match self.responses {

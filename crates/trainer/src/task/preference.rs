@@ -6,11 +6,13 @@ use burn::tensor::{Device, Tensor};
 use pdpo_loss::{Branch, Objective, ObjectiveConfig, Pair, PairLogProbs, ScoredRow};
 use serde_json::{Value, json};
 use tracing::trace_span;
+use user_model::UserTable;
 
-use super::{MicroBatch, Outputs, Row, RowLosses, Task};
+use super::{BatchFigures, MicroBatch, Outputs, Row, RowLosses, Task};
 use crate::config;
 use crate::error::TrainError;
 use crate::example::{Example, Item, ReferenceLogProbs};
+use crate::kl;
 use crate::metrics::Line;
 use crate::pack::DeviceBatch;
 use crate::policy::{Policy, sum_responses};
@@ -24,6 +26,7 @@ pub struct Preference {
     objective: Objective,
     reference: Option<Reference>,
     settings: Value,
+    estimates_kl: bool,
 }
 
 impl Preference {
@@ -35,6 +38,7 @@ impl Preference {
             reference: reference.filter(|_| objective.needs_reference()),
             objective,
             settings,
+            estimates_kl: true,
         }
     }
 
@@ -50,6 +54,13 @@ impl Preference {
         let task = Self::new(config::objective(config, has_users)?, reference);
         let settings = json!({ "objective": config });
         Ok(Self { settings, ..task })
+    }
+
+    /// The same with a KL term of 0 where the loss has one: for data that answers one prompt only, of which rewards are of interest.
+    #[must_use]
+    pub fn without_kl(mut self) -> Self {
+        self.estimates_kl = false;
+        self
     }
 
     /// The objective.
@@ -103,6 +114,10 @@ impl Preference {
             let membership = membership.clone().without_autodiff();
             pairs = pairs.with_squares(sum_responses(squares, &membership))?;
         }
+        let kl = micro.rows.iter().map(|row| micro.figures.kl(row.branch));
+        if let Some(kl) = kl.collect::<Option<Vec<f32>>>() {
+            pairs = pairs.with_kl(Tensor::from_floats(kl.as_slice(), &device))?;
+        }
         Ok(pairs)
     }
 }
@@ -123,15 +138,37 @@ impl Task for Preference {
     }
 
     fn prepare(&self, examples: &[&Example], progress: &dyn Progress) -> Result<(), TrainError> {
-        match &self.reference {
-            Some(reference) => {
-                reference.fill(examples, progress)?;
-                match self.objective.needs_shared() {
-                    true => reference.fill_shared(examples, progress),
-                    false => Ok(()),
-                }
-            }
-            None => Ok(()),
+        let Some(reference) = &self.reference else {
+            return Ok(());
+        };
+        reference.fill(examples, progress)?;
+        if self.objective.needs_shared() {
+            reference.fill_shared(examples, progress)?;
+        }
+        if self.needs_figures() {
+            let mismatched = examples.iter().filter_map(|example| example.mismatched());
+            let mismatched: Vec<Example> = mismatched.collect();
+            reference.fill(&mismatched.iter().collect::<Vec<_>>(), progress)?;
+        }
+        Ok(())
+    }
+
+    fn needs_figures(&self) -> bool {
+        self.objective.needs_kl()
+    }
+
+    fn figures(
+        &self,
+        workers: &[&Policy],
+        table: Option<&UserTable>,
+        batch: &[&Example],
+        branches: &[Branch],
+        micro_rows: usize,
+    ) -> Result<BatchFigures, TrainError> {
+        match self.needs_figures() {
+            true if !self.estimates_kl => Ok(BatchFigures::without_kl()),
+            true => kl::estimate(self, workers, table, batch, branches, micro_rows),
+            false => Ok(BatchFigures::default()),
         }
     }
 

@@ -94,7 +94,7 @@ impl Formatter {
     ) -> Result<(), TrainError> {
         let messages = self.messages(&comparison.prompt);
         let is_chat = messages.is_some();
-        let responses = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+        let responses: Vec<&str> = comparison.responses().into_iter().flatten().collect();
         let spelled = self.spelled(comparison, messages.as_deref())?;
         let foreign = foreign(comparison, messages.as_deref(), marks);
         match (spelled, foreign, is_chat) {
@@ -120,7 +120,8 @@ impl Formatter {
             let about = comparison.user_text.as_deref();
             let prompt =
                 self.prepare(&comparison.prompt, &comparison.template, about, &responses)?;
-            self.look_at_turn(comparison, &prompt, found)?;
+            let first = responses.first().copied().unwrap_or_default();
+            self.look_at_turn(first, &prompt, found)?;
             look_at_prompt(&prompt, found);
         }
         Ok(())
@@ -129,16 +130,16 @@ impl Formatter {
     /// Looks at what the chat template makes of a response.
     fn look_at_turn(
         &self,
-        comparison: &Comparison,
+        response: &str,
         prompt: &Prepared,
         found: &mut Found,
     ) -> Result<(), TrainError> {
         if found.response.is_empty() {
-            let (ids, _) = self.response(prompt, &comparison.chosen)?;
+            let (ids, _) = self.response(prompt, response)?;
             found.response = tail(&self.tokenizer.decode(&ids, false)?);
             found.cue = tail(&prompt.quotes.restore(&prompt.context));
         }
-        let text = self.tokenizer.quote(&prompt.quotes, &comparison.chosen)?;
+        let text = self.tokenizer.quote(&prompt.quotes, response)?;
         let opens = self
             .chat
             .as_ref()
@@ -147,11 +148,11 @@ impl Formatter {
         if let (None, Some(tag)) = (&written, opens)
             && !text.contains(&tag.replace('<', "</"))
         {
-            found.unclosed.add(|| head(&comparison.chosen));
+            found.unclosed.add(|| head(response));
         }
         let opens = opens.unwrap_or_default();
         if written.is_some_and(|written| !has_words_of(&format!("{opens}\n{written}"), &text)) {
-            found.changed.add(|| head(&comparison.chosen));
+            found.changed.add(|| head(response));
         }
         Ok(())
     }
@@ -351,7 +352,7 @@ fn texts<'t>(
         _ => None,
     };
     let contents = messages.unwrap_or_default().iter().flat_map(Message::texts);
-    let others = [comparison.chosen.as_str(), comparison.rejected.as_str()];
+    let others = comparison.responses().into_iter().flatten();
     let texts = contents.chain(raw).chain(others);
     texts.chain(comparison.user_text.as_deref())
 }

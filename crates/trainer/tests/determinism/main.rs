@@ -72,6 +72,7 @@ fn describe(model: &Model, ids: &[u32]) -> (Vec<f32>, f32) {
         embeddings: model.embed(int(numbers.clone())),
         positions: int(positions),
         visible: Tensor::<4, Bool>::from_data(TensorData::new(visible, [1, 1, seq, seq]), &device),
+        prefix: None,
         cache: None,
     });
     let states = hidden.reshape([seq, model.d_model()]);

@@ -142,6 +142,7 @@ fn alignment(model: &Model, prompt: &[u32], response: &[u32]) -> f64 {
         embeddings: model.embed(ids),
         positions: Tensor::from_data(TensorData::new(positions, [1, seq]), &device),
         visible: Tensor::<4, Bool>::from_data(TensorData::new(visible, [1, 1, seq, seq]), &device),
+        prefix: None,
         cache: None,
     });
     let logits = model.logits(states.reshape([seq, model.d_model()]));

@@ -74,24 +74,29 @@ fn at_step_0_the_loss_is_log_2_without_soft_tokens() {
 fn with_zero_offsets_the_users_loss_is_the_generic_loss() {
     for name in FAMILIES {
         let batch = examples(&open(name), &pairs(2, 8), true);
-        let zero = users(INDIVIDUAL, 4, open(name).d_model(), RowInit::Zero);
-        let learner = learner(fresh(name), Some(zero), &objective(0.5), 5);
-        let report = report(&learner, &batch);
-        let of = |branch: Branch| -> BTreeMap<usize, f32> {
-            let rows = report.rows.iter().filter(|row| row.branch == branch);
-            rows.map(|row| (row.example, row.row.loss)).collect()
-        };
-        let (user, generic) = (of(Branch::User), of(Branch::Generic));
-        assert_eq!((user.len(), generic.len()), (8, 8));
-        for (example, loss) in &user {
-            let difference = (loss - generic[example]).abs();
-            assert!(difference <= 1e-6, "{name}, {example}: {difference}");
+        for kind in [INDIVIDUAL, support::prefix_of(&open(name))] {
+            let zero = users(kind, 4, open(name).d_model(), RowInit::Zero);
+            let learner = learner(fresh(name), Some(zero), &objective(0.5), 5);
+            assert_branches_are_alike(name, &report(&learner, &batch));
         }
-        assert!(
-            user.values()
-                .any(|loss| (loss - std::f32::consts::LN_2).abs() > 1e-3)
-        );
     }
+}
+
+fn assert_branches_are_alike(name: &str, report: &StepReport<ScoredRow>) {
+    let of = |branch: Branch| -> BTreeMap<usize, f32> {
+        let rows = report.rows.iter().filter(|row| row.branch == branch);
+        rows.map(|row| (row.example, row.row.loss)).collect()
+    };
+    let (user, generic) = (of(Branch::User), of(Branch::Generic));
+    assert_eq!((user.len(), generic.len()), (8, 8));
+    for (example, loss) in &user {
+        let difference = (loss - generic[example]).abs();
+        assert!(difference <= 1e-6, "{name}, {example}: {difference}");
+    }
+    assert!(
+        user.values()
+            .any(|loss| (loss - std::f32::consts::LN_2).abs() > 1e-3)
+    );
 }
 
 /// Every gradient of a batch by name, parameters and users' rows.
@@ -150,6 +155,7 @@ fn gradients_do_not_depend_on_micro_batches_or_replicas() {
         for (kind, loss) in [
             (Some(INDIVIDUAL), &dpo),
             (Some(UserModelKind::Cluster { clusters: 3 }), &dpo),
+            (Some(support::prefix_of(&base)), &dpo),
             (Some(INDIVIDUAL), &ipo),
             (None, &dpo),
         ] {
@@ -228,7 +234,11 @@ fn gradient_checkpointing_changes_no_gradient() {
 #[test]
 fn a_block_at_a_time_gives_the_same_gradients() {
     for name in FAMILIES {
-        for kind in [Some(INDIVIDUAL), None] {
+        for kind in [
+            Some(INDIVIDUAL),
+            Some(support::prefix_of(&open(name))),
+            None,
+        ] {
             let with = |gradient_checkpointing: Checkpointing| {
                 let base = open(name);
                 let normal = RowInit::Normal { std: 0.3 };

@@ -99,7 +99,7 @@ fn start() -> (Policy, UserTable) {
         user_tokens: 2,
         ..UsersSection::default()
     };
-    let settings = users.model_config(USERS.len(), 16, SEED);
+    let settings = users.model_config(USERS.len(), model.config(), SEED);
     let table = UserTable::new(settings.clone()).unwrap();
     let mut table = table.with_vocabulary(vocabulary.clone());
     for user in USERS {

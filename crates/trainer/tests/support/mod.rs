@@ -40,6 +40,13 @@ pub const FAMILIES: [&str; 10] = [
 /// The individual model of the paper.
 pub const INDIVIDUAL: UserModelKind = UserModelKind::Individual { generic: true };
 
+/// Keys and values at every layer of that model.
+pub fn prefix_of(model: &Model) -> UserModelKind {
+    UserModelKind::Prefix {
+        width: model.config().cached_per_token(),
+    }
+}
+
 /// A fixture of this crate.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -201,11 +208,29 @@ pub fn users_on(
 pub fn examples(base: &Model, pairs: &[TokenizedPair], known_users: bool) -> Vec<Example> {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let reference = Reference::open(dir.path(), base, "base", 4).expect("a writable folder");
-    let examples = unreferenced(pairs, known_users);
-    let each: Vec<&Example> = examples.iter().collect();
-    reference.fill(&each, &Quiet).expect("log-probs");
-    reference.fill_shared(&each, &Quiet).expect("log-probs");
+    let examples = with_mismatched(&unreferenced(pairs, known_users));
+    let others: Vec<Example> = examples.iter().filter_map(Example::mismatched).collect();
+    for examples in [&examples, &others] {
+        let each: Vec<&Example> = examples.iter().collect();
+        reference.fill(&each, &Quiet).expect("log-probs");
+        reference.fill_shared(&each, &Quiet).expect("log-probs");
+    }
     examples
+}
+
+/// The same, each with the response of the next one behind its prompt.
+pub fn with_mismatched(examples: &[Example]) -> Vec<Example> {
+    let with_other = |(at, example): (usize, &Example)| {
+        let next = examples[(at + 1) % examples.len()].pair();
+        let mismatched = TokenizedPair {
+            chosen: next.chosen.clone(),
+            rejected: Vec::new(),
+            ..example.pair().clone()
+        };
+        let mismatched = Arc::new(Item::new(mismatched, example.item.user.clone()));
+        changed(example, |item| item.mismatched = Some(mismatched))
+    };
+    examples.iter().enumerate().map(with_other).collect()
 }
 
 /// The same before anybody needed the reference.

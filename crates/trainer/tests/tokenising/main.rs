@@ -97,6 +97,7 @@ fn comparison(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
         template: Default::default(),
         place: Default::default(),
         group: None,
+        thumb: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | tensor | type | shape |
 //! |---|---|---|
-//! | `shared` | F32 | `[1 or K, T_u, d_model]`, absent if users share nothing |
+//! | `shared` | F32 | `[1 or K, T_u, width]`, absent if users share nothing |
 //! | `rows` | F32 | `[rows, row_len]`, absent if no row exists |
 //! | `first_moments`, `second_moments` | F32 | as `rows`; all three of these or none |
 //! | `steps` | U64 | `[rows]`, 0 for a row without moments |

@@ -14,6 +14,7 @@ fn comparison(user: &str, source: &str, [chosen, rejected]: [&str; 2]) -> Compar
         source: source.into(),
         place: Default::default(),
         group: None,
+        thumb: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn comparison(user: &str, prefers_longer: bool) -> Comparison {
         template: Default::default(),
         place: Default::default(),
         group: None,
+        thumb: None,
     }
 }
 
