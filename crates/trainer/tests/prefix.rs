@@ -83,10 +83,7 @@ fn any_start_of_the_shared_numbers_is_taken_but_more_tokens_than_there_are() {
     let uniform = shared("init = { uniform = { range = 0.1 } }");
     assert!(uniform.iter().all(|x| x.abs() <= 0.1) && uniform[0] != uniform[1]);
     assert_eq!(shared("user_tokens = 0").len(), 0);
-    let error = start("user_tokens = 65")
-        .err()
-        .expect("refused")
-        .to_string();
+    let error = start("user_tokens = 65").expect_err("refused").to_string();
     assert!(error.contains("`users.user_tokens` is 65"), "{error}");
 }
 
@@ -114,7 +111,7 @@ fn a_prefix_of_another_model_is_refused_by_its_width() {
     let table = user_model::UserTable::new(narrow).expect("a table");
     adapters::save_users(&at, &users, &table).expect("files");
     let error = adapters::load(&at, open("llama"), &support::device());
-    let error = error.err().expect("refused").to_string();
+    let error = error.expect_err("refused").to_string();
     assert!(
         error.contains("`width` is 32, the model's is 64"),
         "{error}"

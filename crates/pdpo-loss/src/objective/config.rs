@@ -171,7 +171,10 @@ mod tests {
             ("loss = \"dpo\"\nbetta = 1.0", ["betta", "label_smoothing"]),
             (
                 "loss = \"hinges\"",
-                ["`dpo`, `robust`, `hinge`", "`cpo`, `kto`, `apo_zero_unpaired`, `sum`"],
+                [
+                    "`dpo`, `robust`, `hinge`",
+                    "`cpo`, `kto`, `apo_zero_unpaired`, `sum`",
+                ],
             ),
             (
                 "loss = \"nca_pair\"\ndivergence = \"js\"",
