@@ -30,21 +30,21 @@ pub(crate) fn gradients<O, R>(
     let mut add = |gradients: Gradients| {
         module.accumulate(policy, GradientsParams::from_grads(gradients, policy));
     };
-    // Of every block a gradient arrives at the keys and values in front.
-    let in_front = policy.prefix(users);
-    let prefix = in_front.clone().map(|numbers| leaf(numbers.inner()));
-    let prefix_of_blocks = prefix.clone().map(Prefix::new);
+    let mut in_front = policy.prefix(users).map(InFront::new);
+    let leaf_of = |front: &InFront| front.leaf.clone();
+    let prefix = in_front.as_ref().map(leaf_of).map(Prefix::new);
+    let plain_prefix = in_front.as_ref().map(leaf_of);
+    let plain_prefix = plain_prefix.map(|numbers| Prefix::new(numbers.inner()));
     let tracked = policy.model.blocks(
         batch.positions.clone(),
         batch.visible.clone(),
-        prefix_of_blocks.as_ref(),
+        prefix.as_ref(),
     );
     let embedded = tracked.enter(policy.embeddings(packed, batch, users));
 
     let flops = || flops::forward(&policy.model, packed);
     let span = trace_span!(target: TARGET, "forward", flops = flops()).entered();
     let plain = policy.model.valid();
-    let plain_prefix = in_front.clone().map(|numbers| Prefix::new(numbers.inner()));
     let blocks = plain.blocks(
         batch.positions.clone().inner(),
         batch.visible.clone().inner(),
@@ -71,23 +71,19 @@ pub(crate) fn gradients<O, R>(
     let gradients = loss.backward();
     let mut slope = last.grad(&gradients);
     add(gradients);
-    let mut at_prefix: Option<Tensor<3>> = None;
     for (i, input) in inputs.into_iter().enumerate().rev() {
         let Some(arriving) = slope else { break };
         let input = leaf(input);
         let gradients = along(tracked.block(i, input.clone()), arriving).backward();
         slope = input.grad(&gradients);
-        let found = prefix.as_ref().and_then(|prefix| prefix.grad(&gradients));
-        at_prefix = match (at_prefix, found) {
-            (Some(sum), Some(found)) => Some(sum + found),
-            (sum, found) => sum.or(found),
-        };
+        if let Some(front) = &mut in_front {
+            front.arrive(&gradients);
+        }
         add(gradients);
     }
-    let of_embedded = slope.filter(|_| embedded.is_tracked());
-    let of_embedded = of_embedded.map(|arriving| along(embedded, arriving));
-    let of_prefix = in_front.zip(at_prefix);
-    let of_prefix = of_prefix.map(|(numbers, arriving)| along(numbers, arriving));
+    let arriving = slope.filter(|_| embedded.is_tracked());
+    let of_embedded = arriving.map(|arriving| along(embedded, arriving));
+    let of_prefix = in_front.and_then(InFront::along);
     let mut rows = RowGradients::default();
     for start in of_embedded.into_iter().chain(of_prefix) {
         let gradients = start.backward();
@@ -98,6 +94,40 @@ pub(crate) fn gradients<O, R>(
     }
     let module = module.grads();
     Ok((BatchGradients { module, rows }, value, report))
+}
+
+/// Keys and values in front of the rows, at which a gradient arrives from every block.
+struct InFront {
+    /// As the user model makes them, `[rows, T_u, width]`.
+    numbers: Tensor<3>,
+    /// The same, where the graphs of the blocks begin.
+    leaf: Tensor<3>,
+    arrived: Option<Tensor<3>>,
+}
+
+impl InFront {
+    fn new(numbers: Tensor<3>) -> Self {
+        Self {
+            leaf: leaf(numbers.clone().inner()),
+            numbers,
+            arrived: None,
+        }
+    }
+
+    /// Adds what arrives from a block.
+    fn arrive(&mut self, gradients: &Gradients) {
+        let found = self.leaf.grad(gradients);
+        self.arrived = match (self.arrived.take(), found) {
+            (Some(sum), Some(found)) => Some(sum + found),
+            (sum, found) => sum.or(found),
+        };
+    }
+
+    /// Where the graph of the user model goes on with the sum.
+    fn along(self) -> Option<Tensor<1>> {
+        let arrived = self.arrived?;
+        Some(along(self.numbers, arrived))
+    }
 }
 
 /// A tensor that a graph begins with.
