@@ -12,7 +12,7 @@ use trainer::estimate::{Sketch, Step, Work, steps, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
 use trainer::learner::{Learner, StepReport};
 use trainer::memory;
-use trainer::pdpo_loss::ScoredRow;
+use trainer::pdpo_loss::{Objective, ScoredRow};
 use trainer::task::Preference;
 use trainer::training::Training;
 
@@ -58,14 +58,11 @@ pub fn count(
     let step = Step::of(training, &prepared.train, (tokens, branches));
     let memory = sketch.memory(step, (0, 0));
     sketch.validate(&memory, step, training)?;
-    let passes = match (objective.needs_reference(), objective.needs_shared()) {
-        (false, _) => 0.0,
-        (true, false) => 1.0,
-        (true, true) => 2.0, // Of the whole responses, and of what both are long.
-    };
+    let passes = reference_passes(&objective);
+    let forward = |side: &Dataset| sketch.forward_work(side, UserTokens::default());
     let datasets = prepared.datasets();
     let reference: f64 = datasets
-        .map(|side| sketch.forward_work(side, UserTokens::default()))
+        .map(|side| forward(side) + forward(&side.mismatched_items()))
         .sum();
     let sides = (&prepared.train, prepared.validation.as_ref());
     let work = Work {
@@ -73,6 +70,15 @@ pub fn count(
         ..sketch.training_work(sides, (tokens, branches), training)
     };
     Ok(Expectation { memory, step, work })
+}
+
+/// How often the reference goes through the comparisons.
+fn reference_passes(objective: &Objective) -> f64 {
+    match (objective.needs_reference(), objective.needs_shared()) {
+        (false, _) => 0.0,
+        (true, false) => 1.0,
+        (true, true) => 2.0, // Of the whole responses, and of what both are long.
+    }
 }
 
 /// Runs forward and backward pass of the longest comparison (for memory) and of the median one (for time).
@@ -85,6 +91,7 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let train = &prepared.train;
     let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
     let task = Preference::from_config(&config.objective, users.is_some(), None)?;
+    let passes = reference_passes(task.objective());
     let tokens = policy.places();
     let soft = tokens.soft;
     let mut order: Vec<usize> = (0..prepared.train.items.len()).collect();
@@ -109,9 +116,13 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let (seconds, report) = once(&learner, &prepared.train, median)?;
     let per_token = seconds / report.tokens.max(1) as f64;
     let tokens = |side: &Dataset| -> f64 {
-        let lengths = side.items.iter().map(|i| i.pair.row_length(soft));
+        let others = side.mismatched_items();
+        let items = side.items.iter().chain(&others.items);
+        let lengths = items.map(|i| i.pair.row_length(soft));
         lengths.sum::<usize>() as f64
     };
+    let trained = prepared.train.items.iter();
+    let trained: usize = trained.map(|i| i.pair.row_length(soft)).sum();
     let (steps, epochs) = steps(&config.training, prepared.train.items.len());
     let train = tokens(&prepared.train);
     let validation = prepared.validation.as_ref().map_or(0.0, tokens);
@@ -122,8 +133,8 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let validations = validations(&config.training, steps, held_out);
     Ok(Estimate {
         steps,
-        training: per_token * train * branches as f64 * epochs,
-        reference: per_token * FORWARD * (train + validation),
+        training: per_token * trained as f64 * branches as f64 * epochs,
+        reference: per_token * FORWARD * passes * (train + validation),
         validation: per_token * FORWARD * validation * validations,
         tokens_per_second: 1.0 / per_token,
         memory,

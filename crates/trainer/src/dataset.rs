@@ -133,6 +133,16 @@ impl Dataset {
         Some(Arc::new(Item::new(pair, item.user.clone())))
     }
 
+    /// What [`with_mismatched`](Self::with_mismatched) gave, as items of their own; none where it was not called.
+    #[must_use]
+    pub fn mismatched_items(&self) -> Self {
+        let items = self.items.iter();
+        Self {
+            items: items.filter_map(|item| item.mismatched.clone()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Whether items have what [`with_mismatched`](Self::with_mismatched) gives.
     pub fn has_mismatched(&self) -> bool {
         self.items.iter().all(|item| item.mismatched.is_some())

@@ -74,6 +74,24 @@ fn thumbs_are_checked_trained_and_evaluated() {
     }
 }
 
+/// Operations that `check` counts of a run.
+fn operations(loss: &str) -> f64 {
+    let set = settings(loss);
+    let call = [arguments("check", &set), vec!["--no-estimate"]].concat();
+    let checked = prlhf(&call).ok();
+    let before = checked.split(" operations").next().unwrap();
+    before.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_passes_of_a_kl_term_are_counted() {
+    let (with, without) = (operations("kto"), operations("apo_zero_unpaired"));
+    assert!(
+        with > 1.1 * without && with < 2.0 * without,
+        "{with} and {without}"
+    );
+}
+
 #[test]
 fn a_loss_that_compares_refuses_thumbs() {
     let set = settings("dpo");

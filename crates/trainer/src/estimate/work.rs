@@ -61,11 +61,14 @@ impl Sketch {
             }
         };
         let (steps, epochs) = steps(training, train.items.len());
+        // A KL term is estimated without gradient, on rows of its own.
+        let kl = |side: &Dataset| self.forward_work(&side.mismatched_items(), users);
         let validated = validation.map_or(0.0, |side| {
-            self.forward_work(side, users) * validations(training, steps, side.items.len())
+            let pass = self.forward_work(side, users) + kl(side);
+            pass * validations(training, steps, side.items.len())
         });
         Work {
-            training: epochs * branches as f64 * self.sum(train, users, pass),
+            training: epochs * branches as f64 * (self.sum(train, users, pass) + kl(train)),
             validation: validated,
             ..Work::default()
         }
