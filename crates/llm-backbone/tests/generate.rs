@@ -8,20 +8,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use llm_backbone::generate::{Batch, End, GenerateError, Request, Room, SequenceId};
 use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 use llm_backbone::{Model, ModelInput, Precision, soft_prompt};
-use support::{argmax, causal, fixture, largest_difference, last_logits, values};
+use support::{MODELS, argmax, causal, fixture, largest_difference, last_logits, values};
 
-const FAMILIES: [&str; 10] = [
-    "llama",
-    "llama_tied",
-    "gptj",
-    "qwen3",
-    "qwen2",
-    "mistral",
-    "gemma3_text",
-    "smollm3",
-    "phi3",
-    "olmo2",
-];
 const SOFT_TOKENS: usize = 3;
 
 /// Prompts of different lengths; soft tokens come after the leading BOS (1) or first.
@@ -118,7 +106,7 @@ fn one_by_one(model: &Model, soft: Option<&Tensor<3>>, config: &SamplingConfig) 
 
 #[test]
 fn a_batch_gives_what_each_request_gives_alone() {
-    for name in FAMILIES {
+    for name in MODELS {
         let model = open(name);
         let soft = soft(&model);
         for config in [greedy(24), sampled(2), sampled(3)] {
@@ -132,7 +120,7 @@ fn a_batch_gives_what_each_request_gives_alone() {
 
 #[test]
 fn the_order_of_requests_does_not_matter() {
-    for name in FAMILIES {
+    for name in MODELS {
         let model = open(name);
         let (soft, processor) = (soft(&model), processor(&sampled(7)));
         let order = [3, 0, 4, 2, 1];
@@ -172,7 +160,7 @@ fn user_and_prompt_key_move_the_draws() {
 
 #[test]
 fn the_cache_gives_what_a_forward_pass_over_the_whole_text_gives() {
-    for name in FAMILIES {
+    for name in MODELS {
         let model = open(name);
         let soft = soft(&model);
         let found = generate(&model, Some(&soft), &greedy(24));
@@ -211,7 +199,7 @@ fn busy_stop_id(texts: &[Vec<u32>]) -> u32 {
 
 #[test]
 fn finished_requests_leave_the_others_as_they_were() {
-    for name in FAMILIES {
+    for name in MODELS {
         let model = open(name);
         let soft = soft(&model);
         let config = sampled(5);
@@ -361,7 +349,7 @@ const ROOM: Room = Room {
 #[test]
 fn requests_admitted_in_any_order_at_any_time_give_the_same_text_and_log_probs() {
     let schedules = [[0; 5], [4, 0, 9, 2, 2], [30, 20, 10, 5, 0], [0, 1, 2, 3, 4]];
-    for name in FAMILIES {
+    for name in MODELS {
         let model = open(name);
         let soft = soft(&model);
         for soft in [None, Some(&soft)] {
@@ -488,7 +476,7 @@ fn padded_logits(model: &Model, soft: &Tensor<3>) -> Vec<Vec<f32>> {
 
 #[test]
 fn logits_with_company_differ_from_those_alone_by_at_most_1e_4() {
-    let mut models: Vec<_> = FAMILIES.map(|name| (name, open(name))).into();
+    let mut models: Vec<_> = MODELS.map(|name| (name, open(name))).into();
     models.push(("stored", open_stored()));
     for (name, model) in models {
         let soft = soft(&model);

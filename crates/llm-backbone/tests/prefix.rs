@@ -8,20 +8,7 @@ use llm_backbone::generate::{Batch, GenerateError, Request, Room};
 use llm_backbone::sampling::{LogitsProcessor, SamplingConfig};
 use llm_backbone::{Model, ModelInput, Prefix};
 use serde_json::Value;
-use support::{causal, fixture, largest_difference, sequence, values};
-
-const FAMILIES: [&str; 10] = [
-    "llama",
-    "llama_tied",
-    "gptj",
-    "qwen3",
-    "qwen2",
-    "mistral",
-    "gemma3_text",
-    "smollm3",
-    "phi3",
-    "olmo2",
-];
+use support::{MODELS, causal, fixture, largest_difference, sequence, values};
 
 fn open(name: &str) -> Model {
     Model::open(&fixture(name), &Device::flex()).expect("a good fixture")
@@ -96,7 +83,7 @@ fn a_prefix_equals_that_of_peft_in_value_and_gradient() {
 #[test]
 fn keys_and_values_of_tokens_are_worth_the_tokens() {
     const TEXT: [u32; 5] = [1, 17, 30, 42, 9];
-    for name in FAMILIES {
+    for name in MODELS {
         let model = open(name);
         let whole = logits(&model, sequence(&TEXT, &model.device()), 0, None);
         let (front, rest) = TEXT.split_at(2);
@@ -135,7 +122,7 @@ fn what_is_written_behind_a_prefix_is_what_the_whole_text_says() {
         ..Default::default()
     });
     let sampling = sampling.expect("good settings");
-    for name in FAMILIES {
+    for name in MODELS {
         let model = open(name);
         // One of them has none.
         let prefixes = [Some(3), None, Some(2)];

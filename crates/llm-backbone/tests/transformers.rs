@@ -401,18 +401,7 @@ fn adapters_of_every_kind_equal_peft_merged_and_saved_again() {
 /// The tests above on a GPU.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn assert_all(device: &Device) {
-    for name in [
-        "llama",
-        "llama_tied",
-        "gptj",
-        "qwen3",
-        "qwen2",
-        "mistral",
-        "gemma3_text",
-        "smollm3",
-        "phi3",
-        "olmo2",
-    ] {
+    for name in support::MODELS {
         assert_logits_of(name, &Model::open(&fixture(name), device).unwrap());
     }
     for name in [

@@ -193,14 +193,12 @@ fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> 
         let count = audit.single_comparison_users;
         found.push(format!("{count} users with one comparison only: little to learn from; consider kind = \"cluster\""));
     }
-    let thumbs = [(audit.thumbs_up, "up"), (audit.thumbs_down, "down")];
-    if let [(0, _), (all, side)] | [(all, side), (0, _)] = thumbs
-        && all > 0
-        && all == audit.comparisons
-    {
-        found.push(format!(
-            "all thumbs are {side}: nothing tells what users do not want from what they want"
-        ));
+    for (thumbs, side) in [(audit.thumbs_up, "up"), (audit.thumbs_down, "down")] {
+        if thumbs > 0 && thumbs == audit.comparisons {
+            found.push(format!(
+                "all thumbs are {side}: nothing tells what users do not want from what they want"
+            ));
+        }
     }
     if audit.contradictory > 0 {
         let count = audit.contradictory;

@@ -115,14 +115,12 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
 
     let (seconds, report) = once(&learner, &prepared.train, median)?;
     let per_token = seconds / report.tokens.max(1) as f64;
-    let tokens = |side: &Dataset| -> f64 {
-        let others = side.mismatched_items();
-        let items = side.items.iter().chain(&others.items);
-        let lengths = items.map(|i| i.pair.row_length(soft));
+    let own_tokens = |side: &Dataset| -> f64 {
+        let lengths = side.items.iter().map(|i| i.pair.row_length(soft));
         lengths.sum::<usize>() as f64
     };
-    let trained = prepared.train.items.iter();
-    let trained: usize = trained.map(|i| i.pair.row_length(soft)).sum();
+    // With the rows of a KL term, which the measured step has as well.
+    let tokens = |side: &Dataset| own_tokens(side) + own_tokens(&side.mismatched_items());
     let (steps, epochs) = steps(&config.training, prepared.train.items.len());
     let train = tokens(&prepared.train);
     let validation = prepared.validation.as_ref().map_or(0.0, tokens);
@@ -133,7 +131,7 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
     let validations = validations(&config.training, steps, held_out);
     Ok(Estimate {
         steps,
-        training: per_token * trained as f64 * branches as f64 * epochs,
+        training: per_token * own_tokens(&prepared.train) * branches as f64 * epochs,
         reference: per_token * FORWARD * passes * (train + validation),
         validation: per_token * FORWARD * validation * validations,
         tokens_per_second: 1.0 / per_token,

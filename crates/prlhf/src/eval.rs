@@ -171,8 +171,7 @@ pub fn evaluate(
     let loaded = &*loaded;
     validate_thumbs(&config.objective, dataset.thumbs)?;
     if config.objective.loss.needs_kl() {
-        let own = dataset.clone();
-        dataset = dataset.with_mismatched(&own);
+        dataset = dataset.with_mismatched(None);
     }
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::error::TrainError;
 use crate::tokenise::PromptConfig;
 pub use effect::Circumstances;
-pub use overlay::{Setting, from_table, read_toml_with};
+pub use overlay::{Setting, from_table, keep_shared, read_toml_with};
 use toml_error::one_line;
 pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
 pub(crate) use users::refused;

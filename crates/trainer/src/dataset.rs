@@ -34,8 +34,6 @@ pub struct Dataset {
     pub first_equal: Option<String>,
     /// Thumbs among them.
     pub thumbs: usize,
-    /// A hash of each one's prompt, without what a user says of herself.
-    pub prompts: Vec<u64>,
 }
 
 /// The first words of a prompt, or of the last message of a chat.
@@ -69,9 +67,6 @@ impl Dataset {
 
     fn push(&mut self, comparison: &Comparison, pair: TokenizedPair) -> Result<(), TrainError> {
         self.thumbs += usize::from(comparison.thumb.is_some());
-        let mut hasher = DefaultHasher::new();
-        comparison.prompt.hash(&mut hasher);
-        self.prompts.push(hasher.finish());
         self.cut_prompts += usize::from(pair.prompt.cut);
         self.cut_user_texts += usize::from(pair.prompt.user_text_cut);
         self.cut_responses += usize::from(pair.response_cut);
@@ -86,7 +81,10 @@ impl Dataset {
         let count = |text: &str| text.chars().count();
         let user = comparison.user.as_ref().map(|u| u.as_str().to_string());
         user.as_deref().map_or(Ok(()), UserTable::validate_id)?;
+        let mut prompt = DefaultHasher::new();
+        comparison.prompt.hash(&mut prompt);
         self.items.push(Arc::new(Item {
+            prompt: prompt.finish(),
             group: comparison.group.clone(),
             characters: [count(&comparison.chosen), count(&comparison.rejected)],
             ..Item::new(pair, user)
@@ -95,42 +93,19 @@ impl Dataset {
     }
 
     /// Gives every item its prompt with tokens that answer another prompt, for losses that need it; none where there is no other
-    /// prompt. They are drawn from all responses of `pool`, liked or not, by the item's place alone.
+    /// prompt. They are drawn from all responses of `pool`, or of these items themselves, liked or not, by the item's place alone.
     #[must_use]
-    pub fn with_mismatched(mut self, pool: &Self) -> Self {
-        let mismatched: Vec<_> = (0..self.items.len())
-            .map(|at| self.mismatched(at, pool))
-            .collect();
-        for (item, mismatched) in self.items.iter_mut().zip(mismatched) {
-            *item = Arc::new(Item {
-                mismatched,
+    pub fn with_mismatched(mut self, pool: Option<&Self>) -> Self {
+        let pool = &pool.unwrap_or(&self).items;
+        let items = self.items.iter().enumerate();
+        let with_other = |(at, item): (usize, &Arc<Item>)| {
+            Arc::new(Item {
+                mismatched: mismatched(at, item, pool),
                 ..Item::clone(item)
-            });
-        }
+            })
+        };
+        self.items = items.map(with_other).collect();
         self
-    }
-
-    fn mismatched(&self, at: usize, pool: &Self) -> Option<Arc<Item>> {
-        const DRAWS: usize = 64;
-        let prompt = self.prompts[at];
-        let is_other = |&place: &usize| pool.prompts[place] != prompt;
-        let mut rng = ChaCha8Rng::seed_from_u64(at as u64);
-        let drawn = (0..DRAWS).map(|_| rng.random_range(0..pool.items.len().max(1)));
-        let place = match drawn.collect::<Vec<_>>().into_iter().find(is_other) {
-            Some(place) => place,
-            // Nearly all answer this one.
-            None => (0..pool.items.len()).find(is_other)?,
-        };
-        let (item, other) = (&self.items[at], &pool.items[place].pair);
-        let mut responses = vec![&other.chosen, &other.rejected];
-        responses.retain(|response| !response.is_empty());
-        let pair = TokenizedPair {
-            prompt: item.pair.prompt.clone(),
-            chosen: responses[rng.random_range(0..responses.len().max(1))].clone(),
-            rejected: Vec::new(),
-            response_cut: false,
-        };
-        Some(Arc::new(Item::new(pair, item.user.clone())))
     }
 
     /// What [`with_mismatched`](Self::with_mismatched) gave, as items of their own; none where it was not called.
@@ -199,6 +174,27 @@ impl Dataset {
             .filter_map(|i| i.user.as_deref())
             .collect()
     }
+}
+
+/// The prompt of `item`, which is at that place, with tokens of `pool` that answer another.
+fn mismatched(at: usize, item: &Item, pool: &[Arc<Item>]) -> Option<Arc<Item>> {
+    const DRAWS: usize = 64;
+    let is_other = |&place: &usize| pool[place].prompt != item.prompt;
+    let mut rng = ChaCha8Rng::seed_from_u64(at as u64);
+    let drawn: [usize; DRAWS] = std::array::from_fn(|_| rng.random_range(0..pool.len().max(1)));
+    let drawn = drawn.into_iter().find(is_other);
+    // Where nearly all answer this one, none may be drawn.
+    let place = drawn.or_else(|| (0..pool.len()).find(is_other))?;
+    let other = &pool[place].pair;
+    let mut responses = vec![&other.chosen, &other.rejected];
+    responses.retain(|response| !response.is_empty());
+    let pair = TokenizedPair {
+        prompt: item.pair.prompt.clone(),
+        chosen: responses[rng.random_range(0..responses.len().max(1))].clone(),
+        rejected: Vec::new(),
+        response_cut: false,
+    };
+    Some(Arc::new(Item::new(pair, item.user.clone())))
 }
 
 fn placed(error: TrainError, comparison: &Comparison, number: usize) -> TrainError {

@@ -16,7 +16,7 @@ use crate::learner::input;
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::replicas;
-use crate::task::{BatchFigures, Language, MicroBatch, Responses, Row, Task};
+use crate::task::{BatchFigures, Language, MicroBatch, Responses, Row, Task, WholeBatch};
 
 /// What `task` says of every example with its own user's soft prompt (the generic one for
 /// [`UserRef::Generic`](user_model::UserRef)), in the given order, `micro_rows` rows at a time. What several people judged
@@ -82,8 +82,13 @@ fn figures<T: Task>(
     }
     let all: Vec<&Example> = examples.iter().collect();
     task.prepare(&all, progress)?;
-    let workers = vec![policy; replicas::on(&policy.model.device())];
-    task.figures(&workers, table, &all, &[Branch::User], micro_rows)
+    task.figures(WholeBatch {
+        workers: &vec![policy; replicas::on(&policy.model.device())],
+        table,
+        examples: &all,
+        branches: &[Branch::User],
+        micro_rows,
+    })
 }
 
 /// For every example the first that has the same tokens, the same reference log-probs (where they are known) and, with a user

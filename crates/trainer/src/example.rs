@@ -11,6 +11,8 @@ use crate::tokenise::TokenizedPair;
 pub struct Item {
     /// Token ids.
     pub pair: TokenizedPair,
+    /// A hash of the prompt, without what the user says of herself; 0 of one that was never text.
+    pub prompt: u64,
     /// The user's id as in the data.
     pub user: Option<String>,
     /// `majority` or `minority` where simulated.
@@ -30,6 +32,7 @@ impl Item {
     pub fn new(pair: TokenizedPair, user: Option<String>) -> Self {
         Self {
             pair,
+            prompt: 0,
             user,
             group: None,
             characters: [0, 0],

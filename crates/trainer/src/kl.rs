@@ -8,7 +8,7 @@ use crate::error::TrainError;
 use crate::example::Example;
 use crate::host::host;
 use crate::learner::input;
-use crate::policy::{Policy, sum_responses};
+use crate::policy::Policy;
 use crate::replicas;
 use crate::task::{Row, Task};
 
@@ -37,38 +37,48 @@ impl BatchFigures {
     }
 }
 
+/// A whole batch, and who computes on it.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeBatch<'a> {
+    /// The policy, once for each thread or device.
+    pub workers: &'a [&'a Policy],
+    /// The users' rows.
+    pub table: Option<&'a UserTable>,
+    /// Its comparisons.
+    pub examples: &'a [&'a Example],
+    /// The branches to look at.
+    pub branches: &'a [Branch],
+    /// Rows that a worker computes at a time.
+    pub micro_rows: usize,
+}
+
 /// `max(0, mean of log pi(y' | x, u) - log pi_ref(y' | x))` over a batch in each branch, with `y'` another prompt's response
-/// (arXiv 2402.01306, section 4.1). Without gradient: one forward pass of a row that holds `y'` alone.
-///
-/// `workers` compute `micro_rows` rows at a time each. The reference's log-probs are known already.
+/// (arXiv 2402.01306, section 4.1). Without gradient: one forward pass of a row that holds `y'` alone. The reference's
+/// log-probs are known already.
 ///
 /// # Errors
 /// Examples without such a response or without their reference, or users that the table does not know.
 pub(crate) fn estimate<T: Task>(
     task: &T,
-    workers: &[&Policy],
-    table: Option<&UserTable>,
-    batch: &[&Example],
-    branches: &[Branch],
-    micro_rows: usize,
+    batch: WholeBatch<'_>,
 ) -> Result<BatchFigures, TrainError> {
-    let mismatched = batch.iter().map(|example| example.mismatched());
+    let mismatched = batch.examples.iter().map(|example| example.mismatched());
     let examples: Vec<Example> = mismatched
         .collect::<Option<_>>()
         .ok_or(TrainError::NoMismatched)?;
     let mut figures = BatchFigures::default();
-    let policies: Vec<Policy> = workers.iter().map(|policy| policy.valid()).collect();
+    let policies: Vec<Policy> = batch.workers.iter().map(|policy| policy.valid()).collect();
     let policies: Vec<&Policy> = policies.iter().collect();
-    for &branch in branches {
+    for &branch in batch.branches {
         let row = |(index, example)| Row {
             index,
             example,
             branch,
         };
         let rows: Vec<Row<'_>> = examples.iter().enumerate().map(row).collect();
-        let micros: Vec<&[Row<'_>]> = rows.chunks(micro_rows.max(1)).collect();
+        let micros: Vec<&[Row<'_>]> = rows.chunks(batch.micro_rows.max(1)).collect();
         let ratios = replicas::map_with(&micros, &policies, |policy, micro| {
-            log_ratios(task, policy, table, micro)
+            log_ratios(task, policy, batch.table, micro)
         });
         let mut sum = 0.0;
         for ratios in ratios {
@@ -91,8 +101,8 @@ fn log_ratios<T: Task>(
     rows: &[Row<'_>],
 ) -> Result<Vec<f64>, TrainError> {
     let (packed, on_device, users) = input(task, policy, table, rows)?;
-    let tokens = policy.token_log_probs(&packed, &on_device, users.as_ref());
-    let found = host(sum_responses(tokens, &on_device.membership).chosen)?;
+    let found = policy.response_log_probs(&packed, &on_device, users.as_ref());
+    let found = host(found.chosen)?;
     let known = rows.iter().map(|row| row.example.item.reference.get());
     let ratios = found.into_iter().zip(known);
     ratios

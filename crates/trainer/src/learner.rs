@@ -29,7 +29,7 @@ use crate::profile::{TARGET, flops};
 use crate::progress::Quiet;
 use crate::replicas;
 use crate::schedule::Rates;
-use crate::task::{BatchFigures, MicroBatch, Row, Task};
+use crate::task::{BatchFigures, MicroBatch, Row, Task, WholeBatch};
 use crate::tokenise::TokenizedPair;
 
 /// AdamW's constants, as in `transformers`.
@@ -233,9 +233,13 @@ impl<T: Task> Learner<T> {
         // No worker idle.
         let each = self.rows_at_once(batch.len()).div_ceil(workers.len());
         let micros: Vec<&[Row<'_>]> = rows.chunks(each.max(1)).collect();
-        let branches = self.task.branches();
-        let table = self.table.as_ref();
-        let figures = (self.task).figures(&workers, table, &batch, branches, each)?;
+        let figures = self.task.figures(WholeBatch {
+            workers: &workers,
+            table: self.table.as_ref(),
+            examples: &batch,
+            branches: self.task.branches(),
+            micro_rows: each,
+        })?;
         let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
             replicas::map_with(&micros, &workers, |policy, micro| {
                 self.micro_gradients(policy, micro, (size, figures))

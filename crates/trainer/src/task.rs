@@ -9,11 +9,10 @@ use std::fmt::Debug;
 use burn::tensor::{Device, Tensor};
 use pdpo_loss::Branch;
 use serde_json::Value;
-use user_model::UserTable;
 
 use crate::error::TrainError;
 use crate::example::Example;
-pub use crate::kl::BatchFigures;
+pub use crate::kl::{BatchFigures, WholeBatch};
 use crate::metrics::Line;
 use crate::pack::{DeviceBatch, PackedBatch};
 use crate::policy::Policy;
@@ -101,20 +100,12 @@ pub trait Task: Send + Sync {
         false
     }
 
-    /// Measures what [`losses`](Self::losses) needs to know of a whole batch, in these branches, without gradient. `workers` are
-    /// the policy, once for each thread or device, and compute `micro_rows` rows at a time each. Default: nothing.
+    /// Measures what [`losses`](Self::losses) needs to know of a whole batch, without gradient. Default: nothing.
     ///
     /// # Errors
     /// Comparisons that are not prepared.
-    fn figures(
-        &self,
-        workers: &[&Policy],
-        table: Option<&UserTable>,
-        batch: &[&Example],
-        branches: &[Branch],
-        micro_rows: usize,
-    ) -> Result<BatchFigures, TrainError> {
-        let _ = (workers, table, batch, branches, micro_rows);
+    fn figures(&self, batch: WholeBatch<'_>) -> Result<BatchFigures, TrainError> {
+        let _ = batch;
         Ok(BatchFigures::default())
     }
 

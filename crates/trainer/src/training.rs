@@ -163,9 +163,8 @@ impl Training {
         }
         let (train, validation) = match config.objective.loss.needs_kl() {
             true => {
-                let validation = validation.map(|side| side.with_mismatched(&train));
-                let own = train.clone();
-                (train.with_mismatched(&own), validation)
+                let validation = validation.map(|side| side.with_mismatched(Some(&train)));
+                (train.with_mismatched(None), validation)
             }
             false => (train, validation),
         };

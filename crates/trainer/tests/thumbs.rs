@@ -3,16 +3,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
 use pdpo_loss::{ApoZeroUnpaired, Branch, Kto, ObjectiveConfig, PreferenceLoss};
 use support::run::{STEPS, World, assert_same, traces};
 use support::{
-    INDIVIDUAL, changed, learner, open, pairs, unreferenced, users, values, with_mismatched,
-    with_random_adapters,
+    INDIVIDUAL, changed, difference, gradients, learner, open, pairs, unreferenced, users, values,
+    with_mismatched, with_random_adapters,
 };
 use trainer::TrainError;
 use trainer::example::Example;
@@ -20,7 +17,7 @@ use trainer::learner::Learner;
 use trainer::pack::PackedBatch;
 use trainer::progress::Quiet;
 use trainer::reference::Reference;
-use trainer::task::{Preference, Task};
+use trainer::task::{Preference, Task, WholeBatch};
 use trainer::tokenise::TokenizedPair;
 use user_model::RowInit;
 
@@ -78,40 +75,9 @@ fn policy(objective: &ObjectiveConfig, micro_rows: usize) -> Learner<Preference>
     learner(model, Some(users), objective, micro_rows)
 }
 
-/// Loss and every gradient of a batch, by name.
-fn gradients(
-    learner: &Learner<Preference>,
-    batch: &[Example],
-) -> (f64, BTreeMap<String, Vec<f32>>) {
-    struct Named<'a>(&'a burn::optim::GradientsParams, BTreeMap<String, Vec<f32>>);
-    impl ModuleVisitor for Named<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.0.get::<D>(param.id) {
-                self.1.insert(param.id.to_string(), values(gradient));
-            }
-        }
-    }
-    let (found, report) = learner.gradients(batch).expect("good examples");
-    let mut named = Named(&found.module, BTreeMap::new());
-    learner.policy.visit(&mut named);
-    let mut all = named.1;
-    all.extend(
-        found
-            .rows
-            .iter()
-            .map(|(user, row)| (user.to_string(), row.to_vec())),
-    );
-    (report.loss, all)
-}
-
-/// The largest difference, relative to the largest entry of each tensor.
-fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f32 {
-    assert!(a.keys().eq(b.keys()));
-    a.iter().fold(0.0, |most, (name, a)| {
-        let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
-        assert!(largest > 0.0, "{name} has a gradient");
-        most.max(support::largest_difference(a, &b[name]) / largest)
-    })
+/// The loss of a batch.
+fn loss(learner: &Learner<Preference>, batch: &[Example]) -> f64 {
+    learner.gradients(batch).expect("good examples").1.loss
 }
 
 #[test]
@@ -121,10 +87,9 @@ fn a_pair_is_two_thumbs() {
         let pairs = referenced(compared(5));
         let thumbs = referenced(pairs.iter().flat_map(both_thumbs).collect());
         let learner = policy(&objective, 4);
-        let (loss, of_pairs) = gradients(&learner, &pairs);
-        let (same, of_thumbs) = gradients(&learner, &thumbs);
-        assert!((loss - same).abs() < 1e-6, "{loss} and {same}");
-        let difference = difference(&of_pairs, &of_thumbs);
+        let (whole, parts) = (loss(&learner, &pairs), loss(&learner, &thumbs));
+        assert!((whole - parts).abs() < 1e-6, "{whole} and {parts}");
+        let difference = difference(&gradients(&learner, &pairs), &gradients(&learner, &thumbs));
         assert!(difference < 1e-4, "{difference}");
     }
 }
@@ -137,10 +102,13 @@ fn gradients_of_thumbs_do_not_depend_on_micro_batches() {
         .map(|(at, example)| both_thumbs(example)[at % 2].clone())
         .collect();
     let thumbs = referenced(thumbs);
-    let (loss, whole) = gradients(&policy(&kto(), 16), &thumbs);
-    let (same, parts) = gradients(&policy(&kto(), 1), &thumbs);
-    assert!((loss - same).abs() < 1e-6, "{loss} and {same}");
-    assert!(difference(&whole, &parts) < 1e-4);
+    let [whole, parts] = [16, 1].map(|micro_rows| policy(&kto(), micro_rows));
+    let (of_whole, of_parts) = (loss(&whole, &thumbs), loss(&parts, &thumbs));
+    assert!(
+        (of_whole - of_parts).abs() < 1e-6,
+        "{of_whole} and {of_parts}"
+    );
+    assert!(difference(&gradients(&whole, &thumbs), &gradients(&parts, &thumbs)) < 1e-4);
 }
 
 #[test]
@@ -149,9 +117,14 @@ fn the_kl_term_is_the_mean_log_ratio_of_other_prompts_responses_in_each_branch()
     let batch = referenced(compared(6));
     let each: Vec<&Example> = batch.iter().collect();
     let branches = [Branch::User, Branch::Generic];
-    let workers = [&learner.policy];
     let table = learner.table.as_ref();
-    let figures = learner.task.figures(&workers, table, &each, &branches, 2);
+    let figures = learner.task.figures(WholeBatch {
+        workers: &[&learner.policy],
+        table,
+        examples: &each,
+        branches: &branches,
+        micro_rows: 2,
+    });
     let figures = figures.expect("good examples");
 
     let others: Vec<Example> = batch.iter().filter_map(Example::mismatched).collect();

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 use trainer::TrainError;
-use trainer::config::{Setting, read_toml};
-use trainer::pdpo_loss::ObjectiveConfig;
+use trainer::config::{Setting, keep_shared, read_toml};
 
 use super::system::SECTIONS;
 use super::{ExperimentConfig, SystemSettings};
@@ -71,8 +70,9 @@ impl<D: DeserializeOwned> Preset<D> {
         if let Some(all) = objective(&mut self.root) {
             keep_shared(all);
         }
-        let own = systems(&mut self.root).filter_map(objective);
-        own.for_each(keep_shared);
+        for own in systems(&mut self.root).filter_map(objective) {
+            keep_shared(own);
+        }
         let set = self.set(&Setting::new("objective.loss", name));
         if set.is_err() {
             self.root = before;
@@ -144,11 +144,6 @@ fn systems(root: &mut Table) -> impl Iterator<Item = &mut Table> {
 /// An `[objective]`, if there is one.
 fn objective(table: &mut Table) -> Option<&mut Table> {
     table.get_mut("objective")?.as_table_mut()
-}
-
-/// Leaves out a loss and its own keys.
-fn keep_shared(objective: &mut Table) {
-    objective.retain(|key, _| ObjectiveConfig::SHARED.contains(&key));
 }
 
 /// Leaves out what a system says itself of a key of a section; without a key, of the section.

@@ -76,10 +76,7 @@ impl Sides {
             let side = Dataset::new(&data.with_user_text(side, text), formatter)?;
             side.validate_context(formatter.user_tokens(), model.config().max_positions())?;
             Ok::<_, TrainError>(match needs_kl {
-                true => {
-                    let own = side.clone();
-                    side.with_mismatched(&own)
-                }
+                true => side.with_mismatched(None),
                 false => side,
             })
         };

@@ -6,6 +6,20 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use llm_backbone::{KvCache, Model, ModelInput, soft_prompt};
 
+/// The tiny random models, one of each family, and Llama with a tied head.
+pub const MODELS: [&str; 10] = [
+    "llama",
+    "llama_tied",
+    "gptj",
+    "qwen3",
+    "qwen2",
+    "mistral",
+    "gemma3_text",
+    "smollm3",
+    "phi3",
+    "olmo2",
+];
+
 /// A folder of `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

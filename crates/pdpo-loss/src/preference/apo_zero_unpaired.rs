@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{PairLoss, thumbs};
-use crate::error::validate_factor;
 use crate::{LossError, PairLogProbs, Rewards};
 
 /// Of what the user likes `w_D (1 - sigma(r(y)))`, of what she does not `w_U sigma(r(y))`, with
@@ -34,10 +33,7 @@ impl Default for ApoZeroUnpaired {
 impl PairLoss for ApoZeroUnpaired {
     fn losses(&self, pairs: &PairLogProbs) -> Result<Tensor<1>, LossError> {
         let gains = pairs.log_ratios()?.map(|ratio| ratio * self.beta);
-        Ok(thumbs::mean(
-            pairs,
-            thumbs::losses(gains, [self.desirable_weight, self.undesirable_weight]),
-        ))
+        Ok(thumbs::losses(pairs, gains, self.weights()))
     }
 
     fn rewards(&self, pairs: &PairLogProbs) -> Result<Rewards, LossError> {
@@ -45,12 +41,16 @@ impl PairLoss for ApoZeroUnpaired {
     }
 
     fn validate(&self) -> Result<(), LossError> {
-        validate_factor("beta", self.beta)?;
-        validate_factor("desirable_weight", self.desirable_weight)?;
-        validate_factor("undesirable_weight", self.undesirable_weight)
+        thumbs::validate(self.beta, self.weights())
     }
 
     fn takes_thumbs(&self) -> bool {
         true
+    }
+}
+
+impl ApoZeroUnpaired {
+    fn weights(&self) -> [f64; 2] {
+        [self.desirable_weight, self.undesirable_weight]
     }
 }

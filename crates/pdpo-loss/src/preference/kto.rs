@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{PairLoss, thumbs};
-use crate::error::validate_factor;
 use crate::{LossError, PairLogProbs, Rewards};
 
 /// Of what the user likes `w_D (1 - sigma(beta (s(y) - z)))`, of what she does not `w_U (1 - sigma(beta (z - s(y))))`, with
@@ -38,10 +37,7 @@ impl PairLoss for Kto {
         let gains = pairs
             .log_ratios()?
             .map(|ratio| (ratio - kl.clone()) * self.beta);
-        Ok(thumbs::mean(
-            pairs,
-            thumbs::losses(gains, [self.desirable_weight, self.undesirable_weight]),
-        ))
+        Ok(thumbs::losses(pairs, gains, self.weights()))
     }
 
     fn rewards(&self, pairs: &PairLogProbs) -> Result<Rewards, LossError> {
@@ -49,9 +45,7 @@ impl PairLoss for Kto {
     }
 
     fn validate(&self) -> Result<(), LossError> {
-        validate_factor("beta", self.beta)?;
-        validate_factor("desirable_weight", self.desirable_weight)?;
-        validate_factor("undesirable_weight", self.undesirable_weight)
+        thumbs::validate(self.beta, self.weights())
     }
 
     fn takes_thumbs(&self) -> bool {
@@ -60,5 +54,11 @@ impl PairLoss for Kto {
 
     fn needs_kl(&self) -> bool {
         true
+    }
+}
+
+impl Kto {
+    fn weights(&self) -> [f64; 2] {
+        [self.desirable_weight, self.undesirable_weight]
     }
 }

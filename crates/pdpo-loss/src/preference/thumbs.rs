@@ -3,27 +3,34 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
-use crate::{Pair, PairLogProbs};
+use crate::error::validate_factor;
+use crate::{LossError, Pair, PairLogProbs};
 
-/// `w_D (1 - sigma(g))` of liked responses and `w_U sigma(g)` of others, with `g` what a response gains.
-pub(super) fn losses(gains: Pair, [desirable, undesirable]: [f64; 2]) -> Pair {
-    Pair {
-        chosen: sigmoid(-gains.chosen) * desirable,
-        rejected: sigmoid(gains.rejected) * undesirable,
-    }
+/// `w_D (1 - sigma(g))` of liked responses and `w_U sigma(g)` of others, with `g` what a response gains; of each row the mean over
+/// the responses that exist, `[rows]`.
+pub(super) fn losses(
+    pairs: &PairLogProbs,
+    gains: Pair,
+    [desirable, undesirable]: [f64; 2],
+) -> Tensor<1> {
+    let there = pairs.there();
+    let liked = sigmoid(-gains.chosen) * desirable * there.chosen;
+    let others = sigmoid(gains.rejected) * undesirable * there.rejected;
+    (liked + others) / pairs.responses()
 }
 
-/// The mean over the responses of each row that exist, `[rows]`.
-pub(super) fn mean(pairs: &PairLogProbs, losses: Pair) -> Tensor<1> {
-    let there = pairs.there();
-    (losses.chosen * there.chosen + losses.rejected * there.rejected) / pairs.responses()
+/// Refuses settings out of range.
+pub(super) fn validate(beta: f64, [desirable, undesirable]: [f64; 2]) -> Result<(), LossError> {
+    validate_factor("beta", beta)?;
+    validate_factor("desirable_weight", desirable)?;
+    validate_factor("undesirable_weight", undesirable)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pairs::tests::pair;
-    use crate::{ApoZeroUnpaired, Kto, LossError, PairLoss};
+    use crate::{ApoZeroUnpaired, Kto, PairLoss};
     use burn::tensor::Device;
 
     /// A pair, a thumb up and a thumb down; log-ratios 2 and -1.

@@ -122,20 +122,24 @@ fn keep_shared_objective(table: &mut Table, setting: &Setting) {
     if setting.value.as_str() == Some(&before) {
         return;
     }
-    let mut told = Vec::new();
-    objective.retain(|key, _| {
-        let is_shared = ObjectiveConfig::SHARED.contains(&key);
-        if !is_shared && key != "loss" {
-            told.push(key.to_owned());
-        }
-        is_shared
-    });
-    if !told.is_empty() {
+    let mut own = keep_shared(objective);
+    own.retain(|key| key != "loss");
+    if !own.is_empty() {
         tracing::warn!(
             "`{setting}`: the file's {} of {before} do not count, {LOSS} has its own defaults",
-            told.join(", ")
+            own.join(", ")
         );
     }
+}
+
+/// Takes a loss and its own keys out of an `[objective]`; returns their names.
+pub fn keep_shared(objective: &mut Table) -> Vec<String> {
+    let is_own = |key: &&String| !ObjectiveConfig::SHARED.contains(&key.as_str());
+    let own: Vec<String> = objective.keys().filter(is_own).cloned().collect();
+    for key in &own {
+        objective.remove(key);
+    }
+    own
 }
 
 /// What a table with settings over it says; `path` is where the table comes from.

@@ -6,9 +6,8 @@ use burn::tensor::{Device, Tensor};
 use pdpo_loss::{Branch, Objective, ObjectiveConfig, Pair, PairLogProbs, ScoredRow};
 use serde_json::{Value, json};
 use tracing::trace_span;
-use user_model::UserTable;
 
-use super::{BatchFigures, MicroBatch, Outputs, Row, RowLosses, Task};
+use super::{BatchFigures, MicroBatch, Outputs, Row, RowLosses, Task, WholeBatch};
 use crate::config;
 use crate::error::TrainError;
 use crate::example::{Example, Item, ReferenceLogProbs};
@@ -157,17 +156,10 @@ impl Task for Preference {
         self.objective.needs_kl()
     }
 
-    fn figures(
-        &self,
-        workers: &[&Policy],
-        table: Option<&UserTable>,
-        batch: &[&Example],
-        branches: &[Branch],
-        micro_rows: usize,
-    ) -> Result<BatchFigures, TrainError> {
+    fn figures(&self, batch: WholeBatch<'_>) -> Result<BatchFigures, TrainError> {
         match self.needs_figures() {
             true if !self.estimates_kl => Ok(BatchFigures::without_kl()),
-            true => kl::estimate(self, workers, table, batch, branches, micro_rows),
+            true => kl::estimate(self, batch),
             false => Ok(BatchFigures::default()),
         }
     }

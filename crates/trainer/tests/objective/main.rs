@@ -11,13 +11,12 @@ mod trl;
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 use llm_backbone::{LoraConfig, Model, Precision};
 use pdpo_loss::{Branch, Ipo, ObjectiveConfig, PreferenceLoss, ScoredRow};
 use support::{
-    FAMILIES, INDIVIDUAL, examples, learner, model_fixture, open, pairs, replicated, users,
-    users_on, values, with_random_adapters,
+    FAMILIES, INDIVIDUAL, difference, examples, gradients, learner, model_fixture, open, pairs,
+    replicated, users, users_on, with_random_adapters,
 };
 use trainer::config::{Checkpointing, TrainingSection};
 use trainer::eval;
@@ -97,50 +96,6 @@ fn assert_branches_are_alike(name: &str, report: &StepReport<ScoredRow>) {
         user.values()
             .any(|loss| (loss - std::f32::consts::LN_2).abs() > 1e-3)
     );
-}
-
-/// Every gradient of a batch by name, parameters and users' rows.
-fn gradients(learner: &Learner<Preference>, batch: &[Example]) -> BTreeMap<String, Vec<f32>> {
-    struct Named<'a> {
-        gradients: &'a burn::optim::GradientsParams,
-        found: BTreeMap<String, Vec<f32>>,
-        trainable: usize,
-    }
-    impl ModuleVisitor for Named<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.trainable += usize::from(param.val().is_require_grad());
-            if let Some(gradient) = self.gradients.get::<D>(param.id) {
-                self.found.insert(param.id.to_string(), values(gradient));
-            }
-        }
-    }
-    let (batch, _) = learner.gradients(batch).expect("known users");
-    let mut named = Named {
-        gradients: &batch.module,
-        found: BTreeMap::new(),
-        trainable: 0,
-    };
-    learner.policy.visit(&mut named);
-    assert_eq!(
-        named.found.len(),
-        named.trainable,
-        "every trainable parameter has a gradient"
-    );
-    let rows = batch.rows.iter();
-    named
-        .found
-        .extend(rows.map(|(user, row)| (user.to_string(), row.to_vec())));
-    named.found
-}
-
-/// The largest difference between two sets of gradients, relative to the largest entry of each tensor.
-fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f32 {
-    assert!(a.keys().eq(b.keys()), "{:?} and {:?}", a.keys(), b.keys());
-    a.iter().fold(0.0, |most, (name, a)| {
-        let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
-        assert!(largest > 0.0, "{name} has a gradient");
-        most.max(support::largest_difference(a, &b[name]) / largest)
-    })
 }
 
 #[test]

@@ -4,10 +4,11 @@
 pub mod run;
 pub mod torch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use llm_backbone::{LoraConfig, LoraInit, Model, Targets};
 use pdpo_loss::ObjectiveConfig;
@@ -312,6 +313,50 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter()
         .zip(b)
         .fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+/// Every gradient of a batch by name, parameters and users' rows.
+pub fn gradients(learner: &Learner<Preference>, batch: &[Example]) -> BTreeMap<String, Vec<f32>> {
+    struct Named<'a> {
+        gradients: &'a burn::optim::GradientsParams,
+        found: BTreeMap<String, Vec<f32>>,
+        trainable: usize,
+    }
+    impl ModuleVisitor for Named<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.trainable += usize::from(param.val().is_require_grad());
+            if let Some(gradient) = self.gradients.get::<D>(param.id) {
+                self.found.insert(param.id.to_string(), values(gradient));
+            }
+        }
+    }
+    let (batch, _) = learner.gradients(batch).expect("known users");
+    let mut named = Named {
+        gradients: &batch.module,
+        found: BTreeMap::new(),
+        trainable: 0,
+    };
+    learner.policy.visit(&mut named);
+    assert_eq!(
+        named.found.len(),
+        named.trainable,
+        "every trainable parameter has a gradient"
+    );
+    let rows = batch.rows.iter();
+    named
+        .found
+        .extend(rows.map(|(user, row)| (user.to_string(), row.to_vec())));
+    named.found
+}
+
+/// The largest difference between two sets of gradients, relative to the largest entry of each tensor.
+pub fn difference(a: &BTreeMap<String, Vec<f32>>, b: &BTreeMap<String, Vec<f32>>) -> f32 {
+    assert!(a.keys().eq(b.keys()), "{:?} and {:?}", a.keys(), b.keys());
+    a.iter().fold(0.0, |most, (name, a)| {
+        let largest = a.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(largest > 0.0, "{name} has a gradient");
+        most.max(largest_difference(a, &b[name]) / largest)
+    })
 }
 
 /// The same module without gradients.
