@@ -75,6 +75,8 @@ impl LossError {
 
 /// Larger factors mean nothing, and overflow in `f32`.
 const LARGEST: f64 = 1e6;
+/// Smaller ones are lost beside others in `f32`.
+pub(crate) const SMALLEST: f64 = 1e-6;
 
 /// `Ok` where the setting is within its range, which `expected` tells in words.
 pub(crate) fn validate(
@@ -89,10 +91,10 @@ pub(crate) fn validate(
     }
 }
 
-/// A factor such as `beta`: above 0 and at most 1e6.
+/// A factor such as `beta`: 1e-6 to 1e6.
 pub(crate) fn validate_factor(key: &str, found: f64) -> Result<(), LossError> {
-    let range = f64::MIN_POSITIVE..=LARGEST;
-    validate(key, found, range, "a number above 0, at most 1e6")
+    let range = SMALLEST..=LARGEST;
+    validate(key, found, range, "a number from 1e-6 to 1e6")
 }
 
 /// The weight of a term that is added to others: 0 to 1e6.

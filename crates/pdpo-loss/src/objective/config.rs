@@ -192,6 +192,14 @@ mod tests {
                 ["`parts`", "`betta`"],
             ),
             ("loss = \"sum\"", ["missing field", "`parts`"]),
+            (
+                "loss = \"sum\"\nparts = [\"dpo\"]",
+                ["`parts`", "expected tables such as { loss"],
+            ),
+            (
+                "loss = \"sum\"\nparts = [{ weight = 2 }]",
+                ["`parts`", "missing field `loss`"],
+            ),
             ("beta = \"much\"", ["much", "f64"]),
             ("alpha = \"half\"", ["half", "f64"]),
         ] {

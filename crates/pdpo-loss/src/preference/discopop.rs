@@ -5,7 +5,7 @@ use burn::tensor::activation::{log_sigmoid, sigmoid};
 use serde::{Deserialize, Serialize};
 
 use super::{Divergence, PairLoss};
-use crate::error::{validate, validate_factor};
+use crate::error::{SMALLEST, validate, validate_factor};
 use crate::{LossError, PairLogProbs, Rewards};
 
 /// `(1 - m) (-log sigma(z)) + m e^-z` with `m = sigma(z / tau)` and `z = beta (s(y1) - s(y2))`, where `s(y)` is
@@ -49,8 +49,8 @@ impl PairLoss for Discopop {
 
     fn validate(&self) -> Result<(), LossError> {
         validate_factor("beta", self.beta)?;
-        let range = f64::MIN_POSITIVE..=1.0;
-        validate("tau", self.tau, range, "a number above 0, at most 1")?;
+        let range = SMALLEST..=1.0;
+        validate("tau", self.tau, range, "a number from 1e-6 to 1")?;
         self.divergence.validate()
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::activation::{log_sigmoid, sigmoid};
 use serde::{Deserialize, Serialize};
 
 use super::{Divergence, PairLoss};
-use crate::error::{validate, validate_factor};
+use crate::error::{SMALLEST, validate, validate_factor};
 use crate::{LossError, PairLogProbs, Rewards};
 
 /// `KL(p || q)` of two distributions over the two responses: the policy's, `p = (sigma(z), sigma(-z))`, and the labels',
@@ -49,8 +49,8 @@ impl PairLoss for ExoPair {
 
     fn validate(&self) -> Result<(), LossError> {
         validate_factor("beta", self.beta)?;
-        let range = f64::MIN_POSITIVE..0.5;
-        let expected = "a number above 0, below 0.5";
+        let range = SMALLEST..0.5;
+        let expected = "a number from 1e-6 to below 0.5";
         validate("label_smoothing", self.label_smoothing, range, expected)?;
         self.divergence.validate()
     }

@@ -56,6 +56,8 @@ impl Default for Sum {
 
 /// What a sum has.
 const ONE: &str = "one loss or more";
+/// What a part looks like.
+const PART: &str = "tables such as { loss = \"dpo\", weight = 0.5 }";
 
 impl Sum {
     fn any(&self, needs: fn(&PreferenceLoss) -> bool) -> bool {
@@ -130,7 +132,11 @@ impl<'de> Deserialize<'de> for Weighted {
             #[serde(flatten)]
             loss: BTreeMap<String, Value>,
         }
-        let Keys { weight, loss } = Keys::deserialize(deserializer)?;
+        let keys = match Value::deserialize(deserializer)? {
+            table @ Value::Table(_) => table,
+            _ => return Err(D::Error::custom(format!("expected {PART}"))),
+        };
+        let Keys { weight, loss } = Keys::deserialize(keys).map_err(D::Error::custom)?;
         Ok(Self {
             weight: weight.unwrap_or(1.0),
             loss: read_loss(loss).map_err(D::Error::custom)?,

@@ -8,13 +8,16 @@ use crate::error::DataError;
 use crate::records::{Fields, Json};
 
 const EXPECTED: &str = "whether the user liked the response: true or false, 1 or 0, \"up\" or \"down\", \"good\" or \"bad\"";
-const UP: [&str; 12] = [
+const UP: [&str; 15] = [
     "true",
     "1",
     "1.0",
     "yes",
     "up",
     "thumbs_up",
+    "thumbsup",
+    "upvote",
+    "upvoted",
     "good",
     "like",
     "liked",
@@ -22,13 +25,16 @@ const UP: [&str; 12] = [
     "desirable",
     "👍",
 ];
-const DOWN: [&str; 12] = [
+const DOWN: [&str; 15] = [
     "false",
     "0",
     "0.0",
     "no",
     "down",
     "thumbs_down",
+    "thumbsdown",
+    "downvote",
+    "downvoted",
     "bad",
     "dislike",
     "disliked",

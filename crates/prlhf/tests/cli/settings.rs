@@ -68,7 +68,7 @@ fn a_value_that_nothing_could_make_right_is_refused_by_its_whole_key() {
         ),
         (
             "objective.beta=0.0",
-            "`objective.beta` is 0, expected a number above 0, at most 1e6",
+            "`objective.beta` is 0, expected a number from 1e-6 to 1e6",
         ),
         ("objective.nll_weight=inf", "`objective.nll_weight` is inf"),
         (

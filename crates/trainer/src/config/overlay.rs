@@ -154,16 +154,22 @@ pub fn from_table<T: DeserializeOwned>(
     for setting in settings.iter().filter(|setting| setting.key == LOSS) {
         keep_shared_objective(&mut table, setting);
     }
-    let mut found = T::deserialize(table.clone());
+    let read = |table: &Table| T::deserialize(table.clone()).map_err(|error| one_line(&error, ""));
+    let mut found = read(&table);
+    let mut culprit = None;
     for setting in settings {
         setting.apply(&mut table)?;
-        let with = T::deserialize(table.clone());
-        if let (Ok(_), Err(error)) = (&found, &with) {
-            return Err(setting.refused(one_line(error, "")));
+        let with = read(&table);
+        if with.as_ref().err() != found.as_ref().err() {
+            culprit = Some(setting);
         }
         found = with;
     }
-    found.map_err(|error| TrainError::format(path, one_line(&error, "")))
+    // Some are right only together, such as a loss and the keys that it cannot be without.
+    found.map_err(|problem| match culprit {
+        Some(setting) => setting.refused(problem),
+        None => TrainError::format(path, problem),
+    })
 }
 
 #[cfg(test)]
@@ -204,6 +210,9 @@ mod tests {
             let found = config(&order).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(found.objective.loss, ipo(2.0));
         }
+        let parts = "objective.parts=[{ loss = \"ipo\" }]";
+        let sum = config(&["objective.loss=sum", parts, "seed=3"]).unwrap();
+        assert_eq!(sum.objective.loss.name(), "sum");
         let same = read(&["objective.loss=dpo"]).objective;
         assert_eq!(serde_json::to_value(&same).unwrap()["beta"], 0.5);
     }
@@ -247,6 +256,13 @@ mod tests {
         let found = problem(&["training.batch=many"]);
         assert!(
             found.contains("--set training.batch=\"many\": invalid type"),
+            "{found}"
+        );
+        let found = problem(&["objective.loss=sum", "objective.parts=[1]", "seed=2"]);
+        assert!(found.starts_with("--set objective.parts=[1]: "), "{found}");
+        let found = problem(&["objective.loss=sum", "seed=2"]);
+        assert!(
+            found.contains("objective.loss=\"sum\": `loss`: missing"),
             "{found}"
         );
         let found = problem(&["training.batch.size=1"]);
