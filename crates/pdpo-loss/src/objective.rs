@@ -175,9 +175,20 @@ impl Objective {
         Ok(Evaluation {
             loss: Part::total(&parts)?,
             parts,
-            rewards: self.loss.rewards(pairs)?,
+            rewards: self.loss.rewards(pairs)?.without_gradient(),
             log_probs,
         })
+    }
+
+    /// How far each row's preferred response is rewarded beyond the other, `[rows]`, with gradient: what `sigma` makes the probability
+    /// of the preference of (Bradley and Terry). A response that does not exist has no reward, so a thumb's margin is its response's
+    /// reward, or that with the other sign.
+    ///
+    /// # Errors
+    ///
+    /// What the loss needs and `pairs` lacks.
+    pub fn margins(&self, pairs: &PairLogProbs) -> Result<Tensor<1>, LossError> {
+        Ok(self.loss.rewards(pairs)?.margins)
     }
 
     /// The terms of the rows of each branch by themselves, put together in the order of the rows.

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::Pair;
 
 /// Implicit rewards `r(x, y) = beta * log(pi(y|x,u) / pi_ref(y|x))` of a batch, as TRL logs them:
-/// on sums over tokens, and on per-token means for IPO. No gradient flows through any of them.
+/// on sums over tokens, and on per-token means for IPO.
 #[derive(Debug, Clone)]
 pub struct Rewards {
     /// Reward of each preferred response, `[rows]`.
@@ -22,13 +22,24 @@ pub struct Rewards {
 impl Rewards {
     /// `beta` times two log-ratios, or whatever else a loss ranks responses by.
     pub fn new(ratios: Pair, beta: f64) -> Self {
-        let chosen = ratios.chosen.without_autodiff() * beta;
-        let rejected = ratios.rejected.without_autodiff() * beta;
+        let chosen = ratios.chosen * beta;
+        let rejected = ratios.rejected * beta;
         Self {
             margins: chosen.clone() - rejected.clone(),
             accuracies: chosen.clone().greater(rejected.clone()).float(),
             chosen,
             rejected,
+        }
+    }
+
+    /// The same numbers, through which no gradient flows.
+    #[must_use]
+    pub(crate) fn without_gradient(self) -> Self {
+        Self {
+            chosen: self.chosen.without_autodiff(),
+            rejected: self.rejected.without_autodiff(),
+            margins: self.margins.without_autodiff(),
+            accuracies: self.accuracies.without_autodiff(),
         }
     }
 }

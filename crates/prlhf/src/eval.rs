@@ -124,7 +124,7 @@ impl Loaded {
     ///
     /// # Errors
     /// A comparison that cannot be made ready for another reason.
-    fn tokenised(
+    pub fn tokenised(
         &self,
         lenient: bool,
         engine: &Engine,
@@ -152,6 +152,14 @@ impl Cache {
         let known = Temporary::new(folder.path());
         Ok(Self(folder, known))
     }
+
+    /// Where the reference's log-probs of a run are, or this folder for adapters alone.
+    pub fn folder(&self, of: &TrainedArgs) -> PathBuf {
+        match &of.run {
+            Some(run) => run.join("reference"),
+            None => self.0.path().into(),
+        }
+    }
 }
 
 /// Evaluates one run or one folder of adapters.
@@ -175,11 +183,7 @@ pub fn evaluate(
     }
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
-    let dir = of
-        .run
-        .as_ref()
-        .map_or_else(|| cache.0.path().into(), |run| run.join("reference"));
-    let mut task = opened.preference(&dir)?;
+    let mut task = opened.preference(&cache.folder(of))?;
     if task.objective().needs_kl() && !dataset.has_mismatched() {
         out.fact(
             "loss",

@@ -62,7 +62,7 @@ enum Command {
     /// Talk to the model as one of its users.
     #[command(after_help = CHAT)]
     Chat(chat::ChatArgs),
-    /// List, add, remove, export and import users.
+    /// List, add, fit, remove, export and import users.
     #[command(after_help = USERS)]
     Users(users::UsersArgs),
     /// Merge adapters into their base model, as a model for any program.
@@ -128,6 +128,7 @@ Examples:
 const USERS: &str = "\
 Examples:
   prlhf users --run runs/a list
+  prlhf users fit --run runs/a --user emma --data emma.jsonl
   prlhf users --run runs/a export anna anna.json
   prlhf users --run runs/a remove anna
   prlhf users --run runs/a import anna.json";

@@ -1,5 +1,7 @@
 //! `prlhf users`: who the user model knows.
 
+mod fit;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -14,10 +16,10 @@ use trainer::user_model::{self, ExportedUser, MANIFEST_FILE, UserRef, UserTable}
 #[derive(Args, Debug)]
 pub struct UsersArgs {
     /// A folder of adapters with a user model.
-    #[arg(long, value_name = "DIR", required_unless_present = "run")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub adapters: Option<PathBuf>,
     /// The folder of a run, for its adapters.
-    #[arg(long, value_name = "DIR", conflicts_with = "adapters")]
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "adapters")]
     pub run: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -34,6 +36,8 @@ pub enum Action {
         /// The new id.
         id: String,
     },
+    /// Make a user from a few answers: their row alone, the rest stays as trained.
+    Fit(fit::FitArgs),
     /// Forget a user: id and row.
     Remove {
         /// A known id.
@@ -67,17 +71,11 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         let problem = format!("no user model here: expected {MANIFEST_FILE}");
         return Err(TrainError::format(&dir, problem));
     }
-    let _held = match &args.action {
-        Action::List | Action::Export { .. } => None,
-        Action::Add { .. } | Action::Remove { .. } | Action::Import { .. } => {
-            Some(RunFolder::hold(&dir)?)
-        }
-    };
-    let (model, mut table) = user_model::load(&dir, &Device::flex())?;
     let done = match &args.action {
-        Action::List => return list(&table, out),
+        Action::Fit(fit) => return fit::run(args, fit, out),
+        Action::List => return list(&user_model::load(&dir, &Device::flex())?.1, out),
         Action::Export { id, file } => {
-            let user = table.export_user(id)?;
+            let user = user_model::load(&dir, &Device::flex())?.1.export_user(id)?;
             if file.exists() && ExportedUser::read(file).is_err() {
                 let problem =
                     "there is such a file, and it is no exported user: choose another name";
@@ -89,27 +87,36 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         }
         Action::Add { id } => {
             UserTable::validate_id(id)?;
-            match table.add(id) {
-                true => format!("user {} is known", printable::quoted(id)),
-                false => return Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
-            }
+            change(&dir, |table| match table.add(id) {
+                true => Ok(()),
+                false => Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
+            })?;
+            format!("user {} is known", printable::quoted(id))
         }
         Action::Remove { id } => {
-            table.remove(id)?;
+            change(&dir, |table| Ok(table.remove(id)?))?;
+            warn_of_checkpoint(&dir, id);
             format!("user {} is forgotten", printable::quoted(id))
         }
         Action::Import { file } => {
             let user = ExportedUser::read(file)?;
             let done = format!("user {} is known", printable::quoted(&user.id));
-            table.import_user(user)?;
+            change(&dir, |table| Ok(table.import_user(user)?))?;
             done
         }
     };
-    adapters::save_users(&dir, &model, &table)?;
-    if let Action::Remove { id } = &args.action {
-        warn_of_checkpoint(&dir, id);
-    }
     out.line(done)
+}
+
+/// Changes the users of the adapters in `dir`, while nobody else does.
+fn change(
+    dir: &Path,
+    change: impl FnOnce(&mut UserTable) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let _held = RunFolder::hold(dir)?;
+    let (model, mut table) = user_model::load(dir, &Device::flex())?;
+    change(&mut table)?;
+    adapters::save_users(dir, &model, &table)
 }
 
 fn list(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {

@@ -6,6 +6,8 @@ mod check;
 mod eval;
 #[path = "cli/families.rs"]
 mod families;
+#[path = "cli/fit.rs"]
+mod fit;
 #[path = "cli/fixture.rs"]
 mod fixture;
 #[path = "cli/generate.rs"]

@@ -80,6 +80,11 @@ impl Engine {
         Self { formatter, ..self }
     }
 
+    /// Packed rows that are in work at a time on each core.
+    pub(crate) fn micro_rows(&self) -> usize {
+        self.micro_rows
+    }
+
     /// The policy, without gradients.
     pub fn policy(&self) -> &Policy {
         &self.policy

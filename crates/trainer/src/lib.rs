@@ -14,6 +14,7 @@ pub mod estimate;
 pub mod eval;
 pub mod example;
 pub mod files;
+pub mod fit;
 pub mod folder;
 pub mod inference;
 pub mod learner;

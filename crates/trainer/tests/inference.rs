@@ -15,11 +15,13 @@ use support::{
 };
 use tempfile::TempDir;
 use trainer::config::Config;
+use trainer::dataset::Dataset;
 use trainer::inference::{Engine, Finished, Job, Opened, Response, Trained};
 use trainer::policy::Policy;
 use trainer::progress::Quiet;
+use trainer::task::Preference;
 use trainer::{TrainError, adapters};
-use user_model::{RowInit, UserModelKind, UserRef};
+use user_model::{Belief, RowInit, UserModelKind, UserRef, UserTable};
 
 /// A run's folder, and a base model in a Hugging Face folder.
 struct Left {
@@ -320,6 +322,103 @@ fn what_was_saved_scores_as_it_did_in_memory() {
     }
     // Two comparisons that differ in their users only, of whom one is not known: the generic user's.
     assert_ne!(found[0].reward_chosen, found[2].reward_chosen);
+}
+
+/// What the engine makes of comparisons where every user's row is `row`.
+fn margins_at(opened: &Opened, row: &[f32], task: &Preference, items: &Dataset) -> Vec<f64> {
+    let mut table =
+        UserTable::new(opened.engine.table().expect("users").config().clone()).expect("a table");
+    table
+        .set_row(&UserRef::id("x"), row.to_vec())
+        .expect("a row");
+    let mut examples = items.examples(None);
+    examples
+        .iter_mut()
+        .for_each(|example| example.user = UserRef::id("x"));
+    let scored = trainer::eval::evaluate(
+        task,
+        opened.engine.policy(),
+        Some(&table),
+        &examples,
+        3,
+        &Quiet,
+    );
+    let scored = scored.expect("scores").into_iter();
+    scored
+        .map(|row| f64::from(row.reward_chosen - row.reward_rejected))
+        .collect()
+}
+
+#[test]
+fn a_user_is_fitted_along_the_gradient_of_their_answer() {
+    for kind in [
+        INDIVIDUAL,
+        UserModelKind::Cluster { clusters: 2 },
+        prefix_of(&open("llama")),
+    ] {
+        let left = Left::with("llama", Some(kind));
+        let opened = left.opened();
+        let engine = &opened.engine;
+        let task = opened.preference(left.folder.path()).expect("a task");
+        let items = engine.dataset(&comparisons()[..1]).expect("tokens");
+        let config = engine.table().expect("users").config();
+        // A belief that knows one direction: from 0 towards a row of small numbers.
+        let direction: Vec<f32> = (0..config.row_len())
+            .map(|i| 0.01 * (i as f32).sin())
+            .collect();
+        let zero = vec![0.0; config.row_len()];
+        let belief = Belief::of_rows(std::slice::from_ref(&direction), Some(zero.clone()));
+        let belief = belief.expect("a direction");
+        let fitted = engine
+            .fit(&task, &items.examples(None), &belief, &Quiet)
+            .expect("a fit");
+        // By differences: how fast the margin grows along the direction.
+        let at = |share: f32| -> f64 {
+            let row: Vec<f32> = direction.iter().map(|x| x * share).collect();
+            margins_at(&opened, &row, &task, &items)[0]
+        };
+        let slope = (at(1.0) - at(-1.0)) / 2.0;
+        // The log-posterior of `share` of the direction is -share^2 / 2 + log sigma(margin): at its top, share = slope sigma(-margin).
+        let squared: f64 = direction.iter().map(|&x| f64::from(x).powi(2)).sum();
+        let along = fitted.fit.belief.mean().iter().zip(&direction);
+        let share = along
+            .map(|(&x, &d)| f64::from(x) * f64::from(d))
+            .sum::<f64>()
+            / squared;
+        let expected = slope / (1.0 + fitted.fit.margins[0].exp());
+        assert!(
+            (share - expected).abs() < 0.05 * expected.abs() + 1e-4,
+            "{kind:?}: {share} and {expected}"
+        );
+        // What it says of the answer is what the engine says with that row.
+        let (row, _) = fitted.row();
+        let said = margins_at(&opened, &row, &task, &items)[0];
+        assert!((said - fitted.fit.margins[0]).abs() < 1e-4, "{said}");
+        let again = engine
+            .fit(&task, &items.examples(None), &belief, &Quiet)
+            .expect("a fit");
+        assert_eq!(again.fit, fitted.fit);
+    }
+}
+
+#[test]
+fn a_fit_is_refused_where_there_is_nothing_to_fit() {
+    let belief = Belief::of_rows(&[vec![1.0]], Some(vec![0.0])).expect("a direction");
+    for (kind, answers, problem) in [
+        (None, 1, "these adapters know no users"),
+        (Some(INDIVIDUAL), 0, "no comparisons"),
+    ] {
+        let left = Left::with("llama", kind);
+        let opened = left.opened();
+        let task = opened.preference(left.folder.path()).expect("a task");
+        let items = opened.engine.dataset(&comparisons()[..1]).expect("tokens");
+        let answers = &items.examples(None)[..answers];
+        let error = opened
+            .engine
+            .fit(&task, answers, &belief, &Quiet)
+            .expect_err("a refusal");
+        assert!(error.to_string().contains(problem), "{error}");
+    }
 }
 
 #[test]

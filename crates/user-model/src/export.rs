@@ -5,8 +5,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::file::{read, write_atomically};
-use crate::gradients::length;
-use crate::table::Row;
 use crate::{FileError, TableError, UserModelKind, UserRef, UserTable};
 
 /// One user, as a small JSON file. A row means something only beside the shared tensors (`e_0` or
@@ -76,19 +74,12 @@ impl UserTable {
             return Err(TableError::KnownUser { id: user.id });
         }
         self.validate_form(&user)?;
-        if let Some(values) = user.row {
-            let expected = self.config.row_len();
-            if values.len() != expected || expected == 0 {
-                let what = format!("the row of user {}", printable::quoted(&user.id));
-                return Err(length(&what, values.len(), expected));
+        match user.row {
+            Some(values) => self.set_row(&UserRef::id(user.id), values)?,
+            None => {
+                self.add(user.id);
             }
-            let row = Row {
-                values,
-                moments: None,
-            };
-            self.rows.insert(UserRef::id(&user.id), row);
         }
-        self.add(user.id);
         Ok(())
     }
 

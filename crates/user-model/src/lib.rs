@@ -42,7 +42,9 @@
 
 mod adamw;
 mod batch;
+mod belief;
 mod config;
+mod dense;
 mod error;
 mod export;
 mod file;
@@ -55,6 +57,7 @@ mod table;
 
 pub use adamw::RowAdamW;
 pub use batch::RowBatch;
+pub use belief::{Belief, Fit, Margins, log_likelihood};
 pub use config::{ParameterCounts, UserModelConfig};
 pub use error::{ConfigError, FileError, TableError};
 pub use export::ExportedUser;

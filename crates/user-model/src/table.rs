@@ -5,9 +5,10 @@ use std::fmt;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
+use crate::gradients::length;
 use crate::init::initial_row;
 use crate::nearest::nearest;
-use crate::{ConfigError, RowBatch, TableError, UserModelConfig, Vocabulary};
+use crate::{Belief, ConfigError, RowBatch, TableError, UserModelConfig, Vocabulary};
 
 /// Who a row of a batch is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,6 +194,58 @@ impl UserTable {
             Some(row) => Ok(row.values.clone()),
             None => Ok(initial_row(&self.config, user, self.vocabulary.as_ref())?),
         }
+    }
+
+    /// Puts a row in the place of a user's, `row_len` numbers; training on goes on with fresh moments. The user is known afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if the id is blank, the user owns no row, or the numbers are too many, too few or not finite.
+    pub fn set_row(&mut self, user: &UserRef, values: Vec<f32>) -> Result<(), TableError> {
+        if let UserRef::Id(id) = user {
+            Self::validate_id(id)?;
+        }
+        let expected = self.config.row_len();
+        if !self.config.owns_row(user) || expected == 0 {
+            return Err(TableError::NoRow { user: user.clone() });
+        }
+        if values.len() != expected {
+            return Err(length(
+                &format!("the row of {user}"),
+                values.len(),
+                expected,
+            ));
+        }
+        if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
+            let user = user.clone();
+            return Err(TableError::NotFinite { user, found });
+        }
+        if let UserRef::Id(id) = user {
+            self.add(id);
+        }
+        let row = Row {
+            values,
+            moments: None,
+        };
+        self.rows.insert(user.clone(), row);
+        Ok(())
+    }
+
+    /// What is believed of a user who has not answered yet, learned from the rows that training has moved: around the generic user,
+    /// whose offset is 0, or around the users' mean weights. Of very many rows it looks at some, evenly spread. None where none is
+    /// trained, or all are alike.
+    pub fn belief(&self) -> Option<Belief> {
+        const MOST: usize = 48;
+        let trained = self
+            .rows
+            .iter()
+            .filter(|(user, _)| **user != UserRef::Generic);
+        let rows: Vec<&Row> = trained.map(|(_, row)| row).collect();
+        let taken = rows.len().min(MOST);
+        let spread = (0..taken).map(|i| rows[i * rows.len() / taken].values.clone());
+        let rows: Vec<Vec<f32>> = spread.collect();
+        let offsets = !self.config.kind.generic_owns_row();
+        Belief::of_rows(&rows, offsets.then(|| vec![0.0; self.config.row_len()]))
     }
 
     /// Copies the distinct rows of a batch of users to `device`, as a leaf that requires a gradient

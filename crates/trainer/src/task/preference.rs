@@ -121,6 +121,20 @@ impl Preference {
     }
 }
 
+impl Preference {
+    /// How far each row's preferred response is rewarded beyond the other, `[rows]`, with gradient.
+    ///
+    /// # Errors
+    /// Comparisons that are not prepared.
+    pub(crate) fn margins(
+        &self,
+        micro: &MicroBatch<'_>,
+        outputs: Outputs,
+    ) -> Result<Tensor<1>, TrainError> {
+        Ok(self.objective.margins(&self.pairs(micro, outputs)?)?)
+    }
+}
+
 impl Task for Preference {
     type Report = ScoredRow;
 
