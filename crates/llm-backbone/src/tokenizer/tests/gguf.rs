@@ -36,6 +36,12 @@ fn gguf_bpe_merges_as_its_pre_tokenizer_cuts() {
         ("gpt-4o", vec![7], false),
         ("tekken", vec![5, 6], true),
         ("default", vec![7], false),
+        ("smaug-bpe", vec![7], false),
+        ("falcon3", vec![7], true),
+        ("pixtral", vec![7], true),
+        ("phi-2", vec![7], false),
+        ("llama4", vec![7], false),
+        ("megrez", vec![5, 6], false),
     ] {
         let tokenizer = from_gguf(bpe(pre)).expect("a good file");
         assert_eq!(
@@ -71,6 +77,7 @@ fn capitals_and_endings_are_cut_as_each_pre_tokenizer_does() {
     for (pre, capital, ending) in [
         ("dbrx", vec![2], vec![0, 5]),
         ("gpt-4o", vec![0, 1], vec![6]),
+        ("smaug-bpe", vec![2], vec![0, 5]),
         ("tekken", vec![0, 1], vec![0, 5]),
     ] {
         let file = Builder::new()
@@ -82,6 +89,25 @@ fn capitals_and_endings_are_cut_as_each_pre_tokenizer_does() {
         let tokenizer = from_gguf(file).expect("a good file");
         assert_eq!(tokenizer.encode("aB", true).expect("ids"), capital, "{pre}");
         assert_eq!(tokenizer.encode("a's", true).expect("ids"), ending, "{pre}");
+    }
+}
+
+/// `abc` is in the vocabulary, and no merges lead there.
+#[test]
+fn whole_pieces_are_taken_where_the_model_has_a_tokenizer_of_llama_3() {
+    for (pre, ids) in [
+        ("smaug-bpe", vec![3]),
+        ("llama-bpe", vec![3]),
+        ("dbrx", vec![0, 1, 2]),
+    ] {
+        let file = Builder::new()
+            .string("tokenizer.ggml.model", "gpt2")
+            .string("tokenizer.ggml.pre", pre)
+            .strings("tokenizer.ggml.tokens", &["a", "b", "c", "abc"])
+            .i32s("tokenizer.ggml.token_type", &[1; 4])
+            .strings::<&str>("tokenizer.ggml.merges", &[]);
+        let tokenizer = from_gguf(file).expect("a good file");
+        assert_eq!(tokenizer.encode("abc", true).expect("ids"), ids, "{pre}");
     }
 }
 
@@ -224,7 +250,7 @@ fn gguf_tokenizers_that_contradict_themselves_are_refused() {
         ),
         (
             bpe("falcon"),
-            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, dbrx, qwen2, gpt-4o, tekken, default",
+            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, smaug-bpe, dbrx, qwen2, gpt-4o, tekken, default",
         ),
         (
             bpe("smollm").u32("tokenizer.ggml.eot_token_id", 9),
