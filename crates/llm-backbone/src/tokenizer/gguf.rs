@@ -132,8 +132,24 @@ impl<'a> Vocabulary<'a> {
         )
     }
 
+    /// Whether special tokens swallow the white space behind them, as those of Phi-3 do. No key says so: `llama.cpp`
+    /// (`src/llama-vocab.cpp`) goes by the model's name, which converters spell with a space, too; a model of another name is
+    /// known by the architecture with SentencePiece, which its successors do not have.
+    fn swallows_white_space(&self) -> bool {
+        let text = |key| self.metadata.string(key).unwrap_or_default();
+        let name = text("general.name").to_lowercase();
+        let kind = (text("general.architecture"), text("tokenizer.ggml.model"));
+        ["phi-3", "phi 3", "phi3"]
+            .iter()
+            .any(|part| name.contains(part))
+            || kind == ("phi3", "llama")
+    }
+
     /// The tokens that are found in text as they stand. An empty one would be found everywhere, and is left out.
     pub(super) fn added_json(&self) -> Result<Value, TokenizerError> {
+        // As in `llama.cpp`.
+        const KEEP: [&str; 3] = ["<unk>", "<s>", "<|endoftext|>"];
+        let strips = self.swallows_white_space();
         let kinds = self.kinds()?;
         let added = self.tokens.iter().zip(kinds).zip(0_u32..);
         let added = added
@@ -143,7 +159,7 @@ impl<'a> Vocabulary<'a> {
             .map(|((token, kind), id)| {
                 json!({
                     "id": id, "content": token, "special": kind == CONTROL, "normalized": false,
-                    "single_word": false, "lstrip": false, "rstrip": false
+                    "single_word": false, "lstrip": false, "rstrip": strips && !KEEP.contains(&token.as_str())
                 })
             });
         Ok(added.collect())

@@ -200,6 +200,52 @@ fn gguf_sentencepiece_goes_on_without_a_space_and_never_spells_a_control_token()
     }
 }
 
+/// `llama.cpp` goes by the name; newer converters write it with a space, and fine-tuned models have other names.
+#[test]
+fn special_tokens_of_phi_3_swallow_the_white_space_behind_them() {
+    const TOKENS: [&str; 10] = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        "<|endoftext|>",
+        "<|user|>",
+        "<|end|>",
+        "\n",
+        "\u{2581}",
+        "\u{2581}h",
+        "h",
+    ];
+    let file = |architecture: &str, name: &str| {
+        let file = Builder::new()
+            .string("general.architecture", architecture)
+            .string("general.name", name)
+            .string("tokenizer.ggml.model", "llama")
+            .strings("tokenizer.ggml.tokens", &TOKENS)
+            .f32s("tokenizer.ggml.scores", &[0.0; 10])
+            .i32s("tokenizer.ggml.token_type", &[2, 3, 4, 3, 3, 3, 1, 1, 1, 1]);
+        from_gguf(file).expect("a good file")
+    };
+    for (architecture, name) in [
+        ("phi3", "Phi-3-mini-4k-instruct"),
+        ("phi3", "Phi 3.5 Mini Instruct"),
+        ("phi3", "my own"),
+        ("llama", "PHI3 as a Llama"),
+    ] {
+        let ids = |text: &str| file(architecture, name).encode(text, true).expect("ids");
+        assert_eq!(
+            ids("<|user|>\nh<|end|>\n<|user|> \n"),
+            [4, 8, 5, 4],
+            "{name}"
+        );
+        assert_eq!(ids("</s>\n<|user|>"), [2, 4], "{name}");
+        for (token, id) in [("<s>", 1), ("<|endoftext|>", 3)] {
+            assert_eq!(ids(&format!("{token}\nh")), [id, 7, 6, 9], "{name} {token}");
+        }
+    }
+    let other = file("llama", "Phi 2").encode("<|user|>\nh", true);
+    assert_eq!(other.expect("ids"), [4, 7, 6, 9]);
+}
+
 /// Our steps are those of the library, with its added tokens in all their forms.
 #[test]
 fn whole_texts_have_the_ids_of_the_library() {
