@@ -14,7 +14,7 @@ use crate::lora::Lora;
 use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
 use crate::parts::{Part, PartMut, Weight};
 use crate::prefix::Prefix;
-use crate::weights::{WeightError, WeightSource, unread};
+use crate::weights::{WeightError, WeightSource, warn_of_unread};
 
 /// The name of the head, the same in every family.
 pub(crate) const HEAD: &str = "lm_head";
@@ -86,9 +86,7 @@ impl Model {
     ) -> Result<Self, WeightError> {
         let model = Self::build(config, &Loader::of_files(source, precision.into(), device))?;
         let used = model.weights().into_iter().map(|(name, _)| name).collect();
-        for told in unread(source, &used, config.sizes().num_layers)? {
-            tracing::warn!("{}: {told}", source.path().display());
-        }
+        warn_of_unread(source, &used, config.sizes().num_layers)?;
         Ok(model)
     }
 
