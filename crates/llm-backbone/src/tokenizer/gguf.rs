@@ -81,15 +81,24 @@ impl<'a> Vocabulary<'a> {
         })
     }
 
-    /// The id under `key`, which must be in the vocabulary.
+    /// The id under `key`; one of no token is left out with a warning, as by `llama.cpp`.
     fn id(&self, key: &str) -> Result<Option<u32>, TokenizerError> {
         let Some(value) = self.metadata.get(key) else {
             return Ok(None);
         };
-        match value.as_u64().and_then(|id| u32::try_from(id).ok()) {
-            Some(id) if (id as usize) < self.tokens.len() => Ok(Some(id)),
-            _ => {
-                let expected = format!("an id below {}", self.tokens.len());
+        let count = self.tokens.len();
+        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+        match id.filter(|id| (*id as usize) < count) {
+            Some(id) => Ok(Some(id)),
+            None if value.as_f64().is_some() => {
+                let (file, found) = (self.file.display(), value.kind());
+                tracing::warn!(
+                    "{file}: {key}: {found} is the id of none of {count} tokens, and left out"
+                );
+                Ok(None)
+            }
+            None => {
+                let expected = format!("an id below {count}");
                 Err(file_error(self.file, key, value.kind(), &expected))
             }
         }

@@ -276,6 +276,16 @@ fn whole_texts_have_the_ids_of_the_library() {
     }
 }
 
+/// `llama.cpp` warns of such ids and goes on.
+#[test]
+fn an_id_of_no_token_is_left_out() {
+    for end in [8, 9, u32::MAX] {
+        let file = bpe("smollm").u32("tokenizer.ggml.eot_token_id", end);
+        let stops = from_gguf(file).expect("a good file").stop_ids();
+        assert_eq!(stops, if end == 8 { vec![0, 8] } else { vec![0] });
+    }
+}
+
 #[test]
 fn gguf_tokenizers_that_contradict_themselves_are_refused() {
     let refused = |builder| from_gguf(builder).expect_err("a bad file").to_string();
@@ -299,8 +309,8 @@ fn gguf_tokenizers_that_contradict_themselves_are_refused() {
             "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, smaug-bpe, dbrx, qwen2, gpt-4o, tekken, default",
         ),
         (
-            bpe("smollm").u32("tokenizer.ggml.eot_token_id", 9),
-            "tokenizer.ggml.eot_token_id: found the number 9, expected an id below 9",
+            bpe("smollm").string("tokenizer.ggml.eot_token_id", "8"),
+            "tokenizer.ggml.eot_token_id: found a text, expected an id below 9",
         ),
         (
             Builder::new()
