@@ -207,9 +207,25 @@ impl<'a> Keys<'a> {
 
     /// That a text, where there is one, is `only`.
     pub(crate) fn must_be(&self, key: &str, only: &str) -> Result<(), ConfigError> {
-        let right = |value| matches!(value, Scalar::Text(text) if text == only).then_some(());
-        let expected = format!("{only} (nothing else is supported)");
+        self.must_be_any(key, &[only])
+    }
+
+    /// That a text, where there is one, is among `these`.
+    pub(crate) fn must_be_any(&self, key: &str, these: &[&str]) -> Result<(), ConfigError> {
+        let right =
+            |value| matches!(value, Scalar::Text(text) if these.contains(&text)).then_some(());
+        let expected = format!("{} (nothing else is supported)", these.join(" or "));
         self.optional(key, right, &expected).map(|_| ())
+    }
+
+    /// That a number, where there is one, is 1.
+    pub(crate) fn must_be_one(&self, key: &str) -> Result<(), ConfigError> {
+        match self.optional_number(key)? {
+            Some(found) if found != 1.0 => {
+                Err(self.error(key, found, "1 (nothing else is supported)"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// That a key holds something else than supported.

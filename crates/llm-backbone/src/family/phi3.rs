@@ -20,6 +20,7 @@ use crate::gated::{BEFORE, DOWN, Defaults, GatedFamily, GatedShape, O, Plan};
 use crate::gated::{NO_PADDING, Rotation, SightPlan, gguf_names, gguf_window};
 use crate::gguf::GgufFile;
 use crate::rope::inverse_frequencies;
+use crate::rope::stretch::gguf_factor;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
 
@@ -110,9 +111,24 @@ impl Phi3Config {
     fn long_from_gguf(file: &GgufFile, max: usize) -> Result<Option<LongRope>, WeightError> {
         let keys = Keys::gguf(file.metadata(), file.path());
         let kind = "phi3.rope.scaling.type";
-        let (Some(short), Some(long)) = (file.tensor(SHORT), file.tensor(LONG)) else {
-            keys.must_be(kind, "none")?;
-            return Ok(None);
+        let attention_factor = "phi3.rope.scaling.attn_factor";
+        if let Some((key, factor)) = gguf_factor(file, "phi3")? {
+            return Err(keys
+                .error(&key, factor, "1 (nothing else is supported)")
+                .into());
+        }
+        let tensor = |name| {
+            let names = || file.tensors().iter().map(|tensor| tensor.name.clone());
+            let missing = || WeightError::missing(file.path(), name, names().collect());
+            file.tensor(name).ok_or_else(missing)
+        };
+        let (short, long) = match (file.tensor(SHORT), file.tensor(LONG)) {
+            (None, None) => {
+                keys.must_be(kind, "none")?;
+                keys.must_be_one(attention_factor)?;
+                return Ok(None);
+            }
+            _ => (tensor(SHORT)?, tensor(LONG)?),
         };
         keys.must_be(kind, "longrope")?;
         let numbers = |tensor| -> Result<Vec<f64>, WeightError> {
@@ -124,12 +140,12 @@ impl Phi3Config {
             original: keys.size("phi3.rope.scaling.original_context_length")?,
             max,
         };
-        let key = "phi3.rope.scaling.attn_factor";
-        let (found, expected) = (keys.optional_number(key)?, long.attention_factor());
+        let found = keys.optional_number(attention_factor)?;
+        let expected = long.attention_factor();
         match found {
-            Some(found) if (found - expected).abs() > 1e-3 => {
-                Err(keys.error(key, found, expected.to_string()).into())
-            }
+            Some(found) if (found - expected).abs() > 1e-3 => Err(keys
+                .error(attention_factor, found, expected.to_string())
+                .into()),
             _ => Ok(Some(long)),
         }
     }

@@ -133,6 +133,11 @@ fn llama_3_divisors_are_one_between_and_factor() {
 
 /// One layer, hidden size 4, one head of four and a vocabulary of two, without its tensors.
 fn keys() -> Builder {
+    with_base(10_000.0)
+}
+
+/// The same with another base of rotary frequencies.
+fn with_base(theta: f32) -> Builder {
     Builder::new()
         .string("general.architecture", "llama")
         .u32("llama.block_count", 1)
@@ -141,7 +146,7 @@ fn keys() -> Builder {
         .u32("llama.feed_forward_length", 2)
         .u32("llama.attention.head_count", 1)
         .f32("llama.attention.layer_norm_rms_epsilon", 1e-5)
-        .f32("llama.rope.freq_base", 10_000.0)
+        .f32("llama.rope.freq_base", theta)
         .u32("llama.vocab_size", 2)
 }
 
@@ -225,6 +230,38 @@ fn llama_3_scaling_is_recognised_by_its_divisors() {
     assert!(text.contains("found other divisors (largest 5)"), "{text}");
 }
 
+/// As `llama.cpp` reads it: linear where no kind is named, by the old key too, and nothing where the kind is `none`.
+#[test]
+fn a_factor_in_a_gguf_file_counts_without_a_kind() {
+    let linear = Some(Stretch::Linear { factor: 4.0 });
+    let with_factor = |key: &str| keys().f32(&format!("llama.rope.{key}"), 4.0);
+    for (file, expected) in [
+        (with_factor("scaling.factor"), linear),
+        (with_factor("scale_linear"), linear),
+        (
+            with_factor("scaling.factor").string("llama.rope.scaling.type", "linear"),
+            linear,
+        ),
+        (
+            with_factor("scaling.factor").string("llama.rope.scaling.type", "none"),
+            None,
+        ),
+        (keys().f32("llama.rope.scaling.factor", 1.0), None),
+    ] {
+        let (config, _) = open(file).expect("a good file");
+        assert_eq!(llama(&config).shape.rope_scaling, expected);
+    }
+    // The second pair's wavelength is above 8192.
+    let llama3 = with_base(1e8).tensor(ROPE_DIVISORS, &[2], &[1.0, 8.0]);
+    let both = gguf_refusal(llama3.f32("llama.rope.scaling.factor", 4.0));
+    let expected = "key `llama.rope.scaling.factor`: found 4, expected 1 beside the tensor `rope_freqs.weight`";
+    assert!(both.ends_with(expected), "{both}");
+    let attention = gguf_refusal(keys().f32("llama.rope.scaling.attn_factor", 1.5));
+    let expected =
+        "key `llama.rope.scaling.attn_factor`: found 1.5, expected 1 (nothing else is supported)";
+    assert!(attention.ends_with(expected), "{attention}");
+}
+
 #[test]
 fn a_file_of_something_else_is_refused() {
     let biased = gguf_refusal(keys().tensor("blk.0.attn_q.bias", &[4], &[0.0; 4]));
@@ -236,7 +273,9 @@ fn a_file_of_something_else_is_refused() {
     let experts = gguf_refusal(keys().u32("llama.expert_count", 8));
     assert!(experts.contains("key `llama.expert_count`: found 8, expected no experts"));
     let stretched = gguf_refusal(keys().string("llama.rope.scaling.type", "yarn"));
-    assert!(stretched.contains("key `llama.rope.scaling.type`: found yarn"));
+    assert!(stretched.ends_with(
+        "key `llama.rope.scaling.type`: found yarn, expected none or linear (nothing else is supported)"
+    ));
     let other = gguf_refusal(Builder::new().string("general.architecture", "gemma"));
     assert!(
         other.contains("architecture: found `gemma`, supported are llama"),

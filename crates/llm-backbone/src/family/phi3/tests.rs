@@ -3,6 +3,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::tests::{parse, refusal, with};
 use crate::family::FamilyConfig;
+use crate::gguf::test_file::Builder;
+use crate::weights::GgufWeights;
 
 /// Phi-4-mini; its two lists are stand-ins.
 const PUBLISHED: &str = include_str!("../../../tests/fixtures/shapes/phi-4-mini.json");
@@ -55,6 +57,50 @@ fn a_plain_model_has_its_whole_length_and_no_lists() {
             .map(|r| r.stretched),
         Some(1.0)
     );
+}
+
+/// One block of a head of 4, without its tensors.
+fn keys() -> Builder {
+    Builder::new()
+        .string("general.architecture", "phi3")
+        .u32("phi3.block_count", 1)
+        .u32("phi3.context_length", 16)
+        .u32("phi3.embedding_length", 4)
+        .u32("phi3.feed_forward_length", 2)
+        .u32("phi3.attention.head_count", 1)
+        .f32("phi3.attention.layer_norm_rms_epsilon", 1e-5)
+        .u32("phi3.vocab_size", 2)
+}
+
+#[test]
+fn what_a_gguf_file_says_of_rotary_positions_is_read_or_refused() {
+    let list = |file: Builder, name: &str| file.tensor(name, &[2], &[1.0, 1.5]);
+    let attention = "phi3.rope.scaling.attn_factor";
+    let (missing, other) = (
+        "not found; the file has",
+        "expected 1 (nothing else is supported)",
+    );
+    for (file, item, expected) in [
+        (list(keys(), SHORT), format!("tensor `{LONG}`"), missing),
+        (list(keys(), LONG), format!("tensor `{SHORT}`"), missing),
+        (
+            keys().f32(attention, 1.5),
+            format!("key `{attention}`"),
+            other,
+        ),
+        (
+            keys().f32("phi3.rope.scaling.factor", 4.0),
+            "key `phi3.rope.scaling.factor`".to_owned(),
+            other,
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let error = GgufWeights::open(file.write(folder.path())).map(|_| ());
+        let error = error.expect_err("a bad file").to_string();
+        assert!(error.contains(&item) && error.contains(expected), "{error}");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    GgufWeights::open(keys().f32(attention, 1.0).write(folder.path())).expect("a good file");
 }
 
 #[test]
