@@ -129,9 +129,11 @@ impl GatedFamily for Gemma3Config {
             ..Defaults::USUAL
         };
         let global = RopeKeys::of_layers(keys, "full_attention", Stretch::SUPPORTED)?;
+        global.require_whole_heads(keys)?;
         let rope = (global.theta, Stretch::from_hf(keys, &global)?);
         let shape = GatedShape::with_rope(keys, &SPELLING, DEFAULTS, rope)?;
         let local = RopeKeys::of_layers(keys, "sliding_attention", "`default`")?;
+        local.require_whole_heads(keys)?;
         let local_theta = match local.of_these_layers {
             true => local.unstretched(keys)?,
             false => keys.optional_number("rope_local_base_freq")?,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::config::keys::Keys;
-use crate::config::rope::RopeKeys;
+use crate::config::rope::{ROTATED, RopeKeys};
 use crate::config::sizes::Spelling;
 use crate::config::{ConfigError, LARGEST_SIZE, key_error, validate_size};
 use crate::gated::{BEFORE, DOWN, Defaults, GatedFamily, GatedShape, O, Plan};
@@ -37,7 +37,14 @@ const SPELLING: Spelling = Spelling {
 
 const MAX: &str = "max_position_embeddings";
 const ORIGINAL: &str = "original_max_position_embeddings";
-const ROTATED: &str = "partial_rotary_factor";
+
+/// Ways to stretch frequencies, for messages.
+const STRETCHES: &str = "`default` or `longrope`";
+
+/// Dimensions of a head that are rotated: rounded down, as `transformers` does.
+fn rotated(head_dim: usize, share: f64) -> usize {
+    (head_dim as f64 * share) as usize
+}
 
 /// The tensors of a GGUF file that hold the lists.
 const SHORT: &str = "rope_factors_short.weight";
@@ -69,11 +76,15 @@ struct LongRope {
 }
 
 impl LongRope {
+    /// How many times longer than the original length texts may be.
+    fn factor(&self) -> f64 {
+        self.max as f64 / self.original as f64
+    }
+
     /// What rotated numbers are multiplied with: `sqrt(1 + ln(max / original) / ln(original))`, as in `transformers`.
     fn attention_factor(&self) -> f64 {
-        let (max, original) = (self.max as f64, self.original as f64);
         match self.max > self.original {
-            true => (1.0 + (max / original).ln() / original.ln()).sqrt(),
+            true => (1.0 + self.factor().ln() / (self.original as f64).ln()).sqrt(),
             false => 1.0,
         }
     }
@@ -150,15 +161,13 @@ impl Phi3Config {
         }
     }
 
-    fn long_from_hf(keys: &Keys<'_>) -> Result<(Option<f64>, Option<LongRope>), ConfigError> {
-        const SUPPORTED: &str = "`default` or `longrope`";
-        let rope = RopeKeys::from_hf(keys, SUPPORTED)?;
+    fn long_from_hf(keys: &Keys<'_>, rope: &RopeKeys<'_>) -> Result<Option<LongRope>, ConfigError> {
         let Some(scaling) = &rope.scaling else {
-            return Ok((rope.theta, None));
+            return Ok(None);
         };
         // The first of these models called it `su`.
         if !matches!(scaling.kind, "longrope" | "su") {
-            return Err(scaling.refuse(keys, SUPPORTED));
+            return Err(scaling.refuse(keys, STRETCHES));
         }
         let list = |name: &str| -> Result<Vec<f64>, ConfigError> {
             let list = scaling.table.get(name).and_then(Value::as_array);
@@ -168,19 +177,27 @@ impl Phi3Config {
                 keys.error(&key, scaling.table, "a list of numbers")
             })
         };
-        for key in ["factor", "attention_factor", "short_mscale", "long_mscale"] {
-            if let Some(found) = scaling.table.get(key).filter(|value| !value.is_null()) {
-                let key = format!("{}.{key}", scaling.key);
-                return Err(keys.error(&key, found, "nothing (it follows from the lengths)"));
-            }
-        }
         let long = LongRope {
             short: list("short_factor")?,
             long: list("long_factor")?,
             original: keys.optional_size(ORIGINAL)?.unwrap_or(4096),
             max: keys.optional_size(MAX)?.unwrap_or(4096),
         };
-        Ok((rope.theta, Some(long)))
+        let (factor, attention) = (long.factor(), long.attention_factor());
+        for (name, follows) in [
+            ("factor", factor),
+            ("attention_factor", attention),
+            ("short_mscale", attention),
+            ("long_mscale", attention),
+        ] {
+            let found = scaling.number(keys, name)?;
+            if let Some(found) = found.filter(|found| (found - follows).abs() > 1e-6 * follows) {
+                let key = format!("{}.{name}", scaling.key);
+                let expected = format!("{follows} (it follows from the lengths)");
+                return Err(keys.error(&key, found, expected));
+            }
+        }
+        Ok(Some(long))
     }
 
     fn check_long(&self, file: &Path, long: &LongRope) -> Result<(), ConfigError> {
@@ -219,11 +236,10 @@ impl GatedFamily for Phi3Config {
             rms_norm_eps: 1e-5,
             ..Defaults::USUAL
         };
-        let (theta, long) = Self::long_from_hf(keys)?;
-        let shape = GatedShape::with_rope(keys, &SPELLING, DEFAULTS, (theta, None))?;
-        let share = keys.optional_number(ROTATED)?.unwrap_or(1.0);
-        // Rounded down, as `transformers` does.
-        let rotary_dim = (shape.sizes.head_dim as f64 * share) as usize;
+        let rope = RopeKeys::from_hf(keys, STRETCHES)?;
+        let long = Self::long_from_hf(keys, &rope)?;
+        let shape = GatedShape::with_rope(keys, &SPELLING, DEFAULTS, (rope.theta, None))?;
+        let rotary_dim = rotated(shape.sizes.head_dim, rope.rotated.unwrap_or(1.0));
         let window = keys.optional_size("sliding_window")?;
         Ok(Self::new(shape, rotary_dim, long, window))
     }
@@ -253,7 +269,13 @@ impl GatedFamily for Phi3Config {
     }
 
     fn own_keys(&self) -> Vec<(&'static str, Value)> {
-        let share = self.rotary_dim as f64 / self.shape.sizes.head_dim as f64;
+        let head_dim = self.shape.sizes.head_dim;
+        let share = self.rotary_dim as f64 / head_dim as f64;
+        let share = match rotated(head_dim, share) == self.rotary_dim {
+            true => share,
+            // The quotient was rounded, and their product is less.
+            false => share.next_up(),
+        };
         let mut keys = vec![
             ("hidden_act", json!("silu")),
             ("sliding_window", json!(self.sliding_window)),

@@ -54,6 +54,7 @@ impl GatedShape {
         defaults: Defaults,
     ) -> Result<Self, ConfigError> {
         let rope = RopeKeys::from_hf(keys, Stretch::SUPPORTED)?;
+        rope.require_whole_heads(keys)?;
         let rope_scaling = Stretch::from_hf(keys, &rope)?;
         Self::with_rope(keys, spelling, defaults, (rope.theta, rope_scaling))
     }

@@ -57,9 +57,11 @@ impl Stretch {
         };
         match scaling.kind {
             "linear" => {
-                let factor = scaling.table.get("factor").and_then(Value::as_f64);
-                let factor = factor.ok_or_else(|| wrong(scaling.table, "the `factor` of `linear`"));
-                Ok(Some(Self::Linear { factor: factor? }))
+                let factor = scaling.number(keys, "factor")?;
+                let nothing = || wrong(scaling.table, "the `factor` of `linear`");
+                Ok(Some(Self::Linear {
+                    factor: factor.ok_or_else(nothing)?,
+                }))
             }
             "llama3" => Llama3Stretch::deserialize(scaling.table)
                 .map(|numbers| Some(Self::Llama3(numbers)))

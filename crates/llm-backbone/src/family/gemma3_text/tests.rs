@@ -123,6 +123,30 @@ fn the_scale_of_queries_is_written_whole_where_it_is_whole() {
     assert_eq!(half.to_hf_json()["query_pre_attn_scalar"], json!(168.5));
 }
 
+/// `transformers` puts the old key over the new table of global layers.
+#[test]
+fn the_old_key_may_say_what_the_table_of_global_layers_does() {
+    let linear = json!({"rope_type": "linear", "factor": 8.0});
+    let tables = json!({"full_attention": linear, "sliding_attention": {"rope_theta": 5e3}});
+    let new = with(published(), "rope_parameters", tables);
+    let both = with(
+        new.clone(),
+        "rope_scaling",
+        json!({"type": "linear", "factor": 8}),
+    );
+    assert_eq!(
+        parse(&both).expect("a good file"),
+        parse(&new).expect("a good file")
+    );
+    let other = with(new, "rope_scaling", json!({"type": "linear", "factor": 4}));
+    let text = refusal(&other);
+    assert!(text.starts_with("key `rope_scaling`: found {"), "{text}");
+    assert!(
+        text.ends_with("expected nothing beside `rope_parameters`, or the same"),
+        "{text}"
+    );
+}
+
 #[test]
 fn what_cannot_be_run_is_refused_by_key() {
     let null = "null (nothing else is supported)";

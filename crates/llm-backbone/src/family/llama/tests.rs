@@ -94,6 +94,36 @@ fn what_is_no_plain_llama_is_refused_by_key() {
             "key `rope_scaling.rope_type`: found null, expected `default`, `linear` or `llama3`",
         ),
         (
+            "rope_scaling",
+            json!("linear"),
+            "key `rope_scaling`: found \"linear\", expected a table",
+        ),
+        (
+            "rope_parameters",
+            json!([{"rope_theta": 1e4}]),
+            "key `rope_parameters`: found [{\"rope_theta\":10000.0}], expected a table",
+        ),
+        (
+            "rope_parameters",
+            json!({"rope_theta": "1e4"}),
+            "key `rope_parameters.rope_theta`: found \"1e4\", expected a number",
+        ),
+        (
+            "rope_theta",
+            json!("1e4"),
+            "key `rope_theta`: found 1e4, expected a number",
+        ),
+        (
+            "rope_parameters",
+            json!({"partial_rotary_factor": 0.5}),
+            "key `partial_rotary_factor`: found 0.5, expected 1 (nothing else is supported)",
+        ),
+        (
+            "partial_rotary_factor",
+            json!(0.5),
+            "key `partial_rotary_factor`: found 0.5, expected 1 (nothing else is supported)",
+        ),
+        (
             "num_attention_heads",
             json!(7),
             "key `num_attention_heads`: found 7, expected a divisor of hidden_size 576",
@@ -105,6 +135,48 @@ fn what_is_no_plain_llama_is_refused_by_key() {
         ),
     ] {
         assert_eq!(refusal(&with(smollm2(), key, value)), expected);
+    }
+}
+
+#[test]
+fn other_spellings_of_the_same_are_read() {
+    let plain = parse(&smollm2()).expect("a good file");
+    for (key, value) in [
+        ("rope_scaling", json!({})),
+        ("rope_parameters", json!({})),
+        ("rope_parameters", json!({"rope_theta": 100_000})),
+        ("partial_rotary_factor", json!(1.0)),
+    ] {
+        let found = parse(&with(smollm2(), key, value)).expect(key);
+        assert_eq!(found, plain, "{key}");
+    }
+}
+
+#[test]
+fn both_spellings_of_rotary_positions_together_must_agree() {
+    let llama3 = |factor: Value| {
+        json!({
+            "rope_type": "llama3", "factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192
+        })
+    };
+    let both = |old: Value| {
+        let new = with(llama3(json!(32.0)), "rope_theta", json!(100_000.0));
+        with(with(smollm2(), "rope_parameters", new), "rope_scaling", old)
+    };
+    let one = parse(&with(smollm2(), "rope_scaling", llama3(json!(32)))).expect("a good file");
+    assert_eq!(
+        parse(&both(llama3(json!(32)))).expect("the same twice"),
+        one
+    );
+    assert_eq!(parse(&both(json!({}))).expect("one says nothing"), one);
+    for other in [llama3(json!(8)), json!({"type": "linear", "factor": 32.0})] {
+        let text = refusal(&both(other));
+        assert!(text.starts_with("key `rope_scaling`: found {"), "{text}");
+        assert!(
+            text.ends_with("expected nothing beside `rope_parameters`, or the same"),
+            "{text}"
+        );
     }
 }
 
