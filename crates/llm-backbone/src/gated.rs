@@ -33,7 +33,7 @@ pub(crate) use block::GatedBlock;
 pub(crate) use later_window::LaterWindow;
 pub(crate) use names::*;
 pub(crate) use shape::{Defaults, GatedShape, NO_PADDING, gguf_window};
-pub(crate) use shape::refuse_gguf_window;
+pub(crate) use shape::{refuse_gguf_window, require_silu};
 
 /// A family whose models are [`GatedDecoder`]s.
 pub(crate) trait GatedFamily: Sized {

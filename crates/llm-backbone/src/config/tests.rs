@@ -55,6 +55,13 @@ fn an_unknown_family_is_named_beside_the_known_ones() {
 }
 
 #[test]
+fn the_gemma_3_that_reads_images_is_told_what_is_read_of_it() {
+    let text = refusal(&json!({"model_type": "gemma3"}));
+    let expected = "architecture: found `gemma3`, which reads images too (a GGUF file of it holds the text model alone, and is read), supported are";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
 fn a_family_is_found_by_its_class_where_no_type_is_named() {
     let mut value = ModelConfig::from_scratch(sizes(), 16).to_hf_json();
     let named = parse(&value).expect("a good file");

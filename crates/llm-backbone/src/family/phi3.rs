@@ -17,7 +17,7 @@ use crate::config::rope::{ROTATED, RopeKeys};
 use crate::config::sizes::Spelling;
 use crate::config::{ConfigError, LARGEST_SIZE, key_error, validate_size};
 use crate::gated::{BEFORE, DOWN, Defaults, GatedFamily, GatedShape, O, Plan};
-use crate::gated::{NO_PADDING, Rotation, SightPlan, gguf_names, gguf_window};
+use crate::gated::{NO_PADDING, Rotation, SightPlan, gguf_names, gguf_window, require_silu};
 use crate::gguf::GgufFile;
 use crate::rope::inverse_frequencies;
 use crate::rope::stretch::gguf_factor;
@@ -231,7 +231,7 @@ impl GatedFamily for Phi3Config {
         for key in ["attention_bias", "mlp_bias", "lm_head_bias"] {
             keys.must_be_false(key)?;
         }
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         const DEFAULTS: Defaults = Defaults {
             rms_norm_eps: 1e-5,
             ..Defaults::USUAL

@@ -12,7 +12,7 @@ use crate::config::ConfigError;
 use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
 use crate::gated::{Defaults, GatedFamily, GatedShape, LaterWindow, Plan};
-use crate::gated::{K, Q, V, gguf_names, refuse_gguf_window};
+use crate::gated::{K, Q, V, gguf_names, refuse_gguf_window, require_silu};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -49,7 +49,7 @@ impl GatedFamily for Qwen2Config {
     };
 
     fn read(keys: &Keys<'_>) -> Result<Self, ConfigError> {
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         let shape = GatedShape::from_hf(keys, &SPELLING, Defaults::USUAL)?;
         let window = LaterWindow::from_hf(keys, shape.sizes.num_layers)?;
         Ok(Self { shape, window })

@@ -11,7 +11,7 @@ use super::Facts;
 use crate::config::ConfigError;
 use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
-use crate::gated::{BEFORE, LINEAR, QK_NORMS, gguf_names, refuse_gguf_window};
+use crate::gated::{BEFORE, LINEAR, QK_NORMS, gguf_names, refuse_gguf_window, require_silu};
 use crate::gated::{Defaults, GatedFamily, GatedShape, LaterWindow, Plan, QkNorms};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
@@ -51,7 +51,7 @@ impl GatedFamily for Qwen3Config {
 
     fn read(keys: &Keys<'_>) -> Result<Self, ConfigError> {
         keys.must_be_false("attention_bias")?;
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         let shape = GatedShape::from_hf(keys, &SPELLING, Defaults::USUAL)?;
         let window = LaterWindow::from_hf(keys, shape.sizes.num_layers)?;
         Ok(Self { shape, window })

@@ -152,6 +152,11 @@ impl GatedShape {
     }
 }
 
+/// That the activation, where there is one, is SiLU, by either of its names.
+pub(crate) fn require_silu(keys: &Keys<'_>) -> Result<(), ConfigError> {
+    keys.must_be_any("hidden_act", &["silu", "swish"])
+}
+
 /// The sliding window that a GGUF file names; 0 is none.
 pub(crate) fn gguf_window(
     file: &GgufFile,

@@ -81,7 +81,7 @@ fn what_is_no_plain_llama_is_refused_by_key() {
         (
             "hidden_act",
             json!("gelu"),
-            "key `hidden_act`: found gelu, expected silu (nothing else is supported)",
+            "key `hidden_act`: found gelu, expected silu or swish (nothing else is supported)",
         ),
         (
             "rope_scaling",
@@ -142,6 +142,7 @@ fn what_is_no_plain_llama_is_refused_by_key() {
 fn other_spellings_of_the_same_are_read() {
     let plain = parse(&smollm2()).expect("a good file");
     for (key, value) in [
+        ("hidden_act", json!("swish")),
         ("rope_scaling", json!({})),
         ("rope_parameters", json!({})),
         ("rope_parameters", json!({"rope_theta": 100_000})),
