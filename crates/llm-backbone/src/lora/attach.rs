@@ -329,6 +329,18 @@ impl Model {
         self.adapters().map(|(_, _, lora)| lora.num_trained()).sum()
     }
 
+    /// Computes what DoRA divides by once, where nothing is trained any more: else every forward pass does, for each token written.
+    #[must_use]
+    pub fn with_norms_kept(mut self) -> Self {
+        for slot in self.slots() {
+            if let Some(lora) = slot.lora {
+                lora.keep_share(&slot.weight, slot.kind);
+            }
+        }
+        self.hide_head();
+        self
+    }
+
     /// The parameters that [`LoraConfig::loraplus_lr_ratio`] is for: every B but those of embeddings, and magnitudes.
     pub fn loraplus_params(&self) -> Vec<ParamId> {
         let of_linear = |(_, kind, lora): (_, Kind, &Lora)| {
