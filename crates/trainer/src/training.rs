@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use llm_backbone::Model;
+use llm_backbone::{LoraConfig, LoraInit, Model};
 use pdpo_loss::PairLoss;
 use pref_data::{Comparison, Prompt, Skipped};
 use serde_json::{Value, json};
@@ -243,9 +243,15 @@ impl Training {
         let Config {
             users, lora, seed, ..
         } = &self.config;
+        self.model.clone().validate_lora(lora)?;
+        // What PiSSA begins with takes long to find, and says nothing more.
+        let lora = LoraConfig {
+            init_lora_weights: LoraInit::Kaiming,
+            ..lora.clone()
+        };
         let model = self.model.clone();
         self.train
-            .start_policy(model, lora, users.as_ref(), *seed)?;
+            .start_policy(model, &lora, users.as_ref(), *seed)?;
         Ok(())
     }
 
