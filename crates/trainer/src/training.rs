@@ -267,6 +267,7 @@ impl Training {
             seed,
             ..
         } = &self.config;
+        config::validate_loraplus(lora, "sft.learning_rate", sft.learning_rate)?;
         let start = Policy::start(self.model.clone(), lora, None, 0, *seed)?;
         let task = Language {
             responses: Responses::Chosen,
