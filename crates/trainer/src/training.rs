@@ -174,6 +174,8 @@ impl Training {
             validation: validation.as_ref().map_or(0, |side| side.items.len()),
             chats: all().any(|comparison| matches!(comparison.prompt, Prompt::Chat(_))),
             positions,
+            embedding_alone: base.model.adapts_embedding_alone(&config.lora)?,
+            packed: base.model.num_base_bytes() < 4 * base.model.num_base_params(),
         });
         warnings.extend(formatter.warnings(all())?);
         Ok(Self {
