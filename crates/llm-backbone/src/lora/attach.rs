@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::adapter::{Numbers, Place};
 use super::rules::{Kind, Rules, Shape};
 use super::{Lora, LoraConfig, LoraError, LoraInit, NamedTensors, PEFT_PREFIX, names, pissa};
+use crate::device::is_cpu;
 use crate::matrix::Matrix;
 use crate::model::{HEAD, Model, host};
 use crate::parts::{Part, PartMut};
@@ -247,10 +248,14 @@ impl Model {
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
         let rules = config.rules()?;
         let mut model = self.frozen();
+        let on_cpu = is_cpu(&model.device());
         let wanted = names::wanted_anew(&rules, model.slots(), Slot::named)?;
         tell_of_pissa(config, &wanted);
         let start = |(slot, shape): &(Slot<'_>, Shape)| slot.start(config, *shape, seed);
-        let numbers: Vec<_> = wanted.par_iter().map(start).collect();
+        let numbers: Vec<_> = match on_cpu {
+            true => wanted.par_iter().map(start).collect(),
+            false => wanted.iter().map(start).collect(),
+        };
         for ((mut slot, shape), numbers) in wanted.into_iter().zip(numbers) {
             slot.attach(shape, numbers?);
         }

@@ -325,13 +325,11 @@ mod tests {
     fn eigenvectors_are_orthonormal_and_stretched_by_their_values() {
         for n in [1, 2, 3, 40] {
             let mut rng = named_rng(n as u64, "eigen");
-            let mut m: Vectors = vec![vec![0.0; n]; n];
-            for i in 0..n {
-                for j in 0..=i {
-                    m[i][j] = f64::from(normal(&mut rng));
-                    m[j][i] = m[i][j];
-                }
-            }
+            let mut draw = || (0..n).map(|_| f64::from(normal(&mut rng))).collect();
+            let drawn: Vectors = (0..n).map(|_| draw()).collect();
+            let at = |i: usize, j: usize| drawn[i][j] + drawn[j][i];
+            let row = |i: usize| (0..n).map(|j| at(i, j)).collect();
+            let mut m: Vectors = (0..n).map(row).collect();
             if n == 40 {
                 // Rows of zeros, and equal values.
                 for i in 20..40 {

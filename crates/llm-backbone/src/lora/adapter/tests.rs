@@ -1,4 +1,7 @@
+use cpu_kernels::StoredMatrix;
+
 use super::*;
+use crate::gguf::TensorType;
 
 const SIDE: usize = 6;
 
@@ -95,4 +98,41 @@ fn norms_that_are_trained_are_computed_in_every_pass() {
     let [of_weight, of_other] = [&weight, &other].map(|w| lora.share(magnitude, w, Kind::Linear));
     let distance: f32 = (of_weight - of_other).abs().sum().into_scalar();
     assert!(distance > 1e-3, "{distance}");
+}
+
+/// More numbers than are taken at a time, so that rows of the last block are counted from where it begins.
+#[test]
+fn norms_of_a_stored_table_are_those_of_its_numbers() {
+    let device = Device::flex();
+    let (vocab, d) = (1100, 1024);
+    let numbers = (0..vocab * d).map(|i| half::f16::from_f32((i as f32 * 0.37).sin()));
+    let bytes = numbers.flat_map(half::f16::to_le_bytes).collect();
+    let stored = StoredMatrix::new(TensorType::F16, bytes, [vocab, d]).expect("whole rows");
+    let stored = Matrix::stored(stored);
+    let dense = Matrix::plain(stored.tensor(&device));
+    assert_eq!(stored.blocks(&device).count(), 2);
+    let factors = [wave([vocab, 2], 0.3, &device), wave([2, d], 0.8, &device)];
+    let shape = Shape {
+        rank: 2,
+        scale: 0.5,
+        dropout: 0.0,
+    };
+    let outputs = [&stored, &dense].map(|table| {
+        let place = Place {
+            module: "m",
+            kind: Kind::Embedding,
+            weight: table,
+            device: &device,
+        };
+        let all = Numbers {
+            factors: factors.clone().map(self::numbers),
+            taken: None,
+            magnitude: Some(None),
+        };
+        let ids = Tensor::<1, Int>::from_data([0, 1023, 1024, 1099], &device);
+        let lora = Lora::new(&place, shape, all);
+        lora.embedded(table.rows(ids.clone()), ids, table)
+    });
+    let [of_stored, of_dense] = outputs;
+    assert_close(of_stored, of_dense);
 }
