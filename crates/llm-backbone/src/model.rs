@@ -324,6 +324,18 @@ impl Model {
             .sum()
     }
 
+    /// Bytes that these take in memory.
+    pub fn num_base_bytes(&self) -> usize {
+        let bytes = |(_, weight): (String, Weight<'_>)| match weight {
+            Weight::Matrix(matrix) => matrix.bytes(),
+            Weight::Vector(vector) => {
+                let value: Tensor<1> = vector.val();
+                value.dims()[0] * value.dtype().size()
+            }
+        };
+        self.weights().into_iter().map(bytes).sum()
+    }
+
     /// Every tensor with its Hugging Face name, without those of adapters.
     pub(crate) fn weights(&self) -> Vec<(String, Weight<'_>)> {
         self.parts().iter().flat_map(Part::weights).collect()
