@@ -190,6 +190,9 @@ fn refuse_other_class(keys: &Keys<'_>, class: &str) -> Result<(), ConfigError> {
 fn found_in(keys: &Keys<'_>) -> String {
     let model_type = keys.json_value("model_type").and_then(Value::as_str);
     match model_type.or_else(|| first_class(keys)) {
+        Some(name @ ("gemma3" | "Gemma3ForConditionalGeneration")) => format!(
+            "`{name}`, which reads images too (a GGUF file of it holds the text model alone, and is read)"
+        ),
         Some(name) => format!("`{name}`"),
         None => "no `model_type`".to_owned(),
     }

@@ -4,6 +4,7 @@
 //! What one family does otherwise, its file says in a [`Plan`]; here and in `gated/block.rs` is what is done.
 
 mod block;
+mod later_window;
 mod names;
 mod shape;
 
@@ -29,8 +30,10 @@ use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
 
 pub(crate) use block::GatedBlock;
+pub(crate) use later_window::LaterWindow;
 pub(crate) use names::*;
-pub(crate) use shape::{Defaults, GatedShape, NO_PADDING, gguf_window, refuse_gguf_window};
+pub(crate) use shape::{Defaults, GatedShape, NO_PADDING, gguf_window};
+pub(crate) use shape::{refuse_gguf_window, require_silu};
 
 /// A family whose models are [`GatedDecoder`]s.
 pub(crate) trait GatedFamily: Sized {

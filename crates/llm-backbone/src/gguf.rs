@@ -39,6 +39,7 @@ impl GgufFile {
         let mut header = reader::HeaderReader::new(path)?;
         let counts = header.counts()?;
         let metadata = header.metadata(counts.keys)?;
+        refuse_part(path, &metadata)?;
         let mut tensors = header.tensors(counts.tensors)?;
         layout::place(&mut tensors, &metadata, header.position(), &bytes)?;
         Ok(Self {
@@ -85,6 +86,17 @@ impl GgufFile {
     pub(crate) fn read_raw(&self, tensor: &TensorInfo) -> Result<Vec<u8>, WeightError> {
         self.bytes.read(tensor.position, tensor.bytes)
     }
+}
+
+/// Refuses one of the files that a model was split into: only the first says what the model is, and none has all tensors.
+fn refuse_part(path: &Path, metadata: &Metadata) -> Result<(), WeightError> {
+    let Some(count) = metadata.u64("split.count").filter(|count| *count > 1) else {
+        return Ok(());
+    };
+    let number = metadata.u64("split.no").unwrap_or(0).saturating_add(1);
+    let found = format!("part {number} of {count} of a GGUF file that was split");
+    let next = "put the parts together with `llama-gguf-split --merge FIRST-PART WHOLE`, and give the whole file";
+    Err(WeightError::something_else(path, found, next))
 }
 
 /// Finds the only GGUF file in a folder, if there is exactly one.

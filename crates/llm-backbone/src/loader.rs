@@ -416,7 +416,8 @@ pub(crate) fn first_beyond(values: &[f32], dtype: DType) -> Option<(usize, f32)>
     numbered.find(|(_, value)| beyond(*value))
 }
 
-fn validate_shape(
+/// Refuses a tensor of another shape.
+pub(crate) fn validate_shape(
     source: &dyn WeightSource,
     name: &str,
     shape: &[usize],

@@ -66,7 +66,7 @@ impl Matrix {
     }
 
     /// What it takes in memory.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match &self.stored {
             Some(stored) => stored.bytes().len(),
             None => self.shape().iter().product::<usize>() * self.dtype().size(),
@@ -118,6 +118,25 @@ impl Matrix {
         Tensor::from_data(data, (&device, DType::F32))
     }
 
+    /// The rows in f32, with the number of the first: a tensor at once, of the blocks of a file so many at a time.
+    pub(crate) fn blocks(&self, device: &Device) -> impl Iterator<Item = (usize, Tensor<2>)> {
+        let [rows, d] = self.shape();
+        let step = match &self.stored {
+            Some(_) => (AT_A_TIME / d.max(1)).clamp(1, rows.max(1)),
+            None => rows.max(1),
+        };
+        (0..rows.max(1)).step_by(step).map(move |first| {
+            let Some(stored) = &self.stored else {
+                return (first, cast_if_needed(self.tensor(device), DType::F32));
+            };
+            let count = step.min(rows - first);
+            let mut numbers = vec![0.0; count * d];
+            stored.rows(first, &mut numbers);
+            let data = TensorData::new(numbers, [count, d]);
+            (first, Tensor::from_data(data, (device, DType::F32)))
+        })
+    }
+
     /// `W + delta`, or that times what is as tall or as wide, as a frozen tensor.
     pub(crate) fn plus(&self, delta: Tensor<2>, times: Option<Tensor<2>>) -> Self {
         let weight = self.tensor(&delta.device());
@@ -132,6 +151,9 @@ impl Matrix {
         Self::plain(sum.detach())
     }
 }
+
+/// Numbers of a file's blocks in memory at a time.
+const AT_A_TIME: usize = 1 << 20;
 
 /// Bytes of matrices that are worth a piece of memory of their own: many huge pages, so that little is lost at both ends.
 const TOGETHER: usize = 64 << 20;

@@ -14,7 +14,7 @@ use crate::lora::Lora;
 use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
 use crate::parts::{Part, PartMut, Weight};
 use crate::prefix::Prefix;
-use crate::weights::{WeightError, WeightSource, unread};
+use crate::weights::{WeightError, WeightSource, warn_of_unread};
 
 /// The name of the head, the same in every family.
 pub(crate) const HEAD: &str = "lm_head";
@@ -86,9 +86,7 @@ impl Model {
     ) -> Result<Self, WeightError> {
         let model = Self::build(config, &Loader::of_files(source, precision.into(), device))?;
         let used = model.weights().into_iter().map(|(name, _)| name).collect();
-        for told in unread(source, &used, config.sizes().num_layers)? {
-            tracing::warn!("{}: {told}", source.path().display());
-        }
+        warn_of_unread(source, &used, config.sizes().num_layers)?;
         Ok(model)
     }
 
@@ -324,6 +322,18 @@ impl Model {
         weights
             .map(|(_, weight)| weight.shape().iter().product::<usize>())
             .sum()
+    }
+
+    /// Bytes that these take in memory.
+    pub fn num_base_bytes(&self) -> usize {
+        let bytes = |(_, weight): (String, Weight<'_>)| match weight {
+            Weight::Matrix(matrix) => matrix.bytes(),
+            Weight::Vector(vector) => {
+                let value: Tensor<1> = vector.val();
+                value.dims()[0] * value.dtype().size()
+            }
+        };
+        self.weights().into_iter().map(bytes).sum()
     }
 
     /// Every tensor with its Hugging Face name, without those of adapters.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use crate::config::ModelConfig;
-use crate::loader::Loader;
+use crate::loader::{Loader, validate_shape};
 use crate::lora::{Kind, LoraConfig, LoraError, LoraInit, wanted_anew};
 use crate::model::{Costs, HEAD, Model, costs};
-use crate::weights::WeightError;
+use crate::weights::{WeightError, WeightSource, warn_of_unread};
 
 /// Shapes by the names of their tensors.
 pub(crate) type Shapes = RefCell<BTreeMap<String, Vec<usize>>>;
@@ -18,7 +18,8 @@ pub(crate) type Shapes = RefCell<BTreeMap<String, Vec<usize>>>;
 #[derive(Clone, Debug)]
 pub struct Outline {
     config: ModelConfig,
-    weights: usize,
+    /// By names.
+    shapes: BTreeMap<String, Vec<usize>>,
     per_token: usize,
     slots: Vec<Slot>,
 }
@@ -78,7 +79,7 @@ impl Outline {
         let shapes = Shapes::default();
         let loader = Loader::of_shapes(&shapes, &Device::flex());
         let architecture = config.0.load(&loader)?;
-        let shapes = shapes.borrow();
+        let shapes = shapes.take();
         let matrix = |module: &str| match shapes.get(&format!("{module}.weight")).map(Vec::as_slice)
         {
             Some(&[rows, columns]) => [rows, columns],
@@ -107,10 +108,9 @@ impl Outline {
                 sides: Kind::Head.sides(table),
             });
         }
-        let count = |shape: &Vec<usize>| shape.iter().product::<usize>();
         Ok(Self {
             config: config.clone(),
-            weights: shapes.values().map(count).sum(),
+            shapes,
             per_token,
             slots,
         })
@@ -123,7 +123,21 @@ impl Outline {
 
     /// The number of weights, as [`Model::num_base_params`](crate::Model::num_base_params).
     pub fn weights(&self) -> usize {
-        self.weights
+        let count = |shape: &Vec<usize>| shape.iter().product::<usize>();
+        self.shapes.values().map(count).sum()
+    }
+
+    /// That files have every weight in its shape, and none of a further layer. No number is read, but those of a head that the
+    /// configuration ties.
+    ///
+    /// # Errors
+    /// A tensor that is missing, of another shape, or of a layer that the configuration does not have, naming file and tensor.
+    pub fn require_in(&self, source: &dyn WeightSource) -> Result<(), WeightError> {
+        for (name, shape) in &self.shapes {
+            validate_shape(source, name, shape)?;
+        }
+        let used = self.shapes.keys().cloned().collect();
+        warn_of_unread(source, &used, self.config.sizes().num_layers)
     }
 
     /// What a pass costs per token, as [`Model::costs`](crate::Model::costs).

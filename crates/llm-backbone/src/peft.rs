@@ -13,8 +13,8 @@ use std::path::Path;
 pub use config::PeftConfig;
 pub use tensors::open_tensors;
 
-use crate::lora::{LoraConfig, LoraError, Taken, Targets};
-use crate::model::Model;
+use crate::lora::{Kind, LoraConfig, LoraError, LoraInit, Rules, Taken, Targets};
+use crate::model::{HEAD, Model};
 use crate::weights::write_safetensors;
 
 /// The file of the tensors, as written here.
@@ -46,7 +46,8 @@ impl Model {
         config.base_model_name_or_path = Some(base.into());
         let rules = lora.rules()?;
         let mut adapted = Vec::new();
-        let mut as_said = true;
+        // `peft` matches a pattern with containers of modules too, and fails at the first.
+        let mut as_said = !matches!(lora.targets, Targets::Pattern(_));
         for part in self.parts() {
             let Some((kind, adapter)) = part.adapter() else {
                 continue;
@@ -82,8 +83,46 @@ impl Model {
         let origin = tensors::file_in(dir)?.display().to_string();
         let tensors = tensors::read(dir)?;
         let factors = self.with_whole_weights(&config, &origin, tensors)?;
-        let model = self.with_factors(&config.rules()?, &origin, factors, Taken::InWeight)?;
+        let rules = config.rules()?;
+        self.validate_ties(&config, &rules, dir)?;
+        let model = self.with_factors(&rules, &origin, factors, Taken::InWeight)?;
         Ok((model, config.lora))
+    }
+
+    /// Refuses what acts on the embedding and on the head that is its matrix at once.
+    fn validate_ties(
+        &self,
+        config: &PeftConfig,
+        rules: &Rules,
+        dir: &Path,
+    ) -> Result<(), LoraError> {
+        let embedding = &self.decoder().embedding().name;
+        let refused = |key: &str, found: &str, problem: &str| {
+            Err(LoraError::Key {
+                file: dir.join(config::FILE).display().to_string(),
+                key: key.into(),
+                found: found.into(),
+                problem: problem.into(),
+            })
+        };
+        if !self.is_tied() {
+            return Ok(());
+        }
+        if config.keeps_ties && rules.shape(embedding, Kind::Embedding)?.is_some() {
+            let problem = format!(
+                "this model ties its head to {embedding}, and adapters that the two share are not read; {}",
+                config::MERGE
+            );
+            return refused("ensure_weight_tying", "true", &problem);
+        }
+        let takes = config.lora.init_lora_weights == LoraInit::Pissa;
+        if takes && rules.shape(HEAD, Kind::Head)?.is_some() {
+            let problem = format!(
+                "this model ties its head to {embedding}, of which `peft` takes the head's start too; adapters of {HEAD} that began so are not read: train them with another start, or without {HEAD}"
+            );
+            return refused("init_lora_weights", "\"pissa\"", &problem);
+        }
+        Ok(())
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) use gguf::GgufWeights;
 pub(crate) use pytorch::PytorchFile;
 pub use safetensors::SafetensorsFile;
 pub(crate) use sharded::Sharded;
-pub(crate) use unused::{WRITERS, unread};
+pub(crate) use unused::{WRITERS, warn_of_unread};
 pub use write::write_safetensors;
 pub(crate) use write::write_views;
 

@@ -15,11 +15,13 @@ struct Family {
 }
 
 /// Texts that are a family's name and mean something else, and the file they may be in.
-const OTHER_MEANINGS: [(&str, &str); 11] = [
+const OTHER_MEANINGS: [(&str, &str); 12] = [
     // A GGUF file's name for a way to cut text.
     ("qwen2", "src/tokenizer/pre_tokenizers.rs"),
     // A GGUF file's name for SentencePiece vocabularies.
     ("llama", "src/tokenizer/gguf.rs"),
+    // Its special tokens swallow white space.
+    ("phi3", "src/tokenizer/gguf.rs"),
     // Fixtures that a new GPU is checked with.
     ("llama", "speed/src/gpu/checks.rs"),
     ("gptj", "speed/src/gpu/checks.rs"),

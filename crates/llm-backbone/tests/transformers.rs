@@ -260,6 +260,11 @@ fn qwen3_with_heads_wider_than_the_stream() {
 }
 
 #[test]
+fn qwen3_with_a_sliding_window_in_one_block() {
+    assert_logits("qwen3_window", &fixture("qwen3_window"));
+}
+
+#[test]
 fn qwen3_in_a_gguf_file_with_a_tied_head() {
     assert_logits("qwen3_gguf", &fixture("qwen3_gguf/model.gguf"));
 }

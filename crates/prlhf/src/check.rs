@@ -136,10 +136,11 @@ fn lengths(training: &Training, out: &mut Output<'_>) -> Result<(), TrainError> 
 fn model(config: &Config, training: &Training, out: &mut Output<'_>) -> Result<(), TrainError> {
     let context = training.model.config().max_positions();
     out.line(format_args!(
-        "  {}: {} parameters as {:?}, context {context}",
+        "  {}: {} parameters as {:?} ({} in memory), context {context}",
         training.source,
         grouped(training.model.num_base_params()),
-        config.model.dtype
+        config.model.dtype,
+        bytes(training.model.num_base_bytes() as u64)
     ))
 }
 

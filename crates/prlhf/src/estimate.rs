@@ -51,7 +51,8 @@ pub fn count(
         config.model.dtype,
         &config.lora,
         device,
-    )?;
+    )?
+    .with_weights_of(&prepared.model);
     let tokens = users.map_or(UserTokens::default(), UsersSection::tokens);
     let objective = objective(&config.objective, users.is_some())?;
     let branches = objective.branches().len();

@@ -7,6 +7,7 @@ use terminal::{Output, grouped, hub};
 use trainer::TrainError;
 use trainer::config::{Config, read_toml};
 use trainer::inference::Trained;
+use trainer::llm_backbone::Outline;
 use trainer::llm_backbone::tokenizer::Tokenizer;
 use trainer::llm_backbone::weights::{self, WeightSource};
 use trainer::pref_data::{Audit, DataError, ReadOptions, is_data_file, read_comparisons};
@@ -59,6 +60,7 @@ fn model(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("parameters", grouped(parameters(source.as_ref())?))?;
     out.fact("stored as", storage(source.as_ref())?)?;
     out.fact("context", config.max_positions())?;
+    Outline::of(&config)?.require_in(source.as_ref())?;
     match Tokenizer::open(path) {
         Ok(tokenizer) => {
             describe_tokenizer(&tokenizer, out)?;

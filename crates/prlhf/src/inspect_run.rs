@@ -8,6 +8,7 @@ use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::checkpoint::State;
 use trainer::inference::Trained;
+use trainer::llm_backbone::LoraInit;
 use trainer::llm_backbone::peft::{PeftConfig, open_tensors};
 use trainer::metrics::Line;
 use trainer::user_model::{self, MANIFEST_FILE, UserModel, UserTable};
@@ -33,11 +34,15 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact(
         "lora",
         format_args!(
-            "rank {}, alpha {}{}{}, targets {targets}, {} weights",
+            "rank {}, alpha {}{}{}{}, targets {targets}, {} weights",
             peft.lora.rank,
             peft.lora.alpha,
             if peft.lora.use_rslora { ", rsLoRA" } else { "" },
             if peft.lora.use_dora { ", DoRA" } else { "" },
+            match peft.lora.init_lora_weights {
+                LoraInit::Pissa => ", PiSSA",
+                LoraInit::Kaiming => "",
+            },
             grouped(weights)
         ),
     )?;

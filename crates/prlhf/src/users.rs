@@ -105,6 +105,9 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
             done
         }
     };
+    if matches!(&args.action, Action::Add { .. } | Action::Import { .. }) {
+        warn_of_resume(&dir);
+    }
     out.line(done)
 }
 
@@ -137,6 +140,15 @@ fn warn_of_checkpoint(adapters: &Path, id: &str) {
         tracing::warn!(
             "the checkpoint beside the adapters still holds the row of {}, the training data their comparisons",
             printable::quoted(id)
+        );
+    }
+}
+
+/// A run that goes on has the users of its checkpoint as these were then.
+fn warn_of_resume(adapters: &Path) {
+    if adapters.join("../checkpoint").is_dir() {
+        tracing::warn!(
+            "the checkpoint beside the adapters does not know of this: `train --resume` may replace these adapters by its own; say it again then"
         );
     }
 }

@@ -13,7 +13,7 @@ use crate::config::Widths;
 use crate::error::TrainError;
 use crate::files::replace_folder;
 use crate::lineage::Lineage;
-use crate::policy::Policy;
+use crate::policy::{Policy, rows_start_from_vocabulary, with_rows_from};
 
 /// The folder of the adapters in that of their run.
 pub(crate) const FOLDER: &str = "adapters";
@@ -103,12 +103,14 @@ fn load_once(
     base: Model,
     device: &Device,
 ) -> Result<(Policy, Option<UserTable>, LoraConfig), TrainError> {
-    let vocabulary = Vocabulary::new(base.vocabulary());
-    let (model, lora) = base.with_adapters(dir)?;
     if !dir.join(MANIFEST_FILE).exists() {
+        let (model, lora) = base.with_adapters(dir)?;
         return Ok((Policy::plain(model), None, lora));
     }
     let (users, table) = user_model::load(dir, device)?;
+    let starts = rows_start_from_vocabulary(table.config());
+    let vocabulary = starts.then(|| Vocabulary::new(base.vocabulary()));
+    let (model, lora) = base.with_adapters(dir)?;
     let Widths { d_model, cached } = model.config().into();
     let config = users.config();
     let width = if config.kind.is_prefix() {
@@ -129,7 +131,7 @@ fn load_once(
         model,
         users: Some(users),
     };
-    Ok((policy, Some(table.with_vocabulary(vocabulary)), lora))
+    Ok((policy, Some(with_rows_from(table, vocabulary)), lora))
 }
 
 /// Writes what is trained of `model`: its adapters, or where it has none, all weights.

@@ -25,8 +25,9 @@ pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
 pub(crate) use users::refused;
 pub use users::{Kind, UserTokens, UsersSection, Widths};
 pub use values::{
-    objective, validate_dropout, validate_lora, validate_named, validate_objective,
-    validate_sampling, validate_stop_ids, validate_thumbs, validate_whole_batch,
+    objective, validate_dropout, validate_lora, validate_loraplus, validate_named,
+    validate_objective, validate_sampling, validate_stop_ids, validate_thumbs,
+    validate_whole_batch,
 };
 
 /// A whole run, as `prlhf train --config` reads it.
@@ -67,6 +68,8 @@ impl Config {
         self.sft.validate("sft")?;
         validate_sampling(&self.sampling)?;
         validate_lora(&self.lora)?;
+        let rate = self.training.learning_rate;
+        validate_loraplus(&self.lora, "training.learning_rate", rate)?;
         validate_dropout(
             self.training.gradient_checkpointing,
             self.lora.dropout > 0.0,
@@ -293,6 +296,10 @@ mod tests {
                 "`training.micro_rows` is 8, expected at least 32",
             ),
             ("[sft]\nsteps = 0", "`sft.steps` is 0"),
+            (
+                "[lora]\nloraplus_lr_ratio = 16.0\n[training]\nlearning_rate = 0.125",
+                "`lora.loraplus_lr_ratio` is 16, expected at most 8: times training.learning_rate, which is 0.125",
+            ),
         ] {
             let error = refusal(text);
             assert!(error.contains(needle), "{text}: {error}");

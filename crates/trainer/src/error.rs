@@ -111,15 +111,25 @@ pub enum TrainError {
         "`objective.loss` has a KL term, which is estimated on responses to other prompts, and the data has none: give it two prompts or more"
     )]
     NoMismatched,
-    /// The loss is no longer a number.
+    /// A loss or a gradient is no longer a number.
     #[error(
-        "the loss became {loss} at step {step}; lower the learning rate (the last checkpoint is intact)"
+        "{what} became {value} at step {step}; {advice} ({})",
+        match saved {
+            true => "the last checkpoint is intact",
+            false => "there is no checkpoint yet: see training.save_every",
+        }
     )]
     Diverged {
         /// The step.
         step: usize,
-        /// The loss.
-        loss: f64,
+        /// What of it.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// What may help.
+        advice: String,
+        /// Whether the run has a checkpoint.
+        saved: bool,
     },
     /// The run was asked to stop.
     #[error("stopped at step {step}; the checkpoint is in {}; go on with --resume", path.display())]

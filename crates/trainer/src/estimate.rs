@@ -23,8 +23,8 @@ pub struct Sketch {
     outline: Outline,
     adapters: Adapters,
     has_dropout: bool,
-    /// Bytes of a frozen weight.
-    weight: u64,
+    /// Bytes of the frozen weights.
+    frozen: u64,
     /// Whether hidden states have 16 bits.
     is_half: bool,
     on_gpu: bool,
@@ -45,9 +45,9 @@ impl Sketch {
         let outline = Outline::of(config)?;
         Ok(Self {
             adapters: outline.adapters(lora)?,
-            outline,
             has_dropout: lora.dropout > 0.0,
-            weight: dtype.bytes().unwrap_or(2),
+            frozen: dtype.bytes().unwrap_or(2) * outline.weights() as u64,
+            outline,
             is_half: matches!(dtype, Dtype::Bf16 | Dtype::F16),
             on_gpu: !is_cpu(device),
         })
@@ -58,15 +58,21 @@ impl Sketch {
     /// # Errors
     /// None that a model can cause.
     pub fn of_model(model: &Model) -> Result<Self, TrainError> {
-        let weight = model.dtype().size() as u64;
         Ok(Self {
             outline: Outline::of(model.config())?,
             adapters: model.adapter_sizes(),
             has_dropout: model.has_dropout(),
-            weight,
-            is_half: weight == 2,
+            frozen: model.num_base_bytes() as u64,
+            is_half: model.dtype().size() == 2,
             on_gpu: !is_cpu(&model.device()),
         })
+    }
+
+    /// The same with the frozen weights of a model that is there.
+    #[must_use]
+    pub fn with_weights_of(self, model: &Model) -> Self {
+        let frozen = model.num_base_bytes() as u64;
+        Self { frozen, ..self }
     }
 
     /// Frozen weights.

@@ -35,11 +35,6 @@ impl GradNorms {
         self.model.hypot(self.users.unwrap_or(0.0))
     }
 
-    /// False once training has diverged.
-    pub fn is_finite(&self) -> bool {
-        self.together().is_finite()
-    }
-
     /// What the gradients of the model and of the users are multiplied by.
     fn factors(&self, clip: Clip, bound: f64) -> [f64; 2] {
         let factor = |norm: f64| match bound > 0.0 && norm > bound {

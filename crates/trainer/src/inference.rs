@@ -59,8 +59,10 @@ const MICRO_ROWS: usize = 8;
 impl Engine {
     /// An engine of what is in memory, such as the [`Outcome`](crate::session::Outcome) of a run.
     pub fn new(policy: Policy, table: Option<UserTable>, formatter: Formatter) -> Self {
+        let Policy { model, users } = policy.valid();
+        let model = model.with_norms_kept();
         Self {
-            policy: policy.valid(),
+            policy: Policy { model, users },
             table,
             formatter,
             micro_rows: MICRO_ROWS,

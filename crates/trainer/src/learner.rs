@@ -52,6 +52,28 @@ pub struct StepReport<R> {
     pub padding: f64,
 }
 
+/// What of a step may be no finite number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFinite {
+    /// Its loss.
+    Loss,
+    /// The gradient of adapters, or of all weights of a model that is trained whole.
+    Model,
+    /// The gradient of the user model.
+    Users,
+}
+
+impl NotFinite {
+    /// In words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "the loss",
+            Self::Model => "the norm of the model's gradient (`grad_norm`)",
+            Self::Users => "the norm of the users' gradient (`users_grad_norm`)",
+        }
+    }
+}
+
 /// What one row did.
 #[derive(Clone, Debug)]
 pub struct RowReport<R> {
@@ -64,9 +86,15 @@ pub struct RowReport<R> {
 }
 
 impl<R> StepReport<R> {
-    /// False once training has diverged.
-    pub fn is_finite(&self) -> bool {
-        self.loss.is_finite() && self.grad_norms.is_finite()
+    /// The first that is no finite number, with its value: training has diverged.
+    pub fn not_finite(&self) -> Option<(NotFinite, f64)> {
+        let norms = &self.grad_norms;
+        let all = [
+            (NotFinite::Loss, self.loss),
+            (NotFinite::Model, norms.model),
+            (NotFinite::Users, norms.users.unwrap_or(0.0)),
+        ];
+        all.into_iter().find(|(_, value)| !value.is_finite())
     }
 
     /// One row per comparison: that of the user branch where there is one, else that of the generic branch.
@@ -191,7 +219,7 @@ impl<T: Task> Learner<T> {
         let (mut gradients, mut report) = self.gradients(batch)?;
         let _span = trace_span!(target: TARGET, "optimiser").entered();
         report.grad_norms = gradients.norms(&self.policy);
-        if !report.is_finite() {
+        if report.not_finite().is_some() {
             return Ok(report);
         }
         let norms = &report.grad_norms;
@@ -371,5 +399,38 @@ fn user(row: &Row<'_>) -> UserRef {
     match row.branch {
         Branch::User => row.example.user.clone(),
         Branch::Generic => UserRef::Generic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_finite_number_is_told_from_what_is() {
+        let of = |loss, model, users| {
+            let report = StepReport::<()> {
+                loss,
+                grad_norms: GradNorms { model, users },
+                rows: Vec::new(),
+                tokens: 0,
+                padding: 0.0,
+            };
+            report.not_finite()
+        };
+        let infinite = f64::INFINITY;
+        assert_eq!(of(0.5, 1.0, Some(1e300)), None);
+        assert_eq!(
+            of(0.5833, infinite, None),
+            Some((NotFinite::Model, infinite))
+        );
+        assert_eq!(
+            of(0.5, 1.0, Some(infinite)),
+            Some((NotFinite::Users, infinite))
+        );
+        assert_eq!(
+            of(infinite, infinite, None),
+            Some((NotFinite::Loss, infinite))
+        );
     }
 }

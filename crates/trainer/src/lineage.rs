@@ -16,6 +16,11 @@ use crate::files::replace_file;
 /// The file's name.
 pub const FILE: &str = "lineage.json";
 
+/// Between the hash of a model's weights and those of what was merged into it, in a key.
+pub(crate) const MERGED: char = '+';
+/// Between the hash of the tensors of adapters and that of how they act.
+pub(crate) const HOW: char = '.';
+
 /// A base model by name, and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +53,7 @@ fn path_is_empty(path: &Path) -> bool {
 pub struct Layer {
     /// A path or a hub id.
     pub path: String,
-    /// The hash of its weights; empty where it is not known.
+    /// The hash of its weights, of adapters with how these act; empty where it is not known.
     pub weights: String,
     /// Whether it was found as a path, and not on the hub.
     #[serde(default)]
@@ -63,6 +68,22 @@ impl Layer {
             false => self.path.clone(),
         }
     }
+}
+
+/// Whether two hashes, or keys of models with adapters merged, are of the same weights. Those of adapters that were written
+/// before `adapter_config.json` counted are of the tensors alone, and compared by these.
+pub fn same_weights(a: &str, b: &str) -> bool {
+    let tensors = |part: &str| {
+        part.split_once(HOW)
+            .map_or(part, |(tensors, _)| tensors)
+            .len()
+    };
+    let same_part = |(a, b): (&str, &str)| match a.contains(HOW) == b.contains(HOW) {
+        true => a == b,
+        false => a[..tensors(a)] == b[..tensors(b)],
+    };
+    a.split(MERGED).count() == b.split(MERGED).count()
+        && a.split(MERGED).zip(b.split(MERGED)).all(same_part)
 }
 
 impl From<&str> for Lineage {
@@ -194,7 +215,7 @@ impl Lineage {
     /// The adapters that `self` still needs to become `wanted`; none where it is something else.
     pub fn lacks<'a>(&self, wanted: &'a Self) -> Option<&'a [Layer]> {
         let done = self.adapters.len();
-        let same = |a: &Layer, b: &Layer| a.weights == b.weights;
+        let same = |a: &Layer, b: &Layer| same_weights(&a.weights, &b.weights);
         let is_part = (wanted.model.weights.is_empty() || same(&self.model, &wanted.model))
             && done <= wanted.adapters.len()
             && self
@@ -207,7 +228,7 @@ impl Lineage {
 
     /// Whether adapters of this hash are merged.
     pub(crate) fn has(&self, weights: &str) -> bool {
-        self.adapters.iter().any(|layer| layer.weights == weights)
+        (self.adapters.iter()).any(|layer| same_weights(&layer.weights, weights))
     }
 
     /// Whether this is all that `wanted` is made of.
@@ -225,7 +246,9 @@ impl Lineage {
             };
         }
         let mut pairs = self.adapters.iter().zip(&wanted.adapters);
-        if let Some((merged, _)) = pairs.find(|(own, then)| own.weights != then.weights) {
+        if let Some((merged, _)) =
+            pairs.find(|(own, then)| !same_weights(&own.weights, &then.weights))
+        {
             return format!(
                 "the adapters of {} that are merged in it are others than those of then",
                 merged.path
@@ -340,6 +363,28 @@ mod tests {
         assert_eq!(lacks(&["other"]), None);
         assert_eq!(lacks(&["m", "b"]), None);
         assert_eq!(lacks(&["m", "a", "b", "c"]), None);
+    }
+
+    #[test]
+    fn hashes_of_tensors_alone_are_those_of_adapters_however_they_act() {
+        for (a, b, expected) in [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("", "a", false),
+            ("a.1", "a.1", true),
+            ("a.1", "a.2", false),
+            ("a.1", "b.1", false),
+            ("a", "a.1", true),
+            ("a.1", "b", false),
+            ("m-F32+a", "m-F32+a.1", true),
+            ("m-F32+a.2", "m-F32+a.1", false),
+            ("m-F32+a+b", "m-F32+a.1+b.1", true),
+            ("m-F32", "m-F32+a.1", false),
+            ("m-F32+a", "m-Bf16+a.1", false),
+        ] {
+            assert_eq!(same_weights(a, b), expected, "{a} {b}");
+            assert_eq!(same_weights(b, a), expected, "{b} {a}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use pdpo_loss::Pair;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use user_model::{Init, RowBatch, UserModel, UserModelConfig, UserTable, Vocabulary};
+use user_model::{Init, RowBatch, RowInit, UserModel, UserModelConfig, UserTable, Vocabulary};
 
 use crate::config::{UserTokens, UsersSection, refused};
 use crate::error::TrainError;
@@ -49,8 +49,9 @@ impl Policy {
         settings.validate().map_err(refused)?;
         let vocabulary = vocabulary(&base, &settings)?;
         let model = base.with_lora(lora, seed)?;
-        let table = UserTable::new(settings.clone())?.with_vocabulary(vocabulary.clone());
-        let users = Some(settings.init(Some(&vocabulary), &device).map_err(refused)?);
+        let users = settings.init(vocabulary.as_ref(), &device);
+        let users = Some(users.map_err(refused)?);
+        let table = with_rows_from(UserTable::new(settings)?, vocabulary);
         Ok((Self { model, users }, Some(table)))
     }
 
@@ -139,11 +140,31 @@ impl Policy {
     }
 }
 
-/// What user tokens start from: the embeddings of all tokens, or the keys and values that `base` makes of `T_u` tokens drawn by
-/// the seed.
-fn vocabulary(base: &Model, users: &UserModelConfig) -> Result<Vocabulary, TrainError> {
-    if !users.kind.is_prefix() || users.shared_init != Init::Vocabulary || users.user_tokens == 0 {
-        return Ok(Vocabulary::new(base.vocabulary()));
+/// The table with the vocabulary if users' rows start from it: else a copy of the embedding in f32 would be kept for nothing.
+pub(crate) fn with_rows_from(table: UserTable, vocabulary: Option<Vocabulary>) -> UserTable {
+    match vocabulary.filter(|_| rows_start_from_vocabulary(table.config())) {
+        Some(vocabulary) => table.with_vocabulary(vocabulary),
+        None => table,
+    }
+}
+
+/// Whether a user's row starts from rows of the vocabulary.
+pub(crate) fn rows_start_from_vocabulary(users: &UserModelConfig) -> bool {
+    users.row_init() == RowInit::Vocabulary
+}
+
+/// What user tokens start from, if it is of the model: the embeddings of all tokens, or the keys and values that `base` makes of
+/// `T_u` tokens drawn by the seed.
+fn vocabulary(base: &Model, users: &UserModelConfig) -> Result<Option<Vocabulary>, TrainError> {
+    let of_embedding = || Some(Vocabulary::new(base.vocabulary()));
+    if rows_start_from_vocabulary(users) {
+        return Ok(of_embedding());
+    }
+    if users.shared_init != Init::Vocabulary || users.user_tokens == 0 {
+        return Ok(None);
+    }
+    if !users.kind.is_prefix() {
+        return Ok(of_embedding());
     }
     let (count, tokens) = (users.user_tokens, base.config().vocab_size());
     if count > tokens {
@@ -153,7 +174,7 @@ fn vocabulary(base: &Model, users: &UserModelConfig) -> Result<Vocabulary, Train
     let mut rng = ChaCha8Rng::seed_from_u64(users.seed);
     let drawn = index::sample(&mut rng, tokens, count).into_iter();
     let drawn: Vec<u32> = drawn.map(|token| token as u32).collect();
-    Ok(Vocabulary::new(base.keys_and_values(&drawn)?))
+    Ok(Some(Vocabulary::new(base.keys_and_values(&drawn)?)))
 }
 
 /// Adds numbers of tokens, `[scored]`, up per response: `[rows]` each. `membership` is `[2 * rows, scored]`, 1 where a token counts
@@ -169,5 +190,46 @@ pub(crate) fn sum_responses(tokens: Tensor<1>, membership: &Tensor<2>) -> Pair {
     Pair {
         chosen: side(0),
         rejected: side(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use llm_backbone::config::{ModelConfig, Sizes};
+
+    use super::*;
+
+    #[test]
+    fn the_vocabulary_is_kept_only_where_rows_start_from_it() {
+        let sizes = Sizes {
+            vocab_size: 64,
+            hidden_size: 8,
+            num_layers: 1,
+            num_heads: 1,
+            num_kv_heads: 1,
+            head_dim: 8,
+            max_positions: 16,
+            ties_embeddings: true,
+            bos_token_id: None,
+            eos_token_ids: vec![1],
+        };
+        let config = ModelConfig::from_scratch(sizes, 8);
+        let model = Model::random(&config, 0, &Device::flex()).unwrap();
+        for (section, expected) in [
+            ("", false),
+            ("init = \"zeros\"", false),
+            ("kind = \"uniform\"", false),
+            ("kind = \"cluster\"\nclusters = 2", false),
+            ("kind = \"prefix\"", false),
+            ("row_init = \"vocabulary\"", true),
+            ("generic = false", true),
+        ] {
+            let users: UsersSection = toml::from_str(section).unwrap();
+            let lora = LoraConfig::default();
+            let start = Policy::start(model.clone(), &lora, Some(&users), 2, 0);
+            let (_, table) = start.expect(section);
+            assert_eq!(table.unwrap().vocabulary().is_some(), expected, "{section}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::estimate::Step;
 use crate::example::Example;
 use crate::files::recover_folder;
 use crate::folder::RunFolder;
-use crate::learner::Learner;
+use crate::learner::{Learner, NotFinite};
 use crate::metrics::{Line, MetricsFile};
 use crate::monitor::{Monitor, Plan, Stop};
 use crate::policy::Policy;
@@ -173,7 +173,7 @@ impl<T: Task> Session<T> {
     ///
     /// # Errors
     /// [`TrainError::Interrupted`] if the monitor said stop (the checkpoint is written), [`TrainError::Killed`] if it said stop
-    /// at once, [`TrainError::Diverged`] if the loss is no number, or a file that cannot be written.
+    /// at once, [`TrainError::Diverged`] if loss or gradient is no number, or a file that cannot be written.
     pub fn run(mut self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
         let total = self.total_steps();
         let adapted = (&self.learner.policy.model, &self.config.lora);
@@ -249,14 +249,34 @@ impl<T: Task> Session<T> {
         let start = Instant::now();
         let report = self.learner.step(&batch, rates)?;
         let seconds = start.elapsed().as_secs_f64();
-        if !report.is_finite() {
-            let (step, loss) = (self.state.step + 1, report.loss);
-            return Err(TrainError::Diverged { step, loss });
+        if let Some((what, value)) = report.not_finite() {
+            return Err(self.diverged(what, value));
         }
         self.state.step += 1;
         self.state.train_seconds += seconds;
         let when = self.when(seconds);
         Ok(train_line(&self.learner.task, &batch, &report, rates, when))
+    }
+
+    /// What to say of the step that was not made.
+    fn diverged(&self, what: NotFinite, value: f64) -> TrainError {
+        let key = match what {
+            NotFinite::Loss | NotFinite::Model => {
+                format!("{}.learning_rate", self.config.section)
+            }
+            NotFinite::Users => "training.users_learning_rate".into(),
+        };
+        let advice = match self.state.step {
+            0 => "no step was made yet, so that no rate is to blame: look at the model's weights and model.dtype, at lora.alpha and [objective]".into(),
+            _ => format!("lower {key}"),
+        };
+        TrainError::Diverged {
+            step: self.state.step + 1,
+            what: what.name(),
+            value,
+            advice,
+            saved: self.config.dir.join(checkpoint::FOLDER).is_dir(),
+        }
     }
 
     /// Dropout draws from the device's own generator: a pure function of (seed, step), so that a resumed run draws what

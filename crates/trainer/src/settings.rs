@@ -13,6 +13,7 @@ use user_model::{UserModelConfig, UserModelKind};
 
 use crate::config::TrainingSection;
 use crate::example::Example;
+use crate::lineage::same_weights;
 
 /// Where keys stand that matter by what comes of them.
 const SOURCES: &str = "sources";
@@ -139,7 +140,11 @@ impl Settings {
         for Derived(name, what, key, sections) in DERIVED {
             let (a, b) = (&self.0[name], &now.0[name]);
             // Another limit takes other comparisons.
-            if a == b || (name == "validation" && limit(self) != limit(now)) {
+            let same = match (a.as_str(), b.as_str()) {
+                (Some(a), Some(b)) => same_weights(a, b),
+                _ => a == b,
+            };
+            if same || (name == "validation" && limit(self) != limit(now)) {
                 continue;
             }
             let before = differing.len();
@@ -245,6 +250,18 @@ mod tests {
             then.difference(&now).unwrap(),
             "`lora.rank` was 8 and is 4, `lora.targets` was \"all-linear\" and is [\"q_proj\"], `users` was not there and is \
              {\"d_model\":8}; go on with what the run began with, or use a new folder"
+        );
+    }
+
+    #[test]
+    fn a_run_on_adapters_that_were_hashed_by_their_tensors_alone_goes_on() {
+        let of = |key: &str| Settings(json!({ "model": key }));
+        let now = of("m-F32+a.1");
+        assert_eq!(of("m-F32+a").difference(&now), None);
+        let told = of("m-F32+a.2").difference(&now).unwrap();
+        assert!(
+            told.starts_with("the weights of `model.source` were"),
+            "{told}"
         );
     }
 

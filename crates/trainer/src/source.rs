@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use llm_backbone::Model;
 use llm_backbone::device::is_cpu;
+use llm_backbone::peft::PeftConfig;
 use llm_backbone::tokenizer::Tokenizer;
 use llm_backbone::weights;
 use sha2::{Digest, Sha256};
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
 use crate::inference::Trained;
-use crate::lineage::{self, Lineage};
+use crate::lineage::{self, HOW, Lineage, MERGED, same_weights};
 
 /// A base model, ready to use.
 pub struct BaseModel {
@@ -148,7 +149,7 @@ impl BaseModel {
         for layer in layers {
             let path = Path::new(&layer.path);
             let hash = hash_of_adapters(path)?.unwrap_or_default();
-            if hash != layer.weights {
+            if !same_weights(&hash, &layer.weights) {
                 let state = if hash.is_empty() {
                     "are not there"
                 } else {
@@ -179,7 +180,7 @@ impl BaseModel {
             );
         }
         self.model = self.model.with_adapters(adapters)?.0.merged();
-        self.key += &format!("+{hash}");
+        self.key += &format!("{MERGED}{hash}");
         self.source = format!("{} with {} merged", self.source, adapters.display());
         self.lineage = self.lineage.with(adapters, hash);
         Ok(self)
@@ -229,12 +230,14 @@ pub(crate) fn hash_of_adapters(path: &Path) -> Result<Option<String>, TrainError
     adapters_at(path).as_deref().map(weights_hash).transpose()
 }
 
-/// SHA-256 over the weight files of a model, by name, or over the tensors of an adapter folder.
+/// SHA-256 over the weight files of a model, by name, or over the tensors of an adapter folder with, behind a dot, one over what
+/// its configuration makes of them ([`same_weights`] knows those without).
 ///
 /// # Errors
-/// Files that cannot be read.
+/// Files that cannot be read, or a configuration of adapters that are not.
 pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
     let mut files = vec![path.to_path_buf()];
+    let mut how = None;
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| TrainError::io(path, e))?;
         let paths = entries.map(|entry| entry.map(|entry| entry.path()));
@@ -253,6 +256,7 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
             |file: &PathBuf| file.file_stem().is_some_and(|name| name == "adapter_model");
         if Trained::is_adapters(path) && files.iter().any(of_adapters) {
             files.retain(of_adapters);
+            how = Some(PeftConfig::read(path)?.beside_tensors());
         } else if files.iter().any(of_model) {
             files.retain(of_model);
         }
@@ -272,7 +276,13 @@ pub fn weights_hash(path: &Path) -> Result<String, TrainError> {
             hash.update(&buffer[..read]);
         }
     }
-    Ok(format!("{:x}", hash.finalize())[..32].to_string())
+    let start =
+        |hash: Sha256, digits: usize| format!("{:x}", hash.finalize())[..digits].to_string();
+    let tensors = start(hash, 32);
+    Ok(match how {
+        Some(how) => format!("{tensors}{HOW}{}", start(Sha256::new_with_prefix(how), 16)),
+        None => tensors,
+    })
 }
 
 #[cfg(test)]
@@ -280,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn adapters_are_found_in_the_folder_of_a_run_and_hashed_by_their_tensors_alone() {
+    fn adapters_are_found_in_the_folder_of_a_run_and_hashed_by_their_tensors_and_how_these_act() {
         let run = tempfile::tempdir().expect("a folder");
         assert_eq!(hash_of_adapters(run.path()).expect("no files"), None);
         let adapters = run.path().join("adapters");
@@ -293,6 +303,15 @@ mod tests {
         let hash = write("adapter_model.safetensors", "a");
         assert_eq!(hash_of_adapters(&adapters).expect("files"), hash);
         assert_eq!(write("model.safetensors", "b"), hash);
-        assert_ne!(write("adapter_model.safetensors", "c"), hash);
+        let named = r#"{"base_model_name_or_path": "elsewhere", "lora_dropout": 0.1}"#;
+        assert_eq!(write("adapter_config.json", named), hash);
+        let scaled = write("adapter_config.json", r#"{"lora_alpha": 99}"#);
+        assert_ne!(scaled, hash);
+        // As it was written when tensors alone counted.
+        let [hash, scaled] = [hash, scaled].map(Option::unwrap_or_default);
+        assert!(same_weights(&hash[..32], &hash) && same_weights(&hash[..32], &scaled));
+        assert!(!same_weights(&hash, &scaled));
+        let other = write("adapter_model.safetensors", "c").unwrap_or_default();
+        assert!(!same_weights(&hash[..32], &other));
     }
 }

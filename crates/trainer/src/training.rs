@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use llm_backbone::Model;
+use llm_backbone::{LoraConfig, LoraInit, Model};
 use pdpo_loss::PairLoss;
 use pref_data::{Comparison, Prompt, Skipped};
 use serde_json::{Value, json};
@@ -174,6 +174,8 @@ impl Training {
             validation: validation.as_ref().map_or(0, |side| side.items.len()),
             chats: all().any(|comparison| matches!(comparison.prompt, Prompt::Chat(_))),
             positions,
+            embedding_alone: base.model.adapts_embedding_alone(&config.lora)?,
+            packed: base.model.num_base_bytes() < 4 * base.model.num_base_params(),
         });
         warnings.extend(formatter.warnings(all())?);
         Ok(Self {
@@ -243,9 +245,15 @@ impl Training {
         let Config {
             users, lora, seed, ..
         } = &self.config;
+        self.model.clone().validate_lora(lora)?;
+        // What PiSSA begins with takes long to find, and says nothing more.
+        let lora = LoraConfig {
+            init_lora_weights: LoraInit::Kaiming,
+            ..lora.clone()
+        };
         let model = self.model.clone();
         self.train
-            .start_policy(model, lora, users.as_ref(), *seed)?;
+            .start_policy(model, &lora, users.as_ref(), *seed)?;
         Ok(())
     }
 
@@ -261,6 +269,7 @@ impl Training {
             seed,
             ..
         } = &self.config;
+        config::validate_loraplus(lora, "sft.learning_rate", sft.learning_rate)?;
         let start = Policy::start(self.model.clone(), lora, None, 0, *seed)?;
         let task = Language {
             responses: Responses::Chosen,

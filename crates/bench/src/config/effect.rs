@@ -52,6 +52,8 @@ impl<D> ExperimentConfig<D> {
             validation: data.validation.len(),
             chats: sides.into_iter().flatten().any(is_chat),
             positions: usize::MAX,
+            embedding_alone: false,
+            packed: true,
         })
     }
 }

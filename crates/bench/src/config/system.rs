@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 use trainer::TrainError;
 use trainer::config::{
-    TrainingSection, UsersSection, validate_dropout, validate_lora, validate_objective,
-    validate_sampling,
+    TrainingSection, UsersSection, validate_dropout, validate_lora, validate_loraplus,
+    validate_objective, validate_sampling,
 };
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
@@ -151,6 +151,9 @@ impl SystemConfig {
         let validated = training
             .validate()
             .and_then(|()| validate_lora(lora))
+            .and_then(|()| {
+                validate_loraplus(lora, "training.learning_rate", training.learning_rate)
+            })
             .and_then(|()| validate_dropout(training.gradient_checkpointing, lora.dropout > 0.0))
             .and_then(|()| validate_sampling(sampling))
             .and_then(|()| self.users.as_ref().map_or(Ok(()), UsersSection::validate))

@@ -6,7 +6,8 @@ use std::path::Path;
 use judge::{JudgeConfig, JudgeError};
 use trainer::TrainError;
 use trainer::config::{
-    Dtype, objective, validate_dropout, validate_lora, validate_named, validate_sampling,
+    Dtype, objective, validate_dropout, validate_lora, validate_loraplus, validate_named,
+    validate_sampling,
 };
 use trainer::tokenise::Template;
 
@@ -42,6 +43,7 @@ impl<D: Experiment> ExperimentConfig<D> {
         objective(&self.objective, true)?;
         if let Some(sft) = &self.sft {
             sft.validate("sft")?;
+            validate_loraplus(&self.lora, "sft.learning_rate", sft.learning_rate)?;
             let how = self.training.gradient_checkpointing;
             validate_dropout(how, self.lora.dropout > 0.0)?;
         }

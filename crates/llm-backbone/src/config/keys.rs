@@ -145,25 +145,40 @@ impl<'a> Keys<'a> {
         self.optional(key, flag, "true or false")
     }
 
-    /// A token id.
-    pub(crate) fn optional_id(&self, key: &str) -> Result<Option<u32>, ConfigError> {
+    /// The id of one of `count` tokens. Another number is none, as -1 often says, and is left out with a warning.
+    pub(crate) fn optional_id(&self, key: &str, count: usize) -> Result<Option<u32>, ConfigError> {
         let id = |value| match value {
-            Scalar::Whole(whole) => u32::try_from(whole).ok(),
+            Scalar::Whole(whole) => Some(whole as f64),
+            Scalar::Number(number) if number < 0.0 && number.fract() == 0.0 => Some(number),
             _ => None,
         };
-        self.optional(key, id, "a token id")
+        let id = self.optional(key, id, "a token id")?;
+        Ok(id.and_then(|id| self.id_below(count, key, id)))
     }
 
     /// One id, several in a list, or none.
-    pub(crate) fn ids(&self, key: &str) -> Result<Vec<u32>, ConfigError> {
+    pub(crate) fn ids(&self, key: &str, count: usize) -> Result<Vec<u32>, ConfigError> {
         let Some(Value::Array(list)) = self.json_value(key) else {
-            return Ok(self.optional_id(key)?.into_iter().collect());
+            return Ok(self.optional_id(key, count)?.into_iter().collect());
         };
-        let id = |value: &Value| {
-            let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
-            id.ok_or_else(|| self.error(key, value, "token ids"))
-        };
-        list.iter().map(id).collect()
+        let mut ids = Vec::new();
+        for value in list {
+            let id = value.as_f64().filter(|id| id.fract() == 0.0);
+            let id = id.ok_or_else(|| self.error(key, value, "token ids"))?;
+            ids.extend(self.id_below(count, key, id));
+        }
+        Ok(ids)
+    }
+
+    fn id_below(&self, count: usize, key: &str, id: f64) -> Option<u32> {
+        if (0.0..count as f64).contains(&id) {
+            return Some(id as u32);
+        }
+        let file = self.file.display();
+        tracing::warn!(
+            "{file}: key `{key}`: {id} is the id of none of {count} tokens, and left out"
+        );
+        None
     }
 
     /// That a flag is not set.
@@ -192,9 +207,25 @@ impl<'a> Keys<'a> {
 
     /// That a text, where there is one, is `only`.
     pub(crate) fn must_be(&self, key: &str, only: &str) -> Result<(), ConfigError> {
-        let right = |value| matches!(value, Scalar::Text(text) if text == only).then_some(());
-        let expected = format!("{only} (nothing else is supported)");
+        self.must_be_any(key, &[only])
+    }
+
+    /// That a text, where there is one, is among `these`.
+    pub(crate) fn must_be_any(&self, key: &str, these: &[&str]) -> Result<(), ConfigError> {
+        let right =
+            |value| matches!(value, Scalar::Text(text) if these.contains(&text)).then_some(());
+        let expected = format!("{} (nothing else is supported)", these.join(" or "));
         self.optional(key, right, &expected).map(|_| ())
+    }
+
+    /// That a number, where there is one, is 1.
+    pub(crate) fn must_be_one(&self, key: &str) -> Result<(), ConfigError> {
+        match self.optional_number(key)? {
+            Some(found) if found != 1.0 => {
+                Err(self.error(key, found, "1 (nothing else is supported)"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// That a key holds something else than supported.

@@ -74,6 +74,7 @@ const EOS: &str = "eos_token_id";
 impl Sizes {
     /// Reads a `config.json`.
     pub(crate) fn from_hf(keys: &Keys<'_>, names: &Spelling) -> Result<Self, ConfigError> {
+        let vocab_size = keys.size(VOCAB_SIZE)?;
         let hidden_size = keys.size(names.hidden_size)?;
         let num_heads = keys.size(names.num_heads)?;
         let optional = |key: Option<&str>| key.map_or(Ok(None), |key| keys.optional_size(key));
@@ -89,7 +90,7 @@ impl Sizes {
             None => keys.size(names.max_positions)?,
         };
         Ok(Self {
-            vocab_size: keys.size(VOCAB_SIZE)?,
+            vocab_size,
             hidden_size,
             num_layers: keys.size(names.num_layers)?,
             num_heads,
@@ -97,8 +98,8 @@ impl Sizes {
             head_dim,
             max_positions,
             ties_embeddings: keys.optional_flag(TIED)?.unwrap_or(names.default_tied),
-            bos_token_id: keys.optional_id(BOS)?,
-            eos_token_ids: keys.ids(EOS)?,
+            bos_token_id: keys.optional_id(BOS, vocab_size)?,
+            eos_token_ids: keys.ids(EOS, vocab_size)?,
         })
     }
 
@@ -148,9 +149,10 @@ impl Sizes {
             }
         };
         require_width(&keys, &key("attention.value_length"), head_dim)?;
-        let eos = keys.optional_id("tokenizer.ggml.eos_token_id")?;
+        let vocab_size = gguf_vocab_size(&keys, &key(VOCAB_SIZE))?;
+        let id = |name: &str| keys.optional_id(&format!("tokenizer.ggml.{name}"), vocab_size);
         Ok(Self {
-            vocab_size: gguf_vocab_size(&keys, &key(VOCAB_SIZE))?,
+            vocab_size,
             hidden_size,
             num_layers: keys.size(&key("block_count"))?,
             num_heads,
@@ -161,8 +163,8 @@ impl Sizes {
             max_positions: keys.size(&key("context_length"))?,
             // A GGUF file says it by leaving the head's tensor out.
             ties_embeddings: file.tensor("output.weight").is_none(),
-            bos_token_id: keys.optional_id("tokenizer.ggml.bos_token_id")?,
-            eos_token_ids: eos.into_iter().collect(),
+            bos_token_id: id(BOS)?,
+            eos_token_ids: id(EOS)?.into_iter().collect(),
         })
     }
 

@@ -55,6 +55,13 @@ fn an_unknown_family_is_named_beside_the_known_ones() {
 }
 
 #[test]
+fn the_gemma_3_that_reads_images_is_told_what_is_read_of_it() {
+    let text = refusal(&json!({"model_type": "gemma3"}));
+    let expected = "architecture: found `gemma3`, which reads images too (a GGUF file of it holds the text model alone, and is read), supported are";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
 fn a_family_is_found_by_its_class_where_no_type_is_named() {
     let mut value = ModelConfig::from_scratch(sizes(), 16).to_hf_json();
     let named = parse(&value).expect("a good file");
@@ -77,6 +84,22 @@ fn what_is_written_is_read_back() {
     }
 }
 
+/// `transformers` loads such a model, and so do we, without the ids.
+#[test]
+fn ids_of_no_token_are_left_out() {
+    let good = ModelConfig::from_scratch(sizes(), 16).to_hf_json();
+    for (bos, eos, left) in [
+        (json!(-1), json!(32), (None, vec![])),
+        (json!(32), json!([2, 32, -1]), (None, vec![2])),
+        (json!(31), json!(-1), (Some(31), vec![])),
+    ] {
+        let value = with(with(good.clone(), "bos_token_id", bos), "eos_token_id", eos);
+        let config = parse(&value).expect("a good file");
+        let sizes = config.sizes();
+        assert_eq!((sizes.bos_token_id, sizes.eos_token_ids.clone()), left);
+    }
+}
+
 #[test]
 fn what_makes_no_model_is_refused_by_the_first_key() {
     let good = ModelConfig::from_scratch(sizes(), 16).to_hf_json();
@@ -94,12 +117,12 @@ fn what_makes_no_model_is_refused_by_the_first_key() {
             json!(5000),
             "found 5000, expected 1 to 4096",
         ),
+        ("bos_token_id", json!("a"), "found a, expected a token id"),
         (
             "eos_token_id",
-            json!(32),
-            "found 32, expected an id below vocab_size 32",
+            json!([2, 1.5]),
+            "found 1.5, expected token ids",
         ),
-        ("bos_token_id", json!(-1), "found -1, expected a token id"),
         (
             "hidden_size",
             Value::Null,

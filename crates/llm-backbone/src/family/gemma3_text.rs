@@ -64,8 +64,19 @@ impl Gemma3Config {
         keys.must_be_null("gemma3.attn_logit_softcapping")?;
         keys.must_be_null("gemma3.final_logit_softcapping")?;
         let pattern = keys.optional_size("gemma3.attention.sliding_window_pattern")?;
-        let local_theta = keys.optional_number("gemma3.rope.freq_base_swa")?;
-        let shape = GatedShape::from_gguf(file, "gemma3")?;
+        let mut shape = GatedShape::from_gguf(file, "gemma3")?;
+        // The second names are those of Ollama's converter.
+        let [global, local] = [
+            ["gemma3.rope.freq_base", "gemma3.rope.global.freq_base"],
+            ["gemma3.rope.freq_base_swa", "gemma3.rope.local.freq_base"],
+        ];
+        let theta = |[name, other]: [&str; 2]| match keys.optional_number(name)? {
+            None => keys.optional_number(other),
+            theta => Ok(theta),
+        };
+        let nothing = || keys.error(global[0], "nothing", "a number");
+        shape.rope_theta = theta(global)?.ok_or_else(nothing)?;
+        let local_theta = theta(local)?;
         let sizes = &shape.sizes;
         // No key names the scale; llama.cpp knows the model with 27 billion weights by its 62 blocks.
         let scalar = match sizes.num_layers {
@@ -92,6 +103,14 @@ fn by_pattern(pattern: Option<usize>) -> impl Fn(usize) -> bool {
     move |i| !(i + 1).is_multiple_of(pattern)
 }
 
+/// `transformers` takes nothing but a whole number where the value is one.
+fn whole(number: f64) -> Value {
+    match number.fract() == 0.0 {
+        true => json!(number as u64),
+        false => json!(number),
+    }
+}
+
 impl GatedFamily for Gemma3Config {
     const FACTS: Facts = Facts {
         model_type: "gemma3_text",
@@ -110,9 +129,11 @@ impl GatedFamily for Gemma3Config {
             ..Defaults::USUAL
         };
         let global = RopeKeys::of_layers(keys, "full_attention", Stretch::SUPPORTED)?;
+        global.require_whole_heads(keys)?;
         let rope = (global.theta, Stretch::from_hf(keys, &global)?);
         let shape = GatedShape::with_rope(keys, &SPELLING, DEFAULTS, rope)?;
         let local = RopeKeys::of_layers(keys, "sliding_attention", "`default`")?;
+        local.require_whole_heads(keys)?;
         let local_theta = match local.of_these_layers {
             true => local.unstretched(keys)?,
             false => keys.optional_number("rope_local_base_freq")?,
@@ -164,7 +185,7 @@ impl GatedFamily for Gemma3Config {
             ("attn_logit_softcapping", Value::Null),
             ("final_logit_softcapping", Value::Null),
             ("rope_local_base_freq", json!(self.rope_local_base_freq)),
-            ("query_pre_attn_scalar", json!(self.query_pre_attn_scalar)),
+            ("query_pre_attn_scalar", whole(self.query_pre_attn_scalar)),
             ("sliding_window", json!(self.sliding_window)),
             sliding_to_hf(&self.sliding),
         ]

@@ -10,7 +10,7 @@ use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
 use crate::config::{ConfigError, Sizes};
 use crate::gated::{Defaults, GatedFamily, GatedShape, Plan};
-use crate::gated::{gguf_names, llama_heads, refuse_gguf_window};
+use crate::gated::{gguf_names, llama_heads, refuse_gguf_window, require_silu};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -53,7 +53,7 @@ impl GatedFamily for LlamaConfig {
     fn read(keys: &Keys<'_>) -> Result<Self, ConfigError> {
         keys.must_be_false("attention_bias")?;
         keys.must_be_false("mlp_bias")?;
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         let shape = GatedShape::from_hf(keys, &Spelling::USUAL, Defaults::USUAL)?;
         Ok(Self { shape })
     }

@@ -13,7 +13,7 @@ use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
 use crate::config::{ConfigError, LARGEST_SIZE, validate_size};
 use crate::gated::{Defaults, GatedFamily, GatedShape, Plan};
-use crate::gated::{gguf_names, gguf_window, llama_heads};
+use crate::gated::{gguf_names, gguf_window, llama_heads, require_silu};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -51,7 +51,7 @@ impl GatedFamily for MistralConfig {
     };
 
     fn read(keys: &Keys<'_>) -> Result<Self, ConfigError> {
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         let sliding_window = match keys.optional_size("sliding_window")? {
             // Later versions say `null`; the first one did not need to say anything.
             None if keys.is_null("sliding_window") => None,

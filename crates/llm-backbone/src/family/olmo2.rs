@@ -10,7 +10,8 @@ use crate::config::ConfigError;
 use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
 use crate::gated::{BlockNorms, Defaults, GatedFamily, GatedShape, Plan, QkNorms};
-use crate::gated::{LINEAR, MLP_NORM, NO_PADDING, QK_NORMS, gguf_names, refuse_gguf_window};
+use crate::gated::{LINEAR, MLP_NORM, NO_PADDING, QK_NORMS, gguf_names};
+use crate::gated::{refuse_gguf_window, require_silu};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -44,7 +45,7 @@ impl GatedFamily for Olmo2Config {
 
     fn read(keys: &Keys<'_>) -> Result<Self, ConfigError> {
         keys.must_be_false("attention_bias")?;
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         const DEFAULTS: Defaults = Defaults {
             rms_norm_eps: 1e-5,
             ..Defaults::USUAL

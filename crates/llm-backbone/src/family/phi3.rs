@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::config::keys::Keys;
-use crate::config::rope::RopeKeys;
+use crate::config::rope::{ROTATED, RopeKeys};
 use crate::config::sizes::Spelling;
 use crate::config::{ConfigError, LARGEST_SIZE, key_error, validate_size};
 use crate::gated::{BEFORE, DOWN, Defaults, GatedFamily, GatedShape, O, Plan};
-use crate::gated::{NO_PADDING, Rotation, SightPlan, gguf_names, gguf_window};
+use crate::gated::{NO_PADDING, Rotation, SightPlan, gguf_names, gguf_window, require_silu};
 use crate::gguf::GgufFile;
 use crate::rope::inverse_frequencies;
+use crate::rope::stretch::gguf_factor;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
 
@@ -36,7 +37,14 @@ const SPELLING: Spelling = Spelling {
 
 const MAX: &str = "max_position_embeddings";
 const ORIGINAL: &str = "original_max_position_embeddings";
-const ROTATED: &str = "partial_rotary_factor";
+
+/// Ways to stretch frequencies, for messages.
+const STRETCHES: &str = "`default` or `longrope`";
+
+/// Dimensions of a head that are rotated: rounded down, as `transformers` does.
+fn rotated(head_dim: usize, share: f64) -> usize {
+    (head_dim as f64 * share) as usize
+}
 
 /// The tensors of a GGUF file that hold the lists.
 const SHORT: &str = "rope_factors_short.weight";
@@ -68,11 +76,15 @@ struct LongRope {
 }
 
 impl LongRope {
+    /// How many times longer than the original length texts may be.
+    fn factor(&self) -> f64 {
+        self.max as f64 / self.original as f64
+    }
+
     /// What rotated numbers are multiplied with: `sqrt(1 + ln(max / original) / ln(original))`, as in `transformers`.
     fn attention_factor(&self) -> f64 {
-        let (max, original) = (self.max as f64, self.original as f64);
         match self.max > self.original {
-            true => (1.0 + (max / original).ln() / original.ln()).sqrt(),
+            true => (1.0 + self.factor().ln() / (self.original as f64).ln()).sqrt(),
             false => 1.0,
         }
     }
@@ -110,9 +122,24 @@ impl Phi3Config {
     fn long_from_gguf(file: &GgufFile, max: usize) -> Result<Option<LongRope>, WeightError> {
         let keys = Keys::gguf(file.metadata(), file.path());
         let kind = "phi3.rope.scaling.type";
-        let (Some(short), Some(long)) = (file.tensor(SHORT), file.tensor(LONG)) else {
-            keys.must_be(kind, "none")?;
-            return Ok(None);
+        let attention_factor = "phi3.rope.scaling.attn_factor";
+        if let Some((key, factor)) = gguf_factor(file, "phi3")? {
+            return Err(keys
+                .error(&key, factor, "1 (nothing else is supported)")
+                .into());
+        }
+        let tensor = |name| {
+            let names = || file.tensors().iter().map(|tensor| tensor.name.clone());
+            let missing = || WeightError::missing(file.path(), name, names().collect());
+            file.tensor(name).ok_or_else(missing)
+        };
+        let (short, long) = match (file.tensor(SHORT), file.tensor(LONG)) {
+            (None, None) => {
+                keys.must_be(kind, "none")?;
+                keys.must_be_one(attention_factor)?;
+                return Ok(None);
+            }
+            _ => (tensor(SHORT)?, tensor(LONG)?),
         };
         keys.must_be(kind, "longrope")?;
         let numbers = |tensor| -> Result<Vec<f64>, WeightError> {
@@ -124,25 +151,23 @@ impl Phi3Config {
             original: keys.size("phi3.rope.scaling.original_context_length")?,
             max,
         };
-        let key = "phi3.rope.scaling.attn_factor";
-        let (found, expected) = (keys.optional_number(key)?, long.attention_factor());
+        let found = keys.optional_number(attention_factor)?;
+        let expected = long.attention_factor();
         match found {
-            Some(found) if (found - expected).abs() > 1e-3 => {
-                Err(keys.error(key, found, expected.to_string()).into())
-            }
+            Some(found) if (found - expected).abs() > 1e-3 => Err(keys
+                .error(attention_factor, found, expected.to_string())
+                .into()),
             _ => Ok(Some(long)),
         }
     }
 
-    fn long_from_hf(keys: &Keys<'_>) -> Result<(Option<f64>, Option<LongRope>), ConfigError> {
-        const SUPPORTED: &str = "`default` or `longrope`";
-        let rope = RopeKeys::from_hf(keys, SUPPORTED)?;
+    fn long_from_hf(keys: &Keys<'_>, rope: &RopeKeys<'_>) -> Result<Option<LongRope>, ConfigError> {
         let Some(scaling) = &rope.scaling else {
-            return Ok((rope.theta, None));
+            return Ok(None);
         };
         // The first of these models called it `su`.
         if !matches!(scaling.kind, "longrope" | "su") {
-            return Err(scaling.refuse(keys, SUPPORTED));
+            return Err(scaling.refuse(keys, STRETCHES));
         }
         let list = |name: &str| -> Result<Vec<f64>, ConfigError> {
             let list = scaling.table.get(name).and_then(Value::as_array);
@@ -152,19 +177,27 @@ impl Phi3Config {
                 keys.error(&key, scaling.table, "a list of numbers")
             })
         };
-        for key in ["factor", "attention_factor", "short_mscale", "long_mscale"] {
-            if let Some(found) = scaling.table.get(key).filter(|value| !value.is_null()) {
-                let key = format!("{}.{key}", scaling.key);
-                return Err(keys.error(&key, found, "nothing (it follows from the lengths)"));
-            }
-        }
         let long = LongRope {
             short: list("short_factor")?,
             long: list("long_factor")?,
             original: keys.optional_size(ORIGINAL)?.unwrap_or(4096),
             max: keys.optional_size(MAX)?.unwrap_or(4096),
         };
-        Ok((rope.theta, Some(long)))
+        let (factor, attention) = (long.factor(), long.attention_factor());
+        for (name, follows) in [
+            ("factor", factor),
+            ("attention_factor", attention),
+            ("short_mscale", attention),
+            ("long_mscale", attention),
+        ] {
+            let found = scaling.number(keys, name)?;
+            if let Some(found) = found.filter(|found| (found - follows).abs() > 1e-6 * follows) {
+                let key = format!("{}.{name}", scaling.key);
+                let expected = format!("{follows} (it follows from the lengths)");
+                return Err(keys.error(&key, found, expected));
+            }
+        }
+        Ok(Some(long))
     }
 
     fn check_long(&self, file: &Path, long: &LongRope) -> Result<(), ConfigError> {
@@ -198,16 +231,15 @@ impl GatedFamily for Phi3Config {
         for key in ["attention_bias", "mlp_bias", "lm_head_bias"] {
             keys.must_be_false(key)?;
         }
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         const DEFAULTS: Defaults = Defaults {
             rms_norm_eps: 1e-5,
             ..Defaults::USUAL
         };
-        let (theta, long) = Self::long_from_hf(keys)?;
-        let shape = GatedShape::with_rope(keys, &SPELLING, DEFAULTS, (theta, None))?;
-        let share = keys.optional_number(ROTATED)?.unwrap_or(1.0);
-        // Rounded down, as `transformers` does.
-        let rotary_dim = (shape.sizes.head_dim as f64 * share) as usize;
+        let rope = RopeKeys::from_hf(keys, STRETCHES)?;
+        let long = Self::long_from_hf(keys, &rope)?;
+        let shape = GatedShape::with_rope(keys, &SPELLING, DEFAULTS, (rope.theta, None))?;
+        let rotary_dim = rotated(shape.sizes.head_dim, rope.rotated.unwrap_or(1.0));
         let window = keys.optional_size("sliding_window")?;
         Ok(Self::new(shape, rotary_dim, long, window))
     }
@@ -237,7 +269,13 @@ impl GatedFamily for Phi3Config {
     }
 
     fn own_keys(&self) -> Vec<(&'static str, Value)> {
-        let share = self.rotary_dim as f64 / self.shape.sizes.head_dim as f64;
+        let head_dim = self.shape.sizes.head_dim;
+        let share = self.rotary_dim as f64 / head_dim as f64;
+        let share = match rotated(head_dim, share) == self.rotary_dim {
+            true => share,
+            // The quotient was rounded, and their product is less.
+            false => share.next_up(),
+        };
         let mut keys = vec![
             ("hidden_act", json!("silu")),
             ("sliding_window", json!(self.sliding_window)),

@@ -1,7 +1,9 @@
 //! Qwen3, dense (arXiv 2505.09388; `transformers` class `Qwen3ForCausalLM`).
 //!
 //! As Llama (`gated.rs`), but the width of a head is a size of its own, and queries and keys go through a norm over the numbers
-//! of each head before they are rotated. A GGUF file holds rows in the order of Hugging Face.
+//! of each head before they are rotated. Later blocks may have a sliding window, as those of Qwen2. A GGUF file holds rows in the order of Hugging Face.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -9,8 +11,8 @@ use super::Facts;
 use crate::config::ConfigError;
 use crate::config::keys::Keys;
 use crate::config::sizes::Spelling;
-use crate::gated::{BEFORE, LINEAR, QK_NORMS, gguf_names, refuse_gguf_window};
-use crate::gated::{Defaults, GatedFamily, GatedShape, Plan, QkNorms};
+use crate::gated::{BEFORE, LINEAR, QK_NORMS, gguf_names, refuse_gguf_window, require_silu};
+use crate::gated::{Defaults, GatedFamily, GatedShape, LaterWindow, Plan, QkNorms};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -28,13 +30,15 @@ const SPELLING: Spelling = Spelling {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Qwen3Config {
     shape: GatedShape,
+    window: LaterWindow,
 }
 
 impl Qwen3Config {
     fn from_gguf(file: &GgufFile) -> Result<Self, WeightError> {
         refuse_gguf_window(file, "qwen3")?;
         let shape = GatedShape::from_gguf(file, "qwen3")?;
-        Ok(Self { shape })
+        let window = LaterWindow::none(shape.sizes.num_layers);
+        Ok(Self { shape, window })
     }
 }
 
@@ -47,10 +51,10 @@ impl GatedFamily for Qwen3Config {
 
     fn read(keys: &Keys<'_>) -> Result<Self, ConfigError> {
         keys.must_be_false("attention_bias")?;
-        keys.must_be_false("use_sliding_window")?;
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         let shape = GatedShape::from_hf(keys, &SPELLING, Defaults::USUAL)?;
-        Ok(Self { shape })
+        let window = LaterWindow::from_hf(keys, shape.sizes.num_layers)?;
+        Ok(Self { shape, window })
     }
 
     fn names() -> GgufNames<Self> {
@@ -69,17 +73,22 @@ impl GatedFamily for Qwen3Config {
     }
 
     fn own_keys(&self) -> Vec<(&'static str, Value)> {
-        vec![
+        let mut keys = vec![
             ("hidden_act", json!("silu")),
             ("attention_bias", json!(false)),
-            ("use_sliding_window", json!(false)),
-        ]
+        ];
+        keys.extend(self.window.to_hf());
+        keys
+    }
+
+    fn check(&self, file: &Path) -> Result<(), ConfigError> {
+        self.window.validate(file, self.shape.sizes.num_layers)
     }
 
     fn plan(&self) -> Plan {
-        Plan {
+        self.window.of(Plan {
             qk_norms: QkNorms::EachHead,
             ..Plan::of(&self.shape)
-        }
+        })
     }
 }

@@ -13,7 +13,7 @@ use crate::config::keys::Keys;
 use crate::config::layers::{each, sliding_from_hf, validate_each};
 use crate::config::sizes::Spelling;
 use crate::gated::{Defaults, GatedFamily, GatedShape, Plan, SightPlan};
-use crate::gated::{NO_PADDING, gguf_names, llama_heads, refuse_gguf_window};
+use crate::gated::{NO_PADDING, gguf_names, llama_heads, refuse_gguf_window, require_silu};
 use crate::gguf::GgufFile;
 use crate::weights::WeightError;
 use crate::weights::gguf_names::GgufNames;
@@ -65,7 +65,7 @@ impl GatedFamily for SmolLm3Config {
         keys.must_be_false("attention_bias")?;
         keys.must_be_false("mlp_bias")?;
         keys.must_be_false("use_sliding_window")?;
-        keys.must_be("hidden_act", "silu")?;
+        require_silu(keys)?;
         const DEFAULTS: Defaults = Defaults {
             rope_theta: 2e6,
             ..Defaults::USUAL
@@ -79,8 +79,10 @@ impl GatedFamily for SmolLm3Config {
         let interval = keys.optional_size("no_rope_layer_interval")?;
         let rotated = match keys.json_value(ROTATED) {
             None => each(blocks, by_interval(interval.unwrap_or(INTERVAL))),
+            // More entries than blocks are never looked at.
             Some(Value::Array(list)) => list
                 .iter()
+                .take(blocks)
                 .map(|value| match value.as_u64() {
                     Some(flag @ (0 | 1)) => Ok(flag == 1),
                     _ => Err(keys.error(ROTATED, value, "a list of 0 and 1")),

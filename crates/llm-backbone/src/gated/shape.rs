@@ -54,6 +54,7 @@ impl GatedShape {
         defaults: Defaults,
     ) -> Result<Self, ConfigError> {
         let rope = RopeKeys::from_hf(keys, Stretch::SUPPORTED)?;
+        rope.require_whole_heads(keys)?;
         let rope_scaling = Stretch::from_hf(keys, &rope)?;
         Self::with_rope(keys, spelling, defaults, (rope.theta, rope_scaling))
     }
@@ -149,6 +150,11 @@ impl GatedShape {
             stretched: 1.0,
         }
     }
+}
+
+/// That the activation, where there is one, is SiLU, by either of its names.
+pub(crate) fn require_silu(keys: &Keys<'_>) -> Result<(), ConfigError> {
+    keys.must_be_any("hidden_act", &["silu", "swish"])
 }
 
 /// The sliding window that a GGUF file names; 0 is none.

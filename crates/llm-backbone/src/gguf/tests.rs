@@ -36,6 +36,19 @@ fn small() -> Builder {
         .tensor("two", &[2], &[-1.0, 0.5])
 }
 
+/// The keys that `llama-gguf-split` writes; numbers count from 0.
+#[test]
+fn a_part_of_a_split_file_is_told_with_what_puts_the_parts_together() {
+    let part = |count| small().u32("split.no", 1).u32("split.count", count);
+    assert_eq!(
+        message(open(part(3))),
+        "model.gguf: part 2 of 3 of a GGUF file that was split; put the parts together with `llama-gguf-split --merge FIRST-PART WHOLE`, and give the whole file"
+    );
+    for whole in [0, 1] {
+        open(part(whole)).expect("a whole file");
+    }
+}
+
 #[test]
 fn reads_keys_and_tensors_of_both_versions() {
     for version in [2, 3] {

@@ -40,6 +40,8 @@ struct Magnitude {
     value: Param<Tensor<1>>,
     /// The squared norm of the frozen weights of each output, `[d_out]`.
     squares: Param<Tensor<1>>,
+    /// What outputs are multiplied with, `[d_out]`, where it was computed once for good.
+    share: Option<Param<Tensor<1>>>,
 }
 
 /// The numbers of an adapter: factors as `[d_in, r]` and `[r, d_out]`.
@@ -88,6 +90,7 @@ impl Lora {
             Magnitude {
                 value: trained(id("lora_magnitude_vector"), value),
                 squares: frozen(squares),
+                share: None,
             }
         });
         Self {
@@ -107,13 +110,19 @@ impl Lora {
     ///   inputs are dropped in both products then, but for the part of `y` that no magnitude changes: as in `peft`,
     ///   `y + (share - 1) dropout(x) W^T + share scale (dropout(x) A) B`.
     ///
-    /// The low-rank path is in f32; the result has the type of `y`.
+    /// Where PiSSA took something of the weight, `W` is what it left. The low-rank path is in f32; the result has the type of `y`.
     pub(crate) fn output(&self, y: Tensor<2>, x: Tensor<2>, weight: &Matrix) -> Tensor<2> {
         let dtype = y.dtype();
-        let drops = self.dropout.prob > 0.0 && x.device().is_autodiff();
-        let x = self.dropout.forward(cast_if_needed(x, DType::F32));
-        let [a, b] = self.factors();
-        let low = x.clone().matmul(a).mul_scalar(self.scale).matmul(b);
+        let drops = self.drops() && x.device().is_autodiff();
+        let x = cast_if_needed(x, DType::F32);
+        let (y, x, factors) = match drops {
+            false => (y, x, self.factors()),
+            true => {
+                let dropped = self.dropout.forward(x.clone());
+                (self.left_of(y, x), dropped, [self.a.val(), self.b.val()])
+            }
+        };
+        let low = self.low(x.clone(), factors);
         let Some(magnitude) = &self.magnitude else {
             return y + cast_if_needed(low, dtype);
         };
@@ -122,12 +131,26 @@ impl Lora {
         let sum = match drops {
             false => (y + low) * share,
             true => {
-                let dropped = weight.product(cast_if_needed(x, dtype));
-                let dropped = cast_if_needed(dropped, DType::F32);
+                let product = weight.product(cast_if_needed(x.clone(), dtype));
+                let dropped = self.left_of(cast_if_needed(product, DType::F32), x);
                 y - dropped.clone() + (dropped + low) * share
             }
         };
         cast_if_needed(sum, dtype)
+    }
+
+    /// `scale (x A) B`
+    fn low(&self, x: Tensor<2>, [a, b]: [Tensor<2>; 2]) -> Tensor<2> {
+        x.matmul(a).mul_scalar(self.scale).matmul(b)
+    }
+
+    /// What PiSSA leaves of a product with the weight, `y = x W^T`.
+    fn left_of(&self, y: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
+        let Some(taken) = &self.taken else {
+            return y;
+        };
+        let dtype = y.dtype();
+        y + cast_if_needed(self.low(x, [taken.a.val(), taken.b.val()]), dtype)
     }
 
     /// What an embedding puts out: `rows` of the table, `[n, d]`, plus `scale A[ids] B`; with a magnitude as [`output`](Self::output),
@@ -178,12 +201,21 @@ impl Lora {
     /// The sum is never made: the square of the norm of row `j` is `|W_j|^2 + 2 scale (W A B)_jj + scale^2 |(A B)_j|^2`, of which
     /// `W A` has as many columns as there are ranks.
     fn share(&self, magnitude: &Magnitude, weight: &Matrix, kind: Kind) -> Tensor<1> {
+        if let Some(share) = &magnitude.share
+            && !magnitude.value.val().is_require_grad()
+        {
+            return share.val();
+        }
         let [a, b] = self.factors().map(Tensor::detach);
         let rows = a.clone().transpose();
         let cross = match kind {
             Kind::Embedding => {
-                let table = cast_if_needed(weight.tensor(&a.device()), DType::F32);
-                rows.clone().matmul(table)
+                let product = |(first, block): (usize, Tensor<2>)| {
+                    let [count, _] = block.dims();
+                    rows.clone().narrow(1, first, count).matmul(block)
+                };
+                let zeros = Tensor::zeros_like(&b);
+                (weight.blocks(&a.device()).map(product)).fold(zeros, |sum, next| sum + next)
             }
             Kind::Linear | Kind::Head => {
                 let product = weight.product(cast_if_needed(rows.clone(), weight.dtype()));
@@ -194,6 +226,17 @@ impl Lora {
         let added = cross.mul_scalar(2.0 * self.scale) + own.mul_scalar(self.scale * self.scale);
         let squares = magnitude.squares.val() + (b * added).sum_dim(0).flatten(0, 1);
         magnitude.value.val() / squares.clamp_min(LEAST_SQUARE).sqrt()
+    }
+
+    /// Computes the norms once: they are the same for every token as long as nothing is trained.
+    pub(super) fn keep_share(&mut self, weight: &Matrix, kind: Kind) {
+        let Some(magnitude) = &self.magnitude else {
+            return;
+        };
+        let share = self.share(magnitude, weight, kind).detach();
+        if let Some(magnitude) = &mut self.magnitude {
+            magnitude.share = Some(frozen(share));
+        }
     }
 
     /// The magnitudes, `[d_out]`.
@@ -242,10 +285,18 @@ fn trained<const D: usize>(id: ParamId, value: Tensor<D>) -> Param<Tensor<D>> {
 
 /// The squared norm of the weights of each output, `[d_out]`.
 fn squares(place: &Place<'_>) -> Tensor<1> {
-    let weight = cast_if_needed(place.weight.tensor(place.device), DType::F32);
-    let inputs = match place.kind {
-        Kind::Embedding => 0,
-        Kind::Linear | Kind::Head => 1,
+    let blocks = place.weight.blocks(place.device);
+    let blocks = blocks.map(|(_, block)| block.detach().square());
+    let sums: Vec<Tensor<2>> = match place.kind {
+        Kind::Embedding => blocks.map(|block| block.sum_dim(0)).collect(),
+        Kind::Linear | Kind::Head => blocks.map(|block| block.sum_dim(1)).collect(),
     };
-    weight.square().sum_dim(inputs).flatten(0, 1).detach()
+    let all = Tensor::cat(sums, 0);
+    match place.kind {
+        Kind::Embedding => all.sum_dim(0).flatten(0, 1),
+        Kind::Linear | Kind::Head => all.flatten(0, 1),
+    }
 }
+
+#[cfg(test)]
+mod tests;

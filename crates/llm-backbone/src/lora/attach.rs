@@ -3,12 +3,14 @@
 use burn::module::ParamId;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
+use rayon::prelude::*;
 
 use super::adapter::{Numbers, Place};
 use super::rules::{Kind, Rules, Shape};
 use super::{Lora, LoraConfig, LoraError, LoraInit, NamedTensors, PEFT_PREFIX, names, pissa};
+use crate::device::is_cpu;
 use crate::matrix::Matrix;
-use crate::model::{Model, host};
+use crate::model::{HEAD, Model, host};
 use crate::parts::{Part, PartMut};
 use crate::random::{named_rng, normal};
 
@@ -76,8 +78,8 @@ impl<'a> Slot<'a> {
         config.init_lora_weights == LoraInit::Pissa && self.kind != Kind::Embedding
     }
 
-    /// The weight's largest singular values and vectors as factors, and the same with the other sign.
-    fn principal(&self, shape: Shape) -> Result<[[Vec<f32>; 2]; 2], LoraError> {
+    /// Refuses a shape that PiSSA cannot begin with.
+    fn validate_principal(&self, shape: Shape) -> Result<(), LoraError> {
         let [d_in, d_out] = self.sides();
         if shape.rank > d_in.min(d_out) {
             return Err(LoraError::Target {
@@ -97,7 +99,13 @@ impl<'a> Slot<'a> {
                 ),
             });
         }
-        let [a, b] = pissa::factors(self.weight.tensor(&self.device), shape);
+        Ok(())
+    }
+
+    /// The weight's largest singular values and vectors as factors, and the same with the other sign.
+    fn principal(&self, shape: Shape, care: pissa::Care) -> Result<[[Vec<f32>; 2]; 2], LoraError> {
+        self.validate_principal(shape)?;
+        let [a, b] = pissa::factors(self.weight.tensor(&self.device), shape, care);
         let negative = b.iter().map(|value| -value).collect();
         Ok([[a.clone(), b], [a, negative]])
     }
@@ -122,7 +130,7 @@ impl<'a> Slot<'a> {
     fn start(&self, config: &LoraConfig, shape: Shape, seed: u64) -> Result<Numbers, LoraError> {
         let (factors, taken) = match self.gives_up(config) {
             true => {
-                let [factors, taken] = self.principal(shape)?;
+                let [factors, taken] = self.principal(shape, pissa::START)?;
                 (factors, Some(taken))
             }
             false => (self.initial(shape.rank, seed), None),
@@ -155,7 +163,7 @@ impl<'a> Slot<'a> {
         let taken = match (self.gives_up(config), behind) {
             (false, _) => None,
             (true, true) => Some([columns(&a_taken), b_taken]),
-            (true, false) => Some(self.principal(shape)?[1].clone()),
+            (true, false) => Some(self.principal(shape, pissa::AGAIN)?[1].clone()),
         };
         let magnitude = match config.use_dora {
             true => Some(Some(file.take(&magnitude_name(&self.module), &[d_out])?)),
@@ -240,13 +248,53 @@ impl Model {
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, LoraError> {
         let rules = config.rules()?;
         let mut model = self.frozen();
+        let on_cpu = is_cpu(&model.device());
         let wanted = names::wanted_anew(&rules, model.slots(), Slot::named)?;
-        for (mut slot, shape) in wanted {
-            let numbers = slot.start(config, shape, seed)?;
-            slot.attach(shape, numbers);
+        tell_of_pissa(config, &wanted);
+        let start = |(slot, shape): &(Slot<'_>, Shape)| slot.start(config, *shape, seed);
+        let numbers: Vec<_> = match on_cpu {
+            true => wanted.par_iter().map(start).collect(),
+            false => wanted.iter().map(start).collect(),
+        };
+        for ((mut slot, shape), numbers) in wanted.into_iter().zip(numbers) {
+            slot.attach(shape, numbers?);
         }
         model.hide_head();
         Ok(model)
+    }
+
+    /// What [`with_lora`](Self::with_lora) would refuse, without the work.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn validate_lora(mut self, config: &LoraConfig) -> Result<(), LoraError> {
+        let rules = config.rules()?;
+        for (slot, shape) in names::wanted_anew(&rules, self.slots(), Slot::named)? {
+            if slot.gives_up(config) {
+                slot.validate_principal(shape)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether new adapters of these settings are those of the embedding alone.
+    ///
+    /// # Errors
+    /// Settings out of range.
+    pub fn adapts_embedding_alone(&self, config: &LoraConfig) -> Result<bool, LoraError> {
+        let rules = config.rules()?;
+        let parts = self.parts().into_iter();
+        let modules = parts.filter_map(|part| Some((part.name(), part.adapter()?.0)));
+        let mut alone = false;
+        // A tied head is no part of its own.
+        for (module, kind) in modules.chain([(HEAD, Kind::Head)]) {
+            match rules.shape(module, kind)?.map(|_| kind) {
+                None => {}
+                Some(Kind::Embedding) => alone = true,
+                Some(Kind::Linear | Kind::Head) => return Ok(false),
+            }
+        }
+        Ok(alone)
     }
 
     /// The adapters as PEFT tensors: name, shape, values. `A` is `[r, d_in]` and `B` is `[d_out, r]`. What PiSSA takes of a weight
@@ -295,6 +343,9 @@ impl Model {
         let mut model = self.frozen();
         let mut file = File { origin, tensors };
         let wanted = names::wanted(rules, model.slots(), Slot::named)?;
+        if taken == Taken::InWeight {
+            tell_of_pissa(&rules.config, &wanted);
+        }
         for (mut slot, shape) in wanted {
             let numbers = slot.read(&rules.config, shape, taken, &mut file)?;
             slot.attach(shape, numbers);
@@ -329,6 +380,18 @@ impl Model {
         self.adapters().map(|(_, _, lora)| lora.num_trained()).sum()
     }
 
+    /// Computes what DoRA divides by once, where nothing is trained any more: else every forward pass does, for each token written.
+    #[must_use]
+    pub fn with_norms_kept(mut self) -> Self {
+        for slot in self.slots() {
+            if let Some(lora) = slot.lora {
+                lora.keep_share(&slot.weight, slot.kind);
+            }
+        }
+        self.hide_head();
+        self
+    }
+
     /// The parameters that [`LoraConfig::loraplus_lr_ratio`] is for: every B but those of embeddings, and magnitudes.
     pub fn loraplus_params(&self) -> Vec<ParamId> {
         let of_linear = |(_, kind, lora): (_, Kind, &Lora)| {
@@ -336,6 +399,18 @@ impl Model {
             b.into_iter().chain(lora.magnitude().map(|value| value.id))
         };
         self.adapters().flat_map(of_linear).collect()
+    }
+}
+
+/// Says what takes time where PiSSA decomposes weights.
+fn tell_of_pissa(config: &LoraConfig, wanted: &[(Slot<'_>, Shape)]) {
+    let weights = wanted.iter().filter(|(slot, _)| slot.gives_up(config));
+    let count = weights.count();
+    if count > 0 {
+        tracing::info!(
+            "PiSSA: looking for the largest singular vectors of {count} weights (rank {})",
+            config.rank
+        );
     }
 }
 

@@ -57,6 +57,36 @@ fn an_outline_counts_what_the_model_has() {
     }
 }
 
+#[test]
+fn files_of_other_layers_and_shapes_are_told_without_reading_them() {
+    let (config, source) = crate::weights::open(fixture("llama")).unwrap();
+    Outline::of(&config)
+        .unwrap()
+        .require_in(source.as_ref())
+        .unwrap();
+    let error = |change: fn(&mut crate::config::Sizes)| {
+        let mut config = config.clone();
+        change(config.sizes_mut());
+        let outline = Outline::of(&config).unwrap();
+        outline.require_in(source.as_ref()).unwrap_err().to_string()
+    };
+    let missing = error(|sizes| sizes.num_layers = 3);
+    assert!(
+        missing.contains("tensor `model.layers.2.input_layernorm.weight`: not found"),
+        "{missing}"
+    );
+    let further = error(|sizes| sizes.num_layers = 1);
+    assert!(
+        further.contains("the configuration has 1 layers"),
+        "{further}"
+    );
+    let shape = error(|sizes| sizes.vocab_size = 65);
+    assert!(
+        shape.contains("tensor `lm_head.weight`: found shape [64, 32], expected [65, 32]"),
+        "{shape}"
+    );
+}
+
 /// Weights as their authors count them. Adapters of rank 8 by hand. GPT-J, 28 blocks: four of 8 * (4096 + 4096), two
 /// of 8 * (4096 + 16384), and 8 * (50400 + 4096) for the embedding. Llama 7B, 32 blocks: three of 8 * 8192. Llama 3 8B:
 /// 8 * 8192 and two of 8 * (4096 + 1024).

@@ -58,8 +58,18 @@ const WITHOUT_EFFECT: [&str; 15] = [
 /// Initialisations that change nothing but where the factors begin.
 const PLAIN_STARTS: [&str; 4] = ["gaussian", "eva", "orthogonal", "mica"];
 
+/// Methods of `peft` that put learnt vectors before or into the sequence, which no weights can take in.
+const PROMPTS: [&str; 6] = [
+    "PROMPT_TUNING",
+    "MULTITASK_PROMPT_TUNING",
+    "P_TUNING",
+    "PREFIX_TUNING",
+    "ADAPTION_PROMPT",
+    "CPT",
+];
+
 /// What helps with adapters that are not read.
-const MERGE: &str = "merge them in Python (`peft`: `merge_and_unload`, then `save_pretrained`) and use the merged model";
+pub(super) const MERGE: &str = "merge them in Python (`peft`: `merge_and_unload`, then `save_pretrained`) and use the merged model";
 
 impl PeftConfig {
     /// Reads the file in the folder of the adapters.
@@ -118,6 +128,11 @@ impl PeftConfig {
     fn take(&mut self, entry: &Entry<'_>) -> Result<(), LoraError> {
         let value = entry.value;
         match entry.key {
+            "peft_type" if PROMPTS.iter().any(|kind| value == kind) => {
+                return Err(entry.refused(
+                    "LORA adapters are read; learnt prompts are not, and cannot be merged into a model either: use them in Python, or train a LoRA",
+                ));
+            }
             "peft_type" if value != "LORA" => {
                 return Err(entry.refused(&format!("LORA adapters are read; {MERGE}")));
             }
@@ -182,6 +197,22 @@ impl PeftConfig {
             rules.alphas.push(Pattern::new(key, *alpha)?);
         }
         Ok(rules)
+    }
+
+    /// What it says of the arithmetic beside the tensors, which tell modules and ranks: the same text for adapters that act alike.
+    pub fn beside_tensors(&self) -> String {
+        let lora = &self.lora;
+        json!({
+            "lora_alpha": lora.alpha,
+            "alpha_pattern": pairs(&self.alpha_pattern),
+            "use_rslora": lora.use_rslora,
+            "use_dora": lora.use_dora,
+            "init_lora_weights": lora.init_lora_weights,
+            "modules_to_save": self.saved,
+            "ensure_weight_tying": self.keeps_ties,
+            "trainable_token_indices": self.token_rows,
+        })
+        .to_string()
     }
 
     /// Whether the file has a module as a whole.

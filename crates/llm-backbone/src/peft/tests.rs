@@ -56,6 +56,7 @@ fn what_is_not_read_is_refused_by_key_and_value() {
         ("lora_bias", json!(true)),
         ("bias", json!("some")),
         ("peft_type", json!("IA3")),
+        ("peft_type", json!("PREFIX_TUNING")),
         ("task_type", json!("SEQ_CLS")),
         ("init_lora_weights", json!("pissa_niter_16")),
         ("init_lora_weights", json!("olora")),
@@ -275,4 +276,128 @@ fn magnitudes_must_be_there_with_dora() {
         found.contains("q_proj.lora_magnitude_vector: missing, though the configuration"),
         "{found}"
     );
+}
+
+/// `peft` has no `merge_and_unload` for these.
+#[test]
+fn nobody_is_told_to_merge_what_cannot_be_merged() {
+    for (kind, is_merged) in [
+        ("PREFIX_TUNING", false),
+        ("P_TUNING", false),
+        ("LOHA", true),
+    ] {
+        let found = error(&json!({"peft_type": kind}));
+        assert_eq!(found.contains("merge_and_unload"), is_merged, "{found}");
+    }
+}
+
+/// A folder with adapters of the tied model's embedding or head, of zeros, and keys.
+fn of_tied(module: &str, names: [&str; 2], keys: Value) -> Result<Model, LoraError> {
+    let model = Model::open(&fixture("llama_tied"), &Device::flex()).expect("the fixture");
+    let [vocab, d] = model.decoder().embedding().weight.shape();
+    let sides = match module == HEAD {
+        true => [d, vocab],
+        false => [vocab, d],
+    };
+    let tensor = |name: &str, shape: Vec<usize>| {
+        let name = format!("{PEFT_PREFIX}{module}.{name}");
+        (name, shape.clone(), vec![0.0; shape.iter().product()])
+    };
+    let [a, b] = names;
+    let tensors = vec![tensor(a, vec![4, sides[0]]), tensor(b, vec![sides[1], 4])];
+    let mut all = json!({"target_modules": [module], "r": 4});
+    for (key, value) in keys.as_object().expect("keys") {
+        all[key] = value.clone();
+    }
+    let folder = folder(&all, tensors);
+    Ok(model.with_adapters(folder.path())?.0)
+}
+
+/// `peft` writes the rest into the one parameter that both are; see `pissa_init`.
+#[test]
+fn what_pissa_takes_of_a_head_that_is_the_embedding_is_refused_by_key() {
+    let names = ["lora_A.weight", "lora_B.weight"];
+    of_tied(HEAD, names, json!({})).expect("plain adapters");
+    let found = of_tied(HEAD, names, json!({"init_lora_weights": "pissa"}));
+    let found = found.expect_err("a refusal").to_string();
+    assert!(
+        found.contains("key `init_lora_weights`: found \"pissa\"; this model ties its head to"),
+        "{found}"
+    );
+}
+
+#[test]
+fn adapters_that_embedding_and_head_share_are_refused_by_key() {
+    let names = ["lora_embedding_A", "lora_embedding_B"];
+    let tied = |tied: bool| {
+        of_tied(
+            "model.embed_tokens",
+            names,
+            json!({"ensure_weight_tying": tied}),
+        )
+    };
+    tied(false).expect("adapters of the embedding alone");
+    let found = tied(true).expect_err("a refusal").to_string();
+    assert!(
+        found.contains("key `ensure_weight_tying`: found true; this model ties its head to"),
+        "{found}"
+    );
+}
+
+/// `peft` asks a pattern of containers of modules too, and refuses the first that matches.
+#[test]
+fn a_pattern_is_written_as_the_modules_that_it_adapts() {
+    let config = LoraConfig {
+        targets: Targets::Pattern(r"model\.layers\.0\..*(mlp|[kv]).*".into()),
+        ..LoraConfig::default()
+    };
+    let model = llama().with_lora(&config, 0).expect("adapters");
+    let dir = TempDir::new().expect("a temporary folder");
+    model
+        .save_adapters(dir.path(), &config, "base")
+        .expect("a folder");
+    let written = fs::read_to_string(dir.path().join(config::FILE)).expect("a file");
+    let written: Value = serde_json::from_str(&written).expect("JSON");
+    let mut modules: Vec<&str> = (written["target_modules"].as_array().expect("a list").iter())
+        .filter_map(Value::as_str)
+        .collect();
+    modules.sort_unstable();
+    let names = [
+        "mlp.down_proj",
+        "mlp.gate_proj",
+        "mlp.up_proj",
+        "self_attn.k_proj",
+        "self_attn.v_proj",
+    ];
+    assert_eq!(modules, names.map(|name| format!("model.layers.0.{name}")));
+    llama().with_adapters(dir.path()).expect("what was written");
+}
+
+/// What scales, begins or ties, but neither names nor what training alone asks for.
+#[test]
+fn adapters_that_act_alike_say_the_same_beside_their_tensors() {
+    let of = |keys: Value| {
+        let folder = folder(&keys, Vec::new());
+        PeftConfig::read(folder.path())
+            .expect("a configuration")
+            .beside_tensors()
+    };
+    let plain = of(json!({}));
+    for keys in [
+        json!({"base_model_name_or_path": "elsewhere"}),
+        json!({"lora_dropout": 0.5}),
+        json!({"target_modules": ["q_proj", "k_proj"], "peft_version": "1"}),
+    ] {
+        assert_eq!(of(keys.clone()), plain, "{keys}");
+    }
+    for keys in [
+        json!({"lora_alpha": 3}),
+        json!({"alpha_pattern": {"q_proj": 3}}),
+        json!({"use_rslora": true}),
+        json!({"use_dora": true}),
+        json!({"init_lora_weights": "pissa"}),
+        json!({"modules_to_save": ["lm_head"]}),
+    ] {
+        assert_ne!(of(keys.clone()), plain, "{keys}");
+    }
 }

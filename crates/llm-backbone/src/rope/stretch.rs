@@ -57,9 +57,11 @@ impl Stretch {
         };
         match scaling.kind {
             "linear" => {
-                let factor = scaling.table.get("factor").and_then(Value::as_f64);
-                let factor = factor.ok_or_else(|| wrong(scaling.table, "the `factor` of `linear`"));
-                Ok(Some(Self::Linear { factor: factor? }))
+                let factor = scaling.number(keys, "factor")?;
+                let nothing = || wrong(scaling.table, "the `factor` of `linear`");
+                Ok(Some(Self::Linear {
+                    factor: factor.ok_or_else(nothing)?,
+                }))
             }
             "llama3" => Llama3Stretch::deserialize(scaling.table)
                 .map(|numbers| Some(Self::Llama3(numbers)))
@@ -75,14 +77,18 @@ impl Stretch {
         (theta, rotary_dim): (f64, usize),
     ) -> Result<Option<Self>, WeightError> {
         let keys = Keys::gguf(file.metadata(), file.path());
-        let kind = format!("{architecture}.rope.scaling.type");
-        if file.metadata().string(&kind) == Some("linear") {
-            let factor = keys.number(&format!("{architecture}.rope.scaling.factor"))?;
-            return Ok(Some(Self::Linear { factor }));
+        let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
+        keys.must_be_any(&key("type"), &["none", "linear"])?;
+        keys.must_be_one(&key("attn_factor"))?;
+        let llama3 = Llama3Stretch::from_gguf(file, theta, rotary_dim)?.map(Self::Llama3);
+        match gguf_factor(file, architecture)? {
+            None => Ok(llama3),
+            Some((_, factor)) if llama3.is_none() => Ok(Some(Self::Linear { factor })),
+            Some((key, factor)) => {
+                let expected = format!("1 beside the tensor `{ROPE_DIVISORS}`");
+                Err(keys.error(&key, factor, expected).into())
+            }
         }
-        keys.must_be(&kind, "none")?;
-        let llama3 = Llama3Stretch::from_gguf(file, theta, rotary_dim)?;
-        Ok(llama3.map(Self::Llama3))
     }
 
     /// The divisor of each frequency, `[rotary_dim / 2]`.
@@ -114,6 +120,29 @@ impl Stretch {
             Self::Llama3(numbers) => numbers.validate(file),
         }
     }
+}
+
+/// What a GGUF file divides all frequencies by, and its key, new or old. It counts as `linear` where no kind is named, as in
+/// `llama.cpp` (`llama_model_base::load_hparams`).
+pub(crate) fn gguf_factor(
+    file: &GgufFile,
+    architecture: &str,
+) -> Result<Option<(String, f64)>, ConfigError> {
+    let keys = Keys::gguf(file.metadata(), file.path());
+    let [kind, new, old] = ["scaling.type", "scaling.factor", "scale_linear"]
+        .map(|name| format!("{architecture}.rope.{name}"));
+    let kind = file.metadata().string(&kind);
+    if kind == Some("none") {
+        return Ok(None);
+    }
+    let found = match keys.optional_number(&new)? {
+        None => keys.optional_number(&old)?.map(|factor| (old, factor)),
+        Some(factor) => Some((new.clone(), factor)),
+    };
+    if found.is_none() && kind == Some("linear") {
+        return Err(keys.error(&new, "nothing", "a number"));
+    }
+    Ok(found.filter(|(_, factor)| *factor != 1.0))
 }
 
 impl Llama3Stretch {

@@ -55,8 +55,9 @@ impl Tokenizer {
         let map = JsonFile::read(folder.join("special_tokens_map.json"))?;
         let generation = JsonFile::read(folder.join("generation_config.json"))?;
         let model = JsonFile::read(folder.join("config.json"))?;
-        let ids = |key: &str| match generation.ids(key)? {
-            none if none.is_empty() => model.ids(key),
+        let rows = model.value.get("vocab_size").and_then(Value::as_u64);
+        let ids = |key: &str| match generation.ids(key, rows)? {
+            none if none.is_empty() => model.ids(key, rows),
             ids => Ok(ids),
         };
         for (key, place) in [("bos_token", 0), ("eos_token", 1)] {
@@ -127,16 +128,24 @@ impl JsonFile {
         }
     }
 
-    /// One id or a list of them.
-    fn ids(&self, key: &str) -> Result<Vec<u32>, TokenizerError> {
+    /// One id or a list of them, without those that none of the model's `rows` has (-1 among them).
+    fn ids(&self, key: &str, rows: Option<u64>) -> Result<Vec<u32>, TokenizerError> {
         let value = self.value.get(key).unwrap_or(&Value::Null);
-        let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-        let ids = match value {
+        let one = |value: &Value| value.as_i64().map(|id| u32::try_from(id).ok());
+        let ids: Option<Vec<Option<u32>>> = match value {
             Value::Null => Some(Vec::new()),
             Value::Array(list) => list.iter().map(one).collect(),
             other => one(other).map(|id| vec![id]),
         };
-        ids.ok_or_else(|| file_error(&self.path, key, value, "a token id or a list of them"))
+        let wrong = || file_error(&self.path, key, value, "a token id or a list of them");
+        let all = ids.ok_or_else(wrong)?;
+        let has_row = |id: &u32| rows.is_none_or(|rows| u64::from(*id) < rows);
+        let ids: Vec<u32> = all.iter().copied().flatten().filter(has_row).collect();
+        if ids.len() < all.len() {
+            let file = self.path.display();
+            tracing::warn!("{file}: key `{key}`: {value} has ids of no token, which are left out");
+        }
+        Ok(ids)
     }
 }
 

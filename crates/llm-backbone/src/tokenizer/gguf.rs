@@ -81,15 +81,24 @@ impl<'a> Vocabulary<'a> {
         })
     }
 
-    /// The id under `key`, which must be in the vocabulary.
+    /// The id under `key`; one of no token is left out with a warning, as by `llama.cpp`.
     fn id(&self, key: &str) -> Result<Option<u32>, TokenizerError> {
         let Some(value) = self.metadata.get(key) else {
             return Ok(None);
         };
-        match value.as_u64().and_then(|id| u32::try_from(id).ok()) {
-            Some(id) if (id as usize) < self.tokens.len() => Ok(Some(id)),
-            _ => {
-                let expected = format!("an id below {}", self.tokens.len());
+        let count = self.tokens.len();
+        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+        match id.filter(|id| (*id as usize) < count) {
+            Some(id) => Ok(Some(id)),
+            None if value.as_f64().is_some() => {
+                let (file, found) = (self.file.display(), value.kind());
+                tracing::warn!(
+                    "{file}: {key}: {found} is the id of none of {count} tokens, and left out"
+                );
+                Ok(None)
+            }
+            None => {
+                let expected = format!("an id below {count}");
                 Err(file_error(self.file, key, value.kind(), &expected))
             }
         }
@@ -132,8 +141,24 @@ impl<'a> Vocabulary<'a> {
         )
     }
 
+    /// Whether special tokens swallow the white space behind them, as those of Phi-3 do. No key says so: `llama.cpp`
+    /// (`src/llama-vocab.cpp`) goes by the model's name, which converters spell with a space, too; a model of another name is
+    /// known by the architecture with SentencePiece, which its successors do not have.
+    fn swallows_white_space(&self) -> bool {
+        let text = |key| self.metadata.string(key).unwrap_or_default();
+        let name = text("general.name").to_lowercase();
+        let kind = (text("general.architecture"), text("tokenizer.ggml.model"));
+        ["phi-3", "phi 3", "phi3"]
+            .iter()
+            .any(|part| name.contains(part))
+            || kind == ("phi3", "llama")
+    }
+
     /// The tokens that are found in text as they stand. An empty one would be found everywhere, and is left out.
     pub(super) fn added_json(&self) -> Result<Value, TokenizerError> {
+        // As in `llama.cpp`.
+        const KEEP: [&str; 3] = ["<unk>", "<s>", "<|endoftext|>"];
+        let strips = self.swallows_white_space();
         let kinds = self.kinds()?;
         let added = self.tokens.iter().zip(kinds).zip(0_u32..);
         let added = added
@@ -143,7 +168,7 @@ impl<'a> Vocabulary<'a> {
             .map(|((token, kind), id)| {
                 json!({
                     "id": id, "content": token, "special": kind == CONTROL, "normalized": false,
-                    "single_word": false, "lstrip": false, "rstrip": false
+                    "single_word": false, "lstrip": false, "rstrip": strips && !KEEP.contains(&token.as_str())
                 })
             });
         Ok(added.collect())

@@ -40,8 +40,9 @@ pub(super) struct PreTokenizer {
     pub(super) adds_bos: bool,
 }
 
-/// The names that are understood.
-pub(super) const SUPPORTED: &str = "gpt-2, smollm, llama-bpe, dbrx, qwen2, gpt-4o, tekken, default";
+/// The names that are understood, each with others for the same.
+pub(super) const SUPPORTED: &str =
+    "gpt-2, smollm, llama-bpe, smaug-bpe, dbrx, qwen2, gpt-4o, tekken, default";
 
 /// The pre-tokenizer of a name; no name means `default`, as in `llama.cpp`.
 pub(super) fn named(name: Option<&str>) -> Option<PreTokenizer> {
@@ -52,22 +53,27 @@ pub(super) fn named(name: Option<&str>) -> Option<PreTokenizer> {
         adds_bos: false,
     };
     Some(match name {
-        Some("gpt-2" | "gpt2") => plain(byte_level(true)),
+        Some("gpt-2" | "gpt2" | "phi-2") => plain(byte_level(true)),
         Some("smollm") => plain(sequence(vec![digits(), byte_level(true)])),
-        Some("llama-bpe" | "llama3" | "llama-v3") => PreTokenizer {
+        Some("llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "pixtral") => PreTokenizer {
             ignore_merges: true,
             adds_bos: true,
             ..plain(sequence(vec![split(LLAMA3), byte_level(false)]))
         },
+        // SmolLM3, whose tokenizer is that of Llama 3 without BOS. `llama.cpp` merges here what `tokenizer.json` takes whole.
+        Some("smaug-bpe") => PreTokenizer {
+            ignore_merges: true,
+            ..plain(sequence(vec![split(LLAMA3), byte_level(false)]))
+        },
         // OLMo 2 and Phi-4, whose vocabularies are made like that of `cl100k_base`.
         Some("dbrx") => plain(sequence(vec![split(LLAMA3), byte_level(false)])),
-        Some("gpt-4o") => plain(sequence(vec![split(GPT4O), byte_level(false)])),
+        Some("gpt-4o" | "llama4") => plain(sequence(vec![split(GPT4O), byte_level(false)])),
         Some("tekken") => PreTokenizer {
             ignore_merges: true,
             adds_bos: true,
             ..plain(sequence(vec![split(TEKKEN), byte_level(false)]))
         },
-        Some("qwen2" | "deepseek-r1-qwen") => PreTokenizer {
+        Some("qwen2" | "deepseek-r1-qwen" | "megrez") => PreTokenizer {
             normalizer: json!({"type": "NFC"}),
             ..plain(sequence(vec![split(QWEN2), byte_level(false)]))
         },

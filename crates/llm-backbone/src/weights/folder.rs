@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::unused::refuse_other_heads;
 use super::{GgufWeights, PytorchFile, SafetensorsFile, Sharded, WeightError, WeightSource};
+use crate::gguf::GgufFile;
 
 /// Opens one file of weights as what its first bytes say it is.
 ///
@@ -215,6 +216,9 @@ pub(super) fn no_model(folder: &Path) -> WeightError {
     }
     let files = others.ending("gguf");
     if let [first, ..] = files.as_slice() {
+        if let Err(part @ WeightError::SomethingElse { .. }) = GgufFile::open(first) {
+            return part;
+        }
         let found = format!("a folder with {} GGUF files", files.len());
         return say(
             found,

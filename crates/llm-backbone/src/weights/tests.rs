@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::gguf::test_file::Builder;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -306,6 +307,21 @@ fn folders_are_said_to_be_what_they_are() {
         panic!("a part of a model")
     };
     assert!(error.to_string().contains("give the folder, "), "{error}");
+}
+
+#[test]
+fn a_folder_with_the_parts_of_a_split_file_is_told_as_one_part_is() {
+    let folder = folder();
+    for number in 0..2 {
+        let part = Builder::new().u32("split.no", number).u32("split.count", 2);
+        let name = format!("model-0000{}-of-00002.gguf", number + 1);
+        std::fs::write(folder.path().join(name), part.build()).expect("a writable folder");
+    }
+    let Err(error) = open(folder.path()) else {
+        panic!("a part of a model")
+    };
+    let expected = "model-00001-of-00002.gguf: part 1 of 2 of a GGUF file that was split";
+    assert!(error.to_string().contains(expected), "{error}");
 }
 
 #[test]

@@ -53,11 +53,22 @@ pub(super) fn refuse_other_heads(source: &dyn WeightSource) -> Result<(), Weight
 }
 
 /// Looks at the tensors that are not among `used`: those of layers that the model does not have are an error, those that carry
-/// nothing pass, all others are to be told, with their number.
+/// nothing pass, all others are told, with their number.
 ///
 /// # Errors
 /// Names the first tensor of a further layer.
-pub(crate) fn unread(
+pub(crate) fn warn_of_unread(
+    source: &dyn WeightSource,
+    used: &HashSet<String>,
+    layers: usize,
+) -> Result<(), WeightError> {
+    for told in unread(source, used, layers)? {
+        tracing::warn!("{}: {told}", source.path().display());
+    }
+    Ok(())
+}
+
+fn unread(
     source: &dyn WeightSource,
     used: &HashSet<String>,
     layers: usize,

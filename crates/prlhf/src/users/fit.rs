@@ -12,7 +12,7 @@ use trainer::inference::Opened;
 use trainer::pref_data::Comparison;
 use trainer::user_model::{self, UserRef};
 
-use super::{UsersArgs, change};
+use super::{UsersArgs, change, warn_of_resume};
 use crate::eval::{Cache, Loaded};
 use crate::prepare::{cuts, fit_responses};
 use crate::trained::TrainedArgs;
@@ -68,6 +68,7 @@ pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<()
     let (row, better) = fitted.row();
     let user = UserRef::id(&args.user);
     change(trained.dir(), |table| Ok(table.set_row(&user, row)?))?;
+    warn_of_resume(trained.dir());
     if !others.is_empty() {
         let others = others.join(", ");
         out.fact("left out", format_args!("answers of {others}"))?;

@@ -80,7 +80,11 @@ fn users_with_a_prefix_train_and_move_from_run_to_run() {
     let users = |action: &[&str]| prlhf(&[&["users"][..], &run, action].concat()).ok();
     users(&["export", "LONG", file]);
     users(&["remove", "LONG"]);
-    users(&["import", file]);
+    // The checkpoint still has the user as it knew them.
+    let called = prlhf(&[&["users"][..], &run, &["import", file]].concat());
+    called.ok();
+    let warning = "`train --resume` may replace these adapters by its own";
+    assert!(called.stderr.contains(warning), "{}", called.stderr);
     let config = out.path().join("config.toml");
     let check = ["check", "--config", config.to_str().unwrap(), "--show", "1"];
     let told = prlhf(&check).ok();

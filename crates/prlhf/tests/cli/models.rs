@@ -285,7 +285,18 @@ fn adapters_of_every_kind_train_go_on_and_merge() {
     let told = prlhf(&["inspect", adapters.to_str().unwrap()]).ok();
     // Ranks of four, and four that PiSSA took of the weights.
     assert!(told.contains("rank 8, alpha"), "{told}");
-    assert!(told.contains("rsLoRA, DoRA"), "{told}");
+    assert!(told.contains("rsLoRA, DoRA, targets"), "{told}");
+    // As `peft` writes such a folder.
+    let file = adapters.join("adapter_config.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let key = r#"{"init_lora_weights": "pissa","#;
+    let others = fixture().fresh("kinds-others");
+    fs::create_dir_all(others.path()).unwrap();
+    let (tensors, config) = ("adapter_model.safetensors", "adapter_config.json");
+    fs::copy(adapters.join(tensors), others.path().join(tensors)).unwrap();
+    fs::write(others.path().join(config), text.replacen('{', key, 1)).unwrap();
+    let told = prlhf(&["inspect", others.str()]).ok();
+    assert!(told.contains("rsLoRA, DoRA, PiSSA, targets"), "{told}");
 
     let whole = fixture().fresh("kinds-whole");
     prlhf(&["merge", "--run", out.str(), "--out", whole.str()]).ok();
@@ -400,6 +411,22 @@ fn a_merged_folder_that_still_fits_is_used_when_its_adapters_were_trained_anew()
         prlhf(&args)
     };
     let expected = text().ok();
+    // Scaled otherwise, they are others.
+    let config = sft.path().join("adapters/adapter_config.json");
+    let written = fs::read_to_string(&config).unwrap();
+    let scaled = written.replace(r#""lora_alpha": "#, r#""lora_alpha": 1"#);
+    fs::write(&config, &scaled).unwrap();
+    assert!(text().error().contains("have changed since"));
+    fs::write(&config, &written).unwrap();
+    // As runs had it whose adapters were known by their tensors alone.
+    let lineage = out.path().join("adapters/lineage.json");
+    let now = fs::read_to_string(&lineage).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&now).unwrap();
+    let hash = json["adapters"][0]["weights"].as_str().unwrap();
+    json["adapters"][0]["weights"] = hash.split_once('.').unwrap().0.into();
+    fs::write(&lineage, json.to_string()).unwrap();
+    assert_eq!(text().ok(), expected);
+    fs::write(&lineage, &now).unwrap();
     prlhf(&["merge", "--run", sft.str()]).ok();
     prlhf(&[&first[..], &["--force", "--seed", "7"]].concat()).ok();
     assert_eq!(text().ok(), expected);

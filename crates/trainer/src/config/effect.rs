@@ -1,12 +1,13 @@
 //! Keys that are set and change nothing beside the others: said, so that nobody waits for what they would have done.
 
+use llm_backbone::LoraConfig;
 use llm_backbone::sampling::SamplingConfig;
 use pdpo_loss::PreferenceLoss;
 use pref_data::Layout;
 use serde::Serialize;
 use user_model::UserModelKind;
 
-use super::{Config, DataSection, TrainingSection, UsersSection, Widths};
+use super::{Config, DataSection, Dtype, ModelSection, TrainingSection, UsersSection, Widths};
 use crate::tokenise::{PromptConfig, SpecialTokens, Template};
 
 /// What is known of a run beside its configuration.
@@ -20,6 +21,10 @@ pub struct Circumstances {
     pub chats: bool,
     /// The model's context in tokens.
     pub positions: usize,
+    /// Whether adapters are those of the embedding alone.
+    pub embedding_alone: bool,
+    /// Whether some weights take fewer than 32 bits.
+    pub packed: bool,
 }
 
 /// Sentences, one for each key.
@@ -43,6 +48,7 @@ impl Config {
     /// left out.
     pub fn without_effect(&self, circumstances: &Circumstances) -> Vec<String> {
         let mut idle = Idle(Vec::new());
+        model(&self.model, circumstances, &mut idle);
         data(&self.data, &mut idle);
         prompt(&self.prompt, circumstances, &mut idle);
         match &self.users {
@@ -53,9 +59,36 @@ impl Config {
             let why = "with objective.loss = \"sft\", which is of whole responses";
             idle.add("objective.ld_alpha", (&self.objective.ld_alpha, &1.0), why);
         }
+        if circumstances.embedding_alone {
+            of_embedding(&self.lora, &mut idle);
+        }
         training(self, circumstances, &mut idle);
         sampling(&self.sampling, circumstances, &mut idle);
         idle.0
+    }
+}
+
+fn model(section: &ModelSection, circumstances: &Circumstances, idle: &mut Idle) {
+    if section.dtype != Dtype::Stored {
+        return;
+    }
+    let why = match (&section.adapters, circumstances.packed) {
+        (Some(_), _) => "on the matrices that model.adapters changes: they are f32",
+        (None, false) => "on this model: its file has 32 bits for each weight",
+        (None, true) => return,
+    };
+    idle.add("model.dtype", (&section.dtype, &Dtype::F32), why);
+}
+
+fn of_embedding(section: &LoraConfig, idle: &mut Idle) {
+    let default = LoraConfig::default();
+    let why = "with adapters of the embedding alone, whose inputs are single tokens";
+    idle.add("lora.dropout", (&section.dropout, &default.dropout), why);
+    let starts = (&section.init_lora_weights, &default.init_lora_weights);
+    idle.add("lora.init_lora_weights", starts, why);
+    if !section.use_dora {
+        let ratios = (&section.loraplus_lr_ratio, &default.loraplus_lr_ratio);
+        idle.add("lora.loraplus_lr_ratio", ratios, why);
     }
 }
 
@@ -217,6 +250,8 @@ mod tests {
         validation: 10,
         chats: false,
         positions: 512,
+        embedding_alone: false,
+        packed: true,
     };
 
     fn idle_keys(text: &str, circumstances: Circumstances) -> Vec<String> {
@@ -232,6 +267,12 @@ mod tests {
             validation: 0,
             ..TEN
         };
+        let (embedding_alone, packed) = (true, false);
+        let embedding = Circumstances {
+            embedding_alone,
+            ..TEN
+        };
+        let whole = Circumstances { packed, ..TEN };
         for (text, circumstances, expected) in [
             ("", none, &[][..]),
             ("[training]\npatience = 2", TEN, &[]),
@@ -332,6 +373,33 @@ mod tests {
                 "[sampling]\nmax_new_tokens = 512",
                 TEN,
                 &["sampling.max_new_tokens"],
+            ),
+            (
+                "[lora]\ndropout = 0.1\ninit_lora_weights = \"pissa\"\nloraplus_lr_ratio = 4.0",
+                TEN,
+                &[],
+            ),
+            (
+                "[lora]\ndropout = 0.1\ninit_lora_weights = \"pissa\"\nloraplus_lr_ratio = 4.0",
+                embedding,
+                &[
+                    "lora.dropout",
+                    "lora.init_lora_weights",
+                    "lora.loraplus_lr_ratio",
+                ],
+            ),
+            (
+                "[lora]\nuse_dora = true\nloraplus_lr_ratio = 4.0",
+                embedding,
+                &[],
+            ),
+            ("[model]\ndtype = \"stored\"", TEN, &[]),
+            ("[model]\ndtype = \"bf16\"", whole, &[]),
+            ("[model]\ndtype = \"stored\"", whole, &["model.dtype"]),
+            (
+                "[model]\ndtype = \"stored\"\nadapters = \"sft\"",
+                TEN,
+                &["model.dtype"],
             ),
             (
                 "[lora]\ndropout = 0.1\n[training]\nreplicas = 4",

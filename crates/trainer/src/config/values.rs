@@ -110,6 +110,25 @@ pub fn validate_lora(lora: &LoraConfig) -> Result<(), TrainError> {
     })
 }
 
+/// Refuses a ratio of LoRA+ that makes more than 1 of the rate that is the value of `key`.
+///
+/// # Errors
+/// Names the ratio.
+pub fn validate_loraplus(lora: &LoraConfig, key: &str, rate: f64) -> Result<(), TrainError> {
+    let ratio = lora.loraplus_lr_ratio;
+    match ratio * rate <= 1.0 {
+        true => Ok(()),
+        false => Err(TrainError::config(
+            "lora.loraplus_lr_ratio",
+            ratio,
+            format!(
+                "at most {}: times {key}, which is {rate}, it is a rate",
+                1.0 / rate
+            ),
+        )),
+    }
+}
+
 /// Refuses to compute blocks again whose adapters drop inputs.
 ///
 /// # Errors

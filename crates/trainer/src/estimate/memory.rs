@@ -81,7 +81,7 @@ impl Sketch {
             adapters => adapters,
         };
         Memory {
-            weights: self.weight * self.weights() as u64 + 4 * self.adapters.taken as u64,
+            weights: self.frozen + 4 * self.adapters.taken as u64,
             trained: 16 * trained as u64,
             step: self.step(step),
             cache: (if self.is_half { 2 } else { 4 }) * cached as u64,
@@ -168,7 +168,7 @@ impl Sketch {
                 advice.push("set training.gradient_checkpointing = \"blocks\" and lora.dropout = 0")
             }
         }
-        if self.on_gpu && self.weight == 4 {
+        if self.on_gpu && !self.is_half {
             advice.push("set model.dtype = \"bf16\"");
         }
         advice

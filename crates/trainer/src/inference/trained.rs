@@ -11,7 +11,7 @@ use super::Engine;
 use crate::adapters;
 use crate::config::{Config, Setting, read_toml, read_toml_with};
 use crate::error::TrainError;
-use crate::lineage::{Lineage, from_here, paths_begin_at};
+use crate::lineage::{Lineage, from_here, paths_begin_at, same_weights};
 use crate::reference::Reference;
 use crate::source::{self, BaseModel};
 use crate::task::Preference;
@@ -168,7 +168,8 @@ impl Trained {
             .flatten();
         for layer in &lineage.adapters {
             let hash = source::hash_of_adapters(Path::new(&layer.path))?;
-            if ![&hash, &configured].contains(&&Some(layer.weights.clone())) {
+            let mut found = [&hash, &configured].into_iter().flatten();
+            if !found.any(|found| same_weights(found, &layer.weights)) {
                 return Ok(false);
             }
         }

@@ -233,6 +233,9 @@ fn a_loss_that_is_no_number_comes_back_as_an_error() {
         matches!(error, TrainError::Diverged { step: 1..=3, .. }),
         "{error}"
     );
+    let told = error.to_string();
+    assert!(told.starts_with("the loss became NaN at step "), "{told}");
+    assert!(told.contains("(there is no checkpoint yet"), "{told}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn what_is_no_plain_llama_is_refused_by_key() {
         (
             "hidden_act",
             json!("gelu"),
-            "key `hidden_act`: found gelu, expected silu (nothing else is supported)",
+            "key `hidden_act`: found gelu, expected silu or swish (nothing else is supported)",
         ),
         (
             "rope_scaling",
@@ -92,6 +92,36 @@ fn what_is_no_plain_llama_is_refused_by_key() {
             "rope_scaling",
             json!({"factor": 2.0}),
             "key `rope_scaling.rope_type`: found null, expected `default`, `linear` or `llama3`",
+        ),
+        (
+            "rope_scaling",
+            json!("linear"),
+            "key `rope_scaling`: found \"linear\", expected a table",
+        ),
+        (
+            "rope_parameters",
+            json!([{"rope_theta": 1e4}]),
+            "key `rope_parameters`: found [{\"rope_theta\":10000.0}], expected a table",
+        ),
+        (
+            "rope_parameters",
+            json!({"rope_theta": "1e4"}),
+            "key `rope_parameters.rope_theta`: found \"1e4\", expected a number",
+        ),
+        (
+            "rope_theta",
+            json!("1e4"),
+            "key `rope_theta`: found 1e4, expected a number",
+        ),
+        (
+            "rope_parameters",
+            json!({"partial_rotary_factor": 0.5}),
+            "key `partial_rotary_factor`: found 0.5, expected 1 (nothing else is supported)",
+        ),
+        (
+            "partial_rotary_factor",
+            json!(0.5),
+            "key `partial_rotary_factor`: found 0.5, expected 1 (nothing else is supported)",
         ),
         (
             "num_attention_heads",
@@ -105,6 +135,49 @@ fn what_is_no_plain_llama_is_refused_by_key() {
         ),
     ] {
         assert_eq!(refusal(&with(smollm2(), key, value)), expected);
+    }
+}
+
+#[test]
+fn other_spellings_of_the_same_are_read() {
+    let plain = parse(&smollm2()).expect("a good file");
+    for (key, value) in [
+        ("hidden_act", json!("swish")),
+        ("rope_scaling", json!({})),
+        ("rope_parameters", json!({})),
+        ("rope_parameters", json!({"rope_theta": 100_000})),
+        ("partial_rotary_factor", json!(1.0)),
+    ] {
+        let found = parse(&with(smollm2(), key, value)).expect(key);
+        assert_eq!(found, plain, "{key}");
+    }
+}
+
+#[test]
+fn both_spellings_of_rotary_positions_together_must_agree() {
+    let llama3 = |factor: Value| {
+        json!({
+            "rope_type": "llama3", "factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192
+        })
+    };
+    let both = |old: Value| {
+        let new = with(llama3(json!(32.0)), "rope_theta", json!(100_000.0));
+        with(with(smollm2(), "rope_parameters", new), "rope_scaling", old)
+    };
+    let one = parse(&with(smollm2(), "rope_scaling", llama3(json!(32)))).expect("a good file");
+    assert_eq!(
+        parse(&both(llama3(json!(32)))).expect("the same twice"),
+        one
+    );
+    assert_eq!(parse(&both(json!({}))).expect("one says nothing"), one);
+    for other in [llama3(json!(8)), json!({"type": "linear", "factor": 32.0})] {
+        let text = refusal(&both(other));
+        assert!(text.starts_with("key `rope_scaling`: found {"), "{text}");
+        assert!(
+            text.ends_with("expected nothing beside `rope_parameters`, or the same"),
+            "{text}"
+        );
     }
 }
 
@@ -133,6 +206,11 @@ fn llama_3_divisors_are_one_between_and_factor() {
 
 /// One layer, hidden size 4, one head of four and a vocabulary of two, without its tensors.
 fn keys() -> Builder {
+    with_base(10_000.0)
+}
+
+/// The same with another base of rotary frequencies.
+fn with_base(theta: f32) -> Builder {
     Builder::new()
         .string("general.architecture", "llama")
         .u32("llama.block_count", 1)
@@ -141,7 +219,7 @@ fn keys() -> Builder {
         .u32("llama.feed_forward_length", 2)
         .u32("llama.attention.head_count", 1)
         .f32("llama.attention.layer_norm_rms_epsilon", 1e-5)
-        .f32("llama.rope.freq_base", 10_000.0)
+        .f32("llama.rope.freq_base", theta)
         .u32("llama.vocab_size", 2)
 }
 
@@ -225,6 +303,38 @@ fn llama_3_scaling_is_recognised_by_its_divisors() {
     assert!(text.contains("found other divisors (largest 5)"), "{text}");
 }
 
+/// As `llama.cpp` reads it: linear where no kind is named, by the old key too, and nothing where the kind is `none`.
+#[test]
+fn a_factor_in_a_gguf_file_counts_without_a_kind() {
+    let linear = Some(Stretch::Linear { factor: 4.0 });
+    let with_factor = |key: &str| keys().f32(&format!("llama.rope.{key}"), 4.0);
+    for (file, expected) in [
+        (with_factor("scaling.factor"), linear),
+        (with_factor("scale_linear"), linear),
+        (
+            with_factor("scaling.factor").string("llama.rope.scaling.type", "linear"),
+            linear,
+        ),
+        (
+            with_factor("scaling.factor").string("llama.rope.scaling.type", "none"),
+            None,
+        ),
+        (keys().f32("llama.rope.scaling.factor", 1.0), None),
+    ] {
+        let (config, _) = open(file).expect("a good file");
+        assert_eq!(llama(&config).shape.rope_scaling, expected);
+    }
+    // The second pair's wavelength is above 8192.
+    let llama3 = with_base(1e8).tensor(ROPE_DIVISORS, &[2], &[1.0, 8.0]);
+    let both = gguf_refusal(llama3.f32("llama.rope.scaling.factor", 4.0));
+    let expected = "key `llama.rope.scaling.factor`: found 4, expected 1 beside the tensor `rope_freqs.weight`";
+    assert!(both.ends_with(expected), "{both}");
+    let attention = gguf_refusal(keys().f32("llama.rope.scaling.attn_factor", 1.5));
+    let expected =
+        "key `llama.rope.scaling.attn_factor`: found 1.5, expected 1 (nothing else is supported)";
+    assert!(attention.ends_with(expected), "{attention}");
+}
+
 #[test]
 fn a_file_of_something_else_is_refused() {
     let biased = gguf_refusal(keys().tensor("blk.0.attn_q.bias", &[4], &[0.0; 4]));
@@ -236,7 +346,9 @@ fn a_file_of_something_else_is_refused() {
     let experts = gguf_refusal(keys().u32("llama.expert_count", 8));
     assert!(experts.contains("key `llama.expert_count`: found 8, expected no experts"));
     let stretched = gguf_refusal(keys().string("llama.rope.scaling.type", "yarn"));
-    assert!(stretched.contains("key `llama.rope.scaling.type`: found yarn"));
+    assert!(stretched.ends_with(
+        "key `llama.rope.scaling.type`: found yarn, expected none or linear (nothing else is supported)"
+    ));
     let other = gguf_refusal(Builder::new().string("general.architecture", "gemma"));
     assert!(
         other.contains("architecture: found `gemma`, supported are llama"),

@@ -23,7 +23,7 @@ fn qwen2(value: &Value) -> Qwen2Config {
 fn the_published_model_has_a_window_by_name_only() {
     let config = qwen2(&published());
     assert_eq!(
-        (config.sliding_window, config.shape.sizes.head_dim),
+        (config.window.positions, config.shape.sizes.head_dim),
         (None, 64)
     );
     assert_eq!(config.plan().sights.len(), 1);
@@ -47,7 +47,7 @@ fn blocks_from_a_number_on_have_the_window() {
         })
         .collect();
     let listed = qwen2(&with(value.clone(), "layer_types", json!(kinds)));
-    let with_window: Vec<_> = (0..24).filter(|i| listed.sliding[*i]).collect();
+    let with_window: Vec<_> = (0..24).filter(|i| listed.window.blocks[*i]).collect();
     assert_eq!(with_window, [4]);
 
     let nothing = with(value, "sliding_window", Value::Null);

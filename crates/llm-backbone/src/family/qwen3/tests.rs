@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use crate::config::tests::{parse, refusal, with};
 use crate::family::FamilyConfig;
+use crate::gated::GatedFamily;
 use crate::gguf::test_file::Builder;
 use crate::weights::{GgufWeights, WeightSource};
 
@@ -51,13 +52,32 @@ fn a_head_is_128_wide_where_no_width_is_named() {
 }
 
 #[test]
+fn blocks_from_a_number_on_have_the_window() {
+    let on = with(published(), "use_sliding_window", json!(true));
+    let on = with(
+        with(on, "sliding_window", json!(512)),
+        "max_window_layers",
+        json!(20),
+    );
+    let config = parse(&on).expect("a good file");
+    assert_eq!(parse(&config.to_hf_json()).expect("our own file"), config);
+    let FamilyConfig::Qwen3(qwen3) = &config.0 else {
+        panic!("{config:?} is no Qwen3")
+    };
+    let plan = qwen3.plan();
+    let windows = plan.sight_of.iter().map(|kind| plan.sights[*kind].window);
+    let expected = [vec![None; 20], vec![Some(512); 8]].concat();
+    assert_eq!(windows.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_by_key() {
     let false_only = "found true, expected false (nothing else is supported)";
     for (key, value, expected) in [
         (
-            "use_sliding_window",
-            json!(true),
-            format!("key `use_sliding_window`: {false_only}"),
+            "layer_types",
+            json!(["full_attention"]),
+            "key `layer_types`: found 1 entries, expected one for each of the 28 blocks".to_owned(),
         ),
         (
             "attention_bias",

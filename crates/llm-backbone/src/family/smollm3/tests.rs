@@ -30,6 +30,11 @@ fn every_fourth_block_has_no_rotary_positions() {
     assert_eq!(unrotated(&published()), fourth);
     let by_rule = with(published(), ROTATED, Value::Null);
     assert_eq!(unrotated(&by_rule), fourth);
+    let longer = vec![1; 36].into_iter().chain([0, 0]).collect::<Vec<_>>();
+    assert_eq!(
+        unrotated(&with(published(), ROTATED, json!(longer))),
+        [0; 0]
+    );
     let other = with(by_rule, "no_rope_layer_interval", json!(18));
     assert_eq!(unrotated(&other), [17, 35]);
 }

@@ -310,6 +310,17 @@ fn ids_that_the_generation_configuration_does_not_name_come_from_the_models() {
 }
 
 #[test]
+fn ids_that_no_row_of_the_model_has_are_left_out() {
+    let folder = folder();
+    trained().save(folder.path()).expect("a writable folder");
+    std::fs::remove_file(folder.path().join("tokenizer_config.json")).expect("our file");
+    let config = json!({"vocab_size": 300, "eos_token_id": [1, 300], "bos_token_id": -1});
+    write(folder.path(), "config.json", &config);
+    let tokenizer = Tokenizer::open(folder.path()).expect("good files");
+    assert_eq!((tokenizer.bos(), tokenizer.stop_ids()), (None, vec![1]));
+}
+
+#[test]
 fn a_special_token_that_the_vocabulary_lacks_is_an_error_with_file_and_key() {
     for file in ["tokenizer_config.json", "special_tokens_map.json"] {
         let folder = folder();

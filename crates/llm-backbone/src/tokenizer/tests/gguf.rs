@@ -36,6 +36,12 @@ fn gguf_bpe_merges_as_its_pre_tokenizer_cuts() {
         ("gpt-4o", vec![7], false),
         ("tekken", vec![5, 6], true),
         ("default", vec![7], false),
+        ("smaug-bpe", vec![7], false),
+        ("falcon3", vec![7], true),
+        ("pixtral", vec![7], true),
+        ("phi-2", vec![7], false),
+        ("llama4", vec![7], false),
+        ("megrez", vec![5, 6], false),
     ] {
         let tokenizer = from_gguf(bpe(pre)).expect("a good file");
         assert_eq!(
@@ -71,6 +77,7 @@ fn capitals_and_endings_are_cut_as_each_pre_tokenizer_does() {
     for (pre, capital, ending) in [
         ("dbrx", vec![2], vec![0, 5]),
         ("gpt-4o", vec![0, 1], vec![6]),
+        ("smaug-bpe", vec![2], vec![0, 5]),
         ("tekken", vec![0, 1], vec![0, 5]),
     ] {
         let file = Builder::new()
@@ -82,6 +89,25 @@ fn capitals_and_endings_are_cut_as_each_pre_tokenizer_does() {
         let tokenizer = from_gguf(file).expect("a good file");
         assert_eq!(tokenizer.encode("aB", true).expect("ids"), capital, "{pre}");
         assert_eq!(tokenizer.encode("a's", true).expect("ids"), ending, "{pre}");
+    }
+}
+
+/// `abc` is in the vocabulary, and no merges lead there.
+#[test]
+fn whole_pieces_are_taken_where_the_model_has_a_tokenizer_of_llama_3() {
+    for (pre, ids) in [
+        ("smaug-bpe", vec![3]),
+        ("llama-bpe", vec![3]),
+        ("dbrx", vec![0, 1, 2]),
+    ] {
+        let file = Builder::new()
+            .string("tokenizer.ggml.model", "gpt2")
+            .string("tokenizer.ggml.pre", pre)
+            .strings("tokenizer.ggml.tokens", &["a", "b", "c", "abc"])
+            .i32s("tokenizer.ggml.token_type", &[1; 4])
+            .strings::<&str>("tokenizer.ggml.merges", &[]);
+        let tokenizer = from_gguf(file).expect("a good file");
+        assert_eq!(tokenizer.encode("abc", true).expect("ids"), ids, "{pre}");
     }
 }
 
@@ -174,6 +200,52 @@ fn gguf_sentencepiece_goes_on_without_a_space_and_never_spells_a_control_token()
     }
 }
 
+/// `llama.cpp` goes by the name; newer converters write it with a space, and fine-tuned models have other names.
+#[test]
+fn special_tokens_of_phi_3_swallow_the_white_space_behind_them() {
+    const TOKENS: [&str; 10] = [
+        "<unk>",
+        "<s>",
+        "</s>",
+        "<|endoftext|>",
+        "<|user|>",
+        "<|end|>",
+        "\n",
+        "\u{2581}",
+        "\u{2581}h",
+        "h",
+    ];
+    let file = |architecture: &str, name: &str| {
+        let file = Builder::new()
+            .string("general.architecture", architecture)
+            .string("general.name", name)
+            .string("tokenizer.ggml.model", "llama")
+            .strings("tokenizer.ggml.tokens", &TOKENS)
+            .f32s("tokenizer.ggml.scores", &[0.0; 10])
+            .i32s("tokenizer.ggml.token_type", &[2, 3, 4, 3, 3, 3, 1, 1, 1, 1]);
+        from_gguf(file).expect("a good file")
+    };
+    for (architecture, name) in [
+        ("phi3", "Phi-3-mini-4k-instruct"),
+        ("phi3", "Phi 3.5 Mini Instruct"),
+        ("phi3", "my own"),
+        ("llama", "PHI3 as a Llama"),
+    ] {
+        let ids = |text: &str| file(architecture, name).encode(text, true).expect("ids");
+        assert_eq!(
+            ids("<|user|>\nh<|end|>\n<|user|> \n"),
+            [4, 8, 5, 4],
+            "{name}"
+        );
+        assert_eq!(ids("</s>\n<|user|>"), [2, 4], "{name}");
+        for (token, id) in [("<s>", 1), ("<|endoftext|>", 3)] {
+            assert_eq!(ids(&format!("{token}\nh")), [id, 7, 6, 9], "{name} {token}");
+        }
+    }
+    let other = file("llama", "Phi 2").encode("<|user|>\nh", true);
+    assert_eq!(other.expect("ids"), [4, 7, 6, 9]);
+}
+
 /// Our steps are those of the library, with its added tokens in all their forms.
 #[test]
 fn whole_texts_have_the_ids_of_the_library() {
@@ -204,6 +276,16 @@ fn whole_texts_have_the_ids_of_the_library() {
     }
 }
 
+/// `llama.cpp` warns of such ids and goes on.
+#[test]
+fn an_id_of_no_token_is_left_out() {
+    for end in [8, 9, u32::MAX] {
+        let file = bpe("smollm").u32("tokenizer.ggml.eot_token_id", end);
+        let stops = from_gguf(file).expect("a good file").stop_ids();
+        assert_eq!(stops, if end == 8 { vec![0, 8] } else { vec![0] });
+    }
+}
+
 #[test]
 fn gguf_tokenizers_that_contradict_themselves_are_refused() {
     let refused = |builder| from_gguf(builder).expect_err("a bad file").to_string();
@@ -224,11 +306,11 @@ fn gguf_tokenizers_that_contradict_themselves_are_refused() {
         ),
         (
             bpe("falcon"),
-            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, dbrx, qwen2, gpt-4o, tekken, default",
+            "tokenizer.ggml.pre: found `falcon`, expected gpt-2, smollm, llama-bpe, smaug-bpe, dbrx, qwen2, gpt-4o, tekken, default",
         ),
         (
-            bpe("smollm").u32("tokenizer.ggml.eot_token_id", 9),
-            "tokenizer.ggml.eot_token_id: found the number 9, expected an id below 9",
+            bpe("smollm").string("tokenizer.ggml.eot_token_id", "8"),
+            "tokenizer.ggml.eot_token_id: found a text, expected an id below 9",
         ),
         (
             Builder::new()
