@@ -322,6 +322,29 @@ mod tests {
     }
 
     #[test]
+    fn margins_carry_a_gradient_and_logged_rewards_none() {
+        let device = Device::flex().autodiff();
+        let mut policy = pair([-10.0, -20.0], [-20.0, -10.0], &device);
+        policy.chosen = policy.chosen.require_grad();
+        let leaf = policy.chosen.clone();
+        let pairs = PairLogProbs::new(
+            policy,
+            Some(pair([0.0, 0.0], [0.0, 0.0], &device)),
+            pair([5.0, 4.0], [2.0, 1.0], &device),
+        )
+        .unwrap();
+        let objective = Objective::new(Dpo::new(0.1).unwrap(), 0.5).unwrap();
+        let evaluation = objective.evaluate(&pairs, &[Branch::User; 2]).unwrap();
+        assert!(!evaluation.rewards.margins.is_autodiff());
+        let margins = objective.margins(&pairs).unwrap();
+        let found = margins.clone().without_autodiff();
+        assert_eq!(found.try_into_vec_as::<f32>().unwrap(), [1.0, -1.0]);
+        // The derivative of beta times a log-ratio.
+        let gradient = leaf.grad(&margins.sum().backward()).unwrap();
+        assert_eq!(gradient.try_into_vec_as::<f32>().unwrap(), [0.1, 0.1]);
+    }
+
+    #[test]
     fn a_row_s_loss_is_the_sum_of_its_parts() {
         let objective = Objective::new(Dpo::new(0.1).unwrap(), 0.5).unwrap();
         let rows = objective

@@ -85,13 +85,4 @@ mod tests {
         assert_eq!(values(rewards.chosen), [0.5, 0.0, -0.5]);
         assert_eq!(values(rewards.rejected), [-0.5, 0.0, 0.5]);
     }
-
-    #[test]
-    fn rewards_carry_no_gradient() {
-        let mut policy = policy(&Device::flex().autodiff());
-        policy.chosen = policy.chosen.require_grad();
-        let rewards = Dpo::new(0.5).unwrap().rewards(&three_rows(policy)).unwrap();
-        assert!(!rewards.margins.is_autodiff());
-        assert_eq!(values(rewards.chosen), [2.0, 0.0, -0.5]);
-    }
 }

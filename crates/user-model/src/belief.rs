@@ -8,8 +8,6 @@
 
 use crate::dense::{Lower, Symmetric};
 
-/// Directions that a belief keeps of what it knows, at most.
-const DIRECTIONS: usize = 32;
 /// A row that moves by less, in the prior's standard deviations, has stopped.
 const STOPPED: f64 = 0.02;
 
@@ -231,7 +229,7 @@ impl Belief {
         Fit {
             belief: Self {
                 mean: plus(&self.mean, &at.away),
-                narrower: principal_directions(narrower, DIRECTIONS),
+                narrower,
                 ..self.clone()
             },
             margins: at.margins.values,
@@ -357,19 +355,6 @@ fn solved(factor: &Lower, rows: &[Vec<f32>]) -> Vec<Vec<f32>> {
         }
     }
     solved
-}
-
-/// At most so many vectors with nearly the same sum of outer products: the principal ones.
-fn principal_directions(vectors: Vec<Vec<f32>>, most: usize) -> Vec<Vec<f32>> {
-    if vectors.len() <= most {
-        return vectors;
-    }
-    let width = vectors[0].len();
-    let gram = Symmetric::from_fn(vectors.len(), |i, j| dot(&vectors[i], &vectors[j]));
-    let pairs = gram.eigen().into_iter().take(most);
-    pairs
-        .map(|(_, weights)| combined(&vectors, &weights, width))
-        .collect()
 }
 
 fn mean_of(rows: &[Vec<f32>], width: usize) -> Vec<f32> {
@@ -575,13 +560,5 @@ mod tests {
         let Ok(fit) = prior.fit(&starts, hill);
         assert!(fit.log_likelihood() > from_mean.log_likelihood() + 3.0);
         assert!(fit.belief.mean()[1] > 1.5);
-    }
-
-    #[test]
-    fn only_the_principal_directions_are_kept() {
-        let vectors = vec![vec![3.0, 0.0], vec![0.0, 0.1], vec![4.0, 0.0]];
-        let kept = principal_directions(vectors, 1);
-        assert_eq!(kept.len(), 1);
-        assert!((f64::from(kept[0][0]).abs() - 5.0).abs() < 1e-6);
     }
 }

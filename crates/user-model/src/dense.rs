@@ -1,4 +1,4 @@
-//! Small dense symmetric matrices: as many rows as somebody gave answers, or as there are users whose rows are compared.
+//! Small dense symmetric matrices: as many rows as somebody gave answers, or as there are trained users.
 
 /// A symmetric matrix, row after row.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,58 +52,6 @@ impl Symmetric {
             size: n,
             values: lower,
         }
-    }
-
-    /// Eigenvalues, the largest first, each with its eigenvector of length 1 (Jacobi's rotations; Golub and Van Loan, Matrix
-    /// Computations, 8.5).
-    pub fn eigen(&self) -> Vec<(f64, Vec<f64>)> {
-        const SWEEPS: usize = 50;
-        let n = self.size;
-        let mut a = self.values.clone();
-        let mut vectors = vec![0.0; n * n];
-        (0..n).for_each(|i| vectors[i * n + i] = 1.0);
-        let total: f64 = a.iter().map(|value| value * value).sum();
-        for _ in 0..SWEEPS {
-            let beside = (0..n * n).filter(|i| i / n != i % n);
-            let rest: f64 = beside.map(|i| a[i] * a[i]).sum();
-            if rest <= total * 1e-24 {
-                break;
-            }
-            for p in 0..n {
-                for q in p + 1..n {
-                    rotate(&mut a, &mut vectors, n, (p, q));
-                }
-            }
-        }
-        let vector = |j: usize| (0..n).map(|i| vectors[i * n + j]).collect();
-        let mut pairs: Vec<(f64, Vec<f64>)> = (0..n).map(|j| (a[j * n + j], vector(j))).collect();
-        pairs.sort_by(|(x, _), (y, _)| y.total_cmp(x));
-        pairs
-    }
-}
-
-/// Turns axes `p` and `q` so that nothing is left between them.
-fn rotate(a: &mut [f64], vectors: &mut [f64], n: usize, (p, q): (usize, usize)) {
-    let between = a[p * n + q];
-    if between == 0.0 {
-        return;
-    }
-    let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * between);
-    let sign = if theta < 0.0 { -1.0 } else { 1.0 };
-    let t = sign / (theta.abs() + (theta * theta + 1.0).sqrt());
-    let c = 1.0 / (t * t + 1.0).sqrt();
-    let s = t * c;
-    let turn = |values: &mut [f64], i: usize, j: usize| {
-        let (x, y) = (values[i], values[j]);
-        values[i] = c * x - s * y;
-        values[j] = s * x + c * y;
-    };
-    for k in 0..n {
-        turn(a, k * n + p, k * n + q);
-        turn(vectors, k * n + p, k * n + q);
-    }
-    for k in 0..n {
-        turn(a, p * n + k, q * n + k);
     }
 }
 
@@ -169,19 +117,5 @@ mod tests {
         // By Sarrus' rule.
         let determinant: f64 = 4.0 * (15.0 - 1.0) - 2.0 * (6.0 - 0.6) + 0.6 * (2.0 - 3.0);
         assert!((lower.log_determinant() - determinant.ln()).abs() < 1e-12);
-    }
-
-    #[test]
-    fn eigenvectors_are_stretched_by_their_eigenvalues() {
-        let pairs = matrix().eigen();
-        let trace: f64 = pairs.iter().map(|(value, _)| value).sum();
-        assert!((trace - 12.0).abs() < 1e-12);
-        assert!(pairs.windows(2).all(|two| two[0].0 >= two[1].0));
-        for (value, vector) in &pairs {
-            assert!((dot(vector, vector) - 1.0).abs() < 1e-12);
-            for (stretched, x) in matrix().times(vector).iter().zip(vector) {
-                assert!((stretched - value * x).abs() < 1e-12);
-            }
-        }
     }
 }
