@@ -10,6 +10,8 @@ use crate::dense::{Lower, Symmetric};
 
 /// A row that moves by less, in the prior's standard deviations, has stopped.
 const STOPPED: f64 = 0.02;
+/// A fit that gains less in a round, in nats, has ended.
+const ENOUGH: f64 = 0.02;
 
 /// A normal distribution over rows, `N(mean, rest I + sum w w^T - sum n n^T)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,9 +204,11 @@ impl Belief {
                     break None;
                 }
             };
-            match next {
-                Some(next) => at = next,
-                None => break,
+            let Some(next) = next else { break };
+            let gained = next.log_posterior - at.log_posterior;
+            at = next;
+            if gained < ENOUGH {
+                break;
             }
         }
         Ok(self.posterior(at, rounds))

@@ -8,6 +8,7 @@ use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::config::Setting;
 use trainer::fit::FittedUser;
+use trainer::folder::RunFolder;
 use trainer::inference::Opened;
 use trainer::pref_data::Comparison;
 use trainer::user_model::{self, UserRef};
@@ -55,6 +56,8 @@ pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<()
         device: args.device.clone(),
     };
     let trained = of.trained()?;
+    // Better now than after the work.
+    drop(RunFolder::hold(trained.dir())?);
     let mut loaded = Loaded::read(&args.data, args.lenient, &trained.config.data)?;
     let others = keep_own(&mut loaded.comparisons, &args.user);
     if loaded.comparisons.is_empty() {
@@ -64,7 +67,7 @@ pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<()
     }
     let opened = of.open()?;
     let started = Instant::now();
-    let fitted = fit(&opened, &of, &loaded, args.lenient, out)?;
+    let fitted = fit(&opened, &of, &loaded, args, out)?;
     let (row, better) = fitted.row();
     let user = UserRef::id(&args.user);
     change(trained.dir(), |table| Ok(table.set_row(&user, row)?))?;
@@ -96,17 +99,24 @@ fn fit(
     opened: &Opened,
     of: &TrainedArgs,
     loaded: &Loaded,
-    lenient: bool,
+    FitArgs {
+        user: id, lenient, ..
+    }: &FitArgs,
     out: &mut Output<'_>,
 ) -> Result<FittedUser, TrainError> {
     let engine = &opened.engine;
-    let Some(belief) = engine.table().and_then(user_model::UserTable::belief) else {
+    // What an earlier fit made of the same answers must not count again.
+    let mut others = engine.table().cloned();
+    if let Some(others) = others.as_mut().filter(|others| others.contains(id)) {
+        others.remove(id)?;
+    }
+    let Some(belief) = others.and_then(|others| others.belief()) else {
         let problem =
             "a new user is fitted to what trained users are like: there are none, or all are alike";
         return Err(TrainError::Usage(problem.into()));
     };
     let limits = fit_responses(engine)?;
-    let (loaded, dataset) = loaded.tokenised(lenient, engine)?;
+    let (loaded, dataset) = loaded.tokenised(*lenient, engine)?;
     out.fact("answers", loaded.comparisons.len())?;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
