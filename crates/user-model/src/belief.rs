@@ -11,7 +11,7 @@ use crate::dense::{Lower, Symmetric};
 /// A row that moves by less, in the prior's standard deviations, has stopped.
 const STOPPED: f64 = 0.02;
 /// A fit that gains less in a round, in nats, has ended.
-const ENOUGH: f64 = 0.02;
+const ENOUGH: f64 = 0.002;
 
 /// A normal distribution over rows, `N(mean, rest I + sum w w^T - sum n n^T)`.
 #[derive(Debug, Clone, PartialEq)]
