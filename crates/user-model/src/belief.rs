@@ -179,7 +179,7 @@ impl Belief {
         }
         while rounds < Self::ROUNDS {
             let gradients = &at.margins.gradients;
-            let (pull, _) = Linear::new(self, &at.margins, &at.away).most_probable();
+            let pull = Linear::new(self, &at.margins, &at.away).most_probable();
             let pull = combined(gradients, &pull, width);
             let away = self.times(&pull);
             let moved = dot(&minus(&pull, &at.pull), &minus(&away, &at.away))
@@ -283,9 +283,9 @@ impl Linear {
         }
     }
 
-    /// `a` of the most probable margins, `prior + covariance a`, and these (Rasmussen and Williams, Gaussian Processes for Machine
+    /// `a` of the most probable margins, `prior + covariance a` (Rasmussen and Williams, Gaussian Processes for Machine
     /// Learning, algorithm 3.1).
-    fn most_probable(&self) -> (Vec<f64>, Vec<f64>) {
+    fn most_probable(&self) -> Vec<f64> {
         const STEPS: usize = 100;
         let count = self.prior.len();
         let (mut weights, mut margins) = (vec![0.0; count], self.prior.clone());
@@ -325,7 +325,7 @@ impl Linear {
                 break;
             }
         }
-        (weights, margins)
+        weights
     }
 
     fn value(&self, weights: &[f64], margins: &[f64]) -> f64 {
@@ -533,9 +533,9 @@ mod tests {
         let belief = Belief::of_rows(&rows, Some(vec![0.0; 3])).unwrap();
         assert!((belief.variance(&[1.0, 0.0, 0.0]) - 3.0).abs() < 0.1);
         assert_eq!(belief.places(2), [0, 2]);
-        for k in 0..3 {
+        for (k, expected) in rows.iter().enumerate() {
             let (pull, away, row) = belief.start(k);
-            assert!(minus(&row, &rows[k]).iter().all(|x| x.abs() < 1e-6));
+            assert!(minus(&row, expected).iter().all(|x| x.abs() < 1e-6));
             let back = belief.times(&pull);
             assert!(minus(&back, &away).iter().all(|x| x.abs() < 1e-5));
             assert!((dot(&pull, &away) - 3.0).abs() < 0.2);

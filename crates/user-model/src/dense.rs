@@ -67,9 +67,9 @@ impl Lower {
     pub fn solve(&self, b: &[f64]) -> Vec<f64> {
         let n = self.size;
         let mut x = Vec::with_capacity(n);
-        for row in 0..n {
+        for (row, b) in b.iter().enumerate() {
             let known = dot(&self.values[row * n..row * n + row], &x);
-            x.push((b[row] - known) / self.values[row * n + row]);
+            x.push((b - known) / self.values[row * n + row]);
         }
         x
     }
