@@ -128,7 +128,7 @@ fn evaluate_chunk<T: Task>(
 }
 
 /// The examples in their own users' branch.
-fn own_rows<'a>(examples: &'a [Example], chunk: &[usize]) -> Vec<Row<'a>> {
+pub(crate) fn own_rows<'a>(examples: &'a [Example], chunk: &[usize]) -> Vec<Row<'a>> {
     let row = |(index, &i): (usize, &usize)| Row {
         index,
         example: &examples[i],

@@ -2,7 +2,6 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use pdpo_loss::Branch;
 use user_model::{
     Belief, Fit, Margins, RowGradients, TableError, UserModelConfig, UserRef, UserTable,
 };
@@ -15,7 +14,7 @@ use crate::learner::input;
 use crate::policy::Policy;
 use crate::progress::{Progress, Quiet};
 use crate::replicas;
-use crate::task::{BatchFigures, MicroBatch, Preference, Row, Task};
+use crate::task::{BatchFigures, MicroBatch, Preference, Task};
 
 /// What was made of a user's answers.
 #[derive(Clone, Debug)]
@@ -143,13 +142,7 @@ impl Answering<'_> {
         answers: &[Example],
         row: &[f32],
     ) -> Result<Vec<f64>, TrainError> {
-        const USER: &str = "answers";
-        let mut table = UserTable::new(self.config.clone()).map_err(TableError::from)?;
-        table.set_row(&UserRef::id(USER), row.to_vec())?;
-        let mut examples = answers.to_vec();
-        examples
-            .iter_mut()
-            .for_each(|example| example.user = UserRef::id(USER));
+        let (table, examples) = self.with_row(answers, row)?;
         let (policy, rows) = (engine.policy(), self.micro_rows);
         let scored = eval::evaluate(self.task, policy, Some(&table), &examples, rows, &Quiet)?;
         Ok(scored
@@ -158,24 +151,26 @@ impl Answering<'_> {
             .collect())
     }
 
-    /// One forward and backward pass: every answer is of a user of its own with the same row, so that gradients stay apart.
-    fn of_chunk(&self, answers: &[Example], row: &[f32]) -> Result<Margins, TrainError> {
+    /// The answers, each of a user of its own with the same row, so that gradients stay apart.
+    fn with_row(
+        &self,
+        answers: &[Example],
+        row: &[f32],
+    ) -> Result<(UserTable, Vec<Example>), TrainError> {
         let mut table = UserTable::new(self.config.clone()).map_err(TableError::from)?;
-        let user = |index: usize| UserRef::id(format!("{index:08}"));
         let mut examples = answers.to_vec();
         for (index, example) in examples.iter_mut().enumerate() {
-            example.user = user(index);
+            example.user = UserRef::id(format!("{index:08}"));
             table.set_row(&example.user, row.to_vec())?;
         }
-        let rows: Vec<Row<'_>> = examples
-            .iter()
-            .enumerate()
-            .map(|(index, example)| Row {
-                index,
-                example,
-                branch: Branch::User,
-            })
-            .collect();
+        Ok((table, examples))
+    }
+
+    /// One forward and backward pass.
+    fn of_chunk(&self, answers: &[Example], row: &[f32]) -> Result<Margins, TrainError> {
+        let (table, examples) = self.with_row(answers, row)?;
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let rows = eval::own_rows(&examples, &all);
         let (packed, on_device, users) = input(self.task, &self.policy, Some(&table), &rows)?;
         let states = self
             .policy

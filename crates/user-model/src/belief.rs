@@ -88,7 +88,8 @@ impl Belief {
     /// Rows that a fit may begin with beside the mean: those of trained users, or some of them, each as far from the others as can
     /// be. None once answers have told something.
     pub fn starts(&self, most: usize) -> Vec<Vec<f32>> {
-        self.places(most).iter().map(|&k| self.start(k).2).collect()
+        let row = |k: usize| plus(&self.mean, &self.away_at(k));
+        self.places(most).into_iter().map(row).collect()
     }
 
     /// Of `wider` at most so many, the longest first, then always the one that lies farthest from those before.
@@ -111,8 +112,14 @@ impl Belief {
         taken
     }
 
-    /// A trained user's row: what pulls there, how far it is from the mean, and where.
-    fn start(&self, k: usize) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    /// How far a trained user's row is from the mean.
+    fn away_at(&self, k: usize) -> Vec<f32> {
+        let root = (self.wider.len() as f64).sqrt() as f32;
+        self.wider[k].iter().map(|x| x * root).collect()
+    }
+
+    /// What pulls to trained users' rows, of those at `places`: the inverse of the covariance times how far they are.
+    fn pulls(&self, places: &[usize]) -> Vec<Vec<f32>> {
         let count = self.wider.len();
         // (rest I + W^T W)^-1 W = W (rest I + W W^T)^-1.
         let gram = Symmetric::from_fn(count, |i, j| {
@@ -120,14 +127,13 @@ impl Belief {
             one + dot(&self.wider[i], &self.wider[j]) / self.rest
         });
         let factor = gram.cholesky();
-        let root = (count as f64).sqrt();
-        let mut unit = vec![0.0; count];
-        unit[k] = root / self.rest;
-        let weights = factor.solve_transposed(&factor.solve(&unit));
-        let pull = combined(&self.wider, &weights, self.mean.len());
-        let away: Vec<f32> = self.wider[k].iter().map(|x| x * root as f32).collect();
-        let row = plus(&self.mean, &away);
-        (pull, away, row)
+        let pull = |&k: &usize| {
+            let mut unit = vec![0.0; count];
+            unit[k] = (count as f64).sqrt() / self.rest;
+            let weights = factor.solve_transposed(&factor.solve(&unit));
+            combined(&self.wider, &weights, self.mean.len())
+        };
+        places.iter().map(pull).collect()
     }
 
     /// The most probable row.
@@ -167,8 +173,10 @@ impl Belief {
         let mut rounds = 1;
         let mut at = Point::new(vec![0.0; width], vec![0.0; width], margins(&self.mean)?);
         let places = self.places(starts.len());
-        let starts = places.iter().zip(starts).map(|(&k, likely)| {
-            let (pull, away, _) = self.start(k);
+        let pulls = self.pulls(&places).into_iter();
+        let starts = places.iter().zip(pulls).zip(starts);
+        let starts = starts.map(|((&k, pull), likely)| {
+            let away = self.away_at(k);
             (likely - 0.5 * dot(&pull, &away), pull, away)
         });
         let best = starts.max_by(|(a, ..), (b, ..)| a.total_cmp(b));
@@ -534,7 +542,8 @@ mod tests {
         assert!((belief.variance(&[1.0, 0.0, 0.0]) - 3.0).abs() < 0.1);
         assert_eq!(belief.places(2), [0, 2]);
         for (k, expected) in rows.iter().enumerate() {
-            let (pull, away, row) = belief.start(k);
+            let (pull, away) = (belief.pulls(&[k]).remove(0), belief.away_at(k));
+            let row = plus(belief.mean(), &away);
             assert!(minus(&row, expected).iter().all(|x| x.abs() < 1e-6));
             let back = belief.times(&pull);
             assert!(minus(&back, &away).iter().all(|x| x.abs() < 1e-5));

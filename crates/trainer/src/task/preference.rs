@@ -119,9 +119,7 @@ impl Preference {
         }
         Ok(pairs)
     }
-}
 
-impl Preference {
     /// How far each row's preferred response is rewarded beyond the other, `[rows]`, with gradient.
     ///
     /// # Errors
