@@ -21,6 +21,7 @@ pub enum Experiment {
     Tldr(Box<TldrArgs>),
     Psoups(Box<PsoupsArgs>),
     Prism(Box<PrismArgs>),
+    Onboarding(Box<OnboardingArgs>),
 }
 
 /// Summaries (TL;DR): most users like long ones, a minority likes short ones.
@@ -109,6 +110,27 @@ pub struct PrismArgs {
     judge: Judge,
 }
 
+/// New users from a few answers: workers who come once everybody else is trained.
+///
+/// Trains P-DPO on the summaries of `repro tldr`, then fits simulated workers whom nobody was trained on to 1, 2, 5, 10,
+/// 20 and 50 of their answers, and compares them with the generic user, with the nearest trained user, and with workers who
+/// were trained on from the start.
+///
+/// Presets, with times on two CPU cores after the build:
+///   tiny   a tiny Llama made in the run, mini data, no download; about 5 minutes
+///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data; about 40 minutes
+///
+/// Next steps:
+///   cargo xtask repro onboarding                    see it work
+///   cargo xtask repro onboarding --seeds 0,1,2      the same with three seeds, pooled
+///   cargo xtask repro onboarding --set 'data.newcomers.answers=[3,30]' --out runs/others
+#[derive(clap::Args, Default)]
+#[command(verbatim_doc_comment)]
+pub struct OnboardingArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
 /// A judge for win rates; its key, if it needs one, comes from the environment variable JUDGE_API_KEY.
 #[derive(clap::Args, Default)]
 struct Judge {
@@ -153,6 +175,7 @@ impl Experiment {
             Self::Tldr(args) => ("tldr", &mut args.common),
             Self::Psoups(args) => ("psoups", &mut args.common),
             Self::Prism(args) => ("prism", &mut args.common),
+            Self::Onboarding(args) => ("onboarding", &mut args.common),
         }
     }
 
@@ -171,6 +194,7 @@ impl Experiment {
                 flags
             }
             Self::Prism(args) => args.judge.flags(),
+            Self::Onboarding(_) => Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@ pub mod report;
 
 mod claims;
 mod measure;
+mod newcomers;
 mod prism;
 mod psoups;
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub use claim::{Claim, Finding};
 pub(crate) use claim::{all, any};
 pub use document::Document;
 pub use files::{read, recover, write};
-pub use measures::{Duel, MeasuredText, TextMeasure};
+pub use measures::{Duel, MeasuredText, ServedUsers, TextMeasure};
 pub use model::{
     Data, Difference, Environment, Model, Report, Response, Sample, Setting, SplitCounts, UserInfo,
     Yardstick,

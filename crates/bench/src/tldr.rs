@@ -4,6 +4,7 @@
 mod claims;
 mod config;
 mod data;
+mod newcomers;
 mod real;
 mod responses;
 
@@ -46,6 +47,12 @@ impl Experiment for TldrConfig {
             if seed != Self::default().population_seed {
                 return Err(TrainError::config("data.population_seed", seed, expected));
             }
+            if self.newcomers.is_some() {
+                return Err(TrainError::config("data.newcomers", "there", expected));
+            }
+        }
+        if let Some(newcomers) = &self.newcomers {
+            newcomers.validate()?;
         }
         validate_shares("data.split", self.split)
     }
@@ -64,11 +71,14 @@ impl Experiment for TldrConfig {
         _: trainer::tokenise::Template,
         evaluation: &EvaluationConfig,
     ) -> Result<ExperimentData, TrainError> {
-        Ok(TldrSplit::load(self, split_seed)?.into_data(self, evaluation))
+        TldrSplit::load(self, split_seed)?.into_data(self, evaluation)
     }
 
     fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
         report.tables.extend(responses::table(report));
+        if self.newcomers.is_some() {
+            return Vec::new(); // What is claimed of newcomers, every experiment claims.
+        }
         match self.annotators {
             Annotators::Simulated => claims::claims(results, &report.systems),
             Annotators::Real => {

@@ -1,7 +1,6 @@
 //! `prlhf eval`: how often the policy ranks comparisons as their users did, and how far its probabilities can be trusted.
 
 mod accuracy;
-mod calibration;
 mod compare;
 mod report;
 mod rows;
@@ -31,7 +30,6 @@ use crate::prepare::{cuts, fit_responses};
 use crate::trained::TrainedArgs;
 
 use accuracy::Accuracy;
-use calibration::Calibration;
 use report::{EvalReport, VERSION};
 use rows::{EvalRow, comparisons_hash};
 use training_data::TrainedOn;
@@ -203,7 +201,7 @@ pub fn evaluate(
         comparisons_hash: comparisons_hash(&rows),
         training_data: training.summary(),
         accuracy: Accuracy::of(&rows),
-        calibration: Calibration::of(&rows),
+        calibration: rows::calibration(&rows),
         loss: task.mean_loss(&scored),
         kl: quality.kl,
         nll: quality.nll,

@@ -4,6 +4,7 @@
 //! Every random draw comes from ChaCha8 (crate `rand_chacha`, the same on all platforms), seeded by `seed_from_u64`.
 
 mod bootstrap;
+mod calibration;
 mod clustered;
 mod interval;
 mod mean;
@@ -11,6 +12,7 @@ mod paired;
 mod quantiles;
 
 pub use bootstrap::Bootstrap;
+pub use calibration::{Bin, Calibration};
 pub use clustered::{Cluster, Estimated};
 pub use interval::{Interval, wilson};
 pub use mean::{mean, mean_interval, population_standard_error, standard_error};

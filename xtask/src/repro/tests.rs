@@ -31,7 +31,7 @@ fn command(line: &str, fetched: Option<&str>) -> String {
 
 #[test]
 fn without_flags_bench_decides() {
-    for experiment in ["tldr", "psoups", "prism"] {
+    for experiment in ["tldr", "psoups", "prism", "onboarding"] {
         assert_eq!(command(experiment, None), format!("-- {experiment}"));
     }
 }
@@ -49,8 +49,9 @@ fn every_flag_reaches_bench_unchanged() {
         ),
         ("psoups", format!("--prompts Cargo.toml {judge}")),
         ("prism", judge.to_string()),
+        ("onboarding", String::new()),
     ] {
-        let line = format!("{experiment} {common} {own}");
+        let line = format!("{experiment} {common} {own}").trim_end().to_owned();
         let expected = format!("--features bench/online -- {line}");
         assert_eq!(command(&line, None), expected);
     }

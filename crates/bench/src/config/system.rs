@@ -48,6 +48,9 @@ pub struct SystemConfig {
     /// An adapter for each seen user instead of one for all, trained on that user's comparisons alone. It has nothing for the others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adapter_per_user: bool,
+    /// Newcomers are trained on from the start, on all their answers, with everybody else: what a fit is measured against.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub newcomers: bool,
     /// Its own settings of `[lora]`, laid over those of all systems.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     lora: Table,
@@ -132,11 +135,12 @@ impl SystemConfig {
             ];
             let users = self.users.is_some().then_some("users");
             let adapters = self.adapter_per_user.then_some("adapter_per_user");
+            let newcomers = self.newcomers.then_some("newcomers");
             let own = idle
                 .into_iter()
                 .filter(|(_, own)| !own.is_empty())
                 .map(|(section, _)| section);
-            if let Some(section) = own.chain(users).chain(adapters).next() {
+            if let Some(section) = own.chain(users).chain(adapters).chain(newcomers).next() {
                 let key = format!("systems.{name}.{section}");
                 let expected = "no such key: this system is not trained";
                 return Err(TrainError::config(&key, "there", expected));

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::config::ExperimentConfig;
 use crate::measure::{self, Case};
+use crate::newcomers;
 use crate::report::{CurvePoint, Report, Response, Sample, Setting, System, Yardstick};
 
 /// The report of everything measured so far; several seeds and splits are pooled.
@@ -58,7 +59,13 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64)
         .tables
         .extend(over_seeds::table(&report, &run.config, results));
     let results = Results { seeds: results };
-    let claims = run.config.data.conclude(&results, &mut report).into_iter();
+    report
+        .tables
+        .extend(newcomers::table(&results, &report.systems));
+    report.new_users = newcomers::served(&results, &report.systems);
+    let mut claims = run.config.data.conclude(&results, &mut report);
+    claims.extend(newcomers::claims(&results, &report.systems));
+    let claims = claims.into_iter();
     report.claims = claims.map(|(key, claim)| (key.to_owned(), claim)).collect();
     report
 }

@@ -6,6 +6,7 @@ use trainer::pref_data::{Comparison, Message, Prompt};
 
 use crate::config::UserText;
 use crate::measure::{Case, Users};
+use crate::newcomers::Newcomers;
 use crate::report::{Data, Yardstick};
 
 /// Comparisons of one split and what is to be done with them.
@@ -23,6 +24,8 @@ pub struct ExperimentData {
     pub cases: Vec<Case>,
     /// Responses to sample.
     pub tasks: Vec<SamplingTask>,
+    /// Users whom nobody is trained on, but systems that say so.
+    pub newcomers: Newcomers,
     /// What a judge would be asked.
     pub judged: Vec<JudgingTask>,
     /// True preferences in words, by user.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::newcomers::Served;
 use crate::report::{CurvePoint, Trainable};
 
 /// Everything measured of a system on one split; kept beside its adapters, so that a resumed run needs not repeat it.
@@ -32,6 +33,9 @@ pub struct Measured {
     pub nll: Option<f64>,
     /// Accuracies on validation over training.
     pub curve: Vec<CurvePoint>,
+    /// How users were served whom nobody was trained on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newcomers: Vec<Served>,
 }
 
 /// A sampled response.

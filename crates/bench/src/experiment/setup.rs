@@ -14,6 +14,7 @@ use trainer::llm_backbone::Model;
 use trainer::monitor::Monitor;
 use trainer::pdpo_loss::PairLoss;
 use trainer::policy::Policy;
+use trainer::pref_data::Comparison;
 use trainer::reference::Reference;
 use trainer::session::{Session, SessionConfig};
 use trainer::source::{self, BaseModel};
@@ -23,6 +24,7 @@ use trainer::tokenise::Formatter;
 use super::stage::{self, Stage};
 use super::{ExperimentData, MODEL};
 use crate::config::{ExperimentConfig, SFT, TinyConfig, UserText};
+use crate::newcomers;
 use crate::report;
 use crate::tiny;
 
@@ -287,6 +289,32 @@ impl SplitSetup {
         })
     }
 
+    /// What newcomers answered and are tested on, as a system sees it.
+    ///
+    /// # Errors
+    /// As [`sides`](Self::sides).
+    pub fn newcomers(&self, text: UserText) -> Result<Vec<newcomers::Tokenised>, TrainError> {
+        let of = |comparisons: &[Comparison]| {
+            self.tokenised(&self.data.with_user_text(comparisons, text))
+        };
+        let newcomers = self.data.newcomers.users.iter();
+        newcomers
+            .map(|user| {
+                Ok(newcomers::Tokenised {
+                    answers: of(&user.answers)?,
+                    tests: of(&user.tests)?,
+                })
+            })
+            .collect()
+    }
+
+    fn tokenised(&self, comparisons: &[Comparison]) -> Result<Dataset, TrainError> {
+        let side = Dataset::new(comparisons, &self.formatter)?;
+        let positions = self.model.config().max_positions();
+        side.validate_context(self.formatter.user_tokens(), positions)?;
+        Ok(side)
+    }
+
     /// The comparisons as a system sees them.
     ///
     /// # Errors
@@ -352,5 +380,9 @@ pub(super) fn data_key(data: &ExperimentData, dir: &Path) -> Result<String, Trai
     );
     let mut hash = Sha256::new();
     serde_json::to_writer(&mut hash, &all).map_err(|e| TrainError::format(dir, e))?;
+    if !data.newcomers.users.is_empty() {
+        let newcomers = serde_json::to_writer(&mut hash, &data.newcomers);
+        newcomers.map_err(|e| TrainError::format(dir, e))?;
+    }
     Ok(format!("{:x}", hash.finalize()))
 }

@@ -27,6 +27,7 @@ use super::stage;
 use super::{SamplingTask, per_user};
 use crate::config::{ExperimentConfig, ORACLE, SystemConfig, SystemSettings};
 use crate::measure;
+use crate::newcomers;
 use crate::report::Trainable;
 
 /// Trains (or goes on, or reads the result of) one system in `dir`; true where it was not there yet. A result is read only if it was made with the same
@@ -84,8 +85,13 @@ fn settings<D>(
     };
     let mut of_system =
         serde_json::json!({ "name": system.name, "text": system.text, "users": system.users });
-    if system.adapter_per_user {
-        of_system["adapter_per_user"] = true.into();
+    for (key, says) in [
+        ("adapter_per_user", system.adapter_per_user),
+        ("newcomers", system.newcomers),
+    ] {
+        if says {
+            of_system[key] = true.into();
+        }
     }
     serde_json::json!({
         "model": prepared.key,
@@ -146,10 +152,13 @@ fn trained<D>(
     } = *trainer;
     let settings = &system.settings;
     let sides = prepared.sides(system.text)?;
+    let newcomers = prepared.newcomers(system.text)?;
+    let train = match system.newcomers {
+        true => joined(&sides.train, newcomers.iter().map(|user| &user.answers)),
+        false => sides.train.clone(),
+    };
     let (base, users) = (prepared.model.clone(), system.users.as_ref());
-    let start = sides
-        .train
-        .start_policy(base, &settings.lora, users, prepared.seed)?;
+    let start = train.start_policy(base, &settings.lora, users, prepared.seed)?;
     let (policy, table) = &start;
     let trainable = Trainable {
         llm: Some(policy.model.num_adapter_params() as u64),
@@ -160,15 +169,22 @@ fn trained<D>(
             .map(|(users, table)| users.config().parameter_counts(table.len()).total() as u64),
     };
     let examples = |side: &Dataset| side.examples(table.as_ref());
-    let data = (examples(&sides.train), examples(&sides.validation));
+    let data = (examples(&train), examples(&sides.validation));
     let test = examples(&sides.test);
     let endings = endings(system, config, prepared, &sides.validation);
     let outcome = trainer.train(dir, start, data, endings, monitor)?;
     let lines = metrics::read(&dir.join("metrics.jsonl"))?;
     let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
     let engine = engine(system, prepared, (outcome.policy, outcome.table));
+    let task = (
+        &engine,
+        &task(system, prepared)?,
+        settings.training.micro_rows,
+    );
+    let of_newcomers = (&prepared.data.newcomers, &newcomers[..]);
     let measured = Measured {
         rewards: Some(rewards(system, prepared, &engine, &test)?),
+        newcomers: newcomers::measure(task, of_newcomers, system.newcomers, &Bars::default())?,
         trainable,
         steps,
         train_seconds,
@@ -177,6 +193,16 @@ fn trained<D>(
         ..Measured::default()
     };
     finish(system, config, prepared, &engine, &test, measured)
+}
+
+/// Several datasets as one.
+fn joined<'a>(first: &Dataset, more: impl Iterator<Item = &'a Dataset>) -> Dataset {
+    let mut all = first.clone();
+    for one in more {
+        all.items.extend(one.items.iter().cloned());
+        all.thumbs += one.thumbs;
+    }
+    all
 }
 
 /// Trains policies of a system.

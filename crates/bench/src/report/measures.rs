@@ -52,3 +52,16 @@ pub struct Duel {
     /// Items without an answer.
     pub unjudged: u64,
 }
+
+/// How users were served whom nobody was trained on, by one system in one way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServedUsers {
+    /// The system.
+    pub system: String,
+    /// `generic user`, `nearest trained user`, `fitted`, `trained from the start`.
+    pub served_as: String,
+    /// After how many answers.
+    pub answers: u64,
+    /// On their other comparisons; `n` counts these.
+    pub accuracy: Estimate,
+}

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
-use super::measures::{Duel, TextMeasure};
+use super::measures::{Duel, ServedUsers, TextMeasure};
 use super::system::{System, system_title};
 use super::table::Table;
 
@@ -47,6 +47,9 @@ pub struct Report {
     /// Measures of the sampled texts by system and user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub text_measures: Vec<TextMeasure>,
+    /// How users were served whom nobody was trained on, where some came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_users: Vec<ServedUsers>,
     /// Win rates, where there was a judge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duels: Vec<Duel>,

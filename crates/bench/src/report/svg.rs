@@ -11,6 +11,7 @@ mod canvas;
 mod curves;
 mod dots;
 mod lengths;
+mod newcomers;
 mod strips;
 
 use serde::Serialize;
@@ -40,7 +41,7 @@ impl Figure {
 
 /// All plots the report has numbers for: accuracies (Figure 4 of the paper), every user's accuracy, response lengths per
 /// user of each personalised system (Figure 3) or, where texts were measured, one plot per measure, the chance of an empty response
-/// over training, and accuracy over training (Figure 5).
+/// over training, accuracy over training (Figure 5), and how new users are served.
 pub fn figures(report: &Report) -> Vec<Figure> {
     accuracies::plot(report)
         .into_iter()
@@ -49,6 +50,7 @@ pub fn figures(report: &Report) -> Vec<Figure> {
         .chain(lengths::plots(report))
         .chain(curves::endings(report))
         .chain(curves::accuracies(report))
+        .chain(newcomers::plot(report))
         .collect()
 }
 

@@ -73,6 +73,7 @@ pub fn system_title(name: &str) -> &str {
         "pdpo-individual" => "P-DPO individual",
         "pdpo-cluster" => "P-DPO cluster",
         "pdpo-uniform" => "P-DPO uniform",
+        "pdpo-individual-all" => "P-DPO individual, trained on all",
         "lora-per-worker" => "LoRA for each worker",
         "pdpo-cluster-no-text" => "P-DPO cluster, no text",
         "oracle" => "SFT told the preference",

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::newcomers::NewcomersSection;
+
 /// `[data]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +32,9 @@ pub struct TldrConfig {
     pub test_limit: usize,
     /// Train on single responses: each training comparison becomes a thumb up and a thumb down.
     pub thumbs: bool,
+    /// `[data.newcomers]`: users who come once everybody else is trained; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newcomers: Option<NewcomersSection>,
 }
 
 impl Default for TldrConfig {
@@ -46,6 +51,7 @@ impl Default for TldrConfig {
             train_limit: 0,
             test_limit: 0,
             thumbs: false,
+            newcomers: None,
         }
     }
 }

@@ -57,8 +57,20 @@ impl TldrSplit {
     }
 
     /// For the runner.
-    pub fn into_data(self, config: &TldrConfig, evaluation: &EvaluationConfig) -> ExperimentData {
-        ExperimentData {
+    ///
+    /// # Errors
+    /// Too few comparisons for newcomers.
+    pub fn into_data(
+        self,
+        config: &TldrConfig,
+        evaluation: &EvaluationConfig,
+    ) -> Result<ExperimentData, TrainError> {
+        let newcomers = match &config.newcomers {
+            Some(newcomers) => newcomers.of(&self.data)?,
+            None => Default::default(),
+        };
+        Ok(ExperimentData {
+            newcomers,
             cases: self.data.split.test.iter().map(|c| self.case(c)).collect(),
             tasks: self.tasks(evaluation.prompts),
             facts: self.report(config),
@@ -69,7 +81,7 @@ impl TldrSplit {
             test: self.data.split.test,
             users: self.users,
             ..ExperimentData::default()
-        }
+        })
     }
 
     fn case(&self, comparison: &Comparison) -> Case {

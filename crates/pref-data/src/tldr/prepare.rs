@@ -63,6 +63,8 @@ impl Default for TldrOptions {
 pub struct TldrData {
     /// Training comparisons of seen workers; validation and test comparisons of all workers.
     pub split: Split,
+    /// What unseen workers judged on the training side: on nobody's side, for whoever wants comparisons of posts that are not tested.
+    pub unseen: Vec<Comparison>,
     /// The ranking.
     pub workers: Workers,
     /// The simulated groups, if any.
@@ -168,9 +170,10 @@ impl TldrData {
         for comparison in left_out {
             skipped.add(ON_TWO_SIDES, comparison.source);
         }
-        keep_seen(&mut split.train, &workers, &mut skipped);
+        let unseen = without_unseen(&mut split.train, &workers, &mut skipped);
         Ok(Self {
             split,
+            unseen,
             workers,
             population,
             records: count,
@@ -284,15 +287,21 @@ fn is_too_long(comparison: &Comparison, limit: Option<usize>) -> bool {
     limit.is_some_and(|limit| comparison.prompt.characters() + chosen.max(rejected) > limit)
 }
 
-fn keep_seen(train: &mut Vec<Comparison>, workers: &Workers, skipped: &mut Skipped) {
-    train.retain(|comparison| {
-        let seen = comparison
-            .user
-            .as_ref()
-            .is_some_and(|user| workers.is_seen(user));
-        if !seen {
-            skipped.add(UNSEEN_IN_TRAINING, &comparison.source);
-        }
-        seen
-    });
+/// Takes the comparisons of unseen workers out.
+fn without_unseen(
+    train: &mut Vec<Comparison>,
+    workers: &Workers,
+    skipped: &mut Skipped,
+) -> Vec<Comparison> {
+    let is_seen = |comparison: &Comparison| {
+        let user = comparison.user.as_ref();
+        user.is_some_and(|user| workers.is_seen(user))
+    };
+    let (seen, unseen) = std::mem::take(train).into_iter().partition(is_seen);
+    *train = seen;
+    for comparison in &unseen {
+        let comparison: &Comparison = comparison;
+        skipped.add(UNSEEN_IN_TRAINING, &comparison.source);
+    }
+    unseen
 }

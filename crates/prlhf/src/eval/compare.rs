@@ -6,9 +6,8 @@ use serde::Serialize;
 use statistics::PairedDifference;
 
 use super::accuracy::Tally;
-use super::calibration::Calibration;
 use super::report::SavedEval;
-use super::rows::EvalRow;
+use super::rows::{self, EvalRow};
 use trainer::TrainError;
 
 /// Draws of the bootstrap.
@@ -191,7 +190,7 @@ impl Versus {
 
 impl Side {
     fn of(name: &str, saved: &SavedEval) -> Self {
-        let calibration = Calibration::of(&saved.rows);
+        let calibration = rows::calibration(&saved.rows);
         Self {
             name: name.into(),
             model: saved.model.clone(),

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use statistics::Calibration;
 
 use super::accuracy::Accuracy;
-use super::calibration::Calibration;
 use super::rows::{EvalRow, comparisons_hash};
 use trainer::TrainError;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use statistics::Calibration;
 use trainer::pdpo_loss::ScoredRow;
 use trainer::pref_data::{Comparison, Prompt};
 
@@ -67,6 +68,12 @@ impl EvalRow {
     pub fn tied(&self) -> bool {
         self.reward_chosen == self.reward_rejected
     }
+}
+
+/// Whether the preference probabilities of some rows mean what they say.
+pub fn calibration(rows: &[EvalRow]) -> Calibration {
+    let margins: Vec<f64> = rows.iter().map(EvalRow::margin).collect();
+    Calibration::of(&margins)
 }
 
 /// A name for a judgement: 16 hexadecimal digits of a hash of user, prompt and responses.

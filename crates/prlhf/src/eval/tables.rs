@@ -1,10 +1,10 @@
 //! An evaluation as tables on a terminal.
 
+use statistics::Calibration;
 use terminal::Output;
 use trainer::TrainError;
 
 use super::accuracy::{Accuracy, Tally, UserMean};
-use super::calibration::Calibration;
 use super::report::{EvalReport, TrainingData};
 
 /// Users with a line of their own.

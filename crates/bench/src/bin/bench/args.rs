@@ -24,6 +24,8 @@ pub enum Command {
     Psoups(PsoupsArgs),
     /// Many users with a survey and a few conversations each.
     Prism(PrismArgs),
+    /// New users from a few answers: TL;DR's workers, some of whom come when everybody else is trained.
+    Onboarding(OnboardingArgs),
 }
 
 /// What every experiment takes.
@@ -263,6 +265,26 @@ pub struct PrismArgs {
     common: Common,
     #[command(flatten)]
     judge: Judge,
+}
+
+#[derive(Args)]
+pub struct OnboardingArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Flags for OnboardingArgs {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn variant(&self) -> Option<&'static str> {
+        Some("onboarding")
+    }
+
+    fn change_own<D: DeserializeOwned>(&self, _: &mut Preset<D>) -> Result<(), TrainError> {
+        Ok(())
+    }
 }
 
 impl Flags for PsoupsArgs {

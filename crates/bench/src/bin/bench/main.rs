@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Tldr(args) => launch::run::<TldrConfig>(&args),
         Command::Psoups(args) => launch::run::<PsoupsConfig>(&args),
         Command::Prism(args) => launch::run::<PrismConfig>(&args),
+        Command::Onboarding(args) => launch::run::<TldrConfig>(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
-//! Whether the policy's preference probability means what it says.
+//! Whether a preference probability means what it says.
 //!
-//! The probability that a user prefers the chosen response is `p = sigmoid(reward_chosen - reward_rejected)`
-//! (Bradley-Terry; what the DPO loss fits). The data names the preferred response first, so with `p` alone every outcome
+//! The probability that a user prefers the chosen response is `p = sigmoid(margin)`, with the margin the reward of the chosen response
+//! minus that of the other (Bradley-Terry; what the DPO loss fits). The data names the preferred response first, so with `p` alone every outcome
 //! would be 1 and always saying 1 would be perfect. Each comparison is therefore seen in both orders: as `(p, 1)` and,
 //! with its responses swapped, as `(1 - p, 0)`.
 //!
@@ -15,8 +15,6 @@
 //!   both orders.
 
 use serde::Serialize;
-
-use super::rows::EvalRow;
 
 /// Bins over the confidence `[0.5, 1]`.
 pub const BINS: usize = 10;
@@ -48,32 +46,33 @@ pub struct Bin {
 }
 
 /// The probability that the chosen response is preferred to the other.
-pub fn preference_probability(row: &EvalRow) -> f64 {
-    1.0 / (1.0 + (-row.margin()).exp())
+fn preference_probability(margin: f64) -> f64 {
+    1.0 / (1.0 + (-margin).exp())
 }
 
 impl Calibration {
-    /// Measures rows.
-    pub fn of(rows: &[EvalRow]) -> Self {
+    /// Measures comparisons by their margins, each the reward of the chosen response minus that of the other.
+    pub fn of(margins: &[f64]) -> Self {
         let mut sums = [(0_usize, 0.0, 0.0); BINS];
         let mut brier = 0.0;
-        for row in rows {
-            let p = preference_probability(row);
+        for &margin in margins {
+            let p = preference_probability(margin);
             brier += (1.0 - p).powi(2);
             let confidence = p.max(1.0 - p);
-            let outcome = match row.tied() {
+            let outcome = match margin == 0.0 {
                 true => 0.5,
-                false => f64::from(u8::from(row.correct)),
+                false => f64::from(u8::from(margin > 0.0)),
             };
             let place = (confidence - 0.5) * 2.0 * BINS as f64;
             let bin = &mut sums[(place as usize).min(BINS - 1)];
             *bin = (bin.0 + 1, bin.1 + confidence, bin.2 + outcome);
         }
         let gaps: f64 = sums.iter().map(|(_, c, o)| (c - o).abs()).sum();
-        let over_rows = |sum: f64| (!rows.is_empty()).then(|| sum / rows.len() as f64);
+        let count = margins.len() as f64;
+        let over_all = |sum: f64| (!margins.is_empty()).then(|| sum / count);
         Self {
-            expected_calibration_error: over_rows(gaps),
-            brier: over_rows(brier),
+            expected_calibration_error: over_all(gaps),
+            brier: over_all(brier),
             bins: sums.iter().enumerate().map(Bin::of).collect(),
         }
     }
@@ -97,7 +96,6 @@ impl Bin {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::rows::tests::row;
     use super::*;
 
     fn close(found: Option<f64>, expected: f64) {
@@ -108,7 +106,7 @@ mod tests {
     }
 
     /// The margin at which the probability is `p`.
-    fn logit(p: f32) -> f32 {
+    fn logit(p: f64) -> f64 {
         (p / (1.0 - p)).ln()
     }
 
@@ -117,8 +115,7 @@ mod tests {
         // Three right and one wrong at 0.72: gap |0.72 - 0.75| = 0.03. One right at 0.97: gap 0.03.
         // Brier: (3 * 0.28^2 + 0.72^2 + 0.03^2) / 5 = (0.2352 + 0.5184 + 0.0009) / 5 = 0.1509.
         let p = [0.72, 0.72, 0.72, 0.28, 0.97];
-        let rows = p.map(|p| row(0, None, logit(p)));
-        let found = Calibration::of(&rows);
+        let found = Calibration::of(&p.map(logit));
         close(found.expected_calibration_error, 0.03);
         close(found.brier, 0.1509);
         let bin = found.bins[4];
@@ -131,7 +128,7 @@ mod tests {
 
     #[test]
     fn knowing_nothing_is_calibrated_and_has_a_brier_score_of_a_quarter() {
-        let found = Calibration::of(&[row(0, None, 0.0), row(1, None, 0.0)]);
+        let found = Calibration::of(&[0.0, 0.0]);
         assert_eq!(found.expected_calibration_error, Some(0.0));
         assert_eq!(found.brier, Some(0.25));
         assert_eq!(found.bins[0].accuracy, Some(0.5));
@@ -139,7 +136,7 @@ mod tests {
 
     #[test]
     fn certainty_lies_in_the_last_bin() {
-        let found = Calibration::of(&[row(0, None, 1e9), row(1, None, -1e9)]);
+        let found = Calibration::of(&[1e9, -1e9]);
         assert_eq!(found.bins[9].comparisons, 2);
         assert_eq!(found.expected_calibration_error, Some(0.5));
         assert_eq!(found.brier, Some(0.5));
@@ -148,11 +145,11 @@ mod tests {
 
     /// The definition: 20 bins over `[0, 1]`, every comparison in both orders; a bin below the middle ends with its upper
     /// edge, one above begins with its lower edge.
-    fn both_orders(rows: &[EvalRow]) -> (f64, f64) {
+    fn both_orders(margins: &[f64]) -> (f64, f64) {
         let mut bins = [(0.0, 0.0); 2 * BINS];
         let mut brier = 0.0;
-        for row in rows {
-            let p = preference_probability(row);
+        for &margin in margins {
+            let p = preference_probability(margin);
             for (p, outcome) in [(p, 1.0), (1.0 - p, 0.0)] {
                 brier += (p - outcome) * (p - outcome);
                 let place = (p.max(1.0 - p) - 0.5) * 2.0 * BINS as f64;
@@ -173,23 +170,23 @@ mod tests {
                 }
             }
         }
-        let n = 2.0 * rows.len() as f64;
+        let n = 2.0 * margins.len() as f64;
         let gaps: f64 = bins.iter().map(|(p, o): &(f64, f64)| (p - o).abs()).sum();
         (gaps / n, brier / n)
     }
 
     proptest! {
         #[test]
-        fn folding_equals_both_orders(margins in prop::collection::vec(-6_f32..6.0, 1..40), tie: bool) {
-            let mut rows: Vec<EvalRow> = margins.iter().map(|m| row(0, None, *m)).collect();
+        fn folding_equals_both_orders(margins in prop::collection::vec(-6_f64..6.0, 1..40), tie: bool) {
+            let mut margins = margins;
             if tie {
-                rows.push(row(0, None, 0.0));
+                margins.push(0.0);
             }
-            let found = Calibration::of(&rows);
-            let (error, brier) = both_orders(&rows);
+            let found = Calibration::of(&margins);
+            let (error, brier) = both_orders(&margins);
             prop_assert!((found.expected_calibration_error.unwrap() - error).abs() < 1e-9);
             prop_assert!((found.brier.unwrap() - brier).abs() < 1e-9);
-            prop_assert_eq!(found.bins.iter().map(|b| b.comparisons).sum::<usize>(), rows.len());
+            prop_assert_eq!(found.bins.iter().map(|b| b.comparisons).sum::<usize>(), margins.len());
         }
     }
 }

@@ -1,0 +1,85 @@
+//! Users whom nobody was trained on: who they are, how well a trained policy serves them after so many of their answers, and what
+//! a report says of it.
+
+mod claims;
+mod figures;
+mod measure;
+mod tables;
+
+use serde::{Deserialize, Serialize};
+use trainer::pref_data::Comparison;
+
+pub(crate) use claims::claims;
+pub(crate) use measure::{Tokenised, measure};
+pub(crate) use tables::{served, table};
+
+/// Users whom nobody was trained on.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Newcomers {
+    /// Who they are.
+    pub users: Vec<Newcomer>,
+    /// After how many answers they are looked at.
+    pub counts: Vec<usize>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Newcomer {
+    /// Their id.
+    pub id: String,
+    /// What they want, for evaluation only.
+    pub group: String,
+    /// What they answered, in the order in which they were asked.
+    pub answers: Vec<Comparison>,
+    /// What they are tested on.
+    pub tests: Vec<Comparison>,
+}
+
+impl Newcomers {
+    /// What they answered, all of it.
+    pub fn answers(&self) -> Vec<Comparison> {
+        let answers = self.users.iter().flat_map(|user| &user.answers);
+        answers.cloned().collect()
+    }
+}
+
+/// How a policy came to serve a newcomer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// As a user of whom nothing is known.
+    Generic,
+    /// As the trained user whose row explains the answers best.
+    Nearest,
+    /// By a row fitted to the answers.
+    Fitted,
+    /// Trained on the answers from the start, with everybody else.
+    Trained,
+}
+
+impl How {
+    /// As reports call it.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Generic => "generic user",
+            Self::Nearest => "nearest trained user",
+            Self::Fitted => "fitted",
+            Self::Trained => "trained from the start",
+        }
+    }
+}
+
+/// How a newcomer was served.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Served {
+    /// Who.
+    pub newcomer: String,
+    /// How.
+    pub how: How,
+    /// After how many answers.
+    pub answers: usize,
+    /// How far the preferred response of each test is rewarded beyond the other.
+    pub margins: Vec<f32>,
+    /// What it took, beside the tests.
+    pub seconds: f64,
+}

@@ -1,0 +1,104 @@
+//! What is claimed of users whom nobody was trained on.
+
+use statistics::{Estimated, Interval};
+
+use super::How;
+use super::figures::{self, Strata};
+use crate::claims::{Building, Unit};
+use crate::experiment::Results;
+use crate::report::{Claim, System};
+
+/// After so many answers, at least this share of the accuracy of full training.
+const SHARES: [(&str, usize, f64); 2] = [("n10", 10, 0.93), ("n50", 50, 0.97)];
+/// After so many answers ...
+const CALIBRATED_AFTER: usize = 10;
+/// ... the expected calibration error is at most this.
+const CALIBRATED: f64 = 0.08;
+
+/// All claims by key; none where there are no newcomers.
+pub(crate) fn claims(results: &Results<'_>, systems: &[System]) -> Vec<(&'static str, Claim)> {
+    let has_newcomers = |system: &System| !figures::ways(results, &system.name).is_empty();
+    if !systems.iter().any(has_newcomers) {
+        return Vec::new();
+    }
+    let full = reference(results, systems);
+    let shares = SHARES.map(|(key, answers, least)| {
+        (
+            key,
+            share(results, systems, full.as_ref(), (answers, least)),
+        )
+    });
+    let mut claims = shares.to_vec();
+    claims.push(("n_calibration", calibration(results, systems)));
+    claims
+}
+
+/// Of the first system that was trained on newcomers' answers from the start, the margins of their tests.
+pub(super) fn reference(results: &Results<'_>, systems: &[System]) -> Option<Strata<f32>> {
+    systems.iter().find_map(|system| {
+        let ways = figures::ways(results, &system.name);
+        let way = ways.into_iter().find(|(how, _)| *how == How::Trained)?;
+        figures::margins(results, &system.name, way)
+    })
+}
+
+fn share(
+    results: &Results<'_>,
+    systems: &[System],
+    full: Option<&Strata<f32>>,
+    (answers, least): (usize, f64),
+) -> Claim {
+    let mut claim = Building::new(format!(
+        "Fitted to {answers} answers, a new user is served with at least {least} of the accuracy of full training"
+    ));
+    let unit = Unit::Number("of full training");
+    let what = format!("accuracy after {answers} answers over full training's");
+    let holds = |interval: &Interval| interval.lies_in(least, f64::INFINITY);
+    let figure = |margins: &Strata<f32>| figures::share(margins, full?);
+    add(
+        &mut claim,
+        results,
+        systems,
+        answers,
+        (&what, unit),
+        figure,
+        holds,
+    );
+    claim
+        .finish("no system fitted new users to so many answers beside one that was trained on them")
+}
+
+fn calibration(results: &Results<'_>, systems: &[System]) -> Claim {
+    let mut claim = Building::new(format!(
+        "Fitted to {CALIBRATED_AFTER} answers, the probabilities of what a new user prefers have an expected calibration error of at most {CALIBRATED}"
+    ));
+    let what = ("expected calibration error", Unit::Number(""));
+    let holds = |interval: &Interval| interval.lies_in(f64::NEG_INFINITY, CALIBRATED);
+    add(
+        &mut claim,
+        results,
+        systems,
+        CALIBRATED_AFTER,
+        what,
+        figures::calibration,
+        holds,
+    );
+    claim.finish("no system fitted new users to so many answers")
+}
+
+fn add(
+    claim: &mut Building,
+    results: &Results<'_>,
+    systems: &[System],
+    answers: usize,
+    what: (&str, Unit),
+    figure: impl Fn(&Strata<f32>) -> Option<Estimated>,
+    holds: impl Fn(&Interval) -> Option<bool>,
+) {
+    for system in systems {
+        let margins = figures::margins(results, &system.name, (How::Fitted, answers));
+        if let Some(figure) = margins.as_ref().and_then(&figure) {
+            claim.add(system, what, figure, holds(&figure.interval), "");
+        }
+    }
+}

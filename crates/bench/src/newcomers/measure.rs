@@ -1,0 +1,207 @@
+//! A trained policy, and users it has not met.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use trainer::TrainError;
+use trainer::dataset::Dataset;
+use trainer::eval;
+use trainer::example::Example;
+use trainer::inference::Engine;
+use trainer::progress::Progress;
+use trainer::task::Preference;
+use trainer::user_model::{self, UserRef, UserTable};
+
+use super::{How, Newcomers, Served};
+
+/// The comparisons of one newcomer in tokens.
+pub(crate) struct Tokenised {
+    pub(crate) answers: Dataset,
+    pub(crate) tests: Dataset,
+}
+
+/// Serves every newcomer in each way that the policy has: all as the generic user; where `trained` says that their answers were among the
+/// training comparisons, by their own row; else, with a user model, by a row fitted to their first answers, and as the nearest trained user.
+///
+/// # Errors
+/// From scoring and fitting.
+pub(crate) fn measure(
+    (engine, task, micro_rows): (&Engine, &Preference, usize),
+    (newcomers, tokenised): (&Newcomers, &[Tokenised]),
+    trained: bool,
+    progress: &dyn Progress,
+) -> Result<Vec<Served>, TrainError> {
+    const WHAT: &str = "new users";
+    let scorer = Scorer {
+        engine,
+        task,
+        micro_rows,
+        progress: &Hushed(progress),
+    };
+    let mut served = Vec::new();
+    let all = newcomers.users.len();
+    for (number, (user, tokenised)) in newcomers.users.iter().zip(tokenised).enumerate() {
+        progress.report(WHAT, number, all);
+        let found = match (trained, engine.table()) {
+            (true, Some(table)) => vec![scorer.trained(&user.id, table, tokenised)?],
+            (false, Some(table)) => scorer.new(&user.id, table, tokenised, &newcomers.counts)?,
+            (_, None) => vec![scorer.generic(&user.id, tokenised)?],
+        };
+        served.extend(found);
+    }
+    progress.report(WHAT, all, all);
+    Ok(served)
+}
+
+/// Says whether to stop, and shows nothing.
+struct Hushed<'a>(&'a dyn Progress);
+
+impl Progress for Hushed<'_> {
+    fn report(&self, _: &str, _: usize, _: usize) {}
+
+    fn stopped(&self) -> bool {
+        self.0.stopped()
+    }
+}
+
+struct Scorer<'a> {
+    engine: &'a Engine,
+    task: &'a Preference,
+    micro_rows: usize,
+    progress: &'a Hushed<'a>,
+}
+
+impl Scorer<'_> {
+    fn generic(&self, id: &str, of: &Tokenised) -> Result<Served, TrainError> {
+        let margins = self.margins(self.engine.table(), &UserRef::Generic, &of.tests)?;
+        Ok(served(id, How::Generic, 0, margins, 0.0))
+    }
+
+    fn trained(&self, id: &str, table: &UserTable, of: &Tokenised) -> Result<Served, TrainError> {
+        let margins = self.margins(Some(table), &UserRef::id(id), &of.tests)?;
+        let answers = of.answers.items.len();
+        Ok(served(id, How::Trained, answers, margins, 0.0))
+    }
+
+    fn new(
+        &self,
+        id: &str,
+        table: &UserTable,
+        of: &Tokenised,
+        counts: &[usize],
+    ) -> Result<Vec<Served>, TrainError> {
+        let mut found = vec![self.generic(id, of)?];
+        found.extend(self.nearest(id, table, of, counts)?);
+        for &count in counts {
+            found.push(self.fitted(id, table, of, count)?);
+        }
+        Ok(found)
+    }
+
+    fn fitted(
+        &self,
+        id: &str,
+        table: &UserTable,
+        of: &Tokenised,
+        count: usize,
+    ) -> Result<Served, TrainError> {
+        let Some(belief) = table.belief() else {
+            let after = "of trained users to learn from".into();
+            return Err(TrainError::Empty { after });
+        };
+        let start = Instant::now();
+        let mut answers = of.answers.examples(None);
+        answers.truncate(count);
+        let fitted = self
+            .engine
+            .fit(self.task, &answers, &belief, self.progress)?;
+        let mut table = table.clone();
+        let user = UserRef::id(id);
+        table.set_row(&user, fitted.row().0)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let margins = self.margins(Some(&table), &user, &of.tests)?;
+        Ok(served(id, How::Fitted, count, margins, seconds))
+    }
+
+    /// The trained user whose row makes the first answers most probable.
+    fn nearest(
+        &self,
+        id: &str,
+        table: &UserTable,
+        of: &Tokenised,
+        counts: &[usize],
+    ) -> Result<Vec<Served>, TrainError> {
+        let start = Instant::now();
+        let users = table.ids().into_iter().map(UserRef::id);
+        let users: Vec<UserRef> = users.filter(|user| table.is_touched(user)).collect();
+        let margins = users
+            .iter()
+            .map(|user| self.margins(Some(table), user, &of.answers));
+        let margins: Vec<Vec<f32>> = margins.collect::<Result<_, _>>()?;
+        let each = start.elapsed().as_secs_f64() / of.answers.items.len().max(1) as f64;
+        let mut tests: HashMap<usize, Vec<f32>> = HashMap::new();
+        let mut found = Vec::new();
+        for &count in counts {
+            let likely = margins.iter().map(|margins| likelihood(margins, count));
+            let nearest = likely.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+            let Some((nearest, _)) = nearest else { break };
+            if !tests.contains_key(&nearest) {
+                let margins = self.margins(Some(table), &users[nearest], &of.tests)?;
+                tests.insert(nearest, margins);
+            }
+            let margins = tests[&nearest].clone();
+            let seconds = each * count as f64;
+            found.push(served(id, How::Nearest, count, margins, seconds));
+        }
+        Ok(found)
+    }
+
+    /// How far the preferred responses are rewarded beyond the others, for that user.
+    fn margins(
+        &self,
+        table: Option<&UserTable>,
+        user: &UserRef,
+        of: &Dataset,
+    ) -> Result<Vec<f32>, TrainError> {
+        let items = of.items.iter();
+        let examples: Vec<Example> = items
+            .map(|item| Example {
+                item: item.clone(),
+                user: user.clone(),
+            })
+            .collect();
+        let (policy, rows) = (self.engine.policy(), self.micro_rows);
+        let scored = eval::evaluate(self.task, policy, table, &examples, rows, self.progress)?;
+        let margins = scored.iter().map(|r| r.reward_chosen - r.reward_rejected);
+        Ok(margins.collect())
+    }
+}
+
+fn served(id: &str, how: How, answers: usize, margins: Vec<f32>, seconds: f64) -> Served {
+    Served {
+        newcomer: id.into(),
+        how,
+        answers,
+        margins,
+        seconds,
+    }
+}
+
+/// How likely the first answers are.
+fn likelihood(margins: &[f32], count: usize) -> f64 {
+    let first: Vec<f64> = margins.iter().take(count).map(|&m| m.into()).collect();
+    user_model::log_likelihood(&first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_answers_alone_count() {
+        let two = 2.0 * (1.0_f64 / (1.0 + (-1.0_f64).exp())).ln();
+        assert!((likelihood(&[1.0, 1.0, -9.0], 2) - two).abs() < 1e-6);
+        assert!((likelihood(&[1.0, 1.0], 5) - two).abs() < 1e-6);
+        assert_eq!(likelihood(&[], 3), 0.0);
+    }
+}

@@ -1,0 +1,90 @@
+//! How newcomers were served, in a table.
+
+use super::figures::{self, Strata, Way};
+use super::{How, claims::reference};
+use crate::claims::Unit;
+use crate::experiment::Results;
+use crate::measure::{MAJORITY, MINORITY};
+use crate::report::format::{MISSING, count, one_decimal, percent};
+use crate::report::{Estimate, ServedUsers, System, Table};
+
+const NOTE: &str = "Accuracy on comparisons of users whom nobody was trained on, with 95 % intervals over seeds, users and their comparisons. \
+     Fitted: their row alone, from so many answers; nearest: the trained user whose row makes those answers most probable. Of full training: as a share of \
+     the accuracy on the same comparisons where their answers were trained on from the start. Seconds: what a user's row takes.";
+
+/// Accuracies per system and way, for a plot.
+pub(crate) fn served(results: &Results<'_>, systems: &[System]) -> Vec<ServedUsers> {
+    let of_system = |system: &System| {
+        let ways = figures::ways(results, &system.name).into_iter();
+        let served = ways.filter_map(|way| {
+            let margins = figures::margins(results, &system.name, way)?;
+            let accuracy = figures::accuracy(&margins)?;
+            Some(ServedUsers {
+                system: system.name.clone(),
+                served_as: way.0.title().into(),
+                answers: way.1 as u64,
+                accuracy: Estimate {
+                    value: Some(accuracy.value),
+                    low: Some(accuracy.interval.low),
+                    high: Some(accuracy.interval.high),
+                    n: margins.values().flatten().map(Vec::len).sum::<usize>() as u64,
+                },
+            })
+        });
+        served.collect::<Vec<_>>()
+    };
+    systems.iter().flat_map(of_system).collect()
+}
+
+/// Rows per system and way; `None` where there are no newcomers.
+pub(crate) fn table(results: &Results<'_>, systems: &[System]) -> Option<Table> {
+    let columns = [
+        "system",
+        "served as",
+        "answers",
+        "accuracy",
+        MAJORITY,
+        MINORITY,
+        "of full training",
+        "calibration error",
+        "seconds",
+    ];
+    let mut table = Table::new("New users", NOTE, &columns);
+    let full = reference(results, systems);
+    for system in systems {
+        for way in figures::ways(results, &system.name) {
+            if let Some(margins) = figures::margins(results, &system.name, way) {
+                let seconds = figures::seconds(results, &system.name, way);
+                table
+                    .rows
+                    .push(row(system, way, &margins, full.as_ref(), seconds));
+            }
+        }
+    }
+    (!table.rows.is_empty()).then(|| table.without_missing_columns())
+}
+
+fn row(
+    system: &System,
+    (how, answers): Way,
+    margins: &Strata<f32>,
+    full: Option<&Strata<f32>>,
+    seconds: Option<f64>,
+) -> Vec<String> {
+    let missing = || MISSING.to_owned();
+    let group = |group| percent(figures::of_group(margins, group));
+    let percents = |figure| Unit::Percent.write(&figure);
+    let share = full.filter(|_| how != How::Trained);
+    let share = share.and_then(|full| figures::share(margins, full));
+    vec![
+        system.title().to_owned(),
+        how.title().to_owned(),
+        count(answers as u64),
+        figures::accuracy(margins).map_or_else(missing, percents),
+        group(MAJORITY),
+        group(MINORITY),
+        share.map_or_else(missing, percents),
+        figures::calibration(margins).map_or_else(missing, percents),
+        one_decimal(seconds.filter(|_| matches!(how, How::Fitted | How::Nearest))),
+    ]
+}
