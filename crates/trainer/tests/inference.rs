@@ -372,7 +372,9 @@ fn a_user_is_fitted_where_their_answer_is_most_probable() {
         let belief = belief.expect("a direction");
         // Said so often that it weighs more than the prior.
         let answers = [&items.examples(None)[..]; TIMES].concat();
-        let fitted = engine.fit(&task, &answers, &belief, &Quiet).expect("a fit");
+        let fitted = engine
+            .fit(&task, &answers, &belief, None, &Quiet)
+            .expect("a fit");
         let squared: f64 = direction.iter().map(|&x| f64::from(x).powi(2)).sum();
         let along = fitted.fit.belief.mean().iter().zip(&direction);
         let share = along
@@ -402,7 +404,9 @@ fn a_user_is_fitted_where_their_answer_is_most_probable() {
         let (row, _) = fitted.row();
         let said = margins_at(&opened, &row, &task, &items)[0];
         assert!((said - fitted.fit.margins[0]).abs() < 1e-4, "{said}");
-        let again = engine.fit(&task, &answers, &belief, &Quiet).expect("a fit");
+        let again = engine
+            .fit(&task, &answers, &belief, None, &Quiet)
+            .expect("a fit");
         assert_eq!(again.fit, fitted.fit);
     }
 }
@@ -421,7 +425,7 @@ fn a_fit_is_refused_where_there_is_nothing_to_fit() {
         let answers = &items.examples(None)[..answers];
         let error = opened
             .engine
-            .fit(&task, answers, &belief, &Quiet)
+            .fit(&task, answers, &belief, None, &Quiet)
             .expect_err("a refusal");
         assert!(error.to_string().contains(problem), "{error}");
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
 use crate::gradients::length;
 use crate::init::initial_row;
@@ -42,6 +43,19 @@ pub(crate) struct Row {
     pub values: Vec<f32>,
     /// AdamW's state; none after an import or a load without moments.
     pub moments: Option<RowMoments>,
+    /// What it was fitted to, if it was not trained.
+    pub fitted: Option<Fitted>,
+}
+
+/// What a user's row was fitted to, where it was not trained.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fitted {
+    /// How many answers.
+    pub answers: u64,
+    /// How much better a user of their own explains them than the generic user does, in nats
+    /// ([`Fit::log_evidence`](crate::Fit::log_evidence) less the generic user's log-likelihood).
+    pub evidence: f64,
 }
 
 /// AdamW's state of one row.
@@ -99,6 +113,23 @@ impl UserTable {
     /// The form of the user model that the rows belong to.
     pub fn config(&self) -> &UserModelConfig {
         &self.config
+    }
+
+    /// Refuses an id for a new user that is empty, blank or has a control character in it, such as a line end. Data and files may
+    /// name users so ([`UserTable::validate_id`]).
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::EmptyId`], [`TableError::ControlInId`].
+    pub fn validate_new_id(id: &str) -> Result<(), TableError> {
+        Self::validate_id(id)?;
+        match id.chars().find(|c| c.is_control()) {
+            Some(found) => Err(TableError::ControlInId {
+                id: id.to_owned(),
+                found,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Refuses an id that is empty or blank.
@@ -226,12 +257,14 @@ impl UserTable {
         let row = Row {
             values,
             moments: None,
+            fitted: None,
         };
         self.rows.insert(user.clone(), row);
         Ok(())
     }
 
-    /// What is believed of a user who has not answered yet, learned from the rows that training has moved: around the generic user,
+    /// What is believed of a user who has not answered yet, learned from the rows that training has moved, and not from those that
+    /// were fitted to a few answers under this very belief: around the generic user,
     /// whose offset is 0, or around the users' mean weights. Of very many rows it looks at some, evenly spread. None where none is
     /// trained, or all are alike.
     pub fn belief(&self) -> Option<Belief> {
@@ -239,13 +272,65 @@ impl UserTable {
         let trained = self
             .rows
             .iter()
-            .filter(|(user, _)| **user != UserRef::Generic);
+            .filter(|(user, row)| **user != UserRef::Generic && row.fitted.is_none());
         let rows: Vec<&Row> = trained.map(|(_, row)| row).collect();
         let taken = rows.len().min(MOST);
         let spread = (0..taken).map(|i| rows[i * rows.len() / taken].values.clone());
         let rows: Vec<Vec<f32>> = spread.collect();
         let offsets = !self.config.kind.generic_owns_row();
         Belief::of_rows(&rows, offsets.then(|| vec![0.0; self.config.row_len()]))
+    }
+
+    /// Puts the row that a fit found in the place of a user's, as [`UserTable::set_row`] does. It says nothing of what users are
+    /// like, and [`UserTable::belief`] passes over it until it is trained.
+    ///
+    /// # Errors
+    ///
+    /// As [`UserTable::set_row`].
+    pub fn set_fitted(
+        &mut self,
+        user: &UserRef,
+        values: Vec<f32>,
+        fitted: Fitted,
+    ) -> Result<(), TableError> {
+        self.set_row(user, values)?;
+        if let Some(row) = self.rows.get_mut(user) {
+            row.fitted = Some(fitted);
+        }
+        Ok(())
+    }
+
+    /// What a user's row was fitted to; none where it was trained, or is as it began.
+    pub fn fitted(&self, id: &str) -> Option<Fitted> {
+        self.rows.get(&UserRef::id(id))?.fitted
+    }
+
+    /// The optimiser steps that a user's row has taken, where moments are kept; none where they are not, or no step was taken.
+    pub fn steps(&self, id: &str) -> Option<u64> {
+        let row = self.rows.get(&UserRef::id(id))?;
+        row.moments.as_ref().map(|moments| moments.steps)
+    }
+
+    /// Makes two users one: `gone` is forgotten, and `kept` has the row, with moments and what it was fitted to, of the one of
+    /// the two that `of` names, or where that has none, its own or none.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if one of them is unknown, both are the same, or `of` is neither.
+    pub fn merge(&mut self, kept: &str, gone: &str, of: &str) -> Result<(), TableError> {
+        let (kept, gone) = (self.user(kept)?, self.user(gone)?);
+        let of = self.user(of)?;
+        if kept == gone || (of != kept && of != gone) {
+            return Err(TableError::NotTwo { user: of });
+        }
+        let row = self.rows.remove(&gone);
+        if let Some(row) = row.filter(|_| of == gone) {
+            self.rows.insert(kept, row);
+        }
+        match gone {
+            UserRef::Id(id) => self.remove(&id),
+            UserRef::Generic => Ok(()),
+        }
     }
 
     /// Copies the distinct rows of a batch of users to `device`, as a leaf that requires a gradient
