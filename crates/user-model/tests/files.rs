@@ -352,6 +352,9 @@ proptest! {
             user_tokens: 2,
             d_model: 3,
             row: Some(row.clone()),
+            shared_sha256: None,
+            fitted: None,
+            belief: None,
         };
         let text = serde_json::to_string(&user).unwrap();
         let back: ExportedUser = serde_json::from_str(&text).unwrap();

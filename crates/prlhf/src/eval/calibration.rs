@@ -55,10 +55,15 @@ pub fn preference_probability(row: &EvalRow) -> f64 {
 impl Calibration {
     /// Measures rows.
     pub fn of(rows: &[EvalRow]) -> Self {
+        Self::by(rows, preference_probability)
+    }
+
+    /// Measures rows, given the probability that the chosen response of one is preferred; above 1/2 only where its margin is above 0.
+    pub fn by(rows: &[EvalRow], probability: impl Fn(&EvalRow) -> f64) -> Self {
         let mut sums = [(0_usize, 0.0, 0.0); BINS];
         let mut brier = 0.0;
         for row in rows {
-            let p = preference_probability(row);
+            let p = probability(row);
             brier += (1.0 - p).powi(2);
             let confidence = p.max(1.0 - p);
             let outcome = match row.tied() {
