@@ -3,6 +3,7 @@
 mod ask;
 mod fit;
 mod merge;
+mod profile;
 mod show;
 mod transfer;
 
@@ -65,6 +66,8 @@ pub enum Action {
     },
     /// Which comparisons to show a user next: those whose answers are expected to tell most.
     Ask(ask::AskArgs),
+    /// In what responses for a user differ from the generic user's: length, readability, lists, hedges and the like.
+    Profile(profile::ProfileArgs),
     /// Make two users one, who has the row of the one with more answers or training steps; the other is forgotten.
     Merge(merge::MergeArgs),
     /// Forget a user: id, row, and all that the run's folder holds of them, checkpoint and metrics included. What was trained on is
@@ -104,6 +107,7 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let done = match &args.action {
         Action::Fit(fit) => return fit::run(args, fit, out),
         Action::Ask(ask) => return ask::run(args, ask, out),
+        Action::Profile(profile) => return profile::run(args, profile, out),
         Action::Show { id } => return show::run(&dir, id.as_deref(), out),
         Action::List => return list(&user_model::load(&dir, &Device::flex())?.1, out),
         Action::Export { id, file } => return transfer::export(&dir, id, file, out),

@@ -3,6 +3,8 @@
 //! A margin is how far one response is preferred to the other, in nats; the answer is the first with probability `sigma(margin)`
 //! (Bradley and Terry). Where the margin itself is not known but normally distributed, what is asked of it is an expectation.
 
+use std::f64::consts::LN_2;
+
 /// `1 / (1 + exp(-x))`.
 pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
@@ -37,13 +39,19 @@ impl Expected {
         // Steps of a quarter of a standard deviation, and of no more than one nat, in which `sigma` bends little.
         let steps = (REACH * deviation.max(4.0)).ceil().min(4096.0) as i32;
         let mut sums = [0.0; 4];
-        for step in -steps..=steps {
+        for step in 0..=steps {
             let z = REACH * f64::from(step) / f64::from(steps);
             let weight = (-0.5 * z * z).exp();
-            let p = sigmoid(margin + deviation * z);
-            let terms = [1.0, p, entropy(p), p * (1.0 - p)];
-            for (sum, term) in sums.iter_mut().zip(terms) {
-                *sum += weight * term;
+            let sides = if step == 0 { &[0.0][..] } else { &[z, -z] };
+            for z in sides {
+                let x = margin + deviation * z;
+                let p = sigmoid(x);
+                // The entropy is -ln sigma(x) + (1 - sigma(x)) x nats.
+                let noise = ((1.0 - p) * x - log_sigmoid(x)) / LN_2;
+                let terms = [1.0, p, noise, p * (1.0 - p)];
+                for (sum, term) in sums.iter_mut().zip(terms) {
+                    *sum += weight * term;
+                }
             }
         }
         let [all, p, noise, curvature] = sums;
@@ -84,7 +92,7 @@ mod tests {
         assert!((known.curvature - sigmoid(0.7) * sigmoid(-0.7)).abs() < 1e-12);
         // Where it is near 0, by the second derivative of the entropy: s^2 / 8 nats.
         let small = Expected::of(0.0, 0.01).information();
-        let expected = 0.01 / 8.0 / std::f64::consts::LN_2;
+        let expected = 0.01 / 8.0 / LN_2;
         assert!((small / expected - 1.0).abs() < 0.01, "{small} {expected}");
         let large = Expected::of(0.0, 1e6);
         assert!(large.information() > 0.995 && large.information() <= 1.0);

@@ -345,3 +345,28 @@ fn two_ids_of_one_person_become_one() {
     users(&run, &["merge", "new", "em"]).ok();
     assert_eq!(users(&run, &["list"]).ok(), "long\ttrained\nnew\ttrained\n");
 }
+
+#[test]
+fn responses_are_measured_against_the_generic_user_s() {
+    let run = fixture().copy_of_run();
+    let prompts = fixture().file(
+        "prompts.jsonl",
+        "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n",
+    );
+    let args = [
+        "profile",
+        "--user",
+        "short",
+        "--prompts",
+        prompts.to_str().unwrap(),
+    ];
+    let text = users(&run, &[&args[..], &["--samples", "2"]].concat()).ok();
+    assert!(
+        text.contains("responses    2 to each of 2 prompts"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nwords ") && text.contains("list items"),
+        "{text}"
+    );
+}
