@@ -220,8 +220,9 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut sides = Sides::read(&config.data)?;
     let training = Training::new(&config, base, &mut sides, None)?;
     training.preferences(Place::new(&run))?.run(&mut Quiet)?;
-    let (_, table) = user_model::load(&run.join("adapters"), &device())?;
-    table.export_user("ann")?.write(&run.join("user.json"))?;
+    let (users, table) = user_model::load(&run.join("adapters"), &device())?;
+    let ann = table.export_user("ann", &users)?;
+    ann.write(&run.join("user.json"))?;
     Ok(())
 }
 

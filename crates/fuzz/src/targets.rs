@@ -280,12 +280,12 @@ fn trained(folder: &Path, _: &Path) -> Answer {
 }
 
 fn users(folder: &Path, _: &Path) -> Answer {
-    let (_, mut table) = user_model::load(&folder.join("adapters"), &device())?;
+    let (users, mut table) = user_model::load(&folder.join("adapters"), &device())?;
     let user = ExportedUser::read(&folder.join("user.json"))?;
     if table.contains(&user.id) {
         table.remove(&user.id)?;
     }
-    Ok(table.import_user(user)?)
+    Ok(table.import_user(user, &users)?)
 }
 
 fn resumed(folder: &Path, _: &Path) -> Answer {

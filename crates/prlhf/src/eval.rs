@@ -5,6 +5,7 @@ mod compare;
 mod report;
 mod rows;
 mod side_by_side;
+mod spread;
 mod tables;
 mod training_data;
 
@@ -57,6 +58,10 @@ pub struct EvalArgs {
     /// Comparisons for KL and held-out loss; 0: all.
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub quality: usize,
+    /// Also take into account how sure the rows of fitted users are (`users fit`): calibration with that and without. Takes a gradient
+    /// for each of their comparisons.
+    #[arg(long)]
+    pub spread: bool,
     /// The seed of the bootstrap of --compare.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -168,7 +173,7 @@ pub fn evaluate(
     cache: &Cache,
     out: &mut Output<'_>,
 ) -> Result<EvalReport, TrainError> {
-    let adapters = of.trained()?.dir().display().to_string();
+    let dir = of.trained()?.dir().to_owned();
     let opened = of.open()?;
     let (engine, config) = (&opened.engine, opened.config());
     let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
@@ -191,17 +196,22 @@ pub fn evaluate(
     }
     let examples = dataset.examples(engine.table());
     let scored = engine.score(&task, &examples, &Bars::default())?;
-    let rows = rows(engine, loaded, &scored, &training)?;
+    let mut rows = rows(engine, loaded, &scored, &training)?;
+    let spread = match args.spread {
+        true => Some(spread::add(&mut rows, engine, &task, &examples, &dir)?),
+        false => None,
+    };
     let [quality, reference] = quality(&opened, &examples, args.quality)?;
     Ok(EvalReport {
         version: VERSION,
         model: opened.source.clone(),
-        adapters,
+        adapters: dir.display().to_string(),
         user_model: engine.table().is_some(),
         comparisons_hash: comparisons_hash(&rows),
         training_data: training.summary(),
         accuracy: Accuracy::of(&rows),
         calibration: rows::calibration(&rows),
+        spread,
         loss: task.mean_loss(&scored),
         kl: quality.kl,
         nll: quality.nll,

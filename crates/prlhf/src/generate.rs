@@ -157,7 +157,11 @@ fn lines(args: &GenerateArgs) -> Result<Vec<PromptRecord>, TrainError> {
     Ok(lines)
 }
 
-fn read(path: &Path, columns: Columns) -> Result<Vec<PromptRecord>, TrainError> {
+/// Reads prompts of a file, with what it has to say of them.
+///
+/// # Errors
+/// A broken line, or a file that cannot be read.
+pub fn read(path: &Path, columns: Columns) -> Result<Vec<PromptRecord>, TrainError> {
     let (lines, noted) = read_prompts(path, columns).read_all()?;
     for note in noted.notes() {
         tracing::info!("{note}");

@@ -60,12 +60,18 @@ fn users((model, table): (UserModel, UserTable), out: &mut Output<'_>) -> Result
         true => "keys and values at every layer",
         false => "soft tokens",
     };
+    let fitted = table.ids().into_iter();
+    let fitted = fitted.filter(|id| table.fitted(id).is_some()).count();
+    let and_fitted = match fitted {
+        0 => String::new(),
+        fitted => format!(" and {fitted} fitted"),
+    };
     out.fact(
         "users",
         format_args!(
-            "{} known, {} rows trained, kind {kind}, {} {what} (T_u), width {}",
+            "{} known, {} rows trained{and_fitted}, kind {kind}, {} {what} (T_u), width {}",
             table.len(),
-            table.touched(),
+            table.touched() - fitted,
             config.user_tokens,
             config.width()
         ),

@@ -1,16 +1,23 @@
 //! `prlhf users`: who the user model knows.
 
+mod ask;
 mod fit;
+mod merge;
+mod profile;
+mod show;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use terminal::Output;
 use trainer::TrainError;
-use trainer::adapters;
 use trainer::burn::tensor::Device;
-use trainer::folder::RunFolder;
-use trainer::user_model::{self, ExportedUser, MANIFEST_FILE, UserRef, UserTable};
+use trainer::config::Setting;
+use trainer::forget::HeldUsers;
+use trainer::user_model::{self, MANIFEST_FILE, UserRef, UserTable};
+
+use crate::trained::TrainedArgs;
 
 /// Arguments of `prlhf users`.
 #[derive(Args, Debug)]
@@ -26,6 +33,20 @@ pub struct UsersArgs {
     pub action: Action,
 }
 
+impl UsersArgs {
+    /// The adapters, on a base model and a device.
+    fn trained(&self, model: &Option<String>, set: &[Setting], device: &str) -> TrainedArgs {
+        TrainedArgs {
+            run: self.run.clone(),
+            adapters: self.adapters.clone(),
+            model: model.clone(),
+            config: None,
+            set: set.to_vec(),
+            device: device.to_owned(),
+        }
+    }
+}
+
 /// What to do with users.
 #[derive(Subcommand, Debug)]
 pub enum Action {
@@ -38,12 +59,24 @@ pub enum Action {
     },
     /// Make a user from a few answers: their row alone, the rest stays as trained.
     Fit(fit::FitArgs),
-    /// Forget a user: id and row.
+    /// How a user came to be, how sure their row is, and whom they are like; without an id, all users in short.
+    Show {
+        /// A known id.
+        id: Option<String>,
+    },
+    /// Which comparisons to show a user next: those whose answers are expected to tell most.
+    Ask(ask::AskArgs),
+    /// In what responses for a user differ from the generic user's: length, readability, lists, hedges and the like.
+    Profile(profile::ProfileArgs),
+    /// Make two users one, who has the row of the one with more answers or training steps; the other is forgotten.
+    Merge(merge::MergeArgs),
+    /// Forget a user: id, row, and all that the run's folder holds of them, checkpoint and metrics included. What was trained on is
+    /// yours and stays.
     Remove {
         /// A known id.
         id: String,
     },
-    /// Write one user's row to a file of its own.
+    /// Write one user's row to a file of its own, and what is believed of them.
     Export {
         /// A known id.
         id: String,
@@ -73,36 +106,24 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     }
     let done = match &args.action {
         Action::Fit(fit) => return fit::run(args, fit, out),
+        Action::Ask(ask) => return ask::run(args, ask, out),
+        Action::Profile(profile) => return profile::run(args, profile, out),
+        Action::Show { id } => return show::run(&dir, id.as_deref(), out),
         Action::List => return list(&user_model::load(&dir, &Device::flex())?.1, out),
-        Action::Export { id, file } => {
-            let user = user_model::load(&dir, &Device::flex())?.1.export_user(id)?;
-            if file.exists() && ExportedUser::read(file).is_err() {
-                let problem =
-                    "there is such a file, and it is no exported user: choose another name";
-                return Err(TrainError::format(file, problem));
-            }
-            user.write(file)?;
-            let id = printable::quoted(id);
-            return out.line(format_args!("user {id} is in {}", file.display()));
-        }
+        Action::Export { id, file } => return transfer::export(&dir, id, file, out),
+        Action::Import { file } => transfer::import(&dir, file)?,
+        Action::Merge(merge) => merge::run(&dir, merge)?,
         Action::Add { id } => {
-            UserTable::validate_id(id)?;
-            change(&dir, |table| match table.add(id) {
+            UserTable::validate_new_id(id)?;
+            change(&dir, |users| match users.table.add(id) {
                 true => Ok(()),
                 false => Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
             })?;
             format!("user {} is known", printable::quoted(id))
         }
         Action::Remove { id } => {
-            change(&dir, |table| Ok(table.remove(id)?))?;
-            warn_of_checkpoint(&dir, id);
+            remove(&dir, id)?;
             format!("user {} is forgotten", printable::quoted(id))
-        }
-        Action::Import { file } => {
-            let user = ExportedUser::read(file)?;
-            let done = format!("user {} is known", printable::quoted(&user.id));
-            change(&dir, |table| Ok(table.import_user(user)?))?;
-            done
         }
     };
     if matches!(&args.action, Action::Add { .. } | Action::Import { .. }) {
@@ -114,31 +135,60 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
 /// Changes the users of the adapters in `dir`, while nobody else does.
 fn change(
     dir: &Path,
-    change: impl FnOnce(&mut UserTable) -> Result<(), TrainError>,
+    change: impl FnOnce(&mut HeldUsers) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let _held = RunFolder::hold(dir)?;
-    let (model, mut table) = user_model::load(dir, &Device::flex())?;
-    change(&mut table)?;
-    adapters::save_users(dir, &model, &table)
+    let mut users = HeldUsers::open(dir)?;
+    change(&mut users)?;
+    warn_of_lost(users.save()?);
+    Ok(())
+}
+
+/// Forgets a user who is known to the adapters or to the checkpoint.
+fn remove(dir: &Path, id: &str) -> Result<(), TrainError> {
+    let mut users = HeldUsers::open(dir)?;
+    let in_checkpoint = users.of_checkpoint()?;
+    let in_checkpoint = in_checkpoint.is_some_and(|(_, table)| table.contains(id));
+    if users.table.contains(id) || !in_checkpoint {
+        users.table.remove(id)?;
+    }
+    users.beliefs.remove(id);
+    warn_of_lost(users.save_without(id, |table| table.remove(id))?);
+    warn_of_data(dir, id);
+    Ok(())
+}
+
+/// Says that fits have to be made anew.
+fn warn_of_lost(lost: usize) {
+    if lost > 0 {
+        tracing::warn!(
+            "the trained users are others now: how sure the rows of {lost} fitted user(s) were is no longer known; the rows stay, and `users fit` with all answers brings it back"
+        );
+    }
 }
 
 fn list(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {
     for id in table.ids() {
-        let row = match table.is_touched(&UserRef::id(id)) {
-            true => "trained",
-            false => "as it began",
-        };
+        let origin = origin(table, id);
         let id = printable::id(id);
-        out.line(format_args!("{id}\t{row}"))?;
+        out.line(format_args!("{id}\t{origin}"))?;
     }
     Ok(())
 }
 
-fn warn_of_checkpoint(adapters: &Path, id: &str) {
-    let checkpoint = adapters.join("../checkpoint");
-    if checkpoint.is_dir() {
+/// How a known user's row came to be.
+fn origin(table: &UserTable, id: &str) -> &'static str {
+    match (table.fitted(id), table.is_touched(&UserRef::id(id))) {
+        (Some(_), _) => "fitted",
+        (None, true) => "trained",
+        (None, false) => "as it began",
+    }
+}
+
+/// What was trained on lies outside of the run, and names users.
+fn warn_of_data(adapters: &Path, id: &str) {
+    if adapters.join("../config.toml").is_file() {
         tracing::warn!(
-            "the checkpoint beside the adapters still holds the row of {}, the training data their comparisons",
+            "the training data, and what was exported or evaluated, may still hold {}: these files are yours and were not touched; `train --resume` on that data makes the user known again",
             printable::quoted(id)
         );
     }

@@ -26,6 +26,8 @@ mod settings;
 mod stop;
 #[path = "cli/thumbs.rs"]
 mod thumbs;
+#[path = "cli/users.rs"]
+mod users;
 
 use std::fs;
 
@@ -80,8 +82,17 @@ fn an_empty_id_is_refused_and_an_odd_one_escaped() {
         let error = users(&["add", blank]).error();
         assert!(error.contains("must not be empty or blank"), "{error}");
     }
-    users(&["add", "x\ny"]).ok();
-    assert!(users(&["list"]).ok().ends_with("x\\ny\tas it began\n"));
+    let error = users(&["add", "x\ny"]).error();
+    assert!(
+        error.contains("`x\\ny`") && error.contains("U+000A"),
+        "{error}"
+    );
+    users(&["add", "x\u{202e}y"]).ok();
+    assert!(
+        users(&["list"])
+            .ok()
+            .ends_with("x\\u{202e}y\tas it began\n")
+    );
     users(&["add", "Zo\u{eb}"]).ok();
     let error = users(&["remove", "Zoe\u{308}"]).error();
     assert!(
@@ -120,7 +131,8 @@ fn users_are_exported_removed_and_imported() {
     users(&["export", "short", file.str()]).ok();
     let removed = users(&["remove", "short"]);
     removed.ok();
-    assert!(removed.stderr.contains("checkpoint"), "{}", removed.stderr);
+    let said = "the training data, and what was exported or evaluated, may still hold `short`";
+    assert!(removed.stderr.contains(said), "{}", removed.stderr);
     assert_eq!(users(&["list"]).ok(), "long\ttrained\n");
     assert!(
         users(&["export", "short", file.str()])

@@ -53,23 +53,28 @@ fn preference_probability(margin: f64) -> f64 {
 impl Calibration {
     /// Measures comparisons by their margins, each the reward of the chosen response minus that of the other.
     pub fn of(margins: &[f64]) -> Self {
+        let probabilities: Vec<f64> = margins.iter().copied().map(preference_probability).collect();
+        Self::of_probabilities(&probabilities)
+    }
+
+    /// The same by the probabilities of the chosen responses.
+    pub fn of_probabilities(probabilities: &[f64]) -> Self {
         let mut sums = [(0_usize, 0.0, 0.0); BINS];
         let mut brier = 0.0;
-        for &margin in margins {
-            let p = preference_probability(margin);
+        for &p in probabilities {
             brier += (1.0 - p).powi(2);
             let confidence = p.max(1.0 - p);
-            let outcome = match margin == 0.0 {
+            let outcome = match p == 0.5 {
                 true => 0.5,
-                false => f64::from(u8::from(margin > 0.0)),
+                false => f64::from(u8::from(p > 0.5)),
             };
             let place = (confidence - 0.5) * 2.0 * BINS as f64;
             let bin = &mut sums[(place as usize).min(BINS - 1)];
             *bin = (bin.0 + 1, bin.1 + confidence, bin.2 + outcome);
         }
         let gaps: f64 = sums.iter().map(|(_, c, o)| (c - o).abs()).sum();
-        let count = margins.len() as f64;
-        let over_all = |sum: f64| (!margins.is_empty()).then(|| sum / count);
+        let count = probabilities.len() as f64;
+        let over_all = |sum: f64| (!probabilities.is_empty()).then(|| sum / count);
         Self {
             expected_calibration_error: over_all(gaps),
             brier: over_all(brier),

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use llm_backbone::stable_id;
 use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use llm_backbone::{LoraConfig, Model};
-use user_model::{MANIFEST_FILE, Moments, UserModel, UserTable, Vocabulary};
+use user_model::{KeptBeliefs, MANIFEST_FILE, Moments, UserModel, UserTable, Vocabulary};
 
 use crate::config::Widths;
 use crate::error::TrainError;
@@ -18,12 +18,13 @@ use crate::policy::{Policy, rows_start_from_vocabulary, with_rows_from};
 /// The folder of the adapters in that of their run.
 pub(crate) const FOLDER: &str = "adapters";
 /// Its files, all of them; the last is the mark of an experiment's finished stage, which is void with the adapters.
-pub(crate) const FILES: [&str; 6] = [
+pub(crate) const FILES: [&str; 7] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "lineage.json",
     "user_model.json",
     "user_model.safetensors",
+    user_model::BELIEFS_FILE,
     "made-with.json",
 ];
 
@@ -48,22 +49,40 @@ pub fn save(
     })
 }
 
-/// Writes a user model in the place of the one beside the adapters in `dir`, as a whole with these.
+/// Writes a user model in the place of the one beside the adapters in `dir`, as a whole with these, and what is believed of its
+/// fitted users. A training that writes adapters leaves no beliefs.
 ///
 /// # Errors
 /// A folder that cannot be written; what was there is then as it was.
-pub fn save_users(dir: &Path, users: &UserModel, table: &UserTable) -> Result<(), TrainError> {
+pub fn save_users(
+    dir: &Path,
+    users: &UserModel,
+    table: &UserTable,
+    beliefs: &KeptBeliefs,
+) -> Result<(), TrainError> {
     let dir = dir.canonicalize().map_err(|e| TrainError::io(dir, e))?;
     replace_folder(&dir, &FILES, |new| {
-        user_model::save(new, users, table, Moments::Drop)?;
-        for name in FILES {
-            let (old, copy) = (dir.join(name), new.join(name));
-            if old.exists() && !copy.exists() {
-                std::fs::copy(&old, &copy).map_err(|e| TrainError::io(&copy, e))?;
-            }
-        }
-        Ok(())
+        user_model::save_with_beliefs(new, users, table, Moments::Drop, beliefs)?;
+        let others = FILES
+            .iter()
+            .filter(|name| **name != user_model::BELIEFS_FILE);
+        copy_missing(&dir, new, others)
     })
+}
+
+/// Copies those of some files that are not in the new folder.
+pub(crate) fn copy_missing<'a>(
+    old: &Path,
+    new: &Path,
+    names: impl Iterator<Item = &'a &'a str>,
+) -> Result<(), TrainError> {
+    for name in names {
+        let (old, copy) = (old.join(name), new.join(name));
+        if old.exists() && !copy.exists() {
+            std::fs::copy(&old, &copy).map_err(|e| TrainError::io(&copy, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads adapters and, where there is one, the user model, onto `base`. A run that replaces them meanwhile has no influence: they

@@ -17,15 +17,15 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use llm_backbone::LoraConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use user_model::Moments;
+use user_model::{MANIFEST_FILE, Moments, UserModel, UserTable};
 
 use crate::adapters;
 use crate::error::TrainError;
-use crate::files::{found_folder, replace_folder};
+use crate::files::{found_folder, recover_folder, replace_folder};
 use crate::learner::Learner;
 use crate::policy::Policy;
 use crate::settings::Settings;
@@ -137,6 +137,35 @@ pub fn save<T: Task>(dir: &Path, learner: &Learner<T>, state: &State) -> Result<
         let path = new.join(STATE);
         let text = serde_json::to_vec_pretty(&state).map_err(|e| TrainError::format(&path, e))?;
         fs::write(&path, text).map_err(|e| TrainError::io(&path, e))?;
+        write_sums(new)
+    })
+}
+
+/// The users that the checkpoint in `dir` knows; none where there is none, or it has no users.
+///
+/// # Errors
+/// A broken checkpoint, naming the file.
+pub fn users(dir: &Path) -> Result<Option<(UserModel, UserTable)>, TrainError> {
+    match found_folder(dir) {
+        Some(dir) if dir.join(MANIFEST_FILE).is_file() => {
+            Ok(Some(user_model::load(&dir, &Device::flex())?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Writes other users into the checkpoint in `dir`, which is replaced as a whole; all else in it stays as it is.
+///
+/// # Errors
+/// A checkpoint with a file that changed since it was written, or a folder that cannot be written.
+pub fn save_users(dir: &Path, users: &UserModel, table: &UserTable) -> Result<(), TrainError> {
+    recover_folder(dir, &FILES)?;
+    let old = dir.canonicalize().map_err(|e| TrainError::io(dir, e))?;
+    validate_sums(&old, None)?;
+    replace_folder(&old, &FILES, |new| {
+        user_model::save(new, users, table, Moments::Keep)?;
+        let others = FILES.iter().filter(|name| **name != SUMS);
+        adapters::copy_missing(&old, new, others)?;
         write_sums(new)
     })
 }

@@ -1,26 +1,26 @@
 //! A user from a few answers: only their row moves, and everything that is trained stays as it is.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
-use user_model::{
-    Belief, Fit, Margins, RowGradients, TableError, UserModelConfig, UserRef, UserTable,
-};
+pub(crate) mod answering;
+
+use user_model::{Belief, Fit, Mix, Question, TableError, UserBelief, UserRef, UserTable};
 
 use crate::error::TrainError;
-use crate::eval;
 use crate::example::Example;
 use crate::inference::Engine;
-use crate::learner::input;
-use crate::policy::Policy;
 use crate::progress::{Progress, Quiet};
-use crate::replicas;
-use crate::task::{BatchFigures, MicroBatch, Preference, Task};
+use crate::task::{Preference, Task};
+use answering::Answering;
+
+/// Trained users at most whose rows a fit may begin at, and that a user is taken for a [`Mix`] of.
+pub const TRAINED: usize = 8;
 
 /// What was made of a user's answers.
 #[derive(Clone, Debug)]
 pub struct FittedUser {
     /// The most probable row, how sure it is, and how well it explains the answers.
     pub fit: Fit,
+    /// What is believed of how the user mixes trained users.
+    pub mix: Mix,
     /// How likely the generic user finds the answers, as a logarithm.
     pub generic_log_likelihood: f64,
     /// The generic user's row.
@@ -37,11 +37,24 @@ impl FittedUser {
         };
         (row.to_vec(), better)
     }
+
+    /// How much better a user of their own explains the answers than the generic user does, in nats.
+    pub fn evidence(&self) -> f64 {
+        self.fit.log_evidence - self.generic_log_likelihood
+    }
+
+    /// What is believed of the user, for further answers.
+    pub fn belief(&self) -> UserBelief {
+        UserBelief {
+            row: self.fit.belief.clone(),
+            mix: self.mix.clone(),
+        }
+    }
 }
 
 impl Engine {
-    /// The row that explains a user's answers best, given what is believed of users before ([`UserTable::belief`], or what an
-    /// earlier fit left). The answers' own ids do not matter.
+    /// The row that explains a user's answers best, given what is believed of users before any answer ([`UserTable::belief`]), or
+    /// of this one after others, which are not to be among these. The answers' own ids do not matter.
     ///
     /// # Errors
     /// A policy without users, whose users own no rows, no answers, or [`TrainError::Stopped`].
@@ -49,34 +62,36 @@ impl Engine {
         &self,
         task: &Preference,
         answers: &[Example],
-        belief: &Belief,
+        prior: &Belief,
+        before: Option<&UserBelief>,
         progress: &dyn Progress,
     ) -> Result<FittedUser, TrainError> {
         const WHAT: &str = "fit";
-        let Some(table) = self.table() else {
-            let id = "a new user".into();
-            return Err(TrainError::NoUsers { id });
-        };
+        let answering = Answering::new(self, task)?;
         if answers.is_empty() {
             let after = "to fit a user to".into();
             return Err(TrainError::Empty { after });
         }
         task.prepare(&answers.iter().collect::<Vec<_>>(), progress)?;
-        let answering = Answering {
-            // On the autodiff device, with nothing to train but rows.
-            policy: self.policy().clone().train().no_grad(),
-            config: table.config(),
-            task,
-            micro_rows: self.micro_rows(),
-        };
-        let generic = generic_row(table)?;
+        let generic = self.generic_row()?;
         let at_generic = answering.margins(answers, &generic)?;
-        const STARTS: usize = 8;
-        let mut starts = Vec::new();
-        for row in belief.starts(STARTS) {
-            let scored = answering.scored(self, answers, &row)?;
-            starts.push(user_model::log_likelihood(&scored));
+        let rows = rows_of_questions(prior);
+        let mut scored = Vec::new();
+        for row in &rows {
+            scored.push(match *row == generic {
+                true => at_generic.values.clone(),
+                false => answering.scored(answers, row, &Quiet)?,
+            });
         }
+        // One who has answered is not asked to begin at trained users' rows again.
+        let starts: Vec<f64> = match before {
+            None => scored[1..]
+                .iter()
+                .map(|s| user_model::log_likelihood(s))
+                .collect(),
+            Some(_) => Vec::new(),
+        };
+        let belief = before.map_or(prior, |before| &before.row);
         let mut rounds = 0;
         let fit = belief.fit(&starts, |row| {
             if progress.stopped() {
@@ -90,112 +105,99 @@ impl Engine {
             }
         })?;
         progress.report(WHAT, Belief::ROUNDS, Belief::ROUNDS);
+        let mix = match before {
+            None => Mix::new(starts.len()),
+            Some(before) => before.mix.clone(),
+        };
         Ok(FittedUser {
             generic_log_likelihood: user_model::log_likelihood(&at_generic.values),
+            mix: mix.after(&questions(&scored)),
             fit,
             generic,
         })
     }
-}
 
-/// The row that makes a user the generic one.
-fn generic_row(table: &UserTable) -> Result<Vec<f32>, TrainError> {
-    match table.row(&UserRef::Generic) {
-        Err(TableError::NoRow { .. }) => Ok(vec![0.0; table.config().row_len()]),
-        row => Ok(row?),
-    }
-}
-
-/// Computes what a row makes of answers.
-struct Answering<'a> {
-    policy: Policy,
-    config: &'a UserModelConfig,
-    task: &'a Preference,
-    micro_rows: usize,
-}
-
-impl Answering<'_> {
-    /// Each answer's margin at a row, with its gradient.
-    fn margins(&self, answers: &[Example], row: &[f32]) -> Result<Margins, TrainError> {
-        let threads = replicas::on(&self.policy.model.device());
-        let each = answers
-            .len()
-            .div_ceil(threads)
-            .clamp(1, self.micro_rows.max(1));
-        let chunks: Vec<&[Example]> = answers.chunks(each).collect();
-        let mut all = Margins {
-            values: Vec::new(),
-            gradients: Vec::new(),
-        };
-        for chunk in replicas::map(&chunks, threads, |chunk| self.of_chunk(chunk, row)) {
-            let chunk = chunk?;
-            all.values.extend(chunk.values);
-            all.gradients.extend(chunk.gradients);
-        }
-        Ok(all)
-    }
-
-    /// Each answer's margin at a row.
-    fn scored(
+    /// How far each comparison's margin at a user's row may be from what it is, as a variance: `g^T S g` of its gradient `g` and the
+    /// covariance `S` of what is believed of the row. The examples' own ids do not matter.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn margin_variances(
         &self,
-        engine: &Engine,
-        answers: &[Example],
-        row: &[f32],
+        task: &Preference,
+        examples: &[Example],
+        belief: &Belief,
+        progress: &dyn Progress,
     ) -> Result<Vec<f64>, TrainError> {
-        let (table, examples) = self.with_row(answers, row)?;
-        let (policy, rows) = (engine.policy(), self.micro_rows);
-        let scored = eval::evaluate(self.task, policy, Some(&table), &examples, rows, &Quiet)?;
-        Ok(scored
-            .iter()
-            .map(|row| f64::from(row.reward_chosen - row.reward_rejected))
-            .collect())
+        const WHAT: &str = "spread";
+        const AT_A_TIME: usize = 64;
+        let answering = Answering::new(self, task)?;
+        task.prepare(&examples.iter().collect::<Vec<_>>(), progress)?;
+        let mut variances = Vec::with_capacity(examples.len());
+        for some in examples.chunks(AT_A_TIME) {
+            if progress.stopped() {
+                return Err(TrainError::Stopped);
+            }
+            progress.report(WHAT, variances.len(), examples.len());
+            let margins = answering.margins(some, belief.mean())?;
+            let gradients = margins.gradients.iter();
+            variances.extend(gradients.map(|gradient| belief.variance(gradient)));
+        }
+        progress.report(WHAT, variances.len(), examples.len());
+        Ok(variances)
     }
 
-    /// The answers, each of a user of its own with the same row, so that gradients stay apart.
-    fn with_row(
+    /// What there is to know of comparisons to ask users about, whoever is asked: their margins in the middle of the trained users
+    /// of `prior`, and at the rows of some, `[comparisons, 1 + K]`.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub(crate) fn margins_of_questions(
         &self,
-        answers: &[Example],
-        row: &[f32],
-    ) -> Result<(UserTable, Vec<Example>), TrainError> {
-        let mut table = UserTable::new(self.config.clone()).map_err(TableError::from)?;
-        let mut examples = answers.to_vec();
-        for (index, example) in examples.iter_mut().enumerate() {
-            example.user = UserRef::id(format!("{index:08}"));
-            table.set_row(&example.user, row.to_vec())?;
+        task: &Preference,
+        examples: &[Example],
+        prior: &Belief,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<f64>>, TrainError> {
+        let answering = Answering::new(self, task)?;
+        task.prepare(&examples.iter().collect::<Vec<_>>(), progress)?;
+        let mut margins = vec![Vec::new(); examples.len()];
+        for row in rows_of_questions(prior) {
+            let scored = answering.scored(examples, &row, progress)?;
+            for (margins, scored) in margins.iter_mut().zip(scored) {
+                margins.push(scored);
+            }
         }
-        Ok((table, examples))
+        Ok(margins)
     }
 
-    /// One forward and backward pass.
-    fn of_chunk(&self, answers: &[Example], row: &[f32]) -> Result<Margins, TrainError> {
-        let (table, examples) = self.with_row(answers, row)?;
-        let all: Vec<usize> = (0..examples.len()).collect();
-        let rows = eval::own_rows(&examples, &all);
-        let (packed, on_device, users) = input(self.task, &self.policy, Some(&table), &rows)?;
-        let states = self
-            .policy
-            .scored_states(&packed, &on_device, users.as_ref());
-        let outputs = self.task.outputs(&self.policy, states, &on_device);
-        let micro = MicroBatch {
-            rows: &rows,
-            packed: &packed,
-            on_device: &on_device,
-            figures: BatchFigures::without_kl(),
+    /// The row that makes a user the generic one.
+    fn generic_row(&self) -> Result<Vec<f32>, TrainError> {
+        let row_len = |table: &UserTable| table.config().row_len();
+        let Some(table) = self.table() else {
+            return Ok(Vec::new());
         };
-        let margins = self.task.margins(&micro, outputs)?;
-        let values = host(margins.clone())?;
-        let mut gradients = RowGradients::new();
-        if let Some(users) = &users {
-            gradients.add(users, &margins.sum().backward())?;
+        match table.row(&UserRef::Generic) {
+            Err(TableError::NoRow { .. }) => Ok(vec![0.0; row_len(table)]),
+            row => Ok(row?),
         }
-        Ok(Margins {
-            values,
-            gradients: gradients.iter().map(|(_, row)| row.to_vec()).collect(),
-        })
     }
 }
 
-fn host(values: Tensor<1>) -> Result<Vec<f64>, TrainError> {
-    let values = crate::host::host(values.without_autodiff())?;
-    Ok(values.into_iter().map(f64::from).collect())
+/// The middle, and the rows of trained users far from each other.
+fn rows_of_questions(prior: &Belief) -> Vec<Vec<f32>> {
+    let mut rows = vec![prior.mean().to_vec()];
+    rows.extend(prior.starts(TRAINED));
+    rows
+}
+
+/// From the margins of all at each row.
+fn questions(scored: &[Vec<f64>]) -> Vec<Question> {
+    let [middle, trained @ ..] = scored else {
+        return Vec::new();
+    };
+    let at = |i: usize| -> Vec<f64> { trained.iter().map(|margins| margins[i]).collect() };
+    let each = middle.iter().enumerate();
+    each.map(|(i, &middle)| Question::new(middle, &at(i)))
+        .collect()
 }

@@ -6,6 +6,8 @@
 
 mod contents;
 
+pub(crate) use contents::REFERENCE;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -241,6 +243,25 @@ impl RunFolder {
         }
         self.begun = true;
         self.write()
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Removes what killed processes left half-written, where this is the folder of a run.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub fn sweep(&self) -> Result<(), TrainError> {
+        let dir = &self.dir;
+        if !dir.join(MARKER).is_file() {
+            return Ok(());
+        }
+        recover_folder(&dir.join(checkpoint::FOLDER), &checkpoint::FILES)?;
+        recover_folder(&dir.join(adapters::FOLDER), &adapters::FILES)?;
+        contents::remove_temporary(&contents::of_runs(dir, &self.said.made)?)
     }
 
     /// Writes the configuration as used into the folder; a file of the user's own is left as it is.

@@ -4,6 +4,7 @@
 //! A reader follows a training step through [`tokenise`], [`pack`], [`policy`], [`task`], [`learner`]; [`session`] is the loop around it.
 
 pub mod adapters;
+pub mod ask;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
@@ -16,6 +17,7 @@ pub mod example;
 pub mod files;
 pub mod fit;
 pub mod folder;
+pub mod forget;
 pub mod inference;
 pub mod learner;
 pub mod lineage;

@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::replicas;
 use crate::tokenise::TokenizedPair;
 use cache::Cache;
-pub(crate) use cache::is_cache;
+pub(crate) use cache::{append_lines, is_cache};
 
 /// A reference model with its cache. Copies share the cache.
 #[derive(Clone, Debug)]

@@ -372,7 +372,9 @@ fn a_user_is_fitted_where_their_answer_is_most_probable() {
         let belief = belief.expect("a direction");
         // Said so often that it weighs more than the prior.
         let answers = [&items.examples(None)[..]; TIMES].concat();
-        let fitted = engine.fit(&task, &answers, &belief, &Quiet).expect("a fit");
+        let fitted = engine
+            .fit(&task, &answers, &belief, None, &Quiet)
+            .expect("a fit");
         let squared: f64 = direction.iter().map(|&x| f64::from(x).powi(2)).sum();
         let along = fitted.fit.belief.mean().iter().zip(&direction);
         let share = along
@@ -402,9 +404,49 @@ fn a_user_is_fitted_where_their_answer_is_most_probable() {
         let (row, _) = fitted.row();
         let said = margins_at(&opened, &row, &task, &items)[0];
         assert!((said - fitted.fit.margins[0]).abs() < 1e-4, "{said}");
-        let again = engine.fit(&task, &answers, &belief, &Quiet).expect("a fit");
+        let again = engine
+            .fit(&task, &answers, &belief, None, &Quiet)
+            .expect("a fit");
         assert_eq!(again.fit, fitted.fit);
     }
+}
+
+#[test]
+fn the_spread_of_a_margin_is_that_of_its_gradient_by_differences() {
+    let left = Left::with("llama", Some(INDIVIDUAL));
+    let opened = left.opened();
+    let task = opened.preference(left.folder.path()).expect("a task");
+    let items = opened.engine.dataset(&comparisons()[..1]).expect("tokens");
+    let width = opened.engine.table().expect("users").config().row_len();
+    let direction: Vec<f32> = (0..width).map(|i| 0.2 * (2.0 * i as f32).cos()).collect();
+    let belief = Belief::of_rows(std::slice::from_ref(&direction), Some(vec![0.0; width]));
+    let belief = belief.expect("a direction");
+    let examples = items.examples(None);
+    let found = opened
+        .engine
+        .margin_variances(&task, &examples, &belief, &Quiet)
+        .expect("variances");
+    let step = 0.005;
+    let slope = |at: usize| {
+        let [above, below] = [step, -step].map(|step| {
+            let mut row = vec![0.0; width];
+            row[at] = step;
+            margins_at(&opened, &row, &task, &items)[0]
+        });
+        (above - below) / (2.0 * f64::from(step))
+    };
+    let gradient: Vec<f64> = (0..width).map(slope).collect();
+    // A hundredth of the direction's square is everywhere alike.
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
+    let length = square(&mut direction.iter().map(|&x| x.into()));
+    let rest = 0.01 * length / width as f64 * square(&mut gradient.iter().copied());
+    let along = gradient.iter().zip(&direction);
+    let along: f64 = along.map(|(g, &d)| g * f64::from(d)).sum();
+    let expected = rest + along * along;
+    assert!(
+        (found[0] / expected - 1.0).abs() < 0.02,
+        "{found:?} {expected}"
+    );
 }
 
 #[test]
@@ -421,7 +463,7 @@ fn a_fit_is_refused_where_there_is_nothing_to_fit() {
         let answers = &items.examples(None)[..answers];
         let error = opened
             .engine
-            .fit(&task, answers, &belief, &Quiet)
+            .fit(&task, answers, &belief, None, &Quiet)
             .expect_err("a refusal");
         assert!(error.to_string().contains(problem), "{error}");
     }

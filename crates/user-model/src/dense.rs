@@ -53,6 +53,29 @@ impl Symmetric {
             values: lower,
         }
     }
+
+    /// The columns of a lower triangular root of a matrix whose eigenvalues are 0 or more, but for those that are 0.
+    pub fn columns_of_root(&self) -> Vec<Vec<f64>> {
+        /// Of the largest number on the diagonal, what counts as 0 there.
+        const LEAST: f64 = 1e-12;
+        let n = self.size;
+        let largest = (0..n).map(|i| self.at(i, i)).fold(0.0, f64::max);
+        let mut columns: Vec<Vec<f64>> = Vec::new();
+        for column in 0..n {
+            let rest = |row: usize| {
+                let known: f64 = columns.iter().map(|c| c[row] * c[column]).sum();
+                self.at(row, column) - known
+            };
+            let pivot = rest(column);
+            if pivot <= LEAST * largest {
+                continue;
+            }
+            let root = pivot.sqrt();
+            let below = (0..n).map(|row| if row < column { 0.0 } else { rest(row) / root });
+            columns.push(below.collect());
+        }
+        columns
+    }
 }
 
 /// A lower triangular matrix with a positive diagonal.
@@ -117,5 +140,22 @@ mod tests {
         // By Sarrus' rule.
         let determinant: f64 = 4.0 * (15.0 - 1.0) - 2.0 * (6.0 - 0.6) + 0.6 * (2.0 - 3.0);
         assert!((lower.log_determinant() - determinant.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_root_has_no_more_columns_than_the_matrix_has_directions() {
+        let all = matrix();
+        let columns = all.columns_of_root();
+        assert_eq!(columns.len(), 3);
+        let (a, b) = ([1.0, 2.0, -1.0], [0.0, 3.0, 0.5]);
+        let flat = Symmetric::from_fn(3, |i, j| a[i] * a[j] + b[i] * b[j]);
+        let two = flat.columns_of_root();
+        assert_eq!(two.len(), 2);
+        for (matrix, columns) in [(all, columns), (flat, two)] {
+            for (i, j) in [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)] {
+                let sum: f64 = columns.iter().map(|c| c[i] * c[j]).sum();
+                assert!((sum - matrix.at(i, j)).abs() < 1e-12);
+            }
+        }
     }
 }

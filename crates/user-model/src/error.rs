@@ -65,6 +65,24 @@ pub enum TableError {
         /// The id.
         id: String,
     },
+    /// A new user's id is one that can be typed and told apart in a list.
+    #[error(
+        "user {}: an id must not hold a control character, and this one holds U+{:04X}",
+        printable::quoted(.id),
+        u32::from(*found)
+    )]
+    ControlInId {
+        /// The id.
+        id: String,
+        /// The first such character.
+        found: char,
+    },
+    /// Two users become one, of whom one is to be named.
+    #[error("{user} is not one of the two users that are to become one")]
+    NotTwo {
+        /// The user.
+        user: UserRef,
+    },
     /// A batch of no users has no rows.
     #[error("a batch of users is empty, expected at least one user")]
     EmptyBatch,
@@ -92,8 +110,8 @@ pub enum TableError {
         /// The first such number.
         found: f32,
     },
-    /// A gradient could not be read from its device.
-    #[error("the row gradients cannot be read from their device: {0}")]
+    /// Numbers could not be read from their device.
+    #[error("the numbers of the user model cannot be read from their device: {0}")]
     Device(String),
     /// An exported user comes from a user model of another form.
     #[error("exported user {}: {key} is {found}, expected {expected}", printable::quoted(.id))]
@@ -105,6 +123,19 @@ pub enum TableError {
         /// The value in the export.
         found: String,
         /// The table's value.
+        expected: String,
+    },
+    /// An exported user comes from beside other shared tensors.
+    #[error(
+        "exported user {}: the row was made beside shared tensors of SHA-256 {found}, and these have {expected}: beside them it means nothing",
+        printable::quoted(.id)
+    )]
+    OtherShared {
+        /// The user.
+        id: String,
+        /// The hash in the export.
+        found: String,
+        /// That of the model.
         expected: String,
     },
     /// A first row cannot be drawn.

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::file::{read, write_atomically};
-use crate::{FileError, TableError, UserModelKind, UserRef, UserTable};
+use crate::{
+    FileError, Fitted, KeptBelief, TableError, UserModel, UserModelKind, UserRef, UserTable,
+};
 
 /// One user, as a small JSON file. A row means something only beside the shared tensors (`e_0` or
 /// `V`) that it was trained with.
@@ -23,6 +25,25 @@ pub struct ExportedUser {
     /// Offsets, row-major `[T_u, width]`, or weights before the softmax, `[K]`. `None` if the
     /// row was never touched.
     pub row: Option<Vec<f32>>,
+    /// Of the shared tensors, [`UserModel::shared_sha256`]; files of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_sha256: Option<String>,
+    /// What the row was fitted to, if it was not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<Fitted>,
+    /// What is believed of a fitted user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub belief: Option<ExportedBelief>,
+}
+
+/// What is believed of a fitted user, and beside what it means something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedBelief {
+    /// [`Belief::prior_sha256`](crate::Belief::prior_sha256) of the trained users that it was made beside.
+    pub prior_sha256: String,
+    /// All else.
+    pub kept: KeptBelief,
 }
 
 impl ExportedUser {
@@ -47,12 +68,13 @@ impl ExportedUser {
 }
 
 impl UserTable {
-    /// One user's row, without its optimiser state.
+    /// One user's row, without its optimiser state and without what is believed of them, which is kept elsewhere; `model` has the
+    /// shared tensors of this table.
     ///
     /// # Errors
     ///
-    /// [`TableError::UnknownUser`] with near matches.
-    pub fn export_user(&self, id: &str) -> Result<ExportedUser, TableError> {
+    /// [`TableError::UnknownUser`] with near matches, [`TableError::Device`].
+    pub fn export_user(&self, id: &str, model: &UserModel) -> Result<ExportedUser, TableError> {
         let user = self.user(id)?;
         Ok(ExportedUser {
             id: id.to_owned(),
@@ -60,23 +82,40 @@ impl UserTable {
             user_tokens: self.config.user_tokens,
             d_model: self.config.d_model,
             row: self.rows.get(&user).map(|row| row.values.clone()),
+            shared_sha256: Some(model.shared_sha256()?),
+            fitted: self.fitted(id),
+            belief: None,
         })
     }
 
-    /// Adds an exported user under its id; training on goes on with fresh moments.
+    /// Adds an exported user under its id; training on goes on with fresh moments. `model` has the shared tensors of this table;
+    /// whether they are the user's cannot be told of a file of an earlier version.
     ///
     /// # Errors
     ///
-    /// [`TableError`] if the id is blank or known, or the row comes from a user model of another form.
-    pub fn import_user(&mut self, user: ExportedUser) -> Result<(), TableError> {
-        Self::validate_id(&user.id)?;
+    /// [`TableError`] if the id is none for a new user or known, or the row comes from a user model of another form or beside other
+    /// shared tensors.
+    pub fn import_user(&mut self, user: ExportedUser, model: &UserModel) -> Result<(), TableError> {
+        Self::validate_new_id(&user.id)?;
         if self.contains(&user.id) {
             return Err(TableError::KnownUser { id: user.id });
         }
         self.validate_form(&user)?;
-        match user.row {
-            Some(values) => self.set_row(&UserRef::id(user.id), values)?,
-            None => {
+        let expected = model.shared_sha256()?;
+        if let Some(found) = user.shared_sha256.filter(|found| *found != expected) {
+            let id = user.id;
+            return Err(TableError::OtherShared {
+                id,
+                found,
+                expected,
+            });
+        }
+        match (user.row, user.fitted) {
+            (Some(values), Some(fitted)) => {
+                self.set_fitted(&UserRef::id(user.id), values, fitted)?;
+            }
+            (Some(values), None) => self.set_row(&UserRef::id(user.id), values)?,
+            (None, _) => {
                 self.add(user.id);
             }
         }

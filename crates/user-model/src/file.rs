@@ -1,5 +1,6 @@
 //! The user model on disk: `user_model.safetensors` and `user_model.json` in one directory.
 
+mod beliefs;
 mod manifest;
 mod tensors;
 
@@ -10,6 +11,7 @@ use whole_file::Unfinished;
 
 use crate::table::Row;
 use crate::{FileError, UserModel, UserTable};
+pub use beliefs::{BELIEFS_FILE, KeptBelief, KeptBeliefs, UserBelief, load_belief};
 use manifest::Manifest;
 
 /// Name of the file that holds the numbers.
@@ -39,6 +41,21 @@ pub fn save(
     table: &UserTable,
     moments: Moments,
 ) -> Result<(), FileError> {
+    save_with_beliefs(dir, model, table, moments, &KeptBeliefs::default())
+}
+
+/// The same with what is believed of fitted users, which [`load`] does not read: see [`load_belief`].
+///
+/// # Errors
+///
+/// As [`save`].
+pub fn save_with_beliefs(
+    dir: &Path,
+    model: &UserModel,
+    table: &UserTable,
+    moments: Moments,
+    beliefs: &KeptBeliefs,
+) -> Result<(), FileError> {
     if model.config() != table.config() {
         return Err(FileError::Unsavable(
             "the model and the table have different configurations".into(),
@@ -50,7 +67,16 @@ pub fn save(
     let manifest = Manifest::new(table, &tensors);
     let mut text = serde_json::to_vec_pretty(&manifest).map_err(FileError::json(&manifest_path))?;
     text.push(b'\n');
-    write_atomically(&[(&tensor_path, &tensors), (&manifest_path, &text)])?;
+    let beliefs_path = dir.join(BELIEFS_FILE);
+    let beliefs = beliefs.encode()?;
+    let mut files: Vec<(&Path, &[u8])> = vec![(&tensor_path, &tensors), (&manifest_path, &text)];
+    if let Some(beliefs) = &beliefs {
+        files.insert(0, (&beliefs_path, beliefs));
+    }
+    write_atomically(&files)?;
+    if beliefs.is_none() {
+        remove(&beliefs_path)?;
+    }
     tracing::debug!(users = table.len(), rows = table.touched(), dir = %dir.display(), "saved the user model");
     Ok(())
 }
@@ -74,6 +100,14 @@ pub fn load(dir: &Path, device: &Device) -> Result<(UserModel, UserTable), FileE
     let table = manifest.into_table(&manifest_path, tensors.rows)?;
     tracing::debug!(users = table.len(), rows = table.touched(), dir = %dir.display(), "loaded the user model");
     Ok((model, table))
+}
+
+/// Removes a file, which need not be there.
+fn remove(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(FileError::io(path)(e)),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {

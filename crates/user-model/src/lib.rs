@@ -43,6 +43,7 @@
 mod adamw;
 mod batch;
 mod belief;
+mod chance;
 mod config;
 mod dense;
 mod error;
@@ -51,6 +52,7 @@ mod file;
 mod gradients;
 mod init;
 mod kind;
+mod mix;
 mod model;
 mod nearest;
 mod table;
@@ -58,12 +60,17 @@ mod table;
 pub use adamw::RowAdamW;
 pub use batch::RowBatch;
 pub use belief::{Belief, Fit, Margins, log_likelihood};
+pub use chance::preference_probability;
 pub use config::{ParameterCounts, UserModelConfig};
 pub use error::{ConfigError, FileError, TableError};
-pub use export::ExportedUser;
-pub use file::{MANIFEST_FILE, Moments, load, save};
+pub use export::{ExportedBelief, ExportedUser};
+pub use file::{
+    BELIEFS_FILE, KeptBelief, KeptBeliefs, MANIFEST_FILE, Moments, UserBelief, load, load_belief,
+    save, save_with_beliefs,
+};
 pub use gradients::RowGradients;
 pub use init::{Init, RowInit, Vocabulary};
 pub use kind::UserModelKind;
+pub use mix::{By, Chosen, Mix, Question};
 pub use model::UserModel;
-pub use table::{UserRef, UserTable};
+pub use table::{Fitted, UserRef, UserTable};

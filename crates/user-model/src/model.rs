@@ -3,7 +3,9 @@
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use crate::{RowBatch, UserModelConfig};
+use sha2::{Digest, Sha256};
+
+use crate::{RowBatch, TableError, UserModelConfig};
 
 /// The tensors that all users share, and the function from a user's row to a soft prompt.
 ///
@@ -49,6 +51,24 @@ impl UserModel {
     /// `e_0` or `V`, `[1 or K, T_u, width]`, if the model has one.
     pub fn shared(&self) -> Option<Tensor<3>> {
         self.shared.as_ref().map(Param::val)
+    }
+
+    /// A hash of what all users share, of its form and numbers: what a row means something beside.
+    ///
+    /// # Errors
+    /// [`TableError::Device`].
+    pub fn shared_sha256(&self) -> Result<String, TableError> {
+        let mut hash = Sha256::new();
+        for size in Self::shared_shape(&self.config) {
+            hash.update((size as u64).to_le_bytes());
+        }
+        if let Some(shared) = self.shared() {
+            let values = shared.try_into_vec_as::<f32>();
+            for value in values.map_err(|e| TableError::Device(e.to_string()))? {
+                hash.update(value.to_le_bytes());
+            }
+        }
+        Ok(format!("{:x}", hash.finalize()))
     }
 
     /// The soft prompts of a batch of users, `[batch, T_u, width]` in f32; of the kind `prefix` their keys and values, layer by

@@ -1,9 +1,13 @@
 //! The user table: ids, and the rows that training has touched.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
 use crate::gradients::length;
 use crate::init::initial_row;
@@ -42,6 +46,19 @@ pub(crate) struct Row {
     pub values: Vec<f32>,
     /// AdamW's state; none after an import or a load without moments.
     pub moments: Option<RowMoments>,
+    /// What it was fitted to, if it was not trained.
+    pub fitted: Option<Fitted>,
+}
+
+/// What a user's row was fitted to, where it was not trained.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fitted {
+    /// How many answers.
+    pub answers: u64,
+    /// How much better a user of their own explains them than the generic user does, in nats
+    /// ([`Fit::log_evidence`](crate::Fit::log_evidence) less the generic user's log-likelihood).
+    pub evidence: f64,
 }
 
 /// AdamW's state of one row.
@@ -99,6 +116,23 @@ impl UserTable {
     /// The form of the user model that the rows belong to.
     pub fn config(&self) -> &UserModelConfig {
         &self.config
+    }
+
+    /// Refuses an id for a new user that is empty, blank or has a control character in it, such as a line end. Data and files may
+    /// name users so ([`UserTable::validate_id`]).
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::EmptyId`], [`TableError::ControlInId`].
+    pub fn validate_new_id(id: &str) -> Result<(), TableError> {
+        Self::validate_id(id)?;
+        match id.chars().find(|c| c.is_control()) {
+            Some(found) => Err(TableError::ControlInId {
+                id: id.to_owned(),
+                found,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Refuses an id that is empty or blank.
@@ -226,12 +260,14 @@ impl UserTable {
         let row = Row {
             values,
             moments: None,
+            fitted: None,
         };
         self.rows.insert(user.clone(), row);
         Ok(())
     }
 
-    /// What is believed of a user who has not answered yet, learned from the rows that training has moved: around the generic user,
+    /// What is believed of a user who has not answered yet, learned from the rows that training has moved, and not from those that
+    /// were fitted to a few answers under this very belief: around the generic user,
     /// whose offset is 0, or around the users' mean weights. Of very many rows it looks at some, evenly spread. None where none is
     /// trained, or all are alike.
     pub fn belief(&self) -> Option<Belief> {
@@ -239,13 +275,65 @@ impl UserTable {
         let trained = self
             .rows
             .iter()
-            .filter(|(user, _)| **user != UserRef::Generic);
+            .filter(|(user, row)| **user != UserRef::Generic && row.fitted.is_none());
         let rows: Vec<&Row> = trained.map(|(_, row)| row).collect();
         let taken = rows.len().min(MOST);
         let spread = (0..taken).map(|i| rows[i * rows.len() / taken].values.clone());
         let rows: Vec<Vec<f32>> = spread.collect();
         let offsets = !self.config.kind.generic_owns_row();
         Belief::of_rows(&rows, offsets.then(|| vec![0.0; self.config.row_len()]))
+    }
+
+    /// Puts the row that a fit found in the place of a user's, as [`UserTable::set_row`] does. It says nothing of what users are
+    /// like, and [`UserTable::belief`] passes over it until it is trained.
+    ///
+    /// # Errors
+    ///
+    /// As [`UserTable::set_row`].
+    pub fn set_fitted(
+        &mut self,
+        user: &UserRef,
+        values: Vec<f32>,
+        fitted: Fitted,
+    ) -> Result<(), TableError> {
+        self.set_row(user, values)?;
+        if let Some(row) = self.rows.get_mut(user) {
+            row.fitted = Some(fitted);
+        }
+        Ok(())
+    }
+
+    /// What a user's row was fitted to; none where it was trained, or is as it began.
+    pub fn fitted(&self, id: &str) -> Option<Fitted> {
+        self.rows.get(&UserRef::id(id))?.fitted
+    }
+
+    /// The optimiser steps that a user's row has taken, where moments are kept; none where they are not, or no step was taken.
+    pub fn steps(&self, id: &str) -> Option<u64> {
+        let row = self.rows.get(&UserRef::id(id))?;
+        row.moments.as_ref().map(|moments| moments.steps)
+    }
+
+    /// Makes two users one: `gone` is forgotten, and `kept` has the row, with moments and what it was fitted to, of the one of
+    /// the two that `of` names, or where that has none, its own or none.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`] if one of them is unknown, both are the same, or `of` is neither.
+    pub fn merge(&mut self, kept: &str, gone: &str, of: &str) -> Result<(), TableError> {
+        let (kept, gone) = (self.user(kept)?, self.user(gone)?);
+        let of = self.user(of)?;
+        if kept == gone || (of != kept && of != gone) {
+            return Err(TableError::NotTwo { user: of });
+        }
+        let row = self.rows.remove(&gone);
+        if let Some(row) = row.filter(|_| of == gone) {
+            self.rows.insert(kept, row);
+        }
+        match gone {
+            UserRef::Id(id) => self.remove(&id),
+            UserRef::Generic => Ok(()),
+        }
     }
 
     /// Copies the distinct rows of a batch of users to `device`, as a leaf that requires a gradient
@@ -301,118 +389,5 @@ impl UserTable {
             id: id.to_owned(),
             nearest: nearest(id, self.ids.keys().map(String::as_str), 3),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::UserModelKind;
-
-    fn table() -> UserTable {
-        let kind = UserModelKind::Cluster { clusters: 3 };
-        let mut table = UserTable::new(UserModelConfig::new(kind, 2, 4)).unwrap();
-        for id in ["worker-2", "0", "anna"] {
-            assert!(table.add(id));
-        }
-        table
-    }
-
-    #[test]
-    fn ids_keep_their_order_and_are_added_once() {
-        let mut table = table();
-        assert!(!table.add("0"));
-        table.remove("worker-2").unwrap();
-        assert!(table.add("worker-2"));
-        assert_eq!(table.ids(), ["0", "anna", "worker-2"]);
-        assert_eq!((table.len(), table.touched()), (3, 0));
-        assert!(table.contains("anna") && !table.contains("Anna"));
-    }
-
-    #[test]
-    fn an_unknown_id_is_an_error_with_near_matches() {
-        let error = table().user("worker-1").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown user `worker-1`; known and similar: `worker-2`"
-        );
-        let users = [UserRef::Generic, UserRef::id("nobody at all")];
-        let error = table().batch(&users, &Device::flex()).unwrap_err();
-        assert_eq!(error.to_string(), "unknown user `nobody at all`");
-        assert!(table().remove("bob").is_err());
-        assert_eq!(
-            table().batch(&[], &Device::flex()).unwrap_err(),
-            TableError::EmptyBatch
-        );
-    }
-
-    #[test]
-    fn an_id_is_not_blank() {
-        let mut table = table();
-        for blank in ["", " ", "\u{3000}\n"] {
-            assert!(!table.add(blank) && !table.contains(blank));
-            let id = blank.to_owned();
-            assert_eq!(table.user(blank), Err(TableError::EmptyId { id }));
-        }
-        let error = table.user("").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "user ``: an id must not be empty or blank"
-        );
-    }
-
-    #[test]
-    fn ids_are_told_apart_by_unicode_form_and_the_difference_is_shown() {
-        let mut table = table();
-        assert!(table.add("Zo\u{eb}") && table.add("x\ny"));
-        let error = table.user("Zoe\u{308}").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "unknown user `Zoe\u{308}`; known and similar: `Zo\u{eb}` (U+00EB in place of U+0065 U+0308)"
-        );
-        assert!(table.add("Zoe\u{308}"));
-        let error = table.user("x y").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "unknown user `x y`; known and similar: `x\\ny` (U+000A in place of U+0020)"
-        );
-    }
-
-    #[test]
-    fn a_batch_copies_each_row_once_and_touches_none() {
-        let table = table();
-        let users = ["anna", "0", "anna"].map(UserRef::id);
-        let batch = table.batch(&users, &Device::flex().autodiff()).unwrap();
-        assert_eq!(batch.users(), ["0", "anna"].map(UserRef::id));
-        let leaf = batch.leaf.clone().unwrap();
-        assert!(leaf.is_require_grad());
-        let rows = leaf.try_into_vec_as::<f32>().unwrap();
-        assert_eq!(rows[..3], table.row(&users[1]).unwrap());
-        assert_eq!(rows[3..], table.row(&users[0]).unwrap());
-        assert_eq!(batch.index.try_into_vec_as::<i64>().unwrap(), [1, 0, 1]);
-        assert_eq!(table.touched(), 0);
-    }
-
-    #[test]
-    fn the_user_called_0_is_not_the_generic_user() {
-        let table = table();
-        let users = [UserRef::Generic, UserRef::id("0")];
-        assert_ne!(table.row(&users[0]), table.row(&users[1]));
-        let batch = table.batch(&users, &Device::flex()).unwrap();
-        assert_eq!(batch.users(), users);
-        assert!(!batch.leaf.unwrap().is_require_grad());
-    }
-
-    #[test]
-    fn a_million_known_users_have_no_rows() {
-        let kind = UserModelKind::Individual { generic: true };
-        let mut table = UserTable::new(UserModelConfig::new(kind, 10, 576)).unwrap();
-        for i in 0..1_000_000 {
-            table.add(i.to_string());
-        }
-        let users = [UserRef::id("999999"), UserRef::Generic];
-        let batch = table.batch(&users, &Device::flex()).unwrap();
-        assert_eq!(batch.leaf.unwrap().dims(), [1, 5760]);
-        assert_eq!((table.len(), table.touched()), (1_000_000, 0));
     }
 }

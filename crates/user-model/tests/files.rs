@@ -113,9 +113,9 @@ fn training_goes_on_after_a_load_as_if_it_had_never_stopped() {
 fn a_row_without_moments_among_others_stays_without() {
     let dir = TempDir::new().unwrap();
     let (model, mut table) = trained(KINDS[1], 2);
-    let anna = table.export_user("anna").unwrap();
+    let anna = table.export_user("anna", &model).unwrap();
     table.remove("anna").unwrap();
-    table.import_user(anna).unwrap();
+    table.import_user(anna, &model).unwrap();
     save(dir.path(), &model, &table, Moments::Keep).unwrap();
     let (_, mut loaded) = load(dir.path(), &Device::flex()).unwrap();
     // Her next step is a first one, the other's a second one.
@@ -145,27 +145,28 @@ fn an_adapter_without_moments_is_smaller_and_has_the_same_rows() {
 fn an_exported_user_can_be_imported_elsewhere() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("anna.json");
-    let (_, table) = trained(KINDS[1], 2);
-    table.export_user("anna").unwrap().write(&path).unwrap();
+    let (model, table) = trained(KINDS[1], 2);
+    let exported = table.export_user("anna", &model).unwrap();
+    exported.write(&path).unwrap();
     let anna = ExportedUser::read(&path).unwrap();
     let mut other = UserTable::new(table.config().clone()).unwrap();
-    other.import_user(anna.clone()).unwrap();
+    other.import_user(anna.clone(), &model).unwrap();
     let user = UserRef::id("anna");
     assert_eq!(other.row(&user).unwrap(), table.row(&user).unwrap());
-    let again = other.import_user(anna.clone()).unwrap_err();
+    let again = other.import_user(anna.clone(), &model).unwrap_err();
     assert!(again.to_string().contains("already"), "{again}");
 
-    let (_, mut cluster) = trained(KINDS[3], 2);
+    let (clusters, mut cluster) = trained(KINDS[3], 2);
     cluster.remove("anna").unwrap();
-    let error = cluster.import_user(anna).unwrap_err();
+    let error = cluster.import_user(anna.clone(), &clusters).unwrap_err();
     assert!(error.to_string().contains("kind"), "{error}");
-    let untouched = table.export_user("0").unwrap();
+    let untouched = table.export_user("0", &model).unwrap();
     assert_eq!(untouched.row, None);
-    other.import_user(untouched).unwrap();
+    other.import_user(untouched, &model).unwrap();
     assert_eq!((other.len(), other.touched()), (2, 1));
     assert!(
         table
-            .export_user("ana")
+            .export_user("ana", &model)
             .unwrap_err()
             .to_string()
             .contains("`anna`")
@@ -351,6 +352,9 @@ proptest! {
             user_tokens: 2,
             d_model: 3,
             row: Some(row.clone()),
+            shared_sha256: None,
+            fitted: None,
+            belief: None,
         };
         let text = serde_json::to_string(&user).unwrap();
         let back: ExportedUser = serde_json::from_str(&text).unwrap();

@@ -3,8 +3,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use user_model::{
-    ExportedUser, Init, RowAdamW, RowGradients, RowInit, TableError, UserModel, UserModelConfig,
-    UserModelKind, UserRef, UserTable, Vocabulary,
+    Init, RowAdamW, RowGradients, RowInit, TableError, UserModel, UserModelConfig, UserModelKind,
+    UserRef, UserTable, Vocabulary,
 };
 
 const INDIVIDUAL: UserModelKind = UserModelKind::Individual { generic: true };
@@ -22,16 +22,7 @@ fn build(kind: UserModelKind, tokens: usize, width: usize) -> (UserModelConfig, 
 }
 
 fn set_row(table: &mut UserTable, id: &str, row: Vec<f32>) {
-    let config = table.config().clone();
-    table.remove(id).unwrap();
-    let user = ExportedUser {
-        id: id.to_owned(),
-        kind: config.kind,
-        user_tokens: config.user_tokens,
-        d_model: config.d_model,
-        row: Some(row),
-    };
-    table.import_user(user).unwrap();
+    table.set_row(&UserRef::id(id), row).unwrap();
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {

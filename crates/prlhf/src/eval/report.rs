@@ -7,6 +7,7 @@ use statistics::Calibration;
 
 use super::accuracy::Accuracy;
 use super::rows::{EvalRow, comparisons_hash};
+use super::spread::SpreadReport;
 use trainer::TrainError;
 
 /// The version of the layout.
@@ -32,6 +33,9 @@ pub struct EvalReport {
     pub accuracy: Accuracy,
     /// Calibration of the preference probability.
     pub calibration: Calibration,
+    /// The same of fitted users, with and without how sure their rows are; where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<SpreadReport>,
     /// Mean preference loss.
     pub loss: f64,
     /// Mean KL to the reference per response token, in nats.

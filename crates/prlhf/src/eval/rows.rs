@@ -27,6 +27,9 @@ pub struct EvalRow {
     pub reward_rejected: f32,
     /// True if the preferred response has strictly the higher reward.
     pub correct: bool,
+    /// How far the margin may be from what it is, as a standard deviation: of fitted users, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
 }
 
 impl EvalRow {
@@ -56,6 +59,7 @@ impl EvalRow {
             reward_chosen: scored.reward_chosen,
             reward_rejected: scored.reward_rejected,
             correct: scored.correct(),
+            spread: None,
         })
     }
 
@@ -147,6 +151,7 @@ pub(super) mod tests {
             reward_chosen: margin,
             reward_rejected: 0.0,
             correct: margin > 0.0,
+            spread: None,
         }
     }
 

@@ -6,6 +6,7 @@ use trainer::TrainError;
 
 use super::accuracy::{Accuracy, Tally, UserMean};
 use super::report::{EvalReport, TrainingData};
+use super::spread::SpreadReport;
 
 /// Users with a line of their own.
 pub const SHOWN: usize = 40;
@@ -27,6 +28,9 @@ pub fn print(report: &EvalReport, out: &mut Output<'_>) -> Result<(), TrainError
     }
     out.line("")?;
     calibration(&report.calibration, out)?;
+    if let Some(report) = &report.spread {
+        spread(report, out)?;
+    }
     out.line("")?;
     users(accuracy, out)?;
     quality(report, out)
@@ -149,6 +153,37 @@ fn calibration(calibration: &Calibration, out: &mut Output<'_>) -> Result<(), Tr
         })
         .collect();
     out.table(&["confidence", "comparisons", "mean", "accuracy"], &rows)
+}
+
+/// With and without how sure rows are.
+fn spread(report: &SpreadReport, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let figures = |calibration: &Calibration| {
+        let error = number(calibration.expected_calibration_error);
+        format!(
+            "expected error {error}, Brier score {}",
+            number(calibration.brier)
+        )
+    };
+    let SpreadReport {
+        users,
+        comparisons,
+        without,
+        with,
+    } = report;
+    match comparisons {
+        0 => out.fact(
+            "spread",
+            "of no comparison: no fitted user of whom it is kept",
+        ),
+        _ => out.fact(
+            "spread",
+            format_args!(
+                "{comparisons} comparisons of {users} fitted users: with it {}; without {}",
+                figures(with),
+                figures(without)
+            ),
+        ),
+    }
 }
 
 /// The worst come first.

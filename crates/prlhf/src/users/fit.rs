@@ -1,6 +1,6 @@
 //! `prlhf users fit`: a user from a few answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -9,10 +9,13 @@ use trainer::TrainError;
 use trainer::config::Setting;
 use trainer::fit::FittedUser;
 use trainer::folder::RunFolder;
-use trainer::inference::Opened;
+use trainer::inference::{Engine, Opened};
 use trainer::pref_data::Comparison;
-use trainer::user_model::{self, UserRef};
+use trainer::user_model::{
+    Belief, Fitted, KeptBelief, UserBelief, UserRef, UserTable, load_belief,
+};
 
+use super::show::spread;
 use super::{UsersArgs, change, warn_of_resume};
 use crate::eval::{Cache, Loaded};
 use crate::prepare::{cuts, fit_responses};
@@ -27,6 +30,10 @@ pub struct FitArgs {
     /// The answers: comparisons or thumbs, in files or folders as for training. Records of other users are left out.
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub data: Vec<PathBuf>,
+    /// Go on from what an earlier fit left, and not from what trained users are like. The answers must be new ones: old ones would
+    /// count twice. Their texts are not needed any more.
+    #[arg(long)]
+    pub more: bool,
     /// Leave broken records out and count them.
     #[arg(long)]
     pub lenient: bool,
@@ -46,15 +53,7 @@ pub struct FitArgs {
 /// # Errors
 /// Broken data, adapters that cannot be opened, or fewer trained users than one can learn from.
 pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
-    user_model::UserTable::validate_id(&args.user)?;
-    let of = TrainedArgs {
-        run: users.run.clone(),
-        adapters: users.adapters.clone(),
-        model: args.model.clone(),
-        config: None,
-        set: args.set.clone(),
-        device: args.device.clone(),
-    };
+    let of = users.trained(&args.model, &args.set, &args.device);
     let trained = of.trained()?;
     // Better now than after the work.
     drop(RunFolder::hold(trained.dir())?);
@@ -66,17 +65,17 @@ pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<()
         return Err(TrainError::Usage(problem));
     }
     let opened = of.open()?;
+    let before = Before::read(&opened.engine, trained.dir(), args)?;
     let started = Instant::now();
-    let fitted = fit(&opened, &of, &loaded, args, out)?;
-    let (row, better) = fitted.row();
-    let user = UserRef::id(&args.user);
-    change(trained.dir(), |table| Ok(table.set_row(&user, row)?))?;
-    warn_of_resume(trained.dir());
+    let fitted = fit(&opened, &of, &before, &loaded, args, out)?;
     if !others.is_empty() {
         let others = others.join(", ");
         out.fact("left out", format_args!("answers of {others}"))?;
     }
-    describe(&fitted, better, out)?;
+    let better = before.belief.is_some() || fitted.row().1;
+    describe(&fitted, &before, better, out)?;
+    keep(trained.dir(), &args.user, &before, &fitted, better)?;
+    warn_of_resume(trained.dir());
     let seconds = started.elapsed().as_secs_f64();
     let id = printable::quoted(&args.user);
     out.line(format_args!("user {id} is fitted, in {seconds:.1} s"))
@@ -95,37 +94,117 @@ fn keep_own(comparisons: &mut Vec<Comparison>, user: &str) -> Vec<String> {
     others.into_iter().collect()
 }
 
+/// What is believed of the user before these answers.
+struct Before {
+    /// Of any user.
+    prior: Belief,
+    /// Of this one, after answers before these.
+    belief: Option<UserBelief>,
+    fitted: Fitted,
+}
+
+impl Before {
+    fn read(engine: &Engine, dir: &Path, args: &FitArgs) -> Result<Self, TrainError> {
+        let mut others = engine.table().cloned();
+        if let Some(others) = &mut others {
+            match others.contains(&args.user) {
+                // A trained row is not to be what its user is fitted under.
+                true => others.remove(&args.user)?,
+                false => UserTable::validate_new_id(&args.user)?,
+            }
+        }
+        let Some(prior) = others.and_then(|others| others.belief()) else {
+            let problem = "a new user is fitted to what trained users are like: there are none, or all are alike";
+            return Err(TrainError::Usage(problem.into()));
+        };
+        let mut before = Self {
+            prior,
+            belief: None,
+            fitted: Fitted {
+                answers: 0,
+                evidence: 0.0,
+            },
+        };
+        if let (true, Some(table)) = (args.more, engine.table()) {
+            table.user(&args.user)?;
+            let belief = load_belief(dir, table, &args.user)?;
+            let (Some(belief), Some(fitted)) = (belief, table.fitted(&args.user)) else {
+                let id = printable::quoted(&args.user);
+                return Err(TrainError::Usage(format!(
+                    "nothing is kept of what user {id} answered before: fit all answers together, without --more"
+                )));
+            };
+            (before.belief, before.fitted) = (Some(belief), fitted);
+        }
+        Ok(before)
+    }
+
+    /// What the row is fitted to with these answers.
+    fn and(&self, fitted: &FittedUser) -> Fitted {
+        Fitted {
+            answers: self.fitted.answers + fitted.fit.margins.len() as u64,
+            evidence: self.fitted.evidence + fitted.evidence(),
+        }
+    }
+}
+
 fn fit(
     opened: &Opened,
     of: &TrainedArgs,
+    before: &Before,
     loaded: &Loaded,
-    FitArgs {
-        user: id, lenient, ..
-    }: &FitArgs,
+    args: &FitArgs,
     out: &mut Output<'_>,
 ) -> Result<FittedUser, TrainError> {
     let engine = &opened.engine;
-    // What an earlier fit made of the same answers must not count again.
-    let mut others = engine.table().cloned();
-    if let Some(others) = others.as_mut().filter(|others| others.contains(id)) {
-        others.remove(id)?;
-    }
-    let Some(belief) = others.and_then(|others| others.belief()) else {
-        let problem =
-            "a new user is fitted to what trained users are like: there are none, or all are alike";
-        return Err(TrainError::Usage(problem.into()));
-    };
     let limits = fit_responses(engine)?;
-    let (loaded, dataset) = loaded.tokenised(*lenient, engine)?;
+    let (loaded, dataset) = loaded.tokenised(args.lenient, engine)?;
     out.fact("answers", loaded.comparisons.len())?;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
     let cache = Cache::new()?;
     let task = opened.preference(&cache.folder(of))?;
-    engine.fit(&task, &dataset.examples(None), &belief, &Bars::default())
+    let (answers, before_these) = (dataset.examples(None), before.belief.as_ref());
+    engine.fit(
+        &task,
+        &answers,
+        &before.prior,
+        before_these,
+        &Bars::default(),
+    )
 }
 
-fn describe(fitted: &FittedUser, better: bool, out: &mut Output<'_>) -> Result<(), TrainError> {
+/// Writes the row, and what is believed of the user where that is the row's.
+fn keep(
+    dir: &Path,
+    id: &str,
+    before: &Before,
+    fitted: &FittedUser,
+    better: bool,
+) -> Result<(), TrainError> {
+    change(dir, |users| {
+        let row = match better {
+            true => fitted.fit.belief.mean().to_vec(),
+            false => fitted.row().0,
+        };
+        let user = UserRef::id(id);
+        users.table.set_fitted(&user, row, before.and(fitted))?;
+        users.beliefs.remove(id);
+        if better {
+            let kept = KeptBelief::of(&fitted.belief());
+            let prior = before.prior.prior_sha256();
+            users.beliefs.insert(prior, id, kept);
+        }
+        Ok(())
+    })
+}
+
+fn describe(
+    fitted: &FittedUser,
+    before: &Before,
+    better: bool,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
     let fit = &fitted.fit;
     let count = fit.margins.len();
     let right = fit.margins.iter().filter(|&&margin| margin > 0.0).count();
@@ -140,18 +219,23 @@ fn describe(fitted: &FittedUser, better: bool, out: &mut Output<'_>) -> Result<(
             fit.rounds
         ),
     )?;
+    let all = before.and(fitted);
+    let those = match before.belief {
+        Some(_) => format!("all {} answers", all.answers),
+        None => "the answers".into(),
+    };
     out.fact(
         "evidence",
         format_args!(
-            "a user of their own explains the answers {:.1} nats better than the generic user",
-            fit.log_evidence - fitted.generic_log_likelihood
+            "a user of their own explains {those} {:.1} nats better than the generic user",
+            all.evidence
         ),
     )?;
-    if !better {
-        out.fact(
+    match better {
+        true => out.fact("spread", spread(&fit.belief)),
+        false => out.fact(
             "row",
-            "the generic user's, which explains the answers better",
-        )?;
+            "the generic user's, which explains the answers better; nothing is kept for further answers",
+        ),
     }
-    Ok(())
 }

@@ -34,7 +34,7 @@ fn a_new_user_is_fitted_and_nobody_else_moves() {
     assert!(done.contains("user `emma` is fitted, in "), "{done}");
     assert_eq!(
         users(&["list"]).ok(),
-        "long\ttrained\nshort\ttrained\nemma\ttrained\n"
+        "long\ttrained\nshort\ttrained\nemma\tfitted\n"
     );
     assert_eq!([exported("long"), exported("short")], before);
     // The same answers give the same row: they do not count twice.

@@ -45,7 +45,8 @@ const FOLDERS: [&str; 8] = [
     PLOTS,
     REFERENCE,
 ];
-const REFERENCE: &str = "reference";
+/// The folder of what is computed once for a run.
+pub(crate) const REFERENCE: &str = "reference";
 const PLOTS: &str = "plots";
 
 /// Folders within a run that are no deeper than this.

@@ -195,7 +195,7 @@ fn check_of(key: &str, bits: u32) -> u32 {
 
 /// Whether a file's name is that of a cache.
 pub(crate) fn is_cache(name: &str) -> bool {
-    let model = ["reference-", "evaluated-"]
+    let model = ["reference-", "evaluated-", "candidates-"]
         .iter()
         .find_map(|kind| name.strip_prefix(kind)?.strip_suffix(".jsonl"));
     model.is_some_and(|model| model.len() == 16 && model.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -204,6 +204,18 @@ pub(crate) fn is_cache(name: &str) -> bool {
 /// A model in the name of its file.
 fn short(model_key: &str) -> String {
     format!("{:x}", Sha256::digest(model_key))[..16].to_string()
+}
+
+/// Appends values to a file, one a line and all in one piece.
+pub(crate) fn append_lines(path: &Path, values: &[impl Serialize]) -> Result<(), TrainError> {
+    let mut text = Vec::new();
+    for value in values {
+        let line = serde_json::to_vec(value).map_err(|e| TrainError::format(path, e))?;
+        text.extend(line);
+        text.push(b'\n');
+    }
+    let appended = open_to_append(path).and_then(|mut file| file.write_all(&text));
+    appended.map_err(|e| TrainError::io(path, e))
 }
 
 /// Opens a file at its end. Where a crash cut its last line, the next begins on a line of its own.

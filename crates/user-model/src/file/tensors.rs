@@ -117,6 +117,7 @@ pub(super) fn decode(
             rows.push(Row {
                 values: values.to_vec(),
                 moments,
+                fitted: None,
             });
         }
     }

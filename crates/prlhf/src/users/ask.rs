@@ -1,0 +1,172 @@
+//! `prlhf users ask`: which comparisons to show a user next.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+use terminal::{Bars, Output};
+use trainer::TrainError;
+use trainer::ask::Candidates;
+use trainer::burn::tensor::Device;
+use trainer::config::Setting;
+use trainer::files::replace_file;
+use trainer::inference::Trained;
+use trainer::pref_data::Comparison;
+use trainer::user_model::{self, By, Chosen, Mix, UserTable};
+
+use super::{UsersArgs, origin};
+use crate::eval::{Cache, Loaded};
+use crate::trained::TrainedArgs;
+
+/// Arguments of `prlhf users ask`.
+#[derive(Args, Debug)]
+pub struct AskArgs {
+    /// Who is asked: a fitted user, or a new one.
+    #[arg(long, value_name = "ID")]
+    pub user: String,
+    /// Comparisons to choose from, in files or folders as for training. Whose they are, and which response is called chosen, does not
+    /// matter.
+    #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
+    pub candidates: Vec<PathBuf>,
+    /// How many to choose, to be asked together.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub count: usize,
+    /// By what.
+    #[arg(long, value_enum, default_value_t = Measure::Information)]
+    pub by: Measure,
+    /// The seed of `--by random`.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// A JSON Lines file to write. Default: the standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Leave broken records out and count them.
+    #[arg(long)]
+    pub lenient: bool,
+    /// The base model. Default: the one that the run or the adapters name.
+    #[arg(long, value_name = "SOURCE")]
+    pub model: Option<String>,
+    /// Sets one key of the configuration, as in `--set prompt.max_prompt_length=256`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`.
+    #[arg(long, default_value = "flex", value_name = "NAME")]
+    pub device: String,
+}
+
+/// By what questions are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// What each answer tells of the user beside those before it.
+    Information,
+    /// How near to even the odds of each answer are.
+    Uncertain,
+    /// How much the answers together narrow what is believed, were they numbers.
+    Fisher,
+    /// A draw.
+    Random,
+}
+
+/// Chooses and writes comparisons.
+///
+/// # Errors
+/// Broken data, adapters that cannot be opened, or fewer trained users than one can learn from.
+pub fn run(users: &UsersArgs, args: &AskArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let of = users.trained(&args.model, &args.set, &args.device);
+    let trained = of.trained()?;
+    let loaded = Loaded::read(&args.candidates, args.lenient, &trained.config.data)?;
+    let mut comparisons = loaded.comparisons;
+    comparisons.retain(|comparison| comparison.thumb.is_none());
+    if comparisons.is_empty() {
+        let problem = "nothing to choose from: expected comparisons of two responses";
+        return Err(TrainError::Usage(problem.into()));
+    }
+    let chosen = choose(&of, &trained, &comparisons, args)?;
+    let line = |chosen: &Chosen| record(&comparisons[chosen.index], &args.user, chosen);
+    match &args.out {
+        None => chosen.iter().try_for_each(|chosen| out.json(line(chosen))),
+        Some(path) => {
+            let lines = chosen.iter().map(|chosen| format!("{}\n", line(chosen)));
+            replace_file(path, lines.collect::<String>())
+        }
+    }
+}
+
+fn choose(
+    of: &TrainedArgs,
+    trained: &Trained,
+    comparisons: &[Comparison],
+    args: &AskArgs,
+) -> Result<Vec<Chosen>, TrainError> {
+    let (model, mut table) = user_model::load(trained.dir(), &Device::flex())?;
+    let mix = mix(trained, &table, &args.user)?;
+    if table.contains(&args.user) {
+        // Whoever is trained is asked as if they were not.
+        table.remove(&args.user)?;
+    }
+    let Some(prior) = table.belief() else {
+        let problem = "whom to ask what follows from what trained users are like: there are none, or all are alike";
+        return Err(TrainError::Usage(problem.into()));
+    };
+    let cache = Cache::new()?;
+    let folder = cache.folder(of);
+    let mut candidates = Candidates::open(&folder, trained, &model, &prior)?;
+    let unknown = candidates.unknown(comparisons);
+    if !unknown.is_empty() {
+        let opened = of.open()?;
+        let task = opened.preference(&folder)?;
+        candidates.compute(&unknown, &opened, &task, &prior, &Bars::default())?;
+    }
+    let questions = candidates.questions(comparisons).unwrap_or_default();
+    let mix = mix.unwrap_or_else(|| Mix::new(candidates.trained()));
+    let by = match args.by {
+        Measure::Information => By::Information,
+        Measure::Uncertain => By::Uncertain,
+        Measure::Fisher => By::Fisher,
+        Measure::Random => By::Random(args.seed),
+    };
+    Ok(mix.choose(&questions, args.count, by))
+}
+
+/// What is believed of how the user mixes trained users; none where nothing is.
+fn mix(trained: &Trained, table: &UserTable, id: &str) -> Result<Option<Mix>, TrainError> {
+    UserTable::validate_id(id)?;
+    let belief = user_model::load_belief(trained.dir(), table, id)?;
+    if belief.is_none() {
+        let as_new = match table.user(id) {
+            Ok(_) => format!("the user's row is {}", origin(table, id)),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(
+            "asked as one who has not answered yet: {as_new}, and nothing is kept of their answers"
+        );
+    }
+    Ok(belief.map(|belief| belief.mix))
+}
+
+/// A candidate in the layout of comparisons, with what its answer is expected to tell.
+fn record(comparison: &Comparison, user: &str, chosen: &Chosen) -> Value {
+    let mut fields = Map::new();
+    let template = &comparison.template;
+    let optional = [
+        ("user_text", comparison.user_text.clone().map(Value::from)),
+        ("tools", template.tools.clone()),
+        (
+            "chat_template_kwargs",
+            (!template.chat_template_kwargs.is_empty())
+                .then(|| template.chat_template_kwargs.clone().into()),
+        ),
+    ];
+    fields.insert("user".into(), user.into());
+    fields.insert("prompt".into(), json!(comparison.prompt));
+    fields.insert("chosen".into(), comparison.chosen.as_str().into());
+    fields.insert("rejected".into(), comparison.rejected.as_str().into());
+    for (name, value) in optional {
+        if let Some(value) = value {
+            fields.insert(name.into(), value);
+        }
+    }
+    fields.insert("probability".into(), json!(chosen.probability));
+    fields.insert("bits".into(), json!(chosen.value));
+    Value::Object(fields)
+}

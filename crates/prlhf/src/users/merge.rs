@@ -1,0 +1,99 @@
+//! `prlhf users merge`: two ids of one person become one.
+
+use std::path::Path;
+
+use clap::Args;
+use trainer::TrainError;
+use trainer::forget::HeldUsers;
+use trainer::user_model::{TableError, UserRef, UserTable};
+
+use super::{warn_of_data, warn_of_lost};
+
+/// Arguments of `prlhf users merge`.
+#[derive(Args, Debug)]
+pub struct MergeArgs {
+    /// The id that stays.
+    pub id: String,
+    /// The id that goes.
+    pub gone: String,
+    /// Whose row to keep. Default: that of the one with more answers where both are fitted, with more training steps where both are
+    /// trained and the run has a checkpoint, which counts them; or of the only one whose row is not as it began.
+    #[arg(long, value_name = "ID")]
+    pub keep: Option<String>,
+}
+
+/// Makes two users one. A row is kept as it is: a mean of two would be neither's, since what a row does is not linear in it.
+pub fn run(dir: &Path, args: &MergeArgs) -> Result<String, TrainError> {
+    let MergeArgs { id, gone, keep } = args;
+    let mut users = HeldUsers::open(dir)?;
+    for id in [id, gone] {
+        users.table.user(id)?;
+    }
+    let of = match keep {
+        Some(keep) => keep.clone(),
+        None => more(&users, id, gone)?.to_owned(),
+    };
+    users.table.merge(id, gone, &of)?;
+    let belief = users.beliefs.remove(gone);
+    if of == *gone {
+        let prior = users.beliefs.prior_sha256().to_owned();
+        users.beliefs.remove(id);
+        if let Some(belief) = belief {
+            users.beliefs.insert(prior, id, belief);
+        }
+    }
+    let lost = users.save_without(gone, |table| merge_in_checkpoint(table, id, gone, &of))?;
+    warn_of_lost(lost);
+    warn_of_data(dir, gone);
+    let (id, gone) = (printable::quoted(id), printable::quoted(gone));
+    let of = printable::quoted(&of);
+    Ok(format!(
+        "users {id} and {gone} are one, user {id}, with the row of {of}"
+    ))
+}
+
+/// The checkpoint may not know the one that stays.
+fn merge_in_checkpoint(
+    table: &mut UserTable,
+    id: &str,
+    gone: &str,
+    of: &str,
+) -> Result<(), TableError> {
+    match table.contains(id) || of == gone {
+        true => {
+            table.add(id);
+            table.merge(id, gone, of)
+        }
+        false => table.remove(gone),
+    }
+}
+
+/// The one of two users who was learned from more.
+fn more<'a>(users: &HeldUsers, a: &'a str, b: &'a str) -> Result<&'a str, TrainError> {
+    let table = &users.table;
+    let has_row = |id: &str| table.is_touched(&UserRef::id(id));
+    let counts = match (table.fitted(a), table.fitted(b)) {
+        _ if !has_row(b) => return Ok(a),
+        _ if !has_row(a) => return Ok(b),
+        (Some(a), Some(b)) => Some((a.answers, b.answers)),
+        (None, None) => {
+            let checkpoint = users.of_checkpoint()?;
+            checkpoint.and_then(|(_, table)| Some((table.steps(a)?, table.steps(b)?)))
+        }
+        _ => None,
+    };
+    match counts {
+        Some((of_a, of_b)) if of_a > of_b => Ok(a),
+        Some((of_a, of_b)) if of_a < of_b => Ok(b),
+        counts => {
+            let why = match counts {
+                Some((count, _)) => format!("both were learned from as much ({count})"),
+                None => "how much each was learned from cannot be compared".into(),
+            };
+            let (a, b) = (printable::quoted(a), printable::quoted(b));
+            Err(TrainError::Usage(format!(
+                "whose row is to be kept? {why}: give --keep {a} or --keep {b}"
+            )))
+        }
+    }
+}
