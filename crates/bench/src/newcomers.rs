@@ -80,6 +80,9 @@ pub struct Served {
     pub answers: usize,
     /// How far the preferred response of each test is rewarded beyond the other.
     pub margins: Vec<f32>,
+    /// Of a fitted row: what the margins' probabilities become where it is known how sure the row is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spread_probabilities: Vec<f64>,
     /// What it took, beside the tests.
     pub seconds: f64,
 }

@@ -53,7 +53,11 @@ fn preference_probability(margin: f64) -> f64 {
 impl Calibration {
     /// Measures comparisons by their margins, each the reward of the chosen response minus that of the other.
     pub fn of(margins: &[f64]) -> Self {
-        let probabilities: Vec<f64> = margins.iter().copied().map(preference_probability).collect();
+        let probabilities: Vec<f64> = margins
+            .iter()
+            .copied()
+            .map(preference_probability)
+            .collect();
         Self::of_probabilities(&probabilities)
     }
 

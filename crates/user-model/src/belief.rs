@@ -13,7 +13,6 @@ mod tests;
 pub(crate) mod vectors;
 
 use crate::chance::log_sigmoid;
-use crate::dense::Symmetric;
 use linear::{Linear, solved};
 use vectors::{between, combined, dot, mean_of, minus, plus};
 
@@ -49,7 +48,8 @@ pub struct Fit {
     pub belief: Belief,
     /// The margins of the answers at that row.
     pub margins: Vec<f64>,
-    /// The logarithm of what the prior made of the answers, by Laplace's method.
+    /// The logarithm of what the prior made of the answers, by Laplace's method; of a mixture, what the part made of it that was taken,
+    /// which is a little less.
     pub log_evidence: f64,
     /// How often margins were computed.
     pub rounds: usize,
@@ -122,7 +122,7 @@ impl Belief {
         self
     }
 
-    /// Rows that a fit may begin with beside the mean: those of trained users, or some of them, each as far from the others as can
+    /// Rows that a user may be like beside the mean: those of trained users, or some of them, each as far from the others as can
     /// be. None once answers have told something.
     pub fn starts(&self, most: usize) -> Vec<Vec<f32>> {
         let row = |k: usize| plus(&self.mean, &self.away_at(k));
@@ -155,24 +155,6 @@ impl Belief {
         self.wider[k].iter().map(|x| x * root).collect()
     }
 
-    /// What pulls to trained users' rows, of those at `places`: the inverse of the covariance times how far they are.
-    fn pulls(&self, places: &[usize]) -> Vec<Vec<f32>> {
-        let count = self.wider.len();
-        // (rest I + W^T W)^-1 W = W (rest I + W W^T)^-1.
-        let gram = Symmetric::from_fn(count, |i, j| {
-            let one = if i == j { 1.0 } else { 0.0 };
-            one + dot(&self.wider[i], &self.wider[j]) / self.rest
-        });
-        let factor = gram.cholesky();
-        let pull = |&k: &usize| {
-            let mut unit = vec![0.0; count];
-            unit[k] = (count as f64).sqrt() / self.rest;
-            let weights = factor.solve_transposed(&factor.solve(&unit));
-            combined(&self.wider, &weights, self.mean.len())
-        };
-        places.iter().map(pull).collect()
-    }
-
     /// The most probable row.
     pub fn mean(&self) -> &[f32] {
         &self.mean
@@ -197,7 +179,11 @@ impl Belief {
     }
 
     /// What a user's answers make of it. `margins` computes them at a row; `starts` says how likely the answers are, as
-    /// logarithms, at the rows of as many [`Belief::starts`]: the fit begins with the most probable of these and the mean.
+    /// logarithms, at the rows of as many [`Belief::starts`].
+    ///
+    /// A user may be like one of these trained users, or like none: with starts, the prior is a mixture of as many normal distributions and
+    /// one more, around each of their rows and around the mean, all of this covariance and alike probable. The fit takes the one
+    /// at whose middle the answers are most probable.
     ///
     /// # Errors
     /// Those of `margins`.
@@ -206,22 +192,33 @@ impl Belief {
         starts: &[f64],
         mut margins: impl FnMut(&[f32]) -> Result<Margins, E>,
     ) -> Result<Fit, E> {
-        let width = self.mean.len();
-        let mut rounds = 1;
-        let mut at = Point::new(vec![0.0; width], vec![0.0; width], margins(&self.mean)?);
-        let places = self.places(starts.len());
-        let pulls = self.pulls(&places).into_iter();
-        let starts = places.iter().zip(pulls).zip(starts);
-        let starts = starts.map(|((&k, pull), likely)| {
-            let away = self.away_at(k);
-            (likely - 0.5 * dot(&pull, &away), pull, away)
-        });
-        let best = starts.max_by(|(a, ..), (b, ..)| a.total_cmp(b));
-        if let Some((_, pull, away)) = best.filter(|(found, ..)| *found > at.log_posterior) {
-            let margins = margins(&plus(&self.mean, &away))?;
-            rounds += 1;
-            at = Point::new(pull, away, margins);
+        let at_mean = margins(&self.mean)?;
+        let best = self.places(starts.len()).into_iter().zip(starts);
+        let best = best.max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let choices = 1.0 + starts.len() as f64;
+        match best.filter(|(_, likely)| **likely > log_likelihood(&at_mean.values)) {
+            None => self.around(at_mean, (1, choices), margins),
+            Some((k, _)) => {
+                let mean = plus(&self.mean, &self.away_at(k));
+                let at_mean = margins(&mean)?;
+                let around = Self {
+                    mean,
+                    ..self.clone()
+                };
+                around.around(at_mean, (2, choices), margins)
+            }
         }
+    }
+
+    /// The fit of one of so many alike probable distributions, after so many rounds.
+    fn around<E>(
+        &self,
+        at_mean: Margins,
+        (mut rounds, choices): (usize, f64),
+        mut margins: impl FnMut(&[f32]) -> Result<Margins, E>,
+    ) -> Result<Fit, E> {
+        let width = self.mean.len();
+        let mut at = Point::new(vec![0.0; width], vec![0.0; width], at_mean);
         while rounds < Self::ROUNDS {
             let gradients = &at.margins.gradients;
             let pull = Linear::new(self, &at.margins, &at.away).most_probable();
@@ -256,7 +253,9 @@ impl Belief {
                 break;
             }
         }
-        Ok(self.posterior(at, rounds))
+        let mut fit = self.posterior(at, rounds);
+        fit.log_evidence -= choices.ln();
+        Ok(fit)
     }
 
     /// Laplace's approximation at a row.

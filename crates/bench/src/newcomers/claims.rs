@@ -1,6 +1,6 @@
 //! What is claimed of users whom nobody was trained on.
 
-use statistics::{Estimated, Interval};
+use statistics::Interval;
 
 use super::How;
 use super::figures::{self, Strata};
@@ -54,51 +54,30 @@ fn share(
     let unit = Unit::Number("of full training");
     let what = format!("accuracy after {answers} answers over full training's");
     let holds = |interval: &Interval| interval.lies_in(least, f64::INFINITY);
-    let figure = |margins: &Strata<f32>| figures::share(margins, full?);
-    add(
-        &mut claim,
-        results,
-        systems,
-        answers,
-        (&what, unit),
-        figure,
-        holds,
-    );
+    for system in systems {
+        let margins = figures::margins(results, &system.name, (How::Fitted, answers));
+        let figure = margins.zip(full);
+        let figure = figure.and_then(|(margins, full)| figures::share(&margins, full));
+        if let Some(figure) = figure {
+            claim.add(system, (&what, unit), figure, holds(&figure.interval), "");
+        }
+    }
     claim
         .finish("no system fitted new users to so many answers beside one that was trained on them")
 }
 
 fn calibration(results: &Results<'_>, systems: &[System]) -> Claim {
     let mut claim = Building::new(format!(
-        "Fitted to {CALIBRATED_AFTER} answers, the probabilities of what a new user prefers have an expected calibration error of at most {CALIBRATED}"
+        "Fitted to {CALIBRATED_AFTER} answers, the probabilities of what a new user prefers have an expected calibration error of at most {CALIBRATED}, where it is known how sure the row is"
     ));
     let what = ("expected calibration error", Unit::Number(""));
-    let holds = |interval: &Interval| interval.lies_in(f64::NEG_INFINITY, CALIBRATED);
-    add(
-        &mut claim,
-        results,
-        systems,
-        CALIBRATED_AFTER,
-        what,
-        figures::calibration,
-        holds,
-    );
-    claim.finish("no system fitted new users to so many answers")
-}
-
-fn add(
-    claim: &mut Building,
-    results: &Results<'_>,
-    systems: &[System],
-    answers: usize,
-    what: (&str, Unit),
-    figure: impl Fn(&Strata<f32>) -> Option<Estimated>,
-    holds: impl Fn(&Interval) -> Option<bool>,
-) {
+    let holds = |interval: &Interval| interval.lies_in(0.0, CALIBRATED);
+    let way = (How::Fitted, CALIBRATED_AFTER);
     for system in systems {
-        let margins = figures::margins(results, &system.name, (How::Fitted, answers));
-        if let Some(figure) = margins.as_ref().and_then(&figure) {
+        let spread = figures::spread(results, &system.name, way);
+        if let Some(figure) = spread.and_then(|spread| figures::calibration_of(&spread)) {
             claim.add(system, what, figure, holds(&figure.interval), "");
         }
     }
+    claim.finish("no system fitted new users to so many answers")
 }

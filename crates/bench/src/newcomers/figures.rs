@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use statistics::{Bootstrap, Calibration, Cluster, Estimated};
 
 use super::{How, Served};
-use crate::experiment::Results;
+use crate::experiment::{Results, SeedResult};
 
 /// How newcomers were served, and after how many answers.
 pub(super) type Way = (How, usize);
@@ -41,22 +41,37 @@ pub(super) fn seconds(results: &Results<'_>, system: &str, (how, answers): Way) 
 
 /// The margins of a system's tests. `None` where a seed lacks some of them.
 pub(super) fn margins(results: &Results<'_>, system: &str, way: Way) -> Option<Strata<f32>> {
+    tests(results, system, way, |served| &served.margins)
+}
+
+/// The probabilities of the chosen responses where it is known how sure a row is. `None` where a seed lacks some of them.
+pub(super) fn spread(results: &Results<'_>, system: &str, way: Way) -> Option<Strata<f64>> {
+    tests(results, system, way, |served| &served.spread_probabilities)
+}
+
+/// What is known of each test of a system.
+fn tests<T: Copy>(
+    results: &Results<'_>,
+    system: &str,
+    way: Way,
+    of: fn(&Served) -> &Vec<T>,
+) -> Option<Strata<T>> {
     let first = results.seeds.first()?;
     let mut strata = Strata::new();
     for (number, split) in first.splits.iter().enumerate() {
         for newcomer in &split.data.newcomers.users {
-            let of_seed = |seed: &crate::experiment::SeedResult| -> Option<Vec<f32>> {
+            let of_seed = |seed: &SeedResult| {
                 let systems = &seed.splits.get(number)?.systems;
                 let measured = systems.iter().find(|measured| measured.name == system)?;
                 let mut served = measured.newcomers.iter();
                 let served = served
                     .find(|one| one.newcomer == newcomer.id && (one.how, one.answers) == way)?;
-                Some(served.margins.clone())
+                Some(of(served).clone())
             };
-            let seeds: Vec<Vec<f32>> = results.seeds.iter().map(of_seed).collect::<Option<_>>()?;
+            let seeds: Vec<Vec<T>> = results.seeds.iter().map(of_seed).collect::<Option<_>>()?;
             let tests = newcomer.tests.len();
             let unit = |test: usize| seeds.iter().map(|seed| seed.get(test).copied()).collect();
-            let cluster: Option<Cluster<f32>> = (0..tests).map(unit).collect();
+            let cluster: Option<Cluster<T>> = (0..tests).map(unit).collect();
             strata
                 .entry(newcomer.group.clone())
                 .or_default()
@@ -98,10 +113,21 @@ pub(super) fn share(ours: &Strata<f32>, base: &Strata<f32>) -> Option<Estimated>
 pub(super) fn calibration(margins: &Strata<f32>) -> Option<Estimated> {
     let [error] = over(margins, |margins| {
         let margins: Vec<f64> = margins.iter().copied().map(f64::from).collect();
-        let error = Calibration::of(&margins).expected_calibration_error;
-        [error.unwrap_or(f64::NAN)]
+        [error_of(&Calibration::of(&margins))]
     })?;
     Some(error)
+}
+
+/// The same of probabilities.
+pub(super) fn calibration_of(probabilities: &Strata<f64>) -> Option<Estimated> {
+    let [error] = over(probabilities, |probabilities| {
+        [error_of(&Calibration::of_probabilities(probabilities))]
+    })?;
+    Some(error)
+}
+
+fn error_of(calibration: &Calibration) -> f64 {
+    calibration.expected_calibration_error.unwrap_or(f64::NAN)
 }
 
 /// Figures of all tests together.

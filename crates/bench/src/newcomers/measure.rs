@@ -114,13 +114,24 @@ impl Scorer<'_> {
         answers.truncate(count);
         let fitted = self
             .engine
-            .fit(self.task, &answers, &belief, self.progress)?;
+            .fit(self.task, &answers, &belief, None, self.progress)?;
         let mut table = table.clone();
         let user = UserRef::id(id);
         table.set_row(&user, fitted.row().0)?;
         let seconds = start.elapsed().as_secs_f64();
         let margins = self.margins(Some(&table), &user, &of.tests)?;
-        Ok(served(id, How::Fitted, count, margins, seconds))
+        let belief = &fitted.fit.belief;
+        let tests = of.tests.examples(None);
+        let variances = self
+            .engine
+            .margin_variances(self.task, &tests, belief, self.progress)?;
+        let probabilities = margins.iter().zip(variances);
+        let probabilities = probabilities
+            .map(|(&margin, variance)| user_model::preference_probability(margin.into(), variance));
+        Ok(Served {
+            spread_probabilities: probabilities.collect(),
+            ..served(id, How::Fitted, count, margins, seconds)
+        })
     }
 
     /// The trained user whose row makes the first answers most probable.
@@ -183,6 +194,7 @@ fn served(id: &str, how: How, answers: usize, margins: Vec<f32>, seconds: f64) -
         how,
         answers,
         margins,
+        spread_probabilities: Vec::new(),
         seconds,
     }
 }

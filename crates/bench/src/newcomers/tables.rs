@@ -1,5 +1,7 @@
 //! How newcomers were served, in a table.
 
+use statistics::Estimated;
+
 use super::figures::{self, Strata, Way};
 use super::{How, claims::reference};
 use crate::claims::Unit;
@@ -10,7 +12,8 @@ use crate::report::{Estimate, ServedUsers, System, Table};
 
 const NOTE: &str = "Accuracy on comparisons of users whom nobody was trained on, with 95 % intervals over seeds, users and their comparisons. \
      Fitted: their row alone, from so many answers; nearest: the trained user whose row makes those answers most probable. Of full training: as a share of \
-     the accuracy on the same comparisons where their answers were trained on from the start. Seconds: what a user's row takes.";
+     the accuracy on the same comparisons where their answers were trained on from the start. Calibration error: of the probabilities of what a user prefers, without and \
+     with how sure a fitted row is. Seconds: what a user's row takes.";
 
 /// Accuracies per system and way, for a plot.
 pub(crate) fn served(results: &Results<'_>, systems: &[System]) -> Vec<ServedUsers> {
@@ -47,6 +50,7 @@ pub(crate) fn table(results: &Results<'_>, systems: &[System]) -> Option<Table> 
         MINORITY,
         "of full training",
         "calibration error",
+        "with spread",
         "seconds",
     ];
     let mut table = Table::new("New users", NOTE, &columns);
@@ -54,10 +58,14 @@ pub(crate) fn table(results: &Results<'_>, systems: &[System]) -> Option<Table> 
     for system in systems {
         for way in figures::ways(results, &system.name) {
             if let Some(margins) = figures::margins(results, &system.name, way) {
+                let mut row = row(system, way, &margins, full.as_ref());
+                let spread = figures::spread(results, &system.name, way);
+                let spread = spread.and_then(|spread| figures::calibration_of(&spread));
+                row.push(shown(spread));
                 let seconds = figures::seconds(results, &system.name, way);
-                table
-                    .rows
-                    .push(row(system, way, &margins, full.as_ref(), seconds));
+                let takes_time = matches!(way.0, How::Fitted | How::Nearest);
+                row.push(one_decimal(seconds.filter(|_| takes_time)));
+                table.rows.push(row);
             }
         }
     }
@@ -69,22 +77,22 @@ fn row(
     (how, answers): Way,
     margins: &Strata<f32>,
     full: Option<&Strata<f32>>,
-    seconds: Option<f64>,
 ) -> Vec<String> {
-    let missing = || MISSING.to_owned();
     let group = |group| percent(figures::of_group(margins, group));
-    let percents = |figure| Unit::Percent.write(&figure);
     let share = full.filter(|_| how != How::Trained);
     let share = share.and_then(|full| figures::share(margins, full));
     vec![
         system.title().to_owned(),
         how.title().to_owned(),
         count(answers as u64),
-        figures::accuracy(margins).map_or_else(missing, percents),
+        shown(figures::accuracy(margins)),
         group(MAJORITY),
         group(MINORITY),
-        share.map_or_else(missing, percents),
-        figures::calibration(margins).map_or_else(missing, percents),
-        one_decimal(seconds.filter(|_| matches!(how, How::Fitted | How::Nearest))),
+        shown(share),
+        shown(figures::calibration(margins)),
     ]
+}
+
+fn shown(figure: Option<Estimated>) -> String {
+    figure.map_or(MISSING.into(), |figure| Unit::Percent.write(&figure))
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::vectors::{combined, dot, minus, plus};
+use super::vectors::{combined, dot, minus};
 use super::*;
 use crate::chance::{log_sigmoid, sigmoid};
 
@@ -122,8 +122,7 @@ fn without_answers_nothing_is_learned() {
 }
 
 #[test]
-fn a_trained_user_s_row_is_as_far_as_one_of_so_many_is() {
-    // At right angles, so that each costs half their number of nats, but for what the rest takes.
+fn starts_are_trained_users_rows_far_from_each_other() {
     let rows = [
         vec![3.0, 0.0, 0.0],
         vec![0.0, -1.0, 0.0],
@@ -131,17 +130,33 @@ fn a_trained_user_s_row_is_as_far_as_one_of_so_many_is() {
     ];
     let belief = Belief::of_rows(&rows, Some(vec![0.0; 3])).unwrap();
     assert!((belief.variance(&[1.0, 0.0, 0.0]) - 3.0).abs() < 0.1);
-    assert_eq!(belief.places(2), [0, 2]);
-    for (k, expected) in rows.iter().enumerate() {
-        let (pull, away) = (belief.pulls(&[k]).remove(0), belief.away_at(k));
-        let row = plus(belief.mean(), &away);
-        assert!(minus(&row, expected).iter().all(|x| x.abs() < 1e-6));
-        let back = belief.times(&pull);
-        assert!(minus(&back, &away).iter().all(|x| x.abs() < 1e-5));
-        assert!((dot(&pull, &away) - 3.0).abs() < 0.2);
+    let starts = belief.starts(2);
+    for (found, expected) in starts.iter().zip([&rows[0], &rows[2]]) {
+        assert!(minus(found, expected).iter().all(|x| x.abs() < 1e-6));
     }
+    assert_eq!(starts.len(), 2);
     assert_eq!(Belief::of_rows(&[vec![1.0], vec![1.0]], None), None);
     assert_eq!(Belief::of_rows(&[], None), None);
+}
+
+#[test]
+fn a_user_who_is_like_a_trained_one_is_a_matter_of_one_in_so_many() {
+    let rows = [vec![2.0, 0.0], vec![0.0, 2.0]];
+    let prior = Belief::of_rows(&rows, Some(vec![0.0; 2])).unwrap();
+    let like_the_second = [([-0.5, 1.0], 0.0)];
+    let answers = linear(&like_the_second);
+    let likely = |row: &Vec<f32>| log_likelihood(&answers(row).unwrap().values);
+    let starts: Vec<f64> = prior.starts(2).iter().map(likely).collect();
+    let Ok(found) = prior.fit(&starts, &answers);
+    let around = Belief {
+        mean: rows[1].clone(),
+        ..prior
+    };
+    let Ok(expected) = around.fit(&[], &answers);
+    assert_eq!(found.belief, expected.belief);
+    // Like the first, like the second, or like none.
+    let choice = expected.log_evidence - found.log_evidence;
+    assert!((choice - 3.0_f64.ln()).abs() < 1e-12);
 }
 
 #[test]
