@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use terminal::{Bars, Output, hub};
 use trainer::TrainError;
-use trainer::config::{DataSection, validate_thumbs};
+use trainer::config::{DataSection, RewardSection, validate_thumbs};
 use trainer::dataset::Dataset;
 use trainer::eval::TextQuality;
 use trainer::example::Example;
@@ -24,7 +24,7 @@ use trainer::inference::{Engine, Opened};
 use trainer::pdpo_loss::{PairLoss, ScoredRow};
 use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Skipped, read_comparisons};
-use trainer::task::Task;
+use trainer::task::{Reward, Task};
 use whole_file::Temporary;
 
 use crate::prepare::{cuts, fit_responses};
@@ -175,26 +175,16 @@ pub fn evaluate(
     let (engine, config) = (&opened.engine, opened.config());
     let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
     let limits = fit_responses(engine)?;
-    let (loaded, mut dataset) = loaded.tokenised(args.lenient, engine)?;
+    let (loaded, dataset) = loaded.tokenised(args.lenient, engine)?;
     let loaded = &*loaded;
-    validate_thumbs(&config.objective, dataset.thumbs)?;
-    if config.objective.loss.needs_kl() {
-        dataset = dataset.with_mismatched(None);
-    }
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
-    let mut task = opened.preference(&cache.folder(of))?;
-    if task.objective().needs_kl() && !dataset.has_mismatched() {
-        out.fact(
-            "loss",
-            "with a KL term of 0, which is estimated on responses to other prompts: there are none",
-        )?;
-        task = task.without_kl();
-    }
-    let examples = dataset.examples(engine.table());
-    let scored = engine.score(&task, &examples, &Bars::default())?;
-    let rows = rows(engine, loaded, &scored, &training)?;
-    let [quality, reference] = quality(&opened, &examples, args.quality)?;
+    let measured = match opened.reward()? {
+        Some(task) => Measured::of_rewards(&task, engine, &dataset)?,
+        None => Measured::of_preferences(&opened, dataset, (&cache.folder(of), args.quality), out)?,
+    };
+    let rows = rows(engine, loaded, &measured.scored, &training)?;
+    let [kl, nll, nll_reference] = measured.text.map_or([None; 3], |text| text.map(Some));
     Ok(EvalReport {
         version: VERSION,
         model: opened.source.clone(),
@@ -204,12 +194,62 @@ pub fn evaluate(
         training_data: training.summary(),
         accuracy: Accuracy::of(&rows),
         calibration: Calibration::of(&rows),
-        loss: task.mean_loss(&scored),
-        kl: quality.kl,
-        nll: quality.nll,
-        nll_reference: reference.nll,
+        loss: measured.loss,
+        kl,
+        nll,
+        nll_reference,
         rows,
     })
+}
+
+/// What a model says of the comparisons.
+struct Measured {
+    scored: Vec<ScoredRow>,
+    loss: f64,
+    /// KL to the reference, held-out loss, and that of the reference; none of a reward model, which writes nothing.
+    text: Option<[f64; 3]>,
+}
+
+impl Measured {
+    fn of_rewards(task: &Reward, engine: &Engine, dataset: &Dataset) -> Result<Self, TrainError> {
+        RewardSection::validate_thumbs(dataset.thumbs)?;
+        let examples = dataset.examples(engine.table());
+        let scored = engine.score(task, &examples, &Bars::default())?;
+        Ok(Self {
+            loss: task.mean_loss(&scored),
+            scored,
+            text: None,
+        })
+    }
+
+    fn of_preferences(
+        opened: &Opened,
+        mut dataset: Dataset,
+        (cache, limit): (&Path, usize),
+        out: &mut Output<'_>,
+    ) -> Result<Self, TrainError> {
+        let objective = &opened.config().objective;
+        validate_thumbs(objective, dataset.thumbs)?;
+        if objective.loss.needs_kl() {
+            dataset = dataset.with_mismatched(None);
+        }
+        let mut task = opened.preference(cache)?;
+        if task.objective().needs_kl() && !dataset.has_mismatched() {
+            out.fact(
+                "loss",
+                "with a KL term of 0, which is estimated on responses to other prompts: there are none",
+            )?;
+            task = task.without_kl();
+        }
+        let examples = dataset.examples(opened.engine.table());
+        let scored = opened.engine.score(&task, &examples, &Bars::default())?;
+        let [quality, reference] = quality(opened, &examples, limit)?;
+        Ok(Self {
+            loss: task.mean_loss(&scored),
+            scored,
+            text: Some([quality.kl, quality.nll, reference.nll]),
+        })
+    }
 }
 
 /// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.

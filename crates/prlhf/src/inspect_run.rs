@@ -7,6 +7,8 @@ use terminal::{Output, grouped};
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::checkpoint::State;
+use trainer::config::Head;
+use trainer::head::RewardHead;
 use trainer::inference::Trained;
 use trainer::llm_backbone::LoraInit;
 use trainer::llm_backbone::peft::{PeftConfig, open_tensors};
@@ -46,6 +48,18 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
             grouped(weights)
         ),
     )?;
+    let head = RewardHead::kind_in(dir)?;
+    if let Some(head) = head {
+        let what = match head {
+            Head::Scalar => {
+                "a reward model with a head that all users share: it ranks texts and writes none"
+            }
+            Head::User => {
+                "a reward model whose heads are the users' vectors: it ranks texts and writes none"
+            }
+        };
+        out.fact("head", what)?;
+    }
     match dir.join(MANIFEST_FILE).is_file() {
         true => users(user_model::load(dir, &Device::flex())?, out),
         false => out.fact("users", "no user model: the same for everybody"),

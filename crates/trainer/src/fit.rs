@@ -1,5 +1,7 @@
 //! A user from a few answers: only their row moves, and everything that is trained stays as it is.
 
+use std::sync::OnceLock;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use user_model::{
@@ -14,7 +16,7 @@ use crate::learner::input;
 use crate::policy::Policy;
 use crate::progress::{Progress, Quiet};
 use crate::replicas;
-use crate::task::{BatchFigures, MicroBatch, Preference, Task};
+use crate::task::{BatchFigures, MicroBatch, Ranking};
 
 /// What was made of a user's answers.
 #[derive(Clone, Debug)]
@@ -45,9 +47,9 @@ impl Engine {
     ///
     /// # Errors
     /// A policy without users, whose users own no rows, no answers, or [`TrainError::Stopped`].
-    pub fn fit(
+    pub fn fit<T: Ranking>(
         &self,
-        task: &Preference,
+        task: &T,
         answers: &[Example],
         belief: &Belief,
         progress: &dyn Progress,
@@ -68,6 +70,7 @@ impl Engine {
             config: table.config(),
             task,
             micro_rows: self.micro_rows(),
+            states: answers.iter().map(|_| OnceLock::new()).collect(),
         };
         let generic = generic_row(table)?;
         let at_generic = answering.margins(answers, &generic)?;
@@ -107,14 +110,16 @@ fn generic_row(table: &UserTable) -> Result<Vec<f32>, TrainError> {
 }
 
 /// Computes what a row makes of answers.
-struct Answering<'a> {
+struct Answering<'a, T> {
     policy: Policy,
     config: &'a UserModelConfig,
-    task: &'a Preference,
+    task: &'a T,
     micro_rows: usize,
+    /// The states of each chunk of answers, where a row changes none: it is the head that makes rewards of them.
+    states: Vec<OnceLock<Tensor<2>>>,
 }
 
-impl Answering<'_> {
+impl<T: Ranking> Answering<'_, T> {
     /// Each answer's margin at a row, with its gradient.
     fn margins(&self, answers: &[Example], row: &[f32]) -> Result<Margins, TrainError> {
         let threads = replicas::on(&self.policy.model.device());
@@ -122,12 +127,12 @@ impl Answering<'_> {
             .len()
             .div_ceil(threads)
             .clamp(1, self.micro_rows.max(1));
-        let chunks: Vec<&[Example]> = answers.chunks(each).collect();
+        let chunks: Vec<(usize, &[Example])> = answers.chunks(each).enumerate().collect();
         let mut all = Margins {
             values: Vec::new(),
             gradients: Vec::new(),
         };
-        for chunk in replicas::map(&chunks, threads, |chunk| self.of_chunk(chunk, row)) {
+        for chunk in replicas::map(&chunks, threads, |chunk| self.of_chunk(*chunk, row)) {
             let chunk = chunk?;
             all.values.extend(chunk.values);
             all.gradients.extend(chunk.gradients);
@@ -142,6 +147,9 @@ impl Answering<'_> {
         answers: &[Example],
         row: &[f32],
     ) -> Result<Vec<f64>, TrainError> {
+        if self.policy.has_user_heads() {
+            return Ok(self.margins(answers, row)?.values);
+        }
         let (table, examples) = self.with_row(answers, row)?;
         let (policy, rows) = (engine.policy(), self.micro_rows);
         let scored = eval::evaluate(self.task, policy, Some(&table), &examples, rows, &Quiet)?;
@@ -167,15 +175,21 @@ impl Answering<'_> {
     }
 
     /// One forward and backward pass.
-    fn of_chunk(&self, answers: &[Example], row: &[f32]) -> Result<Margins, TrainError> {
+    fn of_chunk(
+        &self,
+        (chunk, answers): (usize, &[Example]),
+        row: &[f32],
+    ) -> Result<Margins, TrainError> {
         let (table, examples) = self.with_row(answers, row)?;
         let all: Vec<usize> = (0..examples.len()).collect();
         let rows = eval::own_rows(&examples, &all);
         let (packed, on_device, users) = input(self.task, &self.policy, Some(&table), &rows)?;
-        let states = self
-            .policy
-            .scored_states(&packed, &on_device, users.as_ref());
-        let outputs = self.task.outputs(&self.policy, states, &on_device);
+        let scored = || (self.policy).scored_states(&packed, &on_device, users.as_ref());
+        let states = match self.policy.has_user_heads() {
+            true => self.states[chunk].get_or_init(scored).clone(),
+            false => scored(),
+        };
+        let outputs = (self.task).outputs(&self.policy, states, (&on_device, users.as_ref()))?;
         let micro = MicroBatch {
             rows: &rows,
             packed: &packed,

@@ -16,6 +16,7 @@ pub mod example;
 pub mod files;
 pub mod fit;
 pub mod folder;
+pub mod head;
 pub mod inference;
 pub mod learner;
 pub mod lineage;

@@ -49,7 +49,7 @@ impl Left {
         let rows = RowInit::Uniform { range: 0.5 };
         let users = kind.map(|kind| users(kind, 3, model.d_model(), rows));
         let (users, table) = users.unzip();
-        let policy = Policy { model, users };
+        let policy = Policy::new(model, users);
         adapters::save(
             &run.join("adapters"),
             &policy,
@@ -308,10 +308,7 @@ fn what_was_saved_scores_as_it_did_in_memory() {
     let model = with_random_adapters(open("llama"), 3);
     let rows = RowInit::Uniform { range: 0.5 };
     let (users, table) = users(INDIVIDUAL, 3, model.d_model(), rows);
-    let policy = Policy {
-        model,
-        users: Some(users),
-    };
+    let policy = Policy::new(model, Some(users));
     let formatter = opened.engine.formatter().clone();
     let in_memory = Engine::new(policy, Some(table), formatter).with_micro_rows(1);
     let expected = score(&in_memory);

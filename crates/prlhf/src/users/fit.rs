@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::config::Setting;
+use trainer::config::{RewardSection, Setting};
 use trainer::fit::FittedUser;
 use trainer::folder::RunFolder;
 use trainer::inference::Opened;
@@ -120,9 +120,14 @@ fn fit(
     out.fact("answers", loaded.comparisons.len())?;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
+    let (answers, bars) = (dataset.examples(None), Bars::default());
+    if let Some(task) = opened.reward()? {
+        RewardSection::validate_thumbs(dataset.thumbs)?;
+        return engine.fit(&task, &answers, &belief, &bars);
+    }
     let cache = Cache::new()?;
     let task = opened.preference(&cache.folder(of))?;
-    engine.fit(&task, &dataset.examples(None), &belief, &Bars::default())
+    engine.fit(&task, &answers, &belief, &bars)
 }
 
 fn describe(fitted: &FittedUser, better: bool, out: &mut Output<'_>) -> Result<(), TrainError> {
