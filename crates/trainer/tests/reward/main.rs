@@ -209,7 +209,9 @@ fn a_head_of_zeros_costs_the_logarithm_of_two() {
     let of_users = Policy::start(base(), &support::lora(), Some(&users), 3, 1);
     let (of_users, mut table) = of_users.expect("good settings");
     let known = table.as_mut().expect("users");
-    USERS.iter().for_each(|user| drop(known.add(user)));
+    for user in USERS {
+        known.add(user);
+    }
     for (policy, table, head) in [(scalar, None, Head::Scalar), (of_users, table, Head::User)] {
         let has_users = table.is_some();
         let training = TrainingSection::default();

@@ -32,7 +32,9 @@ fn fresh(alpha: f64, head: Head, users: Option<(UserModelKind, usize)>) -> Learn
             .with_row_init(RowInit::Zero);
         let model = config.init(None, &device()).expect("good settings");
         let mut table = UserTable::new(config).expect("good settings");
-        USERS.iter().for_each(|user| drop(table.add(user)));
+        for user in USERS {
+            table.add(user);
+        }
         (model, table)
     });
     let (users, table) = users.unzip();
