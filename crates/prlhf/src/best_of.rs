@@ -93,16 +93,16 @@ impl BestOf {
 
     /// Every job as often as there are responses to choose from, by seeds that follow each other.
     pub fn samples(&self, jobs: &[Job]) -> Vec<Job> {
+        let seeds = 0..self.count as u64;
         let of_job = |job: &Job| {
-            (0..self.count as u64).map(move |more| {
+            let with_seed = |more| {
                 let mut job = job.clone();
                 job.sampling.seed = job.sampling.seed.wrapping_add(more);
                 job
-            })
+            };
+            seeds.clone().map(with_seed).collect::<Vec<_>>()
         };
-        jobs.iter()
-            .flat_map(|job| of_job(job).collect::<Vec<_>>())
-            .collect()
+        jobs.iter().flat_map(of_job).collect()
     }
 
     /// The best response of each job, of what was written for [`samples`](Self::samples).
