@@ -105,7 +105,6 @@ impl RewardSection {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Config;
 
     fn validated(text: &str) -> Result<(), String> {
