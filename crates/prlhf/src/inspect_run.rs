@@ -61,18 +61,23 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
         out.fact("head", what)?;
     }
     match dir.join(MANIFEST_FILE).is_file() {
-        true => users(user_model::load(dir, &Device::flex())?, out),
+        true => users(dir, user_model::load(dir, &Device::flex())?, out),
         false => out.fact("users", "no user model: the same for everybody"),
     }
 }
 
-fn users((model, table): (UserModel, UserTable), out: &mut Output<'_>) -> Result<(), TrainError> {
+fn users(
+    dir: &Path,
+    (model, table): (UserModel, UserTable),
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
     let config = model.config();
     let kind = serde_json::to_string(&config.kind);
     let kind = kind.map_err(|e| TrainError::format(Path::new(MANIFEST_FILE), e))?;
-    let what = match config.kind.is_prefix() {
-        true => "keys and values at every layer",
-        false => "soft tokens",
+    let what = match (RewardHead::kind_in(dir)?, config.kind.is_prefix()) {
+        (Some(Head::User), _) => "vector that is the head",
+        (_, true) => "keys and values at every layer",
+        (_, false) => "soft tokens",
     };
     out.fact(
         "users",
@@ -102,7 +107,7 @@ pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("step", format_args!("{}, {ended}", state.step))?;
     out.fact("best", best(state.best.as_ref(), "not validated yet"))?;
     match dir.join(MANIFEST_FILE).is_file() {
-        true => users(user_model::load(dir, &Device::flex())?, out),
+        true => users(dir, user_model::load(dir, &Device::flex())?, out),
         false => Ok(()),
     }
 }

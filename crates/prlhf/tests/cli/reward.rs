@@ -76,6 +76,7 @@ fn a_reward_run_is_evaluated_compared_and_described() {
         done.contains("a reward model whose heads are the users' vectors"),
         "{done}"
     );
+    assert!(done.contains("1 vector that is the head"), "{done}");
     let config = fixture().config.to_str().unwrap();
     prlhf(&["check", "--config", config, "--no-estimate"]).ok();
 }
