@@ -55,8 +55,8 @@ pub use objective::{Evaluation, Objective, ObjectiveConfig, Part, ScoredRow};
 pub use pairs::{Pair, PairLogProbs};
 pub use personalised::{Branch, Personalised};
 pub use preference::{
-    Alphapo, Aot, AotUnpaired, ApoDown, ApoZero, ApoZeroUnpaired, BcoPair, Cpo, Discopop,
-    Divergence, Dpo, ExoPair, Hinge, Ipo, Kto, NcaPair, Orpo, PairLoss, PreferenceLoss, Robust,
-    Sft, SigmoidNorm, Simpo, SppoHard, Sum, Weighted,
+    Alphapo, Aot, AotUnpaired, ApoDown, ApoZero, ApoZeroUnpaired, BcoPair, BradleyTerry, Cpo,
+    Discopop, Divergence, Dpo, ExoPair, Hinge, Ipo, Kto, NcaPair, Orpo, PairLoss, PreferenceLoss,
+    Robust, Sft, SigmoidNorm, Simpo, SppoHard, Sum, Weighted,
 };
 pub use rewards::Rewards;

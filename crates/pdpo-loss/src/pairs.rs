@@ -45,7 +45,8 @@ impl Pair {
 ///
 /// A log-probability (natural logarithm) is the SUM over the response's tokens, its end-of-sequence token included, prompt and
 /// soft tokens excluded. The reference never sees a soft prompt and needs no gradient. Of a thumb one response does not exist: it
-/// has no tokens, and log-probabilities of 0.
+/// has no tokens, and log-probabilities of 0. Where a reward model is learnt ([`BradleyTerry`](crate::BradleyTerry)), its scores
+/// are in the policy's place.
 #[derive(Debug, Clone)]
 pub struct PairLogProbs {
     policy: Pair,

@@ -139,6 +139,25 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
     }))
 }
 
+/// Streams texts that are to be judged, from a file with the columns of thumbs, of which it needs no label: prompt and
+/// `completion` (or `response`, `output`), and whose eyes they are seen with. Each comes as a thumb up, whose response it is.
+pub fn read_texts(path: &Path, columns: Columns) -> Reader<Comparison> {
+    let used = columns.clone();
+    let found = Found {
+        files: vec![DataFile::at(path)],
+        passed_over: Vec::new(),
+    };
+    Reader::of(
+        found,
+        ReadOptions::default(),
+        move |name| used.may_use(name),
+        move |fields| {
+            let (name, said) = thumb::response(fields, &columns)?;
+            decode_alone(fields, &columns, (name, said, Thumb::Up))
+        },
+    )
+}
+
 fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
     match thumb::is_thumb(fields, columns) {
         true => decode_thumb(fields, columns),
@@ -147,9 +166,17 @@ fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, Dat
 }
 
 fn decode_thumb(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {
-    let Some((name, said, thumb)) = thumb::read(fields, columns)? else {
-        return Ok(Decoded::Skip(UNSAID));
-    };
+    match thumb::read(fields, columns)? {
+        Some(thumbed) => decode_alone(fields, columns, thumbed),
+        None => Ok(Decoded::Skip(UNSAID)),
+    }
+}
+
+fn decode_alone(
+    fields: &Fields,
+    columns: &Columns,
+    (name, said, thumb): thumb::Thumbed<'_>,
+) -> Result<Decoded<Comparison>, DataError> {
     // Read as a pair of equal responses, so that every shape of a pair is one of a thumb.
     let pair = [(name, said.clone()), (name, said)];
     let (prompt, response, _) = parted(fields, columns, pair, true)?;

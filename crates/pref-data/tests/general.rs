@@ -398,3 +398,23 @@ fn damaged_parquet_is_an_error_with_its_path() {
         }
     }
 }
+
+#[test]
+fn texts_to_judge_need_no_label_and_no_second_response() {
+    let folder = TempDir::new().unwrap();
+    let texts = |text: &str| {
+        let path = file(&folder, "texts.jsonl", text);
+        let read = general::read_texts(&path, general::Columns::default()).read_all();
+        read.map(|(texts, _)| texts)
+    };
+    let found = texts(
+        "{\"prompt\":\"p\",\"response\":\"a\",\"user\":\"ada\"}\n{\"prompt\":\"p\",\"completion\":\"b\",\"label\":false}\n",
+    );
+    let found = found.unwrap();
+    let responses: Vec<_> = found.iter().map(Comparison::responses).collect();
+    assert_eq!(responses, [[Some("a"), None], [Some("b"), None]]);
+    assert_eq!(found[0].user, Some("ada".into()));
+    assert_eq!(found[0].prompt, Prompt::Text("p".into()));
+    let error = texts("{\"prompt\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}").unwrap_err();
+    assert!(error.to_string().contains("`completion`"), "{error}");
+}

@@ -56,6 +56,7 @@ pub fn run(
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
     let mut opened = args.trained.open()?;
+    opened.engine.validate_writer()?;
     opened.engine = opened.engine.with_special_tokens(SpecialTokens::Text); // What is typed is text.
     let (engine, sampling) = (
         &opened.engine,

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use terminal::{Bars, Output, hub};
 use trainer::TrainError;
-use trainer::config::{DataSection, validate_thumbs};
+use trainer::config::{DataSection, RewardSection, validate_thumbs};
 use trainer::dataset::Dataset;
 use trainer::eval::TextQuality;
 use trainer::example::Example;
@@ -24,7 +24,7 @@ use trainer::inference::{Engine, Opened};
 use trainer::pdpo_loss::{PairLoss, ScoredRow};
 use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Skipped, read_comparisons};
-use trainer::task::Task;
+use trainer::task::{Reward, Task};
 use whole_file::Temporary;
 
 use crate::prepare::{cuts, fit_responses};
@@ -33,6 +33,7 @@ use crate::trained::TrainedArgs;
 use accuracy::Accuracy;
 use report::{EvalReport, VERSION};
 use rows::{EvalRow, comparisons_hash};
+use spread::Spreads;
 use training_data::TrainedOn;
 
 /// Arguments of `prlhf eval`.
@@ -178,30 +179,21 @@ pub fn evaluate(
     let (engine, config) = (&opened.engine, opened.config());
     let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
     let limits = fit_responses(engine)?;
-    let (loaded, mut dataset) = loaded.tokenised(args.lenient, engine)?;
+    let (loaded, dataset) = loaded.tokenised(args.lenient, engine)?;
     let loaded = &*loaded;
-    validate_thumbs(&config.objective, dataset.thumbs)?;
-    if config.objective.loss.needs_kl() {
-        dataset = dataset.with_mismatched(None);
-    }
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
-    let mut task = opened.preference(&cache.folder(of))?;
-    if task.objective().needs_kl() && !dataset.has_mismatched() {
-        out.fact(
-            "loss",
-            "with a KL term of 0, which is estimated on responses to other prompts: there are none",
-        )?;
-        task = task.without_kl();
-    }
-    let examples = dataset.examples(engine.table());
-    let scored = engine.score(&task, &examples, &Bars::default())?;
-    let mut rows = rows(engine, loaded, &scored, &training)?;
-    let spread = match args.spread {
-        true => Some(spread::add(&mut rows, engine, &task, &examples, &dir)?),
-        false => None,
+    let spread = args.spread.then_some(dir.as_path());
+    let measured = match opened.reward()? {
+        Some(task) => Measured::of_rewards(&task, engine, &dataset, spread)?,
+        None => {
+            let (folder, limit) = (cache.folder(of), args.quality);
+            Measured::of_preferences(&opened, dataset, (&folder, limit, spread), out)?
+        }
     };
-    let [quality, reference] = quality(&opened, &examples, args.quality)?;
+    let mut rows = rows(engine, loaded, &measured.scored, &training)?;
+    let spread = measured.spreads.map(|spreads| spreads.give(&mut rows));
+    let [kl, nll, nll_reference] = measured.text.map_or([None; 3], |text| text.map(Some));
     Ok(EvalReport {
         version: VERSION,
         model: opened.source.clone(),
@@ -212,12 +204,75 @@ pub fn evaluate(
         accuracy: Accuracy::of(&rows),
         calibration: rows::calibration(&rows),
         spread,
-        loss: task.mean_loss(&scored),
-        kl: quality.kl,
-        nll: quality.nll,
-        nll_reference: reference.nll,
+        loss: measured.loss,
+        kl,
+        nll,
+        nll_reference,
         rows,
     })
+}
+
+/// What a model says of the comparisons.
+struct Measured {
+    scored: Vec<ScoredRow>,
+    loss: f64,
+    /// KL to the reference, held-out loss, and that of the reference; none of a reward model, which writes nothing.
+    text: Option<[f64; 3]>,
+    /// Where it was asked for.
+    spreads: Option<Spreads>,
+}
+
+impl Measured {
+    /// With how sure fitted rows are, where `spread` says beside which adapters that is kept.
+    fn of_rewards(
+        task: &Reward,
+        engine: &Engine,
+        dataset: &Dataset,
+        spread: Option<&Path>,
+    ) -> Result<Self, TrainError> {
+        RewardSection::validate_thumbs(dataset.thumbs)?;
+        let examples = dataset.examples(engine.table());
+        let scored = engine.score(task, &examples, &Bars::default())?;
+        let spreads = spread.map(|adapters| Spreads::of(engine, task, &examples, adapters));
+        Ok(Self {
+            loss: task.mean_loss(&scored),
+            scored,
+            text: None,
+            spreads: spreads.transpose()?,
+        })
+    }
+
+    fn of_preferences(
+        opened: &Opened,
+        mut dataset: Dataset,
+        (cache, limit, spread): (&Path, usize, Option<&Path>),
+        out: &mut Output<'_>,
+    ) -> Result<Self, TrainError> {
+        let objective = &opened.config().objective;
+        validate_thumbs(objective, dataset.thumbs)?;
+        if objective.loss.needs_kl() {
+            dataset = dataset.with_mismatched(None);
+        }
+        let mut task = opened.preference(cache)?;
+        if task.objective().needs_kl() && !dataset.has_mismatched() {
+            out.fact(
+                "loss",
+                "with a KL term of 0, which is estimated on responses to other prompts: there are none",
+            )?;
+            task = task.without_kl();
+        }
+        let examples = dataset.examples(opened.engine.table());
+        let scored = opened.engine.score(&task, &examples, &Bars::default())?;
+        let [quality, reference] = quality(opened, &examples, limit)?;
+        let engine = &opened.engine;
+        let spreads = spread.map(|adapters| Spreads::of(engine, &task, &examples, adapters));
+        Ok(Self {
+            loss: task.mean_loss(&scored),
+            scored,
+            text: Some([quality.kl, quality.nll, reference.nll]),
+            spreads: spreads.transpose()?,
+        })
+    }
 }
 
 /// A user is seen if the user model knows the id or, where there is no user model, if the training data names it.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::inference::{Engine, Job};
@@ -12,6 +12,7 @@ use trainer::pref_data::{Columns, Message, Prompt, TemplateInputs};
 use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
 
+use crate::best_of::{BestOf, BestOfArgs};
 use crate::prepare::fit_prompts;
 use crate::sampling::SamplingArgs;
 use crate::trained::TrainedArgs;
@@ -53,6 +54,9 @@ pub struct GenerateArgs {
     /// How tokens are chosen.
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    /// The best of several responses.
+    #[command(flatten)]
+    pub best_of: BestOfArgs,
 }
 
 /// Writes a response for every prompt and user.
@@ -62,6 +66,7 @@ pub struct GenerateArgs {
 pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let lines = lines(args)?;
     let mut opened = args.trained.open()?;
+    opened.engine.validate_writer()?;
     if args.prompts.is_none() {
         // What is typed is text; a file may be rendered already.
         opened.engine = opened.engine.with_special_tokens(SpecialTokens::Text);
@@ -83,9 +88,25 @@ pub fn run(args: &GenerateArgs, out: &mut Output<'_>) -> Result<(), TrainError> 
             });
         }
     }
-    let responses = engine.respond(&jobs, args.batch, &Bars::default())?;
-    for (job, response) in jobs.iter().zip(&responses) {
-        print(job, &response.text, args.json, jobs.len() > 1, out)?;
+    let how = (sampling.greedy, args.prompts.is_none());
+    let Some(best_of) = BestOf::open(&args.best_of, how, &args.trained.device)? else {
+        let responses = engine.respond(&jobs, args.batch, &Bars::default())?;
+        for (job, response) in jobs.iter().zip(&responses) {
+            let line = json!({"response": response.text});
+            print(job, line, args.json, jobs.len() > 1, out)?;
+        }
+        return Ok(());
+    };
+    best_of.validate(&jobs)?;
+    let samples = best_of.samples(&jobs);
+    let responses = engine.respond(&samples, args.batch, &Bars::default())?;
+    for (job, chosen) in jobs.iter().zip(best_of.choose(&samples, responses)?) {
+        let line = json!({
+            "response": chosen.response.text,
+            "reward": chosen.reward,
+            "rewards": chosen.rewards,
+        });
+        print(job, line, args.json, jobs.len() > 1, out)?;
     }
     Ok(())
 }
@@ -169,9 +190,10 @@ pub fn read(path: &Path, columns: Columns) -> Result<Vec<PromptRecord>, TrainErr
     Ok(lines)
 }
 
+/// Writes `line`, or the response in it.
 fn print(
     job: &Job,
-    text: &str,
+    mut line: Value,
     as_json: bool,
     several: bool,
     out: &mut Output<'_>,
@@ -181,14 +203,16 @@ fn print(
         UserRef::Id(id) => Some(id),
     };
     if as_json {
-        return out.json(json!({"user": user, "prompt": job.prompt, "response": text}));
+        line["user"] = json!(user);
+        line["prompt"] = json!(job.prompt);
+        return out.json(line);
     }
     if several {
         let user = job.user.to_string();
         let user = printable::line(&user);
         out.line(format_args!("== {user} | {}", shown(&job.prompt)))?;
     }
-    out.line(text)
+    out.line(line["response"].as_str().unwrap_or_default())
 }
 
 /// The end of a prompt, in one line.

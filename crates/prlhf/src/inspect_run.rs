@@ -7,6 +7,8 @@ use terminal::{Output, grouped};
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::checkpoint::State;
+use trainer::config::Head;
+use trainer::head::RewardHead;
 use trainer::inference::Trained;
 use trainer::llm_backbone::LoraInit;
 use trainer::llm_backbone::peft::{PeftConfig, open_tensors};
@@ -46,19 +48,36 @@ pub fn adapters(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
             grouped(weights)
         ),
     )?;
+    let head = RewardHead::kind_in(dir)?;
+    if let Some(head) = head {
+        let what = match head {
+            Head::Scalar => {
+                "a reward model with a head that all users share: it ranks texts and writes none"
+            }
+            Head::User => {
+                "a reward model whose heads are the users' vectors: it ranks texts and writes none"
+            }
+        };
+        out.fact("head", what)?;
+    }
     match dir.join(MANIFEST_FILE).is_file() {
-        true => users(user_model::load(dir, &Device::flex())?, out),
+        true => users(dir, user_model::load(dir, &Device::flex())?, out),
         false => out.fact("users", "no user model: the same for everybody"),
     }
 }
 
-fn users((model, table): (UserModel, UserTable), out: &mut Output<'_>) -> Result<(), TrainError> {
+fn users(
+    dir: &Path,
+    (model, table): (UserModel, UserTable),
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
     let config = model.config();
     let kind = serde_json::to_string(&config.kind);
     let kind = kind.map_err(|e| TrainError::format(Path::new(MANIFEST_FILE), e))?;
-    let what = match config.kind.is_prefix() {
-        true => "keys and values at every layer",
-        false => "soft tokens",
+    let what = match (RewardHead::kind_in(dir)?, config.kind.is_prefix()) {
+        (Some(Head::User), _) => "vector that is the head",
+        (_, true) => "keys and values at every layer",
+        (_, false) => "soft tokens",
     };
     let fitted = table.ids().into_iter();
     let fitted = fitted.filter(|id| table.fitted(id).is_some()).count();
@@ -94,7 +113,7 @@ pub fn checkpoint(dir: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("step", format_args!("{}, {ended}", state.step))?;
     out.fact("best", best(state.best.as_ref(), "not validated yet"))?;
     match dir.join(MANIFEST_FILE).is_file() {
-        true => users(user_model::load(dir, &Device::flex())?, out),
+        true => users(dir, user_model::load(dir, &Device::flex())?, out),
         false => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! The program `prlhf`: train, check, evaluate and use personalised language models.
 
+mod best_of;
 mod chat;
 mod check;
 mod estimate;
@@ -11,6 +12,7 @@ mod merge;
 mod prepare;
 mod profile;
 mod sampling;
+mod score;
 mod show;
 mod train;
 mod trained;
@@ -59,6 +61,9 @@ enum Command {
     /// Write responses for users.
     #[command(after_help = GENERATE)]
     Generate(generate::GenerateArgs),
+    /// Tell what texts are worth to users, by a reward model.
+    #[command(after_help = SCORE)]
+    Score(score::ScoreArgs),
     /// Talk to the model as one of its users.
     #[command(after_help = CHAT)]
     Chat(chat::ChatArgs),
@@ -85,6 +90,7 @@ Examples:
   prlhf train --config run.toml --out runs/b --set training.learning_rate=1e-4 --set objective.beta=0.2
   prlhf train --config run.toml --out runs/a --resume
   prlhf train --config run.toml --out runs/sft --mode sft
+  prlhf train --config run.toml --out runs/reward --mode reward
   prlhf train --config run.toml --plain --profile     where the time goes, beside this machine's matrix products
   prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
 
@@ -102,7 +108,7 @@ Examples:
 
 const EVAL: &str = "\
 A comparison is ranked right if the implicit reward, beta * (log-prob under the policy - under the base model), is higher
-for the preferred response. Users whom the model does not know are ranked as the generic user. A prompt is seen if it was
+for the preferred response; of a reward model, if the reward is. Users whom the model does not know are ranked as the generic user. A prompt is seen if it was
 trained on. Calibration asks how often the preferred response was the one that the policy gives a probability of so much,
 sigmoid(difference of rewards).
 
@@ -116,7 +122,16 @@ const GENERATE: &str = "\
 Examples:
   prlhf generate --run runs/a --user anna --user ben --generic --prompt 'How do I boil an egg?'
   prlhf generate --run runs/a --user anna --prompts prompts.jsonl --json > responses.jsonl
-  prlhf generate --adapters runs/a/adapters --model path/to/model --greedy --prompt 'Hello'";
+  prlhf generate --adapters runs/a/adapters --model path/to/model --greedy --prompt 'Hello'
+  prlhf generate --run runs/a --user anna --prompt 'Hello' --best-of 8 --reward runs/reward";
+
+const SCORE: &str = "\
+One JSON object a line: user, known (whether the model knows the user; the generic user's reward stands for others), prompt, response,
+reward. Rewards of one prompt can be compared; sigmoid(difference) is how likely the first is to be preferred.
+
+Examples:
+  prlhf score --run runs/reward --data texts.jsonl > rewards.jsonl
+  prlhf score --run runs/reward --data texts.csv --set prompt.max_response_length=512";
 
 const CHAT: &str = "\
 Commands inside: /user ID, /user (the generic user), /reset, /quit.
@@ -190,6 +205,7 @@ fn run(command: &Command, profile: Option<&Profile>) -> Result<(), TrainError> {
         Command::Check(args) => check::run(args, out),
         Command::Eval(args) => eval::run(args, out),
         Command::Generate(args) => generate::run(args, out),
+        Command::Score(args) => score::run(args, out),
         Command::Chat(args) => {
             let mut stdin = io::stdin().lock();
             let prompted = stdin.is_terminal();

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use terminal::{Bars, Dashboard, Output, Watch, duration, grouped, has_terminal};
 use tracing::trace_span;
 use trainer::TrainError;
+use trainer::burn::module::Module;
 use trainer::checkpoint::{self, Best};
 use trainer::config::{Config, Setting, read_toml_with};
 use trainer::folder::{RunFolder, Start};
@@ -64,6 +65,9 @@ pub enum Mode {
     Pdpo,
     /// Adapters on the preferred responses; then set model.adapters to the result.
     Sft,
+    /// A reward model: adapters, user model and the head of section `reward`, which rank texts and write none (without a section
+    /// `users`: the same for everybody).
+    Reward,
 }
 
 /// Trains. Whatever stood in the folder stays until settings, model and data are known to be good.
@@ -73,6 +77,9 @@ pub enum Mode {
 pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
+    if args.mode == Mode::Reward {
+        config.reward.validate(config.users.as_ref())?;
+    }
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
     let start = Start::of(args.resume, args.force);
     let inputs = vec![args.config.clone()];
@@ -87,6 +94,10 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     for key in idle(args.mode, &args.set) {
         tracing::warn!("{key}");
     }
+    if args.mode == Mode::Reward {
+        let idle = config.without_effect_on_rewards();
+        idle.iter().for_each(|key| tracing::warn!("{key}"));
+    }
     describe(&config, &training, &audit, out)?;
     let place = Place {
         dir,
@@ -97,6 +108,7 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     match args.mode {
         Mode::Pdpo => preferences(args, &config, &training, place, out),
         Mode::Sft => supervised(args, &config, &training, place, out),
+        Mode::Reward => rewards(args, &config, &training, place, out),
     }
 }
 
@@ -117,8 +129,12 @@ fn idle(mode: Mode, set: &[Setting]) -> Vec<String> {
     let why = |key: &&str| {
         let (section, name) = key.split_once('.').unwrap_or((key, ""));
         match (mode, section) {
-            (Mode::Pdpo, "sft") => Some("without --mode sft"),
+            (Mode::Pdpo | Mode::Reward, "sft") => Some("without --mode sft"),
+            (Mode::Pdpo | Mode::Sft, "reward") => Some("without --mode reward"),
             (Mode::Sft, "users" | "objective") => Some("with --mode sft"),
+            (Mode::Reward, "objective") if name != "alpha" => {
+                Some("with --mode reward, which reads alpha alone of [objective]")
+            }
             (Mode::Sft, "training") if OTHERS.contains(&name) => {
                 Some("with --mode sft, which has steps, batch and rate in [sft]")
             }
@@ -194,19 +210,7 @@ fn preferences(
 ) -> Result<(), TrainError> {
     let dir = place.dir.clone();
     let session = training.preferences(place)?;
-    let policy = session.policy();
-    let user_weights = match (&policy.users, session.table()) {
-        (Some(users), Some(table)) => users.config().parameter_counts(table.len()).total(),
-        _ => 0,
-    };
-    out.fact(
-        "trainable",
-        format_args!(
-            "{} adapter weights, {} of the user model",
-            grouped(policy.model.num_adapter_params()),
-            grouped(user_weights)
-        ),
-    )?;
+    trainable(&session, out)?;
     let outcome = watched(session, config.training.batch, args, out)?;
     let none = "unknown: no validation data; the last step is kept";
     out.fact("best", best(outcome.state.best.as_ref(), none))?;
@@ -216,6 +220,53 @@ fn preferences(
     out.fact(
         "next",
         format_args!("prlhf eval --run {dir} --data FILE, or prlhf chat --run {dir} --user ID"),
+    )
+}
+
+/// How many weights are trained.
+fn trainable<T: Task>(session: &Session<T>, out: &mut Output<'_>) -> Result<(), TrainError> {
+    let policy = session.policy();
+    let user_weights = match (&policy.users, session.table()) {
+        (Some(users), Some(table)) => users.config().parameter_counts(table.len()).total(),
+        _ => 0,
+    };
+    let head = policy.head.as_ref().map_or(0, Module::num_params);
+    let head = match head {
+        0 => String::new(),
+        weights => format!(", {} of the head", grouped(weights)),
+    };
+    out.fact(
+        "trainable",
+        format_args!(
+            "{} adapter weights, {} of the user model{head}",
+            grouped(policy.model.num_adapter_params()),
+            grouped(user_weights)
+        ),
+    )
+}
+
+/// A reward model on preferences.
+fn rewards(
+    args: &TrainArgs,
+    config: &Config,
+    training: &Training,
+    place: Place,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    let dir = place.dir.clone();
+    let session = training.rewards(place)?;
+    trainable(&session, out)?;
+    let outcome = watched(session, config.training.batch, args, out)?;
+    let none = "unknown: no validation data; the last step is kept";
+    out.fact("best", best(outcome.state.best.as_ref(), none))?;
+    let dir = dir.display();
+    out.fact("adapters", format_args!("{dir}/adapters"))?;
+    base(&training.lineage, out)?;
+    out.fact(
+        "next",
+        format_args!(
+            "prlhf eval --run {dir} --data FILE, prlhf score --run {dir} --data FILE, or prlhf generate --best-of N --reward {dir}"
+        ),
     )
 }
 
@@ -342,6 +393,8 @@ mod tests {
             "training.micro_rows=2",
             "users.user_tokens=2",
             "objective.beta=0.2",
+            "objective.alpha=0.2",
+            "reward.head=user",
             "sft.steps=2",
             "sampling.top_k=2",
         ]
@@ -351,8 +404,15 @@ mod tests {
             told.map(|line| line.split('`').nth(1).unwrap().to_owned())
                 .collect()
         };
-        assert_eq!(keys(Mode::Pdpo), ["sft.steps"]);
-        let of_preferences = ["training.epochs", "users.user_tokens", "objective.beta"];
+        assert_eq!(keys(Mode::Pdpo), ["reward.head", "sft.steps"]);
+        let of_preferences = [
+            "training.epochs",
+            "users.user_tokens",
+            "objective.beta",
+            "objective.alpha",
+            "reward.head",
+        ];
         assert_eq!(keys(Mode::Sft), of_preferences);
+        assert_eq!(keys(Mode::Reward), ["objective.beta", "sft.steps"]);
     }
 }

@@ -16,6 +16,8 @@ mod generate;
 mod models;
 #[path = "cli/moved.rs"]
 mod moved;
+#[path = "cli/reward.rs"]
+mod reward;
 #[cfg(unix)]
 #[path = "cli/safe.rs"]
 mod safe;

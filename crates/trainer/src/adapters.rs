@@ -1,4 +1,4 @@
-//! A trained policy on disk: a PEFT directory with the user model beside it.
+//! A trained policy on disk: a PEFT directory with the user model beside it, and the head of a reward model.
 
 use std::path::Path;
 
@@ -12,23 +12,26 @@ use user_model::{KeptBeliefs, MANIFEST_FILE, Moments, UserModel, UserTable, Voca
 use crate::config::Widths;
 use crate::error::TrainError;
 use crate::files::replace_folder;
+use crate::head::{self, RewardHead};
 use crate::lineage::Lineage;
 use crate::policy::{Policy, rows_start_from_vocabulary, with_rows_from};
 
 /// The folder of the adapters in that of their run.
 pub(crate) const FOLDER: &str = "adapters";
 /// Its files, all of them; the last is the mark of an experiment's finished stage, which is void with the adapters.
-pub(crate) const FILES: [&str; 7] = [
+pub(crate) const FILES: [&str; 9] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "lineage.json",
     "user_model.json",
     "user_model.safetensors",
     user_model::BELIEFS_FILE,
+    head::REWARD,
+    head::WEIGHTS,
     "made-with.json",
 ];
 
-/// Writes adapters and user model in the place of those in `dir`, as a whole. `base` names the model that they belong to.
+/// Writes adapters, user model and head in the place of those in `dir`, as a whole. `base` names the model that they belong to.
 ///
 /// # Errors
 /// A folder that cannot be written; what was there is then as it was.
@@ -45,7 +48,7 @@ pub fn save(
         if let (Some(users), Some(table)) = (&policy.users, table) {
             user_model::save(new, users, table, Moments::Drop)?;
         }
-        Ok(())
+        policy.head.iter().try_for_each(|head| head.save(new))
     })
 }
 
@@ -85,7 +88,7 @@ pub(crate) fn copy_missing<'a>(
     Ok(())
 }
 
-/// Reads adapters and, where there is one, the user model, onto `base`. A run that replaces them meanwhile has no influence: they
+/// Reads adapters and, where there are such, user model and head, onto `base`. A run that replaces them meanwhile has no influence: they
 /// are read again.
 ///
 /// # Errors
@@ -122,9 +125,14 @@ fn load_once(
     base: Model,
     device: &Device,
 ) -> Result<(Policy, Option<UserTable>, LoraConfig), TrainError> {
+    let head = RewardHead::load(dir, base.d_model(), device)?;
     if !dir.join(MANIFEST_FILE).exists() {
         let (model, lora) = base.with_adapters(dir)?;
-        return Ok((Policy::plain(model), None, lora));
+        let policy = Policy {
+            head,
+            ..Policy::plain(model)
+        };
+        return Ok((policy, None, lora));
     }
     let (users, table) = user_model::load(dir, device)?;
     let starts = rows_start_from_vocabulary(table.config());
@@ -149,6 +157,7 @@ fn load_once(
     let policy = Policy {
         model,
         users: Some(users),
+        head,
     };
     Ok((policy, Some(with_rows_from(table, vocabulary)), lora))
 }

@@ -16,12 +16,12 @@ use sha2::{Digest, Sha256};
 use user_model::{Belief, Question, UserModel};
 
 use crate::error::TrainError;
-use crate::inference::{Opened, Trained};
+use crate::inference::{Engine, Trained};
 use crate::lineage::Lineage;
 use crate::progress::Progress;
 use crate::reference::append_lines;
 use crate::source::weights_hash;
-use crate::task::Preference;
+use crate::task::Ranking;
 
 /// Comparisons whose margins are computed before they are written.
 const ROUND: usize = 64;
@@ -83,16 +83,15 @@ impl Candidates {
     /// # Errors
     /// Adapters without users, a text that the tokenizer or the chat template fails on, a file that cannot be written, or
     /// [`TrainError::Stopped`].
-    pub fn compute(
+    pub fn compute<T: Ranking>(
         &mut self,
         comparisons: &[Comparison],
-        opened: &Opened,
-        task: &Preference,
+        engine: &Engine,
+        task: &T,
         prior: &Belief,
         progress: &dyn Progress,
     ) -> Result<(), TrainError> {
         const WHAT: &str = "candidates";
-        let engine = &opened.engine;
         // All are looked at before time is spent on any.
         let examples = match comparisons {
             [] => Vec::new(),
@@ -182,6 +181,7 @@ fn key_of(trained: &Trained, users: &UserModel, prior: &Belief) -> Result<String
     let sections = serde_json::json!({
         "prompt": config.prompt,
         "objective": config.objective,
+        "reward": config.reward,
         "dtype": config.model.dtype,
     });
     let mut hash = Sha256::new();

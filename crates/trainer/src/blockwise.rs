@@ -23,7 +23,7 @@ pub(crate) fn gradients<O, R>(
     packed: &PackedBatch,
     batch: &DeviceBatch,
     users: Option<&RowBatch>,
-    outputs: impl FnOnce(Tensor<2>) -> O,
+    outputs: impl FnOnce(Tensor<2>) -> Result<O, TrainError>,
     loss: impl FnOnce(O) -> Result<(Tensor<1>, R), TrainError>,
 ) -> Result<(BatchGradients, f64, R), TrainError> {
     let mut module = GradientsAccumulator::new();
@@ -60,7 +60,7 @@ pub(crate) fn gradients<O, R>(
     let states = tracked
         .norm(last.clone())
         .select(0, batch.predictors.clone());
-    let outputs = outputs(states);
+    let outputs = outputs(states)?;
     span.exit();
     let (loss, report) = loss(outputs)?;
     let value = f64::from(loss.clone().into_scalar::<f32>());
@@ -70,6 +70,10 @@ pub(crate) fn gradients<O, R>(
     let _span = trace_span!(target: TARGET, "backward", flops = flops()).entered();
     let gradients = loss.backward();
     let mut slope = last.grad(&gradients);
+    let mut rows = RowGradients::default();
+    if let Some(users) = users {
+        rows.add(users, &gradients)?; // Where a user's vector is the head.
+    }
     add(gradients);
     for (i, input) in inputs.into_iter().enumerate().rev() {
         let Some(arriving) = slope else { break };
@@ -84,7 +88,6 @@ pub(crate) fn gradients<O, R>(
     let arriving = slope.filter(|_| embedded.is_tracked());
     let of_embedded = arriving.map(|arriving| along(embedded, arriving));
     let of_prefix = in_front.and_then(InFront::along);
-    let mut rows = RowGradients::default();
     for start in of_embedded.into_iter().chain(of_prefix) {
         let gradients = start.backward();
         if let Some(users) = users {

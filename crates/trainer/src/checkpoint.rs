@@ -5,6 +5,7 @@
 //!   adapters.safetensors     LoRA factors under their PEFT names; all weights of a model that is trained whole
 //!   optimizer.bpk            AdamW states, keyed by parameter id
 //!   user_model.*             shared tensors, users' rows with their moments
+//!   reward*                  the head of a reward model
 //!   state.json               step, data cursor, best validation, size of the metrics file
 //!   SHA256SUMS               a checksum of every other file, as `sha256sum` writes it
 //! ```
@@ -26,6 +27,7 @@ use user_model::{MANIFEST_FILE, Moments, UserModel, UserTable};
 use crate::adapters;
 use crate::error::TrainError;
 use crate::files::{found_folder, recover_folder, replace_folder};
+use crate::head::{self, RewardHead};
 use crate::learner::Learner;
 use crate::policy::Policy;
 use crate::settings::Settings;
@@ -39,13 +41,15 @@ pub(crate) const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 const SUMS: &str = "SHA256SUMS";
 /// Its files, all of them.
-pub(crate) const FILES: [&str; 6] = [
+pub(crate) const FILES: [&str; 8] = [
     ADAPTERS,
     OPTIMIZER,
     STATE,
     SUMS,
     "user_model.json",
     "user_model.safetensors",
+    head::REWARD,
+    head::WEIGHTS,
 ];
 
 /// Where a run stands.
@@ -128,6 +132,9 @@ pub fn save<T: Task>(dir: &Path, learner: &Learner<T>, state: &State) -> Result<
             .map_err(|e| TrainError::format(&optimizer, e))?;
         if let (Some(users), Some(table)) = (&learner.policy.users, &learner.table) {
             user_model::save(new, users, table, Moments::Keep)?;
+        }
+        if let Some(head) = &learner.policy.head {
+            head.save(new)?;
         }
         let state = State {
             version: VERSION,
@@ -268,6 +275,11 @@ pub fn load<T: Task>(
     }
     let model = learner.policy.model.clone();
     learner.policy.model = adapters::read_trained(&dir.join(ADAPTERS), model, lora)?;
+    let (width, device) = (
+        learner.policy.model.d_model(),
+        learner.policy.model.device(),
+    );
+    learner.policy.head = RewardHead::load(&dir, width, &device)?;
     if let Some(table) = &mut learner.table {
         let (users, rows) = user_model::load(&dir, &learner.policy.model.device())?;
         learner.policy.users = Some(users);

@@ -2,6 +2,7 @@
 
 mod effect;
 mod overlay;
+mod reward;
 mod toml_error;
 mod training;
 mod users;
@@ -20,6 +21,7 @@ use crate::error::TrainError;
 use crate::tokenise::PromptConfig;
 pub use effect::Circumstances;
 pub use overlay::{Setting, from_table, keep_shared, read_toml_with};
+pub use reward::{Head, RewardSection};
 use toml_error::one_line;
 pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
 pub(crate) use users::refused;
@@ -48,6 +50,8 @@ pub struct Config {
     pub lora: LoraConfig,
     /// `[objective]`
     pub objective: ObjectiveConfig,
+    /// `[reward]`: what the reward mode has of its own.
+    pub reward: RewardSection,
     /// `[training]`
     pub training: TrainingSection,
     /// `[sft]`: the SFT mode's own steps and rate.

@@ -101,6 +101,14 @@ pub enum TrainError {
         /// What takes less.
         advice: String,
     },
+    /// A reward model without its head.
+    #[error("there is no head to make rewards of states: this is no reward model")]
+    NoHead,
+    /// A reward model, asked for text or log-probs.
+    #[error(
+        "these adapters are a reward model's, which ranks texts and writes none: prlhf score and prlhf eval use it"
+    )]
+    NoWriter,
     /// A loss needs the reference's log-probs.
     #[error(
         "the reference's log-probs of a comparison are not known, and there is no reference to compute them"

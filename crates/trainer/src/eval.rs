@@ -117,7 +117,7 @@ fn evaluate_chunk<T: Task>(
     let rows = own_rows(examples, chunk);
     let (packed, on_device, users) = input(task, policy, table, &rows)?;
     let states = policy.scored_states(&packed, &on_device, users.as_ref());
-    let outputs = task.outputs(policy, states, &on_device);
+    let outputs = task.outputs(policy, states, (&on_device, users.as_ref()))?;
     let micro = MicroBatch {
         rows: &rows,
         packed: &packed,

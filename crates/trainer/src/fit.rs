@@ -8,7 +8,7 @@ use crate::error::TrainError;
 use crate::example::Example;
 use crate::inference::Engine;
 use crate::progress::{Progress, Quiet};
-use crate::task::{Preference, Task};
+use crate::task::Ranking;
 use answering::Answering;
 
 /// Trained users at most whose rows a fit may begin at, and that a user is taken for a [`Mix`] of.
@@ -58,29 +58,29 @@ impl Engine {
     ///
     /// # Errors
     /// A policy without users, whose users own no rows, no answers, or [`TrainError::Stopped`].
-    pub fn fit(
+    pub fn fit<T: Ranking>(
         &self,
-        task: &Preference,
+        task: &T,
         answers: &[Example],
         prior: &Belief,
         before: Option<&UserBelief>,
         progress: &dyn Progress,
     ) -> Result<FittedUser, TrainError> {
         const WHAT: &str = "fit";
-        let answering = Answering::new(self, task)?;
+        let answering = Answering::new(self, task, answers)?;
         if answers.is_empty() {
             let after = "to fit a user to".into();
             return Err(TrainError::Empty { after });
         }
         task.prepare(&answers.iter().collect::<Vec<_>>(), progress)?;
         let generic = self.generic_row()?;
-        let at_generic = answering.margins(answers, &generic)?;
+        let at_generic = answering.margins(&generic)?;
         let rows = rows_of_questions(prior);
         let mut scored = Vec::new();
         for row in &rows {
             scored.push(match *row == generic {
                 true => at_generic.values.clone(),
-                false => answering.scored(answers, row, &Quiet)?,
+                false => answering.scored(row, &Quiet)?,
             });
         }
         // One who has answered is not asked to begin at trained users' rows again.
@@ -101,7 +101,7 @@ impl Engine {
             progress.report(WHAT, rounds, Belief::ROUNDS);
             match *row == *generic {
                 true => Ok(at_generic.clone()),
-                false => answering.margins(answers, row),
+                false => answering.margins(row),
             }
         })?;
         progress.report(WHAT, Belief::ROUNDS, Belief::ROUNDS);
@@ -122,16 +122,15 @@ impl Engine {
     ///
     /// # Errors
     /// As [`fit`](Self::fit).
-    pub fn margin_variances(
+    pub fn margin_variances<T: Ranking>(
         &self,
-        task: &Preference,
+        task: &T,
         examples: &[Example],
         belief: &Belief,
         progress: &dyn Progress,
     ) -> Result<Vec<f64>, TrainError> {
         const WHAT: &str = "spread";
         const AT_A_TIME: usize = 64;
-        let answering = Answering::new(self, task)?;
         task.prepare(&examples.iter().collect::<Vec<_>>(), progress)?;
         let mut variances = Vec::with_capacity(examples.len());
         for some in examples.chunks(AT_A_TIME) {
@@ -139,7 +138,7 @@ impl Engine {
                 return Err(TrainError::Stopped);
             }
             progress.report(WHAT, variances.len(), examples.len());
-            let margins = answering.margins(some, belief.mean())?;
+            let margins = Answering::new(self, task, some)?.margins(belief.mean())?;
             let gradients = margins.gradients.iter();
             variances.extend(gradients.map(|gradient| belief.variance(gradient)));
         }
@@ -152,18 +151,18 @@ impl Engine {
     ///
     /// # Errors
     /// As [`fit`](Self::fit).
-    pub(crate) fn margins_of_questions(
+    pub(crate) fn margins_of_questions<T: Ranking>(
         &self,
-        task: &Preference,
+        task: &T,
         examples: &[Example],
         prior: &Belief,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<f64>>, TrainError> {
-        let answering = Answering::new(self, task)?;
+        let answering = Answering::new(self, task, examples)?;
         task.prepare(&examples.iter().collect::<Vec<_>>(), progress)?;
         let mut margins = vec![Vec::new(); examples.len()];
         for row in rows_of_questions(prior) {
-            let scored = answering.scored(examples, &row, progress)?;
+            let scored = answering.scored(&row, progress)?;
             for (margins, scored) in margins.iter_mut().zip(scored) {
                 margins.push(scored);
             }

@@ -23,7 +23,7 @@ pub struct BatchGradients {
 /// The norms of a batch's gradients, before clipping.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GradNorms {
-    /// Over the adapters, or all weights of a model that is trained whole.
+    /// Over the adapters, or all weights of a model that is trained whole, with the head of a reward model.
     pub model: f64,
     /// Over the shared tensors of the user model and the users' rows; none without a user model.
     pub users: Option<f64>,
@@ -53,7 +53,13 @@ impl BatchGradients {
     pub fn norms(&self, policy: &Policy) -> GradNorms {
         let users = policy.users.as_ref();
         let shared = users.and_then(|users| self.squares(users));
-        let [model, shared] = read([self.squares(&policy.model), shared]);
+        let model = self.squares(&policy.model);
+        let head = policy.head.as_ref().and_then(|head| self.squares(head));
+        let model = match (model, head) {
+            (Some(model), Some(head)) => Some(model + head),
+            (model, head) => model.or(head),
+        };
+        let [model, shared] = read([model, shared]);
         GradNorms {
             model: model.sqrt(),
             users: users.map(|_| (shared + self.rows.squared_norm()).sqrt()),
@@ -80,6 +86,7 @@ impl BatchGradients {
         let [model, users] = norms.factors(clip, bound);
         if model != 1.0 {
             self.scale(&policy.model, model);
+            self.scale(&policy.head, model);
         }
         if users != 1.0 {
             self.scale(&policy.users, users);

@@ -59,10 +59,13 @@ const MICRO_ROWS: usize = 8;
 impl Engine {
     /// An engine of what is in memory, such as the [`Outcome`](crate::session::Outcome) of a run.
     pub fn new(policy: Policy, table: Option<UserTable>, formatter: Formatter) -> Self {
-        let Policy { model, users } = policy.valid();
-        let model = model.with_norms_kept();
+        let policy = policy.valid();
         Self {
-            policy: Policy { model, users },
+            policy: Policy {
+                model: policy.model.with_norms_kept(),
+                users: policy.users,
+                head: policy.head,
+            },
             table,
             formatter,
             micro_rows: MICRO_ROWS,
@@ -165,11 +168,24 @@ impl Engine {
         self.policy.model.config().max_positions()
     }
 
+    /// Refuses a reward model, which ranks texts and writes none.
+    ///
+    /// # Errors
+    /// [`TrainError::NoWriter`].
+    pub fn validate_writer(&self) -> Result<(), TrainError> {
+        match self.policy.head {
+            Some(_) => Err(TrainError::NoWriter),
+            None => Ok(()),
+        }
+    }
+
     /// The tokens of a job's prompt, cut so that its longest response fits the model's context.
     ///
     /// # Errors
-    /// A response that leaves the prompt no room, or a text that the tokenizer or the chat template fails on.
+    /// A response that leaves the prompt no room, a text that the tokenizer or the chat template fails on, or a reward model, which
+    /// writes nothing.
     pub fn tokenise(&self, job: &Job) -> Result<TokenizedPrompt, TrainError> {
+        self.validate_writer()?;
         let most = job.sampling.max_new_tokens;
         let formatter = self
             .formatter

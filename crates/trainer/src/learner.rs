@@ -342,13 +342,14 @@ impl<T: Task> Learner<T> {
             let loss = self.task.share(done.losses, rows, size)?;
             Ok((loss, done.reports))
         };
-        let outputs = |states| self.task.outputs(&policy, states, &on_device);
+        let inputs = (&on_device, users.as_ref());
+        let outputs = |states| self.task.outputs(&policy, states, inputs);
         let (gradients, loss, reports) = if self.blockwise {
             blockwise::gradients(&policy, &packed, &on_device, users.as_ref(), outputs, loss)?
         } else {
             let flops = || flops::forward(&policy.model, &packed);
             let outputs = trace_span!(target: TARGET, "forward", flops = flops())
-                .in_scope(|| outputs(policy.scored_states(&packed, &on_device, users.as_ref())));
+                .in_scope(|| outputs(policy.scored_states(&packed, &on_device, users.as_ref())))?;
             let (loss, reports) = loss(outputs)?;
             let value = f64::from(loss.clone().into_scalar::<f32>());
             let flops = || flops::backward(&policy.model, &packed);

@@ -18,6 +18,7 @@ pub mod files;
 pub mod fit;
 pub mod folder;
 pub mod forget;
+pub mod head;
 pub mod inference;
 pub mod learner;
 pub mod lineage;

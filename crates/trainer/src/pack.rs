@@ -6,7 +6,8 @@
 //! sees       prefix: prefix so far | chosen: prefix and chosen so far | rejected: prefix and rejected so far
 //! ```
 //!
-//! The last token of a response is predicted but never read, so it is no input.
+//! The last token of a response is predicted but never read, so it is no input. A reward model reads it: there a response has one
+//! scored position, that of its last token, whose state has seen the prefix and the whole response.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use llm_backbone::device::is_cpu;
@@ -24,6 +25,17 @@ pub(crate) struct RowTokens<'a> {
     pub chosen: &'a [u32],
     /// The other response; empty: none.
     pub rejected: &'a [u32],
+    /// What is asked of the responses.
+    pub asked: Asked,
+}
+
+/// What is asked of the responses of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// How likely each of their tokens is: the last one is predicted, never read.
+    Tokens,
+    /// What they are worth, at the state of the last token, which is read.
+    Worth,
 }
 
 impl<'a> RowTokens<'a> {
@@ -42,12 +54,25 @@ impl<'a> RowTokens<'a> {
             soft_at: prompt.soft_at,
             chosen: end,
             rejected: &[],
+            asked: Asked::Tokens,
         }
     }
 
-    /// Input tokens of each response: its last token is predicted, never read.
+    /// A comparison whose responses are read to the end, and judged there.
+    pub(crate) fn to_judge(pair: &'a TokenizedPair) -> Self {
+        Self {
+            asked: Asked::Worth,
+            ..Self::from(pair)
+        }
+    }
+
+    /// Input tokens of each response.
     fn inputs(&self) -> [usize; 2] {
-        [self.chosen, self.rejected].map(|response| response.len().saturating_sub(1))
+        let unread = match self.asked {
+            Asked::Tokens => 1,
+            Asked::Worth => 0,
+        };
+        [self.chosen, self.rejected].map(|response| response.len().saturating_sub(unread))
     }
 
     fn length(&self, soft: usize) -> usize {
@@ -63,6 +88,7 @@ impl<'a> From<&'a TokenizedPair> for RowTokens<'a> {
             soft_at: pair.prompt.soft_at,
             chosen: &pair.chosen,
             rejected: &pair.rejected,
+            asked: Asked::Tokens,
         }
     }
 }
@@ -86,7 +112,7 @@ pub struct PackedBatch {
     pub positions: Vec<i32>,
     /// `[rows, seq, seq]`: may the first look at the second?
     pub visible: Vec<bool>,
-    /// `[scored]`: index into `rows * seq` of the state that predicts a scored token.
+    /// `[scored]`: index into `rows * seq` of the state that predicts a scored token, or that a response is judged by.
     pub predictors: Vec<i32>,
     /// `[scored]`: the scored token.
     pub targets: Vec<i32>,
@@ -213,9 +239,25 @@ impl PackedBatch {
             line[own_start..=i].fill(true);
         }
         self.tokens += length;
-        self.score(row, prefix, prefix, tokens.chosen, 2 * row);
-        let rejected_at = prefix + chosen;
-        self.score(row, prefix, rejected_at, tokens.rejected, 2 * row + 1);
+        for (start, response, segment) in [
+            (prefix, tokens.chosen, 2 * row),
+            (prefix + chosen, tokens.rejected, 2 * row + 1),
+        ] {
+            match tokens.asked {
+                Asked::Tokens => self.score(row, prefix, start, response, segment),
+                Asked::Worth => self.judge(row, start, response, segment),
+            }
+        }
+    }
+
+    /// A response is judged at its last token, which is the target as well; one without tokens is not.
+    fn judge(&mut self, row: usize, start: usize, response: &[u32], segment: usize) {
+        if let Some(&last) = response.last() {
+            let at = row * self.seq + start + response.len() - 1;
+            self.predictors.push(at as i32);
+            self.targets.push(last as i32);
+            self.segments.push(segment);
+        }
     }
 
     /// The first token of a response is predicted by the last one of the prefix, the others by the one before.
@@ -399,6 +441,27 @@ mod tests {
         let expected = [[1.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 1.0]];
         let found = shared.try_into_vec_as::<f32>().expect("f32");
         assert_eq!(found, expected.concat());
+    }
+
+    #[test]
+    fn a_response_to_judge_is_read_to_its_end_and_judged_there() {
+        let pair = pair();
+        let row = RowTokens::to_judge(&pair);
+        let batch = PackedBatch::of_length(&[row], 2, row.length(2));
+        assert_eq!(batch.seq, 2 + 3 + 3 + 2);
+        assert_eq!(batch.ids, [1, 10, 11, 20, 21, 2, 30, 2]);
+        assert_eq!(batch.positions, [0, 1, 2, 3, 4, 5, 6, 7, 5, 6]);
+        assert_eq!(
+            (&*batch.predictors, &*batch.targets),
+            (&[7, 9][..], &[2, 2][..])
+        );
+        assert_eq!(batch.segments, [0, 1]);
+        let seen = |i: usize| -> Vec<usize> {
+            let line = &batch.visible[i * 10..][..10];
+            (0..10).filter(|&j| line[j]).collect()
+        };
+        assert_eq!(seen(7), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(seen(9), [0, 1, 2, 3, 4, 8, 9]);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use user_model::{Init, RowBatch, RowInit, UserModel, UserModelConfig, UserTable, Vocabulary};
 
-use crate::config::{UserTokens, UsersSection, refused};
+use crate::config::{Head, UserTokens, UsersSection, refused};
 use crate::error::TrainError;
+use crate::head::RewardHead;
 use crate::pack::{DeviceBatch, PackedBatch};
 
 /// What a step trains: the adapters of the model and the shared tensors of the user model. The users' own rows live in
@@ -21,12 +22,33 @@ pub struct Policy {
     pub model: Model,
     /// The user model; none for the SFT model and vanilla DPO.
     pub users: Option<UserModel>,
+    /// What makes rewards of states; none for a model that writes.
+    pub head: Option<RewardHead>,
 }
 
 impl Policy {
     /// A policy without user model.
     pub fn plain(model: Model) -> Self {
-        Self { model, users: None }
+        Self::new(model, None)
+    }
+
+    /// A policy that writes for users.
+    pub fn new(model: Model, users: Option<UserModel>) -> Self {
+        Self {
+            model,
+            users,
+            head: None,
+        }
+    }
+
+    /// The same with a head that makes rewards of states, as it is before the first step.
+    #[must_use]
+    pub fn with_head(self, head: Head) -> Self {
+        let head = RewardHead::new(head, self.model.d_model(), &self.model.device());
+        Self {
+            head: Some(head),
+            ..self
+        }
     }
 
     /// A policy at step 0: fresh adapters on `base` and, where `users` says so, a user model for `count` users with an empty
@@ -52,19 +74,24 @@ impl Policy {
         let users = settings.init(vocabulary.as_ref(), &device);
         let users = Some(users.map_err(refused)?);
         let table = with_rows_from(UserTable::new(settings)?, vocabulary);
-        Ok((Self { model, users }, Some(table)))
+        Ok((Self::new(model, users), Some(table)))
     }
 
-    /// `T_u`, the positions that a sequence has for its user: 0 without a user model.
+    /// The positions that a sequence has for its user: `T_u`, 0 without a user model, or where a user's vector is the head.
     pub fn user_tokens(&self) -> usize {
-        self.users
-            .as_ref()
-            .map_or(0, |users| users.config().user_tokens)
+        let UserTokens { soft, prefix } = self.places();
+        soft + prefix
+    }
+
+    /// Whether a user's vector is the head, and stands in no sequence.
+    pub(crate) fn has_user_heads(&self) -> bool {
+        self.head.as_ref().map(RewardHead::kind) == Some(Head::User)
     }
 
     /// Where these stand.
     pub fn places(&self) -> UserTokens {
-        self.users.as_ref().map_or(UserTokens::default(), |users| {
+        let in_sequence = self.users.as_ref().filter(|_| !self.has_user_heads());
+        in_sequence.map_or(UserTokens::default(), |users| {
             let config = users.config();
             UserTokens::of(config.kind, config.user_tokens)
         })
@@ -83,7 +110,19 @@ impl Policy {
         self.model.log_probs(hidden, batch.targets.clone())
     }
 
-    /// The states that predict the scored tokens, `[scored, d]`.
+    /// Rewards of the responses whose last tokens have these states, `[scored, d]`: `[scored]` in f32.
+    pub(crate) fn rewards(
+        &self,
+        states: Tensor<2>,
+        batch: &DeviceBatch,
+        users: Option<&RowBatch>,
+    ) -> Result<Tensor<1>, TrainError> {
+        let head = self.head.as_ref().ok_or(TrainError::NoHead)?;
+        let rewards = head.rewards(states, batch, self.users.as_ref().zip(users));
+        rewards.ok_or(TrainError::NoHead)
+    }
+
+    /// The states that scored tokens are predicted, or judged, by: `[scored, d]`.
     pub(crate) fn scored_states(
         &self,
         packed: &PackedBatch,

@@ -82,7 +82,11 @@ impl<T: Task> Session<T> {
         }
         fs::create_dir_all(&config.dir).map_err(|e| TrainError::io(&config.dir, e))?;
         let users = policy.places();
-        let lengths = train.iter().map(|e| e.pair().row_length(users.soft));
+        if policy.head.is_some() && policy.model.num_adapter_params() == 0 {
+            let expected = "layers with adapters, which a reward model is trained by";
+            return Err(TrainError::config("lora.targets", "none", expected));
+        }
+        let lengths = train.iter().map(|e| task.row_length(e.pair(), users.soft));
         let longest = lengths.max();
         let mut learner = Learner::new(task, policy, table, &config.training)?
             .with_devices(&config.further_devices)?;

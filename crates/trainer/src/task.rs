@@ -3,12 +3,14 @@
 
 mod language;
 mod preference;
+mod reward;
 
 use std::fmt::Debug;
 
 use burn::tensor::{Device, Tensor};
-use pdpo_loss::Branch;
+use pdpo_loss::{Branch, ScoredRow};
 use serde_json::Value;
+use user_model::RowBatch;
 
 use crate::error::TrainError;
 use crate::example::Example;
@@ -20,6 +22,7 @@ use crate::progress::Progress;
 use crate::tokenise::TokenizedPair;
 pub use language::{Language, Responses};
 pub use preference::Preference;
+pub use reward::Reward;
 
 /// A comparison in one branch: a row of a forward pass.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +51,7 @@ pub struct MicroBatch<'a> {
 /// What the model says of every scored token, `[scored]` each.
 #[derive(Debug)]
 pub struct Outputs {
-    /// What is learnt from, with gradient: log-probs, unless a task says otherwise.
+    /// What is learnt from, with gradient: log-probs, unless a task says otherwise, such as rewards.
     pub values: Tensor<1>,
     /// `log(sum over the vocabulary of p^2)`, without gradient, where a task needs it.
     pub squares: Option<Tensor<1>>,
@@ -109,17 +112,32 @@ pub trait Task: Send + Sync {
         Ok(BatchFigures::default())
     }
 
+    /// Input tokens of a comparison's row, `soft` soft tokens included. Default: without the responses' last ones.
+    fn row_length(&self, pair: &TokenizedPair, soft: usize) -> usize {
+        pair.row_length(soft)
+    }
+
     /// Packs comparisons for a forward pass.
     fn pack(&self, pairs: &[&TokenizedPair], soft: usize, device: &Device) -> PackedBatch {
         PackedBatch::for_device(pairs, soft, device)
     }
 
-    /// From the states that predict scored tokens, `[scored, d]`, to what is learnt from. Default: their log-probs.
-    fn outputs(&self, policy: &Policy, states: Tensor<2>, batch: &DeviceBatch) -> Outputs {
-        Outputs {
+    /// From the states that predict scored tokens, `[scored, d]`, to what is learnt from; `users` holds one row per row of the
+    /// batch where there is a user model. Default: their log-probs.
+    ///
+    /// # Errors
+    /// A policy that lacks what the task needs of it.
+    fn outputs(
+        &self,
+        policy: &Policy,
+        states: Tensor<2>,
+        (batch, users): (&DeviceBatch, Option<&RowBatch>),
+    ) -> Result<Outputs, TrainError> {
+        let _ = users;
+        Ok(Outputs {
             values: policy.model.log_probs(states, batch.targets.clone()),
             squares: None,
-        }
+        })
     }
 
     /// The loss of every row from these outputs.
@@ -152,4 +170,13 @@ pub trait Task: Send + Sync {
 
     /// Fills a line of the metrics, but for its loss, with what is known of some rows, one per comparison.
     fn describe(&self, line: &mut Line, rows: &[(&Example, &Self::Report)]);
+}
+
+/// A task that ranks responses.
+pub trait Ranking: Task<Report = ScoredRow> {
+    /// How far each row's preferred response is rewarded beyond the other, `[rows]`, with gradient.
+    ///
+    /// # Errors
+    /// Comparisons that are not prepared.
+    fn margins(&self, micro: &MicroBatch<'_>, outputs: Outputs) -> Result<Tensor<1>, TrainError>;
 }

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use user_model::UserTable;
 
 use crate::checkpoint::State;
-use crate::config::{self, Circumstances, Config, TrainingSection, validate_stop_ids};
+use crate::config::{
+    self, Circumstances, Config, RewardSection, TrainingSection, validate_stop_ids,
+};
 use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
 use crate::example::Example;
@@ -24,7 +26,7 @@ use crate::reference::Reference;
 use crate::session::{Session, SessionConfig};
 use crate::sides::Sides;
 use crate::source::BaseModel;
-use crate::task::{Language, Preference, Responses, Task};
+use crate::task::{Language, Preference, Responses, Reward, Task};
 use crate::tokenise::Formatter;
 
 /// Trains adapters and, where `config` has users, a user model on comparisons. The run goes into the folder `dir`, where
@@ -255,6 +257,30 @@ impl Training {
         self.train
             .start_policy(model, &lora, users.as_ref(), *seed)?;
         Ok(())
+    }
+
+    /// The run of a reward model's head, adapters and users on preferences (P-RM; without users in the configuration, a plain
+    /// reward model).
+    ///
+    /// # Errors
+    /// As [`Session::new`], or thumbs, of which there is nothing to compare.
+    pub fn rewards(&self, place: Place) -> Result<Session<Reward>, TrainError> {
+        let Config {
+            users,
+            lora,
+            objective,
+            reward,
+            training,
+            seed,
+            ..
+        } = &self.config;
+        reward.validate(users.as_ref())?;
+        RewardSection::validate_thumbs(self.datasets().map(|side| side.thumbs).sum())?;
+        let model = self.model.clone();
+        let (policy, table) = (self.train).start_policy(model, lora, users.as_ref(), *seed)?;
+        let start = (policy.with_head(reward.head), table);
+        let task = Reward::new(reward, objective.alpha, users.is_some())?;
+        self.session(task, start, ("training", training.clone()), place)
     }
 
     /// The run of adapters on the preferred responses (supervised fine-tuning).

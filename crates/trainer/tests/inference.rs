@@ -14,12 +14,13 @@ use support::{
     FAMILIES, INDIVIDUAL, USERS, lora, model_fixture, open, prefix_of, users, with_random_adapters,
 };
 use tempfile::TempDir;
-use trainer::config::Config;
+use trainer::config::{Config, Head};
 use trainer::dataset::Dataset;
+use trainer::head::RewardHead;
 use trainer::inference::{Engine, Finished, Job, Opened, Response, Trained};
 use trainer::policy::Policy;
 use trainer::progress::Quiet;
-use trainer::task::Preference;
+use trainer::task::Ranking;
 use trainer::{TrainError, adapters};
 use user_model::{Belief, RowInit, UserModelKind, UserRef, UserTable};
 
@@ -35,6 +36,11 @@ impl Left {
     }
 
     fn with(family: &str, kind: Option<UserModelKind>) -> Self {
+        Self::of_head(family, kind, None)
+    }
+
+    /// The same of a reward model where there is a head.
+    fn of_head(family: &str, kind: Option<UserModelKind>, head: Option<Head>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let left = Self { folder };
         let (base, run) = (left.base(), left.run());
@@ -47,9 +53,18 @@ impl Left {
         fs::write(base.join("tokenizer_config.json"), settings).expect("a file");
         let model = with_random_adapters(open(family), 3);
         let rows = RowInit::Uniform { range: 0.5 };
-        let users = kind.map(|kind| users(kind, 3, model.d_model(), rows));
+        let (d_model, device) = (model.d_model(), model.device());
+        let tokens = if head == Some(Head::User) { 1 } else { 3 };
+        let users = kind.map(|kind| users(kind, tokens, d_model, rows));
         let (users, table) = users.unzip();
-        let policy = Policy { model, users };
+        let weights = || (0..d_model).map(|i| 0.3 * (3.0 * i as f32).sin()).collect();
+        let policy = Policy {
+            head: head.map(|head| match head {
+                Head::Scalar => RewardHead::of(weights(), &device),
+                Head::User => RewardHead::new(head, d_model, &device),
+            }),
+            ..Policy::new(model, users)
+        };
         adapters::save(
             &run.join("adapters"),
             &policy,
@@ -308,10 +323,7 @@ fn what_was_saved_scores_as_it_did_in_memory() {
     let model = with_random_adapters(open("llama"), 3);
     let rows = RowInit::Uniform { range: 0.5 };
     let (users, table) = users(INDIVIDUAL, 3, model.d_model(), rows);
-    let policy = Policy {
-        model,
-        users: Some(users),
-    };
+    let policy = Policy::new(model, Some(users));
     let formatter = opened.engine.formatter().clone();
     let in_memory = Engine::new(policy, Some(table), formatter).with_micro_rows(1);
     let expected = score(&in_memory);
@@ -325,7 +337,7 @@ fn what_was_saved_scores_as_it_did_in_memory() {
 }
 
 /// What the engine makes of comparisons where every user's row is `row`.
-fn margins_at(opened: &Opened, row: &[f32], task: &Preference, items: &Dataset) -> Vec<f64> {
+fn margins_at<T: Ranking>(opened: &Opened, row: &[f32], task: &T, items: &Dataset) -> Vec<f64> {
     let mut table =
         UserTable::new(opened.engine.table().expect("users").config().clone()).expect("a table");
     table
@@ -351,7 +363,6 @@ fn margins_at(opened: &Opened, row: &[f32], task: &Preference, items: &Dataset) 
 
 #[test]
 fn a_user_is_fitted_where_their_answer_is_most_probable() {
-    const TIMES: usize = 8;
     for kind in [
         INDIVIDUAL,
         UserModelKind::Cluster { clusters: 2 },
@@ -359,56 +370,123 @@ fn a_user_is_fitted_where_their_answer_is_most_probable() {
     ] {
         let left = Left::with("llama", Some(kind));
         let opened = left.opened();
-        let engine = &opened.engine;
         let task = opened.preference(left.folder.path()).expect("a task");
-        let items = engine.dataset(&comparisons()[..1]).expect("tokens");
-        let config = engine.table().expect("users").config();
-        // A belief that knows one direction.
-        let scale = if config.kind == INDIVIDUAL { 0.5 } else { 3.0 };
-        let direction = (0..config.row_len()).map(|i| scale * (2.0 * i as f32).cos());
-        let direction: Vec<f32> = direction.collect();
-        let zero = vec![0.0; config.row_len()];
-        let belief = Belief::of_rows(std::slice::from_ref(&direction), Some(zero));
-        let belief = belief.expect("a direction");
-        // Said so often that it weighs more than the prior.
-        let answers = [&items.examples(None)[..]; TIMES].concat();
-        let fitted = engine
-            .fit(&task, &answers, &belief, None, &Quiet)
-            .expect("a fit");
-        let squared: f64 = direction.iter().map(|&x| f64::from(x).powi(2)).sum();
-        let along = fitted.fit.belief.mean().iter().zip(&direction);
-        let share = along
-            .map(|(&x, &d)| f64::from(x) * f64::from(d))
-            .sum::<f64>()
-            / squared;
-        // The log-posterior along the direction, by trying. It has several tops; the fit is on one, and no lower than where it may begin.
-        let log_posterior = |share: f64| -> f64 {
-            let row: Vec<f32> = direction.iter().map(|x| x * share as f32).collect();
-            let margin = margins_at(&opened, &row, &task, &items)[0];
-            -share.powi(2) / 2.0 - TIMES as f64 * (1.0 + (-margin).exp()).ln()
-        };
-        let found = log_posterior(share);
-        let [begun, at_row] = [0.0, 1.0].map(log_posterior);
-        assert!(
-            found > begun.max(at_row) - 0.01,
-            "{kind:?}: {begun}, {at_row}, {found}"
-        );
-        assert!(share.abs() > 0.05, "{kind:?}: {share}");
-        for beside in [share - 0.1, share + 0.1].map(log_posterior) {
-            assert!(
-                beside < found + 0.01,
-                "{kind:?}: {share}, {found}, {beside}"
-            );
-        }
-        // What it says of the answer is what the engine says with that row.
-        let (row, _) = fitted.row();
-        let said = margins_at(&opened, &row, &task, &items)[0];
-        assert!((said - fitted.fit.margins[0]).abs() < 1e-4, "{said}");
-        let again = engine
-            .fit(&task, &answers, &belief, None, &Quiet)
-            .expect("a fit");
-        assert_eq!(again.fit, fitted.fit);
+        assert_fitted(&opened, &task, kind, &comparisons()[0]);
     }
+}
+
+/// A comparison that the generic user would not have said, of a reward model.
+fn answer_of_another<T: Ranking>(opened: &Opened, task: &T) -> Comparison {
+    let mut answer = comparisons().remove(0);
+    let items = opened.engine.dataset(std::slice::from_ref(&answer));
+    let generic = vec![0.0; opened.engine.table().expect("users").config().row_len()];
+    if margins_at(opened, &generic, task, &items.expect("tokens"))[0] > 0.0 {
+        std::mem::swap(&mut answer.chosen, &mut answer.rejected);
+    }
+    answer
+}
+
+#[test]
+fn a_user_of_a_reward_model_is_fitted_where_their_answer_is_most_probable() {
+    let cluster = UserModelKind::Cluster { clusters: 2 };
+    for (head, kind) in [(Head::Scalar, INDIVIDUAL), (Head::User, cluster)] {
+        let left = Left::of_head("llama", Some(kind), Some(head));
+        let opened = left.opened();
+        let task = opened.reward().expect("good settings").expect("a head");
+        let answer = answer_of_another(&opened, &task);
+        assert_fitted(&opened, &task, kind, &answer);
+    }
+}
+
+#[test]
+fn a_user_whose_vector_is_the_head_is_fitted_though_states_are_computed_once() {
+    let left = Left::of_head("llama", Some(INDIVIDUAL), Some(Head::User));
+    let opened = left.opened();
+    let engine = &opened.engine;
+    let task = opened.reward().expect("good settings").expect("a head");
+    let answer = answer_of_another(&opened, &task);
+    let items = engine.dataset(&[answer]).expect("tokens");
+    let answers = [&items.examples(None)[..]; 20].concat();
+    let width = engine.table().expect("users").config().row_len();
+    let row = |phase: f32| -> Vec<f32> { (0..width).map(|i| (i as f32 + phase).sin()).collect() };
+    let belief = Belief::of_rows(&[row(0.0), row(1.0)], Some(vec![0.0; width]));
+    let belief = belief.expect("two directions");
+    let fitted = engine
+        .fit(&task, &answers, &belief, None, &Quiet)
+        .expect("a fit");
+    assert!(fitted.fit.rounds > 1);
+    assert!(fitted.fit.log_likelihood() > fitted.generic_log_likelihood);
+    // Answers lie in chunks, of which each has its own states.
+    let said = margins_at(&opened, &fitted.row().0, &task, &items)[0];
+    for margin in &fitted.fit.margins {
+        assert!((said - margin).abs() < 1e-4, "{said} {margin}");
+    }
+}
+
+#[test]
+fn a_reward_model_writes_nothing_and_has_no_reference() {
+    let left = Left::of_head("llama", Some(INDIVIDUAL), Some(Head::User));
+    let opened = left.opened();
+    let job = Job::new("w5".into(), UserRef::Generic, sampling(0));
+    let wrote = opened.engine.respond(&[job], 1, &Quiet);
+    assert!(matches!(wrote, Err(TrainError::NoWriter)));
+    let task = opened.preference(left.folder.path());
+    assert!(matches!(task, Err(TrainError::NoWriter)));
+    let writer = Left::of("llama", true).opened();
+    assert!(writer.reward().expect("good settings").is_none());
+}
+
+fn assert_fitted<T: Ranking>(opened: &Opened, task: &T, kind: UserModelKind, answer: &Comparison) {
+    const TIMES: usize = 8;
+    let engine = &opened.engine;
+    let items = engine.dataset(std::slice::from_ref(answer));
+    let items = items.expect("tokens");
+    let config = engine.table().expect("users").config();
+    // A belief that knows one direction.
+    let scale = if config.kind == INDIVIDUAL { 0.5 } else { 3.0 };
+    let direction = (0..config.row_len()).map(|i| scale * (2.0 * i as f32).cos());
+    let direction: Vec<f32> = direction.collect();
+    let zero = vec![0.0; config.row_len()];
+    let belief = Belief::of_rows(std::slice::from_ref(&direction), Some(zero));
+    let belief = belief.expect("a direction");
+    // Said so often that it weighs more than the prior.
+    let answers = [&items.examples(None)[..]; TIMES].concat();
+    let fitted = engine
+        .fit(task, &answers, &belief, None, &Quiet)
+        .expect("a fit");
+    let squared: f64 = direction.iter().map(|&x| f64::from(x).powi(2)).sum();
+    let along = fitted.fit.belief.mean().iter().zip(&direction);
+    let share = along
+        .map(|(&x, &d)| f64::from(x) * f64::from(d))
+        .sum::<f64>()
+        / squared;
+    // The log-posterior along the direction, by trying. It has several tops; the fit is on one, and no lower than where it may begin.
+    let log_posterior = |share: f64| -> f64 {
+        let row: Vec<f32> = direction.iter().map(|x| x * share as f32).collect();
+        let margin = margins_at(opened, &row, task, &items)[0];
+        -share.powi(2) / 2.0 - TIMES as f64 * (1.0 + (-margin).exp()).ln()
+    };
+    let found = log_posterior(share);
+    let [begun, at_row] = [0.0, 1.0].map(log_posterior);
+    assert!(
+        found > begun.max(at_row) - 0.01,
+        "{kind:?}: {begun}, {at_row}, {found}"
+    );
+    assert!(share.abs() > 0.05, "{kind:?}: {share}");
+    for beside in [share - 0.1, share + 0.1].map(log_posterior) {
+        assert!(
+            beside < found + 0.01,
+            "{kind:?}: {share}, {found}, {beside}"
+        );
+    }
+    // What it says of the answer is what the engine says with that row.
+    let (row, _) = fitted.row();
+    let said = margins_at(opened, &row, task, &items)[0];
+    assert!((said - fitted.fit.margins[0]).abs() < 1e-4, "{said}");
+    let again = engine
+        .fit(task, &answers, &belief, None, &Quiet)
+        .expect("a fit");
+    assert_eq!(again.fit, fitted.fit);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn policy(name: &str, kind: Option<UserModelKind>) -> (Policy, Option<UserTable>
 fn with_users(model: Model, kind: Option<UserModelKind>) -> (Policy, Option<UserTable>) {
     let users = kind.map(|kind| users(kind, 3, model.d_model(), RowInit::Normal { std: 0.3 }));
     let (users, table) = users.unzip();
-    (Policy { model, users }, table)
+    (Policy::new(model, users), table)
 }
 
 /// Token log-probs per pair of a packed batch: chosen, rejected.

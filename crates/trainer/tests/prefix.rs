@@ -91,10 +91,7 @@ fn any_start_of_the_shared_numbers_is_taken_but_more_tokens_than_there_are() {
 fn a_prefix_of_another_model_is_refused_by_its_width() {
     let model = with_random_adapters(open("llama"), 1);
     let (of_llama, table) = users(prefix_of(&model), 2, model.d_model(), RowInit::Zero);
-    let policy = Policy {
-        model,
-        users: Some(of_llama),
-    };
+    let policy = Policy::new(model, Some(of_llama));
     let dir = tempfile::tempdir().expect("a folder");
     let at = dir.path().join("adapters");
     adapters::save(&at, &policy, Some(&table), &lora(), &"llama".into()).expect("files");

@@ -76,6 +76,15 @@ pub(super) fn read<'c>(
     let Some(thumb) = thumb(fields, label)? else {
         return Ok(None);
     };
+    let (name, said) = response(fields, columns)?;
+    Ok(Some((name, said, thumb)))
+}
+
+/// A response alone, with the name of its column.
+pub(super) fn response<'c>(
+    fields: &'c Fields,
+    columns: &'c Columns,
+) -> Result<(&'c str, Said), DataError> {
     let name = match columns.find(fields, "completion")? {
         Some(name) => name,
         None => {
@@ -90,7 +99,7 @@ pub(super) fn read<'c>(
         }
     };
     match chat::said(fields, name)? {
-        Some(said) => Ok(Some((name, said, thumb))),
+        Some(said) => Ok((name, said)),
         None => Err(fields.wrong(name, chat::EXPECTED)),
     }
 }

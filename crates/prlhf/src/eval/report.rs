@@ -38,12 +38,12 @@ pub struct EvalReport {
     pub spread: Option<SpreadReport>,
     /// Mean preference loss.
     pub loss: f64,
-    /// Mean KL to the reference per response token, in nats.
-    pub kl: f64,
+    /// Mean KL to the reference per response token, in nats; none of a reward model, which writes nothing.
+    pub kl: Option<f64>,
     /// Mean negative log-likelihood per response token, in nats.
-    pub nll: f64,
+    pub nll: Option<f64>,
     /// The same of the reference.
-    pub nll_reference: f64,
+    pub nll_reference: Option<f64>,
     /// Every comparison, in the order of the data.
     pub rows: Vec<EvalRow>,
 }

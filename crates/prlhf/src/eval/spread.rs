@@ -9,7 +9,7 @@ use terminal::Bars;
 use trainer::TrainError;
 use trainer::example::Example;
 use trainer::inference::Engine;
-use trainer::task::Preference;
+use trainer::task::Ranking;
 use trainer::user_model::{UserRef, load_belief, preference_probability};
 
 use super::rows::{self, EvalRow};
@@ -27,40 +27,57 @@ pub struct SpreadReport {
     pub with: Calibration,
 }
 
-/// Gives the rows of fitted users their spread, and measures them.
-///
-/// # Errors
-/// A broken file of beliefs, or what scoring may end in.
-pub fn add(
-    rows: &mut [EvalRow],
-    engine: &Engine,
-    task: &Preference,
-    examples: &[Example],
-    adapters: &Path,
-) -> Result<SpreadReport, TrainError> {
-    let mut by_user: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, example) in examples.iter().enumerate() {
-        if let UserRef::Id(id) = &example.user {
-            by_user.entry(id).or_default().push(at);
+/// How far the margins of fitted users' comparisons may be from what they are.
+#[derive(Debug)]
+pub struct Spreads {
+    users: usize,
+    /// Of each example a standard deviation, where it is known.
+    deviations: Vec<Option<f64>>,
+}
+
+impl Spreads {
+    /// Those of some examples, as `task` rewards.
+    ///
+    /// # Errors
+    /// A broken file of beliefs, or what scoring may end in.
+    pub fn of<T: Ranking>(
+        engine: &Engine,
+        task: &T,
+        examples: &[Example],
+        adapters: &Path,
+    ) -> Result<Self, TrainError> {
+        let mut by_user: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, example) in examples.iter().enumerate() {
+            if let UserRef::Id(id) = &example.user {
+                by_user.entry(id).or_default().push(at);
+            }
         }
-    }
-    let mut users = 0;
-    for (id, places) in by_user {
-        let belief = match engine.table() {
-            Some(table) => load_belief(adapters, table, id)?,
-            None => None,
-        };
-        let Some(belief) = belief else {
-            continue;
-        };
-        users += 1;
-        let own: Vec<Example> = places.iter().map(|&at| examples[at].clone()).collect();
-        let variances = engine.margin_variances(task, &own, &belief.row, &Bars::default())?;
-        for (at, variance) in places.into_iter().zip(variances) {
-            rows[at].spread = Some(variance.sqrt());
+        let (mut users, mut deviations) = (0, vec![None; examples.len()]);
+        for (id, places) in by_user {
+            let belief = match engine.table() {
+                Some(table) => load_belief(adapters, table, id)?,
+                None => None,
+            };
+            let Some(belief) = belief else {
+                continue;
+            };
+            users += 1;
+            let own: Vec<Example> = places.iter().map(|&at| examples[at].clone()).collect();
+            let variances = engine.margin_variances(task, &own, &belief.row, &Bars::default())?;
+            for (at, variance) in places.into_iter().zip(variances) {
+                deviations[at] = Some(variance.sqrt());
+            }
         }
+        Ok(Self { users, deviations })
     }
-    Ok(SpreadReport::of(rows, users))
+
+    /// Gives rows their spread, and measures them.
+    pub fn give(self, rows: &mut [EvalRow]) -> SpreadReport {
+        for (row, deviation) in rows.iter_mut().zip(self.deviations) {
+            row.spread = deviation;
+        }
+        SpreadReport::of(rows, self.users)
+    }
 }
 
 impl SpreadReport {

@@ -236,15 +236,15 @@ fn number(value: Option<f64>) -> String {
 
 fn quality(report: &EvalReport, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.fact("loss", format_args!("{:.4}", report.loss))?;
-    out.fact(
-        "kl",
-        format_args!("{:.4} nats per response token to the reference", report.kl),
-    )?;
-    out.fact(
-        "text",
-        format_args!(
-            "{:.3} nats per response token, {:.3} under the reference",
-            report.nll, report.nll_reference
-        ),
-    )
+    if let Some(kl) = report.kl {
+        let what = format_args!("{kl:.4} nats per response token to the reference");
+        out.fact("kl", what)?;
+    }
+    if let Some((nll, reference)) = report.nll.zip(report.nll_reference) {
+        out.fact(
+            "text",
+            format_args!("{nll:.3} nats per response token, {reference:.3} under the reference"),
+        )?;
+    }
+    Ok(())
 }

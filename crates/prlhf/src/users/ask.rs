@@ -114,8 +114,14 @@ fn choose(
     let unknown = candidates.unknown(comparisons);
     if !unknown.is_empty() {
         let opened = of.open()?;
-        let task = opened.preference(&folder)?;
-        candidates.compute(&unknown, &opened, &task, &prior, &Bars::default())?;
+        let (engine, bars) = (&opened.engine, Bars::default());
+        match opened.reward()? {
+            Some(task) => candidates.compute(&unknown, engine, &task, &prior, &bars)?,
+            None => {
+                let task = opened.preference(&folder)?;
+                candidates.compute(&unknown, engine, &task, &prior, &bars)?;
+            }
+        }
     }
     let questions = candidates.questions(comparisons).unwrap_or_default();
     let mix = mix.unwrap_or_else(|| Mix::new(candidates.trained()));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::config::Setting;
+use trainer::config::{RewardSection, Setting};
 use trainer::fit::FittedUser;
 use trainer::folder::RunFolder;
 use trainer::inference::{Engine, Opened};
@@ -162,16 +162,15 @@ fn fit(
     out.fact("answers", loaded.comparisons.len())?;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
+    let (answers, bars) = (dataset.examples(None), Bars::default());
+    let before_these = before.belief.as_ref();
+    if let Some(task) = opened.reward()? {
+        RewardSection::validate_thumbs(dataset.thumbs)?;
+        return engine.fit(&task, &answers, &before.prior, before_these, &bars);
+    }
     let cache = Cache::new()?;
     let task = opened.preference(&cache.folder(of))?;
-    let (answers, before_these) = (dataset.examples(None), before.belief.as_ref());
-    engine.fit(
-        &task,
-        &answers,
-        &before.prior,
-        before_these,
-        &Bars::default(),
-    )
+    engine.fit(&task, &answers, &before.prior, before_these, &bars)
 }
 
 /// Writes the row, and what is believed of the user where that is the row's.

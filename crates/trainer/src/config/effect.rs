@@ -2,7 +2,7 @@
 
 use llm_backbone::LoraConfig;
 use llm_backbone::sampling::SamplingConfig;
-use pdpo_loss::PreferenceLoss;
+use pdpo_loss::{ObjectiveConfig, PreferenceLoss};
 use pref_data::Layout;
 use serde::Serialize;
 use user_model::UserModelKind;
@@ -64,6 +64,24 @@ impl Config {
         }
         training(self, circumstances, &mut idle);
         sampling(&self.sampling, circumstances, &mut idle);
+        idle.0
+    }
+}
+
+impl Config {
+    /// Every key of `[objective]` that has another value than its default, and that a reward model, which has one loss, does not
+    /// read.
+    pub fn without_effect_on_rewards(&self) -> Vec<String> {
+        let mut idle = Idle(Vec::new());
+        let (section, default) = (&self.objective, ObjectiveConfig::default());
+        let why = "with --mode reward, which reads alpha alone of [objective]";
+        let losses = (&section.loss.name(), &default.loss.name());
+        idle.add("objective.loss", losses, why);
+        let weights = (&section.nll_weight, &default.nll_weight);
+        idle.add("objective.nll_weight", weights, why);
+        let tails = (&section.ld_alpha, &default.ld_alpha);
+        idle.add("objective.ld_alpha", tails, why);
+        idle.add("objective.wpo", (&section.wpo, &default.wpo), why);
         idle.0
     }
 }
@@ -408,6 +426,28 @@ mod tests {
             ),
         ] {
             assert_eq!(idle_keys(text, circumstances), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reward_model_reads_alpha_alone_of_the_objective() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("[users]\n[objective]\nalpha = 0.25", &[]),
+            (
+                "[objective]\nloss = \"ipo\"\nnll_weight = 0.5\nwpo = true\nld_alpha = 0.5",
+                &[
+                    "objective.loss",
+                    "objective.nll_weight",
+                    "objective.ld_alpha",
+                    "objective.wpo",
+                ],
+            ),
+        ] {
+            let config: Config = toml::from_str(text).unwrap();
+            let told = config.without_effect_on_rewards();
+            let keys: Vec<&str> = told.iter().filter_map(|s| s.split('`').nth(1)).collect();
+            assert_eq!(keys, expected, "{text}");
         }
     }
 

@@ -112,6 +112,11 @@ impl From<&ModelConfig> for Widths {
 }
 
 impl UsersSection {
+    /// Whether all users share a tensor, or several.
+    pub(crate) fn has_shared(&self) -> bool {
+        self.kind != Kind::Individual && self.kind != Kind::Auto || self.generic
+    }
+
     /// The user tokens of a sequence.
     pub fn tokens(&self) -> UserTokens {
         let kind = self.model_config(0, Widths::LEAST, 0).kind;

@@ -14,7 +14,7 @@ use crate::error::TrainError;
 use crate::lineage::{Lineage, from_here, paths_begin_at, same_weights};
 use crate::reference::Reference;
 use crate::source::{self, BaseModel};
-use crate::task::Preference;
+use crate::task::{Preference, Reward};
 use crate::tokenise::Formatter;
 
 /// PEFT's name for it.
@@ -219,7 +219,10 @@ impl Trained {
         let base = model.frozen();
         let (policy, table, _) = adapters::load(&self.dir, base.clone(), device)?;
         let prompt = self.config.prompt.clone();
-        let formatter = Formatter::new(tokenizer, prompt, policy.user_tokens())?;
+        // Training has kept as much room, though a vector that is a head stands in no sequence.
+        let room = policy.users.as_ref().map(|users| users.config());
+        let room = room.map_or(0, |users| users.user_tokens);
+        let formatter = Formatter::new(tokenizer, prompt, room)?;
         let rows = self.config.training.micro_rows;
         Ok(Opened {
             engine: Engine::new(policy, table, formatter).with_micro_rows(rows),
@@ -255,8 +258,10 @@ impl Opened {
     /// run, whose training reads none of them: see [`Reference::open_beside`].
     ///
     /// # Errors
-    /// Settings out of range, or a folder that cannot be read or written.
+    /// Settings out of range, a folder that cannot be read or written, or a reward model, of which [`reward`](Self::reward) is
+    /// the task.
     pub fn preference(&self, dir: &Path) -> Result<Preference, TrainError> {
+        self.engine.validate_writer()?;
         let objective = &self.config.objective;
         let rows = self.config.training.micro_rows;
         let reference = match objective.loss.needs_reference() {
@@ -264,5 +269,18 @@ impl Opened {
             false => None,
         };
         Preference::from_config(objective, self.engine.table().is_some(), reference)
+    }
+
+    /// What a reward model was trained on, for [`Engine::score`]; none for adapters that write.
+    ///
+    /// # Errors
+    /// Settings out of range.
+    pub fn reward(&self) -> Result<Option<Reward>, TrainError> {
+        if self.engine.policy().head.is_none() {
+            return Ok(None);
+        }
+        let has_users = self.engine.table().is_some();
+        let alpha = self.config.objective.alpha;
+        Reward::new(&self.config.reward, alpha, has_users).map(Some)
     }
 }

@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor};
 use pdpo_loss::{Branch, Objective, ObjectiveConfig, Pair, PairLogProbs, ScoredRow};
 use serde_json::{Value, json};
 use tracing::trace_span;
+use user_model::RowBatch;
 
-use super::{BatchFigures, MicroBatch, Outputs, Row, RowLosses, Task, WholeBatch};
+use super::{BatchFigures, MicroBatch, Outputs, Ranking, Row, RowLosses, Task, WholeBatch};
 use crate::config;
 use crate::error::TrainError;
 use crate::example::{Example, Item, ReferenceLogProbs};
@@ -119,16 +120,10 @@ impl Preference {
         }
         Ok(pairs)
     }
+}
 
-    /// How far each row's preferred response is rewarded beyond the other, `[rows]`, with gradient.
-    ///
-    /// # Errors
-    /// Comparisons that are not prepared.
-    pub(crate) fn margins(
-        &self,
-        micro: &MicroBatch<'_>,
-        outputs: Outputs,
-    ) -> Result<Tensor<1>, TrainError> {
+impl Ranking for Preference {
+    fn margins(&self, micro: &MicroBatch<'_>, outputs: Outputs) -> Result<Tensor<1>, TrainError> {
         Ok(self.objective.margins(&self.pairs(micro, outputs)?)?)
     }
 }
@@ -176,19 +171,24 @@ impl Task for Preference {
         }
     }
 
-    fn outputs(&self, policy: &Policy, states: Tensor<2>, batch: &DeviceBatch) -> Outputs {
+    fn outputs(
+        &self,
+        policy: &Policy,
+        states: Tensor<2>,
+        (batch, _): (&DeviceBatch, Option<&RowBatch>),
+    ) -> Result<Outputs, TrainError> {
         let (model, targets) = (&policy.model, batch.targets.clone());
         if !self.objective.needs_squares() {
-            return Outputs {
+            return Ok(Outputs {
                 values: model.log_probs(states, targets),
                 squares: None,
-            };
+            });
         }
         let (values, squares) = model.log_probs_and_squares(states, targets);
-        Outputs {
+        Ok(Outputs {
             values,
             squares: Some(squares),
-        }
+        })
     }
 
     fn losses(
@@ -228,6 +228,6 @@ impl Task for Preference {
     }
 }
 
-fn branches(rows: &[Row<'_>]) -> Vec<Branch> {
+pub(super) fn branches(rows: &[Row<'_>]) -> Vec<Branch> {
     rows.iter().map(|row| row.branch).collect()
 }

@@ -106,7 +106,7 @@ fn start() -> (Policy, UserTable) {
         table.add(user);
     }
     let users = Some(settings.init(Some(&vocabulary), &device).unwrap());
-    (Policy { model, users }, table)
+    (Policy::new(model, users), table)
 }
 
 /// Ten comparisons in batches of four: three steps an epoch, six in all.

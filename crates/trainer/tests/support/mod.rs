@@ -20,7 +20,7 @@ use trainer::learner::Learner;
 use trainer::policy::Policy;
 use trainer::progress::Quiet;
 use trainer::reference::Reference;
-use trainer::task::Preference;
+use trainer::task::{Preference, Task};
 use trainer::tokenise::{TokenizedPair, TokenizedPrompt};
 use user_model::{Init, RowInit, UserModel, UserModelConfig, UserModelKind, UserRef, UserTable};
 
@@ -294,7 +294,7 @@ pub fn learner_with(
 ) -> Learner<Preference> {
     let (users, table) = users.unzip();
     let task = preference(objective, users.is_some());
-    Learner::new(task, Policy { model, users }, table, training).expect("good settings")
+    Learner::new(task, Policy::new(model, users), table, training).expect("good settings")
 }
 
 /// An objective whose examples have their reference log-probs already.
@@ -316,7 +316,7 @@ pub fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Every gradient of a batch by name, parameters and users' rows.
-pub fn gradients(learner: &Learner<Preference>, batch: &[Example]) -> BTreeMap<String, Vec<f32>> {
+pub fn gradients<T: Task>(learner: &Learner<T>, batch: &[Example]) -> BTreeMap<String, Vec<f32>> {
     struct Named<'a> {
         gradients: &'a burn::optim::GradientsParams,
         found: BTreeMap<String, Vec<f32>>,

@@ -14,7 +14,7 @@ use trainer::metrics::Line;
 use trainer::monitor::{Monitor, Stop};
 use trainer::policy::Policy;
 use trainer::session::{Outcome, Session, SessionConfig};
-use trainer::task::Preference;
+use trainer::task::{Preference, Task};
 use user_model::{RowInit, UserModelKind, UserTable};
 
 use super::{INDIVIDUAL, examples, lora, open, pairs, preference, users};
@@ -74,15 +74,26 @@ impl World {
     /// The policy before the first step, and its users.
     pub fn start(&self) -> Result<(Policy, UserTable), TrainError> {
         let (users, table) = users(self.kind, 2, self.base.d_model(), RowInit::Zero);
-        let policy = Policy {
-            model: self.base.clone().with_lora(&self.lora, self.seed)?,
-            users: Some(users),
-        };
+        let model = self.base.clone().with_lora(&self.lora, self.seed)?;
+        let policy = Policy::new(model, Some(users));
         Ok((policy, table))
     }
 
     /// A session in `dir`.
     pub fn session(&self, dir: &Path, resume: bool) -> Result<Session<Preference>, TrainError> {
+        let (policy, table) = self.start()?;
+        let task = preference(&self.objective, true);
+        self.session_of(task, (policy, Some(table)), dir, resume)
+    }
+
+    /// The same of another task.
+    pub fn session_of<T: Task>(
+        &self,
+        task: T,
+        start: (Policy, Option<UserTable>),
+        dir: &Path,
+        resume: bool,
+    ) -> Result<Session<T>, TrainError> {
         let config = SessionConfig {
             dir: dir.into(),
             base: self.name.into(),
@@ -95,10 +106,8 @@ impl World {
             further_devices: Vec::new(),
             clock: None,
         };
-        let (policy, table) = self.start()?;
-        let task = preference(&self.objective, true);
         let data = (self.train.clone(), self.validation.clone());
-        Session::new(config, task, (policy, Some(table)), data, resume)
+        Session::new(config, task, start, data, resume)
     }
 
     /// Trains to the end, or until `stop` steps have been done in this call.

@@ -1,0 +1,137 @@
+//! Learning rewards: what a response is worth to a user, as a number of its own (P-RM, arXiv 2402.05133, appendix F.2).
+//!
+//! The policy has a [`RewardHead`](crate::head::RewardHead) and adapters; no reference is needed. A response is read to its last
+//! token, and worth what the head makes of the state there.
+
+use burn::tensor::{Device, Tensor};
+use pdpo_loss::{Branch, Objective, Pair, PairLogProbs, ScoredRow};
+use serde_json::{Value, json};
+use tracing::trace_span;
+use user_model::RowBatch;
+
+use super::preference::branches;
+use super::{MicroBatch, Outputs, Ranking, Row, RowLosses, Task};
+use crate::config::RewardSection;
+use crate::error::TrainError;
+use crate::example::Example;
+use crate::metrics::Line;
+use crate::pack::{DeviceBatch, PackedBatch, RowTokens};
+use crate::policy::{Policy, sum_responses};
+use crate::profile::TARGET;
+use crate::tokenise::TokenizedPair;
+
+/// The loss of Bradley and Terry on a reward model's scores, in the user's branch and in the generic one.
+#[derive(Clone, Debug)]
+pub struct Reward {
+    objective: Objective,
+    settings: Value,
+}
+
+impl Reward {
+    /// The task of a `[reward]` section; `alpha` weighs the users' own term (`objective.alpha`), and without a user model there
+    /// is only the generic one.
+    ///
+    /// # Errors
+    /// A number out of range, by its key.
+    pub fn new(section: &RewardSection, alpha: f64, has_users: bool) -> Result<Self, TrainError> {
+        // Refused even where nobody looks at it.
+        let objective = section.objective(alpha)?;
+        Ok(Self {
+            objective: match has_users {
+                true => objective,
+                false => section.objective(0.0)?,
+            },
+            settings: json!({ "reward": section, "objective": { "alpha": alpha } }),
+        })
+    }
+
+    /// Both rewards of each row, of which there is one for each response.
+    fn scores(&self, micro: &MicroBatch<'_>, outputs: Outputs) -> Result<PairLogProbs, TrainError> {
+        let device = outputs.values.device();
+        let scores = sum_responses(outputs.values, &micro.on_device.membership);
+        let (chosen, rejected) = micro.packed.response_lengths();
+        let there = Pair {
+            chosen: Tensor::from_floats(chosen.as_slice(), &device),
+            rejected: Tensor::from_floats(rejected.as_slice(), &device),
+        };
+        Ok(PairLogProbs::new(scores, None, there)?)
+    }
+}
+
+impl Ranking for Reward {
+    fn margins(&self, micro: &MicroBatch<'_>, outputs: Outputs) -> Result<Tensor<1>, TrainError> {
+        Ok((self.objective).margins(&self.scores(micro, outputs)?)?)
+    }
+}
+
+impl Task for Reward {
+    type Report = ScoredRow;
+
+    fn settings(&self) -> Value {
+        self.settings.clone()
+    }
+
+    fn branches(&self) -> &'static [Branch] {
+        self.objective.branches()
+    }
+
+    fn row_length(&self, pair: &TokenizedPair, soft: usize) -> usize {
+        soft + pair.prompt.ids.len() + pair.chosen.len() + pair.rejected.len()
+    }
+
+    fn pack(&self, pairs: &[&TokenizedPair], soft: usize, device: &Device) -> PackedBatch {
+        let rows: Vec<RowTokens<'_>> = pairs.iter().map(|pair| RowTokens::to_judge(pair)).collect();
+        PackedBatch::of_rows(&rows, soft, device)
+    }
+
+    fn outputs(
+        &self,
+        policy: &Policy,
+        states: Tensor<2>,
+        (batch, users): (&DeviceBatch, Option<&RowBatch>),
+    ) -> Result<Outputs, TrainError> {
+        Ok(Outputs {
+            values: policy.rewards(states, batch, users)?,
+            squares: None,
+        })
+    }
+
+    fn losses(
+        &self,
+        micro: &MicroBatch<'_>,
+        outputs: Outputs,
+    ) -> Result<RowLosses<ScoredRow>, TrainError> {
+        let _span = trace_span!(target: TARGET, "loss").entered();
+        let scores = self.scores(micro, outputs)?;
+        let evaluation = self.objective.evaluate(&scores, &branches(micro.rows))?;
+        Ok(RowLosses {
+            reports: evaluation.rows()?,
+            losses: evaluation.loss,
+        })
+    }
+
+    fn size(&self, batch: &[&Example]) -> usize {
+        batch.len()
+    }
+
+    fn share(
+        &self,
+        losses: Tensor<1>,
+        rows: &[Row<'_>],
+        size: usize,
+    ) -> Result<Tensor<1>, TrainError> {
+        Ok((self.objective.mix()).combine(losses, &branches(rows), size)?)
+    }
+
+    fn mean_loss(&self, reports: &[ScoredRow]) -> f64 {
+        let sum: f64 = reports.iter().map(|row| f64::from(row.loss)).sum();
+        sum / reports.len().max(1) as f64
+    }
+
+    fn describe(&self, line: &mut Line, rows: &[(&Example, &ScoredRow)]) {
+        line.describe_preferences(rows);
+        // Scores have been in their place.
+        line.logps_chosen = None;
+        line.logps_rejected = None;
+    }
+}
