@@ -54,7 +54,7 @@ def at_least(value, bar):
     return value is not None and value >= bar
 
 
-def tldr_bars(accuracy, preset):
+def tldr_bars(accuracy, report):
     """What the run must reach: (sentence, whether it does)."""
     vanilla = accuracy["vanilla-dpo"]
     yield (f"vanilla DPO: minority {vanilla['minority']['mean']} at most 0.20",
@@ -71,20 +71,20 @@ def tldr_bars(accuracy, preset):
                None not in generic and abs(generic[0] - generic[1]) <= 0.05 + 1e-9)
 
 
-def psoups_bars(accuracy, preset):
+def psoups_bars(accuracy, report):
     users = {name: list(of["per_user"].values()) for name, of in accuracy.items()}
     mean = lambda values: sum(values) / len(values) if values and None not in values else None
     for name in ["vanilla-dpo", "pdpo-individual", "oracle"]:
         yield f"{name}: {len(users[name])} users, expected 6", len(users[name]) == 6
     ours, vanilla = mean(users["pdpo-individual"]), mean(users["vanilla-dpo"])
-    mean_bar, worst_bar = (0.80, 0.55) if preset == "tiny" else (0.85, 0.70)
+    mean_bar, worst_bar = (0.80, 0.55) if report["preset"] == "tiny" else (0.85, 0.70)
     yield f"pdpo-individual: mean user {ours} at least {mean_bar}", at_least(ours, mean_bar)
     worst = min(users["pdpo-individual"], default=None)
     yield f"pdpo-individual: worst user {worst} at least {worst_bar}", at_least(worst, worst_bar)
     yield f"vanilla-dpo: mean user {vanilla} at most 0.60", at_most(vanilla, 0.60)
 
 
-def prism_bars(accuracy, preset):
+def prism_bars(accuracy, report):
     ours, vanilla = accuracy["pdpo-cluster"], accuracy["vanilla-dpo"]
     yield (f"pdpo-cluster: seen users {ours['top']} at least 0.10 above vanilla DPO's {vanilla['top']}",
            None not in [ours["top"], vanilla["top"]] and ours["top"] >= vanilla["top"] + 0.10 - 1e-9)
@@ -93,8 +93,21 @@ def prism_bars(accuracy, preset):
            and ours["generic"] >= vanilla["generic"] - 0.03 - 1e-9)
 
 
+def onboarding_bars(accuracy, report):
+    found = {}
+    for served in report["new_users"]:
+        if served["system"] == "pdpo-individual":
+            found[served["served_as"], served["answers"]] = served["accuracy"]["value"]
+    generic = found["generic user", 0]
+    yield f"new users: the generic user {generic} at most 0.65 for two groups who want opposite things", at_most(generic, 0.65)
+    for answers in [1, 10, 50]:
+        fitted = found["fitted", answers]
+        yield (f"new users: fitted to {answers} answers {fitted} at least 0.80", at_least(fitted, 0.80))
+
+
 # Verdicts that may say "does not hold": with some seeds the text of the tiny model's minority falls apart instead of becoming shorter.
-REPORTED = ["e1"]
+# A row's spread, that of a line through its margins, makes some probabilities too cautious.
+REPORTED = ["e1", "n_calibration"]
 
 
 def word(verdict):
@@ -110,6 +123,7 @@ EXPERIMENTS = {
     "tldr": (["sft", "vanilla-dpo", "pdpo-individual", "pdpo-cluster"], ["e1", "e2", "e2_words"], tldr_bars),
     "psoups": (["sft", "oracle", "vanilla-dpo", "pdpo-individual"],
                ["e3", "wording", "length", "tone"], psoups_bars),
+    "tldr-onboarding": (["pdpo-individual", "pdpo-individual-all"], ["n10", "n50", "n_calibration"], onboarding_bars),
     "prism": (["vanilla-dpo", "pdpo-individual", "pdpo-cluster", "pdpo-cluster-no-text"],
               ["seen", "unseen"], prism_bars),
 }
@@ -121,9 +135,12 @@ def main(folder):
         sys.exit(f"{folder} lacks {', '.join(lacking)}")
     report = json.loads((folder / "report.json").read_text("utf-8"))
     lacking = list(missing(report, REPORT, "report"))
-    if report.get("experiment") not in EXPERIMENTS:
-        sys.exit(f"report.json: experiment is {report.get('experiment')!r}, expected one of {', '.join(EXPERIMENTS)}")
-    systems, verdicts, bars = EXPERIMENTS[report["experiment"]]
+    experiment = report.get("experiment")
+    if "new_users" in report:
+        experiment = f"{experiment}-onboarding"
+    if experiment not in EXPERIMENTS:
+        sys.exit(f"report.json: experiment is {experiment!r}, expected one of {', '.join(EXPERIMENTS)}")
+    systems, verdicts, bars = EXPERIMENTS[experiment]
     for number, system in enumerate(report.get("systems", [])):
         lacking += missing(system, SYSTEM, f"report.systems[{number}]")
     names = [system.get("name") for system in report.get("systems", [])]
@@ -137,7 +154,7 @@ def main(folder):
 
     failed = 0
     accuracy = {system["name"]: system["accuracy"] for system in report["systems"]}
-    found = list(bars(accuracy, report["preset"]))
+    found = list(bars(accuracy, report))
     for key, verdict in report["verdicts"].items():
         told = bool(verdict["findings"]) and (key in REPORTED or verdict["holds"] is not False)
         found.append((f"{key} {word(verdict)}: {verdict['text']}", told))

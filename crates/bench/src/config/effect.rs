@@ -18,6 +18,13 @@ impl<D> ExperimentConfig<D> {
                 "`sampling.seed` is {seed}, which has no effect here: --seed moves the draws"
             ));
         }
+        if data.newcomers.users.is_empty() {
+            let idle = trained.iter().filter(|system| system.newcomers);
+            found.extend(idle.map(|system| {
+                let key = format!("systems.{}.newcomers", system.name);
+                format!("`{key}` is true, which has no effect here: the data have no newcomers")
+            }));
+        }
         for (system, sentences) in trained.iter().zip(&idle) {
             for sentence in sentences {
                 let own = system.says(sentence.split('`').nth(1).unwrap_or_default());
