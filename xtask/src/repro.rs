@@ -110,18 +110,18 @@ pub struct PrismArgs {
     judge: Judge,
 }
 
-/// New users from a few answers: workers who come once everybody else is trained.
+/// New users from a few answers, who come once everybody else is trained.
 ///
-/// Trains P-DPO on the summaries of `repro tldr`, then fits simulated workers whom nobody was trained on to 1, 2, 5, 10,
-/// 20 and 50 of their answers, and compares them with the generic user, with the nearest trained user, and with workers who
+/// Trains P-DPO on the data of `repro tldr` or `repro psoups`, then fits users whom nobody was trained on to 1, 2, 5, 10,
+/// 20 and 50 of their answers, and compares them with the generic user, with the nearest trained user, and with users who
 /// were trained on from the start.
 ///
 /// Presets, with times on two CPU cores after the build:
 ///   tiny   a tiny Llama made in the run, mini data, no download; about 5 minutes
-///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data; about 40 minutes
 ///
 /// Next steps:
 ///   cargo xtask repro onboarding                    see it work
+///   cargo xtask repro onboarding --of psoups        users who are like no trained one
 ///   cargo xtask repro onboarding --seeds 0,1,2      the same with three seeds, pooled
 ///   cargo xtask repro onboarding --set 'data.newcomers.answers=[3,30]' --out runs/others
 #[derive(clap::Args, Default)]
@@ -129,6 +129,9 @@ pub struct PrismArgs {
 pub struct OnboardingArgs {
     #[command(flatten)]
     common: Common,
+    /// Of which experiment: workers of `tldr`, or users who want what three of `psoups` want together [default: tldr].
+    #[arg(long, value_parser = ["tldr", "psoups"])]
+    of: Option<String>,
 }
 
 /// A judge for win rates; its key, if it needs one, comes from the environment variable JUDGE_API_KEY.
@@ -194,7 +197,7 @@ impl Experiment {
                 flags
             }
             Self::Prism(args) => args.judge.flags(),
-            Self::Onboarding(_) => Vec::new(),
+            Self::Onboarding(args) => vec![("--of", text(&args.of))],
         }
     }
 

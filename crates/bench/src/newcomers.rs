@@ -2,6 +2,7 @@
 //! a report says of it.
 
 mod claims;
+mod config;
 mod figures;
 mod measure;
 mod tables;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use trainer::pref_data::Comparison;
 
 pub(crate) use claims::claims;
+pub use config::NewcomersSection;
 pub(crate) use measure::{Tokenised, measure};
 pub(crate) use tables::{served, table};
 

@@ -4,6 +4,7 @@
 mod config;
 mod data;
 mod directions;
+mod newcomers;
 
 pub use config::PsoupsConfig;
 
@@ -36,6 +37,9 @@ impl Experiment for PsoupsConfig {
         if let Some(prompts) = &self.prompts {
             validate_named("data.prompts", prompts, "a file, or no such key")?;
         }
+        if let Some(section) = &self.newcomers {
+            section.validate(newcomers::MOST)?;
+        }
         validate_shares("data.split", self.split)
     }
 
@@ -58,6 +62,9 @@ impl Experiment for PsoupsConfig {
     }
 
     fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
+        if self.newcomers.is_some() {
+            return Vec::new(); // What is claimed of newcomers, every experiment claims.
+        }
         let texts = by_user::gather(results);
         report.text_measures = by_user::measures(&texts, &MEASURES);
         let mut all = vec![("e3", claims::per_user(results, &report.systems))];

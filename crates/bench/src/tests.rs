@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use trainer::pref_data::{Comparison, Prompt, UserId};
+
 use crate::experiment::{ExperimentData, Measured, SampledText, SeedResult, SplitResult};
 use crate::measure::{Case, Users};
 use crate::report::{Model, System, Trainable};
@@ -15,6 +17,22 @@ pub fn case(user: &str, seen: bool) -> Case {
         ratio: 1.0,
         pair: 0,
         disputed: None,
+    }
+}
+
+/// A comparison of texts.
+pub fn comparison(user: &str, source: &str, [chosen, rejected]: [&str; 2]) -> Comparison {
+    Comparison {
+        user: Some(UserId::from(user)),
+        user_text: None,
+        prompt: Prompt::Text("Post.".into()),
+        template: Default::default(),
+        chosen: chosen.into(),
+        rejected: rejected.into(),
+        source: source.into(),
+        place: Default::default(),
+        group: None,
+        thumb: None,
     }
 }
 

@@ -52,7 +52,7 @@ impl Experiment for TldrConfig {
             }
         }
         if let Some(newcomers) = &self.newcomers {
-            newcomers.validate()?;
+            newcomers.validate(usize::MAX)?;
         }
         validate_shares("data.split", self.split)
     }

@@ -91,7 +91,8 @@ fn the_rejected_responses_do_not_matter_to_it() {
     }
     for prompts_too in [false, true] {
         let loss = |pairs: &[TokenizedPair]| loss(&model, pairs, Responses::Chosen, prompts_too);
-        assert_eq!(loss(&pairs), loss(&others));
+        // Rows of another length may be added up in another order.
+        close(loss(&pairs), loss(&others));
     }
 }
 

@@ -49,9 +49,9 @@ fn every_flag_reaches_bench_unchanged() {
         ),
         ("psoups", format!("--prompts Cargo.toml {judge}")),
         ("prism", judge.to_string()),
-        ("onboarding", String::new()),
+        ("onboarding", "--of psoups".to_string()),
     ] {
-        let line = format!("{experiment} {common} {own}").trim_end().to_owned();
+        let line = format!("{experiment} {common} {own}");
         let expected = format!("--features bench/online -- {line}");
         assert_eq!(command(&line, None), expected);
     }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use trainer::pref_data::SplitRatios;
 use trainer::pref_data::psoups::{PsoupsOptions, SplitBy};
 
+use crate::newcomers::NewcomersSection;
+
 /// `[data]`. The default is what the paper describes, without leaks; `split_by = "row"` with `split = [0.9, 0.0, 0.1]`,
 /// `keep_leaking = true` and `max_characters = 4800` is what the released code does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct PsoupsConfig {
     pub around: [String; 2],
     /// Instructions that responses are sampled for, such as the official `koala_eval_50.json`; absent: held-out ones.
     pub prompts: Option<PathBuf>,
+    /// `[data.newcomers]`: users who come once everybody else is trained, and want what three of them want; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newcomers: Option<NewcomersSection>,
 }
 
 impl Default for PsoupsConfig {
@@ -46,6 +51,7 @@ impl Default for PsoupsConfig {
             test_limit: 0,
             around: ["<|user|>\n".into(), " \n<|assistant|>\n".into()],
             prompts: None,
+            newcomers: None,
         }
     }
 }

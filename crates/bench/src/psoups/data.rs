@@ -7,7 +7,7 @@ use trainer::pref_data::psoups::{PsoupsData, SplitBy};
 use trainer::pref_data::{Comparison, Prompt, read_prompts};
 use trainer::tokenise::Template;
 
-use super::PsoupsConfig;
+use super::{PsoupsConfig, newcomers};
 use crate::config::EvaluationConfig;
 use crate::experiment::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
 use crate::measure::{Case, Users};
@@ -39,7 +39,12 @@ pub fn load(
         .iter()
         .filter_map(|p| Some((p.user.to_string(), p.preference.clone()?)))
         .collect();
+    let newcomers = match &config.newcomers {
+        Some(section) => newcomers::of(section, &data)?,
+        None => Default::default(),
+    };
     Ok(ExperimentData {
+        newcomers,
         judged: judged(&instructions, &preferences, evaluation.prompts),
         cases: data.split.test.iter().map(|c| Case::new(c, true)).collect(),
         tasks: tasks(&instructions, &users, evaluation.prompts),
@@ -104,7 +109,8 @@ fn judged(
         .collect()
 }
 
-fn owner(comparison: &Comparison) -> &str {
+/// The id of whoever judged.
+pub fn owner(comparison: &Comparison) -> &str {
     comparison.user.as_ref().map_or("", |u| u.as_str())
 }
 

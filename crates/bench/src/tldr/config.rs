@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::newcomers::NewcomersSection;
+use crate::newcomers::NewcomersSection;
 
 /// `[data]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use trainer::pref_data::tldr::{
 use trainer::pref_data::{Comparison, ReadOptions, SplitRatios};
 
 use super::config::Annotators;
-use super::{Policies, TldrConfig, real};
+use super::{Policies, TldrConfig, newcomers, real};
 use crate::config::EvaluationConfig;
 use crate::experiment::{ExperimentData, SamplingTask, thin};
 use crate::measure::{Case, MAJORITY, MINORITY, Users};
@@ -66,7 +66,7 @@ impl TldrSplit {
         evaluation: &EvaluationConfig,
     ) -> Result<ExperimentData, TrainError> {
         let newcomers = match &config.newcomers {
-            Some(newcomers) => newcomers.of(&self.data)?,
+            Some(section) => newcomers::of(section, &self.data)?,
             None => Default::default(),
         };
         Ok(ExperimentData {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bench::config::{Preset, validate_seeds};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
 use trainer::TrainError;
 use trainer::config::Setting;
@@ -24,7 +24,7 @@ pub enum Command {
     Psoups(PsoupsArgs),
     /// Many users with a survey and a few conversations each.
     Prism(PrismArgs),
-    /// New users from a few answers: TL;DR's workers, some of whom come when everybody else is trained.
+    /// New users from a few answers, who come when everybody else is trained.
     Onboarding(OnboardingArgs),
 }
 
@@ -271,6 +271,16 @@ pub struct PrismArgs {
 pub struct OnboardingArgs {
     #[command(flatten)]
     common: Common,
+    /// Of which experiment: `tldr`, workers of the two groups; `psoups`, users who want what three of the trained ones want together.
+    #[arg(long, value_enum, default_value_t = Of::Tldr)]
+    pub of: Of,
+}
+
+/// The experiments that have newcomers.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Of {
+    Tldr,
+    Psoups,
 }
 
 impl Flags for OnboardingArgs {

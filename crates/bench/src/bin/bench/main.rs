@@ -5,7 +5,7 @@ mod launch;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Of};
 use bench::{PrismConfig, PsoupsConfig, TldrConfig};
 use clap::Parser;
 
@@ -15,7 +15,10 @@ fn main() -> ExitCode {
         Command::Tldr(args) => launch::run::<TldrConfig>(&args),
         Command::Psoups(args) => launch::run::<PsoupsConfig>(&args),
         Command::Prism(args) => launch::run::<PrismConfig>(&args),
-        Command::Onboarding(args) => launch::run::<TldrConfig>(&args),
+        Command::Onboarding(args) => match args.of {
+            Of::Tldr => launch::run::<TldrConfig>(&args),
+            Of::Psoups => launch::run::<PsoupsConfig>(&args),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

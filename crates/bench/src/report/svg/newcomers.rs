@@ -165,10 +165,11 @@ mod tests {
             ..Report::default()
         };
         let figure = plot(&report).unwrap();
-        // From 52 to 452: 10 is in the middle of 1 and 100. The legend takes one row, so that 1 is at 74 and 0 at 274.
-        let path = "52.0,224.0 252.0,174.0 452.0,74.0";
+        // From 52 to 452: 10 is in the middle of 1 and 100. Below 30 there are 24 for a legend of one row and 12 more, so that 1 is
+        // at 66 and 0 at 266.
+        let path = "52.0,216.0 252.0,166.0 452.0,66.0";
         assert!(figure.svg.contains(path), "{}", figure.svg);
-        assert!(figure.svg.contains("44.0,174.0 460.0,174.0"));
+        assert!(figure.svg.contains("44.0,166.0 460.0,166.0"));
         assert!(figure.svg.contains("P-DPO individual: fitted"));
         assert!(plot(&Report::default()).is_none());
     }

@@ -1,22 +1,6 @@
-use trainer::pref_data::Prompt;
-
 use super::*;
+use crate::tests::comparison;
 use crate::tests::{results, right, system};
-
-fn comparison(user: &str, source: &str, [chosen, rejected]: [&str; 2]) -> Comparison {
-    Comparison {
-        user: Some(UserId::from(user)),
-        user_text: None,
-        prompt: Prompt::Text("Post.".into()),
-        template: Default::default(),
-        chosen: chosen.into(),
-        rejected: rejected.into(),
-        source: source.into(),
-        place: Default::default(),
-        group: None,
-        thumb: None,
-    }
-}
 
 #[test]
 fn a_pair_is_disputed_where_workers_chose_differently() {
