@@ -123,7 +123,7 @@ EXPERIMENTS = {
     "tldr": (["sft", "vanilla-dpo", "pdpo-individual", "pdpo-cluster"], ["e1", "e2", "e2_words"], tldr_bars),
     "psoups": (["sft", "oracle", "vanilla-dpo", "pdpo-individual"],
                ["e3", "wording", "length", "tone"], psoups_bars),
-    "tldr-onboarding": (["pdpo-individual", "pdpo-individual-all"], ["n10", "n50", "n_calibration"], onboarding_bars),
+    "tldr-onboarding": (["pdpo-individual", "pdpo-individual-all"], ["n10", "n50", "n_asked", "n_calibration"], onboarding_bars),
     "prism": (["vanilla-dpo", "pdpo-individual", "pdpo-cluster", "pdpo-cluster-no-text"],
               ["seen", "unseen"], prism_bars),
 }

@@ -55,6 +55,8 @@ pub enum How {
     Nearest,
     /// By a row fitted to the answers.
     Fitted,
+    /// By a row fitted to as many answers that were asked for, each chosen once those before it were known.
+    Asked,
     /// Trained on the answers from the start, with everybody else.
     Trained,
 }
@@ -66,6 +68,7 @@ impl How {
             Self::Generic => "generic user",
             Self::Nearest => "nearest trained user",
             Self::Fitted => "fitted",
+            Self::Asked => "fitted, questions chosen",
             Self::Trained => "trained from the start",
         }
     }

@@ -151,7 +151,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`fit`](Self::fit).
-    pub(crate) fn margins_of_questions<T: Ranking>(
+    pub fn margins_of_questions<T: Ranking>(
         &self,
         task: &T,
         examples: &[Example],

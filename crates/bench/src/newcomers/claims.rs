@@ -10,6 +10,12 @@ use crate::report::{Claim, System};
 
 /// After so many answers, at least this share of the accuracy of full training.
 const SHARES: [(&str, usize, f64); 2] = [("n10", 10, 0.93), ("n50", 50, 0.97)];
+/// So many questions that were chosen ...
+const CHOSEN: usize = 10;
+/// ... are worth so many that were drawn ...
+const DRAWN: usize = 20;
+/// ... but for this much accuracy.
+const WORTH: f64 = 0.02;
 /// After so many answers ...
 const CALIBRATED_AFTER: usize = 10;
 /// ... the expected calibration error is at most this.
@@ -29,6 +35,7 @@ pub(crate) fn claims(results: &Results<'_>, systems: &[System]) -> Vec<(&'static
         )
     });
     let mut claims = shares.to_vec();
+    claims.push(("n_asked", asked(results, systems)));
     claims.push(("n_calibration", calibration(results, systems)));
     claims
 }
@@ -64,6 +71,25 @@ fn share(
     }
     claim
         .finish("no system fitted new users to so many answers beside one that was trained on them")
+}
+
+fn asked(results: &Results<'_>, systems: &[System]) -> Claim {
+    let mut claim = Building::new(format!(
+        "{CHOSEN} answers to questions that were chosen are worth {DRAWN} to drawn ones, within {:.0} points of accuracy",
+        100.0 * WORTH
+    ));
+    let what = format!("accuracy after {CHOSEN} chosen minus after {DRAWN} drawn");
+    let holds = |interval: &Interval| interval.lies_in(-WORTH, f64::INFINITY);
+    for system in systems {
+        let of = |way| figures::margins(results, &system.name, way);
+        let both = of((How::Asked, CHOSEN)).zip(of((How::Fitted, DRAWN)));
+        let figure = both.and_then(|(chosen, drawn)| figures::difference(&chosen, &drawn));
+        if let Some(figure) = figure {
+            let what = (what.as_str(), Unit::Points);
+            claim.add(system, what, figure, holds(&figure.interval), "");
+        }
+    }
+    claim.finish("no system fitted new users to so many answers of both kinds")
 }
 
 fn calibration(results: &Results<'_>, systems: &[System]) -> Claim {

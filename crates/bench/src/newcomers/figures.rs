@@ -109,6 +109,17 @@ pub(super) fn share(ours: &Strata<f32>, base: &Strata<f32>) -> Option<Estimated>
     Some(share)
 }
 
+/// The accuracy minus another, on the same tests.
+pub(super) fn difference(ours: &Strata<f32>, base: &Strata<f32>) -> Option<Estimated> {
+    let paired = paired(ours, base)?;
+    let [difference] = over(&paired, |pairs| {
+        [mean(pairs, |[ours, base]: &[f32; 2]| {
+            right(*ours) - right(*base)
+        })]
+    })?;
+    Some(difference)
+}
+
 /// The expected calibration error of the preference probabilities.
 pub(super) fn calibration(margins: &Strata<f32>) -> Option<Estimated> {
     let [error] = over(margins, |margins| {
@@ -180,6 +191,10 @@ mod tests {
         assert_eq!(share(&ours, &base).map(|figure| figure.value), Some(0.5));
         assert_eq!(of_group(&ours, "majority"), Some(0.5));
         assert_eq!(of_group(&ours, "minority"), None);
+        assert_eq!(
+            difference(&ours, &base).map(|figure| figure.value),
+            Some(-0.5)
+        );
         let same = share(&base, &base).unwrap();
         assert_eq!((same.interval.low, same.interval.high), (1.0, 1.0));
     }

@@ -10,7 +10,7 @@ use trainer::example::Example;
 use trainer::inference::Engine;
 use trainer::progress::Progress;
 use trainer::task::Preference;
-use trainer::user_model::{self, UserRef, UserTable};
+use trainer::user_model::{self, Belief, By, Mix, Question, UserRef, UserTable};
 
 use super::{How, Newcomers, Served};
 
@@ -64,6 +64,29 @@ impl Progress for Hushed<'_> {
     }
 }
 
+/// Somebody who has not answered, beside the trained users.
+struct NewUser<'a> {
+    id: &'a str,
+    table: &'a UserTable,
+    prior: Belief,
+}
+
+/// Places of questions, each the one whose answer is expected to tell most once those before it are answered.
+fn asking_order(questions: &[Question], trained: usize) -> Vec<usize> {
+    let (mut order, mut asked) = (Vec::new(), Vec::new());
+    let mut left: Vec<usize> = (0..questions.len()).collect();
+    while !left.is_empty() {
+        let mix = Mix::new(trained).after(&asked);
+        let open: Vec<Question> = left.iter().map(|&at| questions[at].clone()).collect();
+        let chosen = mix.choose(&open, 1, By::Information);
+        let place = chosen.first().map_or(0, |chosen| chosen.index);
+        let next = left.remove(place);
+        asked.push(questions[next].clone());
+        order.push(next);
+    }
+    order
+}
+
 struct Scorer<'a> {
     engine: &'a Engine,
     task: &'a Preference,
@@ -92,31 +115,50 @@ impl Scorer<'_> {
     ) -> Result<Vec<Served>, TrainError> {
         let mut found = vec![self.generic(id, of)?];
         found.extend(self.nearest(id, table, of, counts)?);
+        let Some(prior) = table.belief() else {
+            let after = "of trained users to learn from".into();
+            return Err(TrainError::Empty { after });
+        };
+        let answers = of.answers.examples(None);
+        let user = NewUser { id, table, prior };
         for &count in counts {
-            found.push(self.fitted(id, table, of, count)?);
+            found.push(self.fitted(&user, (How::Fitted, &answers[..count]), of)?);
+        }
+        let order = self.asked(&answers, &user.prior)?;
+        let asked: Vec<Example> = order.iter().map(|&at| answers[at].clone()).collect();
+        // All of them, in whatever order, say the same.
+        for &count in counts.iter().filter(|&&count| count < answers.len()) {
+            found.push(self.fitted(&user, (How::Asked, &asked[..count]), of)?);
         }
         Ok(found)
     }
 
+    /// In what order the answers are asked for, each chosen by what it tells once those before it are known.
+    fn asked(&self, answers: &[Example], prior: &Belief) -> Result<Vec<usize>, TrainError> {
+        let margins = self
+            .engine
+            .margins_of_questions(self.task, answers, prior, self.progress)?;
+        let questions: Vec<Question> = margins
+            .iter()
+            .filter_map(|margins| margins.split_first())
+            .map(|(&middle, trained)| Question::new(middle, trained))
+            .collect();
+        let trained = margins.first().map_or(0, |margins| margins.len() - 1);
+        Ok(asking_order(&questions, trained))
+    }
+
     fn fitted(
         &self,
-        id: &str,
-        table: &UserTable,
+        NewUser { id, table, prior }: &NewUser<'_>,
+        (how, answers): (How, &[Example]),
         of: &Tokenised,
-        count: usize,
     ) -> Result<Served, TrainError> {
-        let Some(belief) = table.belief() else {
-            let after = "of trained users to learn from".into();
-            return Err(TrainError::Empty { after });
-        };
         let start = Instant::now();
-        let mut answers = of.answers.examples(None);
-        answers.truncate(count);
         let fitted = self
             .engine
-            .fit(self.task, &answers, &belief, None, self.progress)?;
-        let mut table = table.clone();
-        let user = UserRef::id(id);
+            .fit(self.task, answers, prior, None, self.progress)?;
+        let mut table = UserTable::clone(table);
+        let user = UserRef::id(*id);
         table.set_row(&user, fitted.row().0)?;
         let seconds = start.elapsed().as_secs_f64();
         let margins = self.margins(Some(&table), &user, &of.tests)?;
@@ -130,7 +172,7 @@ impl Scorer<'_> {
             .map(|(&margin, variance)| user_model::preference_probability(margin.into(), variance));
         Ok(Served {
             spread_probabilities: probabilities.collect(),
-            ..served(id, How::Fitted, count, margins, seconds)
+            ..served(id, how, answers.len(), margins, seconds)
         })
     }
 
@@ -208,6 +250,14 @@ fn likelihood(margins: &[f32], count: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_trained_users_differ_in_is_asked_first_and_its_like_later() {
+        // Two trained users who differ in the first two questions alike, in the third in another way, and not in the last.
+        let questions = [[4.0, -4.0], [4.0, -4.0], [3.0, 3.0], [0.1, 0.1]];
+        let questions = questions.map(|at| Question::new(0.0, &at));
+        assert_eq!(asking_order(&questions, 2), [0, 2, 1, 3]);
+    }
 
     #[test]
     fn the_first_answers_alone_count() {

@@ -11,7 +11,7 @@ use crate::report::format::{MISSING, count, one_decimal, percent};
 use crate::report::{Estimate, ServedUsers, System, Table};
 
 const NOTE: &str = "Accuracy on comparisons of users whom nobody was trained on, with 95 % intervals over seeds, users and their comparisons. \
-     Fitted: their row alone, from so many answers; nearest: the trained user whose row makes those answers most probable. Of full training: as a share of \
+     Fitted: their row alone, from so many answers, drawn or, one after the other, chosen by what they tell; nearest: the trained user whose row makes those answers most probable. Of full training: as a share of \
      the accuracy on the same comparisons where their answers were trained on from the start. Calibration error: of the probabilities of what a user prefers, without and \
      with how sure a fitted row is. Seconds: what a user's row takes.";
 
@@ -63,7 +63,7 @@ pub(crate) fn table(results: &Results<'_>, systems: &[System]) -> Option<Table> 
                 let spread = spread.and_then(|spread| figures::calibration_of(&spread));
                 row.push(shown(spread));
                 let seconds = figures::seconds(results, &system.name, way);
-                let takes_time = matches!(way.0, How::Fitted | How::Nearest);
+                let takes_time = matches!(way.0, How::Fitted | How::Asked | How::Nearest);
                 row.push(one_decimal(seconds.filter(|_| takes_time)));
                 table.rows.push(row);
             }

@@ -90,7 +90,7 @@ fn lines(report: &Report) -> Vec<Line<'_>> {
                 });
                 lines.push(Line {
                     colour: system_colour(&served.system, place.unwrap_or(0)),
-                    dash: ["1 3", "7 4", "", "9 3 2 3"][of_system.count() % 4],
+                    dash: ["1 3", "7 4", "", "9 3 2 3", "5 2"][of_system.count() % 5],
                     points: vec![served],
                     label,
                 });
