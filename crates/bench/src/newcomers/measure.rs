@@ -1,6 +1,7 @@
 //! A trained policy, and users it has not met.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Instant;
 
 use trainer::TrainError;
@@ -44,7 +45,9 @@ pub(crate) fn measure(
         progress.report(WHAT, number, all);
         let found = match (trained, engine.table()) {
             (true, Some(table)) => vec![scorer.trained(&user.id, table, tokenised)?],
-            (false, Some(table)) => scorer.new(&user.id, table, tokenised, &newcomers.counts)?,
+            (false, Some(table)) => {
+                scorer.untrained(&user.id, table, tokenised, &newcomers.counts)?
+            }
             (_, None) => vec![scorer.generic(&user.id, tokenised)?],
         };
         served.extend(found);
@@ -106,7 +109,7 @@ impl Scorer<'_> {
         Ok(served(id, How::Trained, answers, margins, 0.0))
     }
 
-    fn new(
+    fn untrained(
         &self,
         id: &str,
         table: &UserTable,
@@ -198,11 +201,13 @@ impl Scorer<'_> {
             let likely = margins.iter().map(|margins| likelihood(margins, count));
             let nearest = likely.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
             let Some((nearest, _)) = nearest else { break };
-            if !tests.contains_key(&nearest) {
-                let margins = self.margins(Some(table), &users[nearest], &of.tests)?;
-                tests.insert(nearest, margins);
-            }
-            let margins = tests[&nearest].clone();
+            let margins = match tests.entry(nearest) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(place) => {
+                    let margins = self.margins(Some(table), &users[nearest], &of.tests)?;
+                    place.insert(margins).clone()
+                }
+            };
             let seconds = each * count as f64;
             found.push(served(id, How::Nearest, count, margins, seconds));
         }
