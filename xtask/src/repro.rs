@@ -123,7 +123,7 @@ pub struct PrismArgs {
 ///   cargo xtask repro onboarding                    see it work
 ///   cargo xtask repro onboarding --of psoups        users who are like no trained one
 ///   cargo xtask repro onboarding --seeds 0,1,2      the same with three seeds, pooled
-///   cargo xtask repro onboarding --set 'data.newcomers.answers=[3,30]' --out runs/others
+///   cargo xtask repro onboarding --set data.newcomers.tests=200 --out runs/others
 #[derive(clap::Args, Default)]
 #[command(verbatim_doc_comment)]
 pub struct OnboardingArgs {
