@@ -13,7 +13,7 @@ use trainer::pref_data::Comparison;
 pub(crate) use claims::claims;
 pub use config::NewcomersSection;
 pub(crate) use measure::{Tokenised, measure};
-pub(crate) use tables::{served, table};
+pub(crate) use tables::told;
 
 /// Users whom nobody was trained on.
 #[derive(Clone, Debug, Default, Serialize)]

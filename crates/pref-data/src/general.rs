@@ -109,6 +109,15 @@ pub struct PromptRecord {
 
 /// Streams prompts from a file with the columns of comparisons, of which it needs none but the prompt.
 pub fn read_prompts(path: &Path, columns: Columns) -> Reader<PromptRecord> {
+    read_one(path, columns, decode_prompt)
+}
+
+/// Streams what `decode` makes of the records of one file.
+fn read_one<T>(
+    path: &Path,
+    columns: Columns,
+    decode: impl Fn(&Fields, &Columns) -> Result<Decoded<T>, DataError> + 'static,
+) -> Reader<T> {
     let used = columns.clone();
     let found = Found {
         files: vec![DataFile::at(path)],
@@ -118,7 +127,7 @@ pub fn read_prompts(path: &Path, columns: Columns) -> Reader<PromptRecord> {
         found,
         ReadOptions::default(),
         move |name| used.may_use(name),
-        move |fields| decode_prompt(fields, &columns),
+        move |fields| decode(fields, &columns),
     )
 }
 
@@ -142,20 +151,10 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
 /// Streams texts that are to be judged, from a file with the columns of thumbs, of which it needs no label: prompt and
 /// `completion` (or `response`, `output`), and whose eyes they are seen with. Each comes as a thumb up, whose response it is.
 pub fn read_texts(path: &Path, columns: Columns) -> Reader<Comparison> {
-    let used = columns.clone();
-    let found = Found {
-        files: vec![DataFile::at(path)],
-        passed_over: Vec::new(),
-    };
-    Reader::of(
-        found,
-        ReadOptions::default(),
-        move |name| used.may_use(name),
-        move |fields| {
-            let (name, said) = thumb::response(fields, &columns)?;
-            decode_alone(fields, &columns, (name, said, Thumb::Up))
-        },
-    )
+    read_one(path, columns, |fields, columns| {
+        let (name, said) = thumb::response(fields, columns)?;
+        decode_alone(fields, columns, (name, said, Thumb::Up))
+    })
 }
 
 fn decode(fields: &Fields, columns: &Columns) -> Result<Decoded<Comparison>, DataError> {

@@ -210,10 +210,7 @@ fn preferences(
 ) -> Result<(), TrainError> {
     let dir = place.dir.clone();
     let session = training.preferences(place)?;
-    trainable(&session, out)?;
-    let outcome = watched(session, config.training.batch, args, out)?;
-    let none = "unknown: no validation data; the last step is kept";
-    out.fact("best", best(outcome.state.best.as_ref(), none))?;
+    ranking(session, config, args, out)?;
     let dir = dir.display();
     out.fact("adapters", format_args!("{dir}/adapters"))?;
     base(&training.lineage, out)?;
@@ -221,6 +218,19 @@ fn preferences(
         "next",
         format_args!("prlhf eval --run {dir} --data FILE, or prlhf chat --run {dir} --user ID"),
     )
+}
+
+/// Trains what ranks two responses, and tells its best validation.
+fn ranking<T: Task>(
+    session: Session<T>,
+    config: &Config,
+    args: &TrainArgs,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    trainable(&session, out)?;
+    let outcome = watched(session, config.training.batch, args, out)?;
+    let none = "unknown: no validation data; the last step is kept";
+    out.fact("best", best(outcome.state.best.as_ref(), none))
 }
 
 /// How many weights are trained.
@@ -255,10 +265,7 @@ fn rewards(
 ) -> Result<(), TrainError> {
     let dir = place.dir.clone();
     let session = training.rewards(place)?;
-    trainable(&session, out)?;
-    let outcome = watched(session, config.training.batch, args, out)?;
-    let none = "unknown: no validation data; the last step is kept";
-    out.fact("best", best(outcome.state.best.as_ref(), none))?;
+    ranking(session, config, args, out)?;
     let dir = dir.display();
     out.fact("adapters", format_args!("{dir}/adapters"))?;
     base(&training.lineage, out)?;

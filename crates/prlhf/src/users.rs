@@ -35,16 +35,30 @@ pub struct UsersArgs {
 
 impl UsersArgs {
     /// The adapters, on a base model and a device.
-    fn trained(&self, model: &Option<String>, set: &[Setting], device: &str) -> TrainedArgs {
+    fn trained(&self, on: &OnArgs) -> TrainedArgs {
         TrainedArgs {
             run: self.run.clone(),
             adapters: self.adapters.clone(),
-            model: model.clone(),
+            model: on.model.clone(),
             config: None,
-            set: set.to_vec(),
-            device: device.to_owned(),
+            set: on.set.clone(),
+            device: on.device.clone(),
         }
     }
+}
+
+/// What the adapters are opened on, where the model is needed.
+#[derive(Args, Debug)]
+pub struct OnArgs {
+    /// The base model. Default: the one that the run or the adapters name.
+    #[arg(long, value_name = "SOURCE")]
+    pub model: Option<String>,
+    /// Sets one key of the configuration, as in `--set prompt.max_prompt_length=256`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
+    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`.
+    #[arg(long, default_value = "flex", value_name = "NAME")]
+    pub device: String,
 }
 
 /// What to do with users.

@@ -18,7 +18,7 @@ use user_model::{Belief, Question, UserModel};
 use crate::error::TrainError;
 use crate::inference::{Engine, Trained};
 use crate::lineage::Lineage;
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 use crate::reference::append_lines;
 use crate::source::weights_hash;
 use crate::task::Ranking;
@@ -100,7 +100,7 @@ impl Candidates {
         progress.report(WHAT, 0, comparisons.len());
         let mut done = 0;
         for (some, examples) in comparisons.chunks(ROUND).zip(examples.chunks(ROUND)) {
-            let quiet = &Silent(progress);
+            let quiet = &Part(progress);
             let margins = engine.margins_of_questions(task, examples, prior, quiet)?;
             if let Some(odd) = margins.iter().flatten().find(|margin| !margin.is_finite()) {
                 let problem = format!(
@@ -155,17 +155,6 @@ impl Candidates {
 
 /// What the names of the files begin with.
 const PREFIX: &str = "candidates-";
-
-/// Passes a wish to stop on, and nothing else.
-struct Silent<'a>(&'a dyn Progress);
-
-impl Progress for Silent<'_> {
-    fn report(&self, _: &str, _: usize, _: usize) {}
-
-    fn stopped(&self) -> bool {
-        self.0.stopped()
-    }
-}
 
 /// A hash of all that margins depend on beside the comparison.
 fn key_of(trained: &Trained, users: &UserModel, prior: &Belief) -> Result<String, TrainError> {

@@ -20,3 +20,14 @@ pub struct Quiet;
 impl Progress for Quiet {
     fn report(&self, _: &str, _: usize, _: usize) {}
 }
+
+/// Shows nothing, and passes on a wish to stop: for the parts of work that is shown as a whole.
+pub struct Part<'a>(pub &'a dyn Progress);
+
+impl Progress for Part<'_> {
+    fn report(&self, _: &str, _: usize, _: usize) {}
+
+    fn stopped(&self) -> bool {
+        self.0.stopped()
+    }
+}

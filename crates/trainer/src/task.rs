@@ -3,6 +3,7 @@
 
 mod language;
 mod preference;
+mod ranked;
 mod reward;
 
 use std::fmt::Debug;

@@ -59,10 +59,9 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64)
         .tables
         .extend(over_seeds::table(&report, &run.config, results));
     let results = Results { seeds: results };
-    report
-        .tables
-        .extend(newcomers::table(&results, &report.systems));
-    report.new_users = newcomers::served(&results, &report.systems);
+    let (new_users, table) = newcomers::told(&results, &report.systems);
+    report.new_users = new_users;
+    report.tables.extend(table);
     let mut claims = run.config.data.conclude(&results, &mut report);
     claims.extend(newcomers::claims(&results, &report.systems));
     let claims = claims.into_iter();

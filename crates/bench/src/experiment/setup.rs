@@ -75,12 +75,8 @@ impl Sides {
         needs_kl: bool,
     ) -> Result<Self, TrainError> {
         let side = |side| {
-            let side = Dataset::new(&data.with_user_text(side, text), formatter)?;
-            side.validate_context(formatter.user_tokens(), model.config().max_positions())?;
-            Ok::<_, TrainError>(match needs_kl {
-                true => side.with_mismatched(None),
-                false => side,
-            })
+            let side = data.with_user_text(side, text);
+            tokenised(&side, (formatter, model), needs_kl)
         };
         let validation = match data.validation.is_empty() {
             true => Dataset::default(), // The released row-wise split has none.
@@ -92,6 +88,20 @@ impl Sides {
             test: side(&data.test)?,
         })
     }
+}
+
+/// Comparisons in tokens, with responses to other prompts where the loss of a system has a KL term.
+fn tokenised(
+    comparisons: &[Comparison],
+    (formatter, model): (&Formatter, &Model),
+    needs_kl: bool,
+) -> Result<Dataset, TrainError> {
+    let side = Dataset::new(comparisons, formatter)?;
+    side.validate_context(formatter.user_tokens(), model.config().max_positions())?;
+    Ok(match needs_kl {
+        true => side.with_mismatched(None),
+        false => side,
+    })
 }
 
 impl Sides {
@@ -295,7 +305,8 @@ impl SplitSetup {
     /// As [`sides`](Self::sides).
     pub fn newcomers(&self, text: UserText) -> Result<Vec<newcomers::Tokenised>, TrainError> {
         let of = |comparisons: &[Comparison]| {
-            self.tokenised(&self.data.with_user_text(comparisons, text))
+            let comparisons = self.data.with_user_text(comparisons, text);
+            tokenised(&comparisons, (&self.formatter, &self.model), self.needs_kl)
         };
         let newcomers = self.data.newcomers.users.iter();
         newcomers
@@ -306,13 +317,6 @@ impl SplitSetup {
                 })
             })
             .collect()
-    }
-
-    fn tokenised(&self, comparisons: &[Comparison]) -> Result<Dataset, TrainError> {
-        let side = Dataset::new(comparisons, &self.formatter)?;
-        let positions = self.model.config().max_positions();
-        side.validate_context(self.formatter.user_tokens(), positions)?;
-        Ok(side)
     }
 
     /// The comparisons as a system sees them.

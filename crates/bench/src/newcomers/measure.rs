@@ -9,7 +9,7 @@ use trainer::dataset::Dataset;
 use trainer::eval;
 use trainer::example::Example;
 use trainer::inference::Engine;
-use trainer::progress::Progress;
+use trainer::progress::{Part, Progress};
 use trainer::task::Preference;
 use trainer::user_model::{self, Belief, By, Mix, Question, UserRef, UserTable};
 
@@ -37,7 +37,7 @@ pub(crate) fn measure(
         engine,
         task,
         micro_rows,
-        progress: &Hushed(progress),
+        progress: &Part(progress),
     };
     let mut served = Vec::new();
     let all = newcomers.users.len();
@@ -54,17 +54,6 @@ pub(crate) fn measure(
     }
     progress.report(WHAT, all, all);
     Ok(served)
-}
-
-/// Says whether to stop, and shows nothing.
-struct Hushed<'a>(&'a dyn Progress);
-
-impl Progress for Hushed<'_> {
-    fn report(&self, _: &str, _: usize, _: usize) {}
-
-    fn stopped(&self) -> bool {
-        self.0.stopped()
-    }
 }
 
 /// Somebody who has not answered, beside the trained users.
@@ -94,7 +83,7 @@ struct Scorer<'a> {
     engine: &'a Engine,
     task: &'a Preference,
     micro_rows: usize,
-    progress: &'a Hushed<'a>,
+    progress: &'a Part<'a>,
 }
 
 impl Scorer<'_> {

@@ -15,32 +15,8 @@ const NOTE: &str = "Accuracy on comparisons of users whom nobody was trained on,
      the accuracy on the same comparisons where their answers were trained on from the start. Calibration error: of the probabilities of what a user prefers, without and \
      with how sure a fitted row is. Seconds: what a user's row takes.";
 
-/// Accuracies per system and way, for a plot.
-pub(crate) fn served(results: &Results<'_>, systems: &[System]) -> Vec<ServedUsers> {
-    let of_system = |system: &System| {
-        let ways = figures::ways(results, &system.name).into_iter();
-        let served = ways.filter_map(|way| {
-            let margins = figures::margins(results, &system.name, way)?;
-            let accuracy = figures::accuracy(&margins)?;
-            Some(ServedUsers {
-                system: system.name.clone(),
-                served_as: way.0.title().into(),
-                answers: way.1 as u64,
-                accuracy: Estimate {
-                    value: Some(accuracy.value),
-                    low: Some(accuracy.interval.low),
-                    high: Some(accuracy.interval.high),
-                    n: margins.values().flatten().map(Vec::len).sum::<usize>() as u64,
-                },
-            })
-        });
-        served.collect::<Vec<_>>()
-    };
-    systems.iter().flat_map(of_system).collect()
-}
-
-/// Rows per system and way; `None` where there are no newcomers.
-pub(crate) fn table(results: &Results<'_>, systems: &[System]) -> Option<Table> {
+/// Accuracies per system and way, for a plot, and a table with all that is known of them; `None` where there are no newcomers.
+pub(crate) fn told(results: &Results<'_>, systems: &[System]) -> (Vec<ServedUsers>, Option<Table>) {
     let columns = [
         "system",
         "served as",
@@ -53,29 +29,52 @@ pub(crate) fn table(results: &Results<'_>, systems: &[System]) -> Option<Table> 
         "with spread",
         "seconds",
     ];
-    let mut table = Table::new("New users", NOTE, &columns);
+    let (mut all, mut table) = (Vec::new(), Table::new("New users", NOTE, &columns));
     let full = reference(results, systems);
     for system in systems {
         for way in figures::ways(results, &system.name) {
-            if let Some(margins) = figures::margins(results, &system.name, way) {
-                let mut row = row(system, way, &margins, full.as_ref());
-                let spread = figures::spread(results, &system.name, way);
-                let spread = spread.and_then(|spread| figures::calibration_of(&spread));
-                row.push(shown(spread));
-                let seconds = figures::seconds(results, &system.name, way);
-                let takes_time = matches!(way.0, How::Fitted | How::Asked | How::Nearest);
-                row.push(one_decimal(seconds.filter(|_| takes_time)));
-                table.rows.push(row);
-            }
+            let Some(margins) = figures::margins(results, &system.name, way) else {
+                continue;
+            };
+            let accuracy = figures::accuracy(&margins);
+            all.extend(accuracy.map(|accuracy| served(system, way, &margins, accuracy)));
+            let mut row = row(system, way, (&margins, accuracy), full.as_ref());
+            let spread = figures::spread(results, &system.name, way);
+            let spread = spread.and_then(|spread| figures::calibration_of(&spread));
+            row.push(shown(spread));
+            let seconds = figures::seconds(results, &system.name, way);
+            let takes_time = matches!(way.0, How::Fitted | How::Asked | How::Nearest);
+            row.push(one_decimal(seconds.filter(|_| takes_time)));
+            table.rows.push(row);
         }
     }
-    (!table.rows.is_empty()).then(|| table.without_missing_columns())
+    let table = (!table.rows.is_empty()).then(|| table.without_missing_columns());
+    (all, table)
+}
+
+fn served(
+    system: &System,
+    (how, answers): Way,
+    margins: &Strata<f32>,
+    accuracy: Estimated,
+) -> ServedUsers {
+    ServedUsers {
+        system: system.name.clone(),
+        served_as: how.title().into(),
+        answers: answers as u64,
+        accuracy: Estimate {
+            value: Some(accuracy.value),
+            low: Some(accuracy.interval.low),
+            high: Some(accuracy.interval.high),
+            n: margins.values().flatten().map(Vec::len).sum::<usize>() as u64,
+        },
+    }
 }
 
 fn row(
     system: &System,
     (how, answers): Way,
-    margins: &Strata<f32>,
+    (margins, accuracy): (&Strata<f32>, Option<Estimated>),
     full: Option<&Strata<f32>>,
 ) -> Vec<String> {
     let group = |group| percent(figures::of_group(margins, group));
@@ -85,7 +84,7 @@ fn row(
         system.title().to_owned(),
         how.title().to_owned(),
         count(answers as u64),
-        shown(figures::accuracy(margins)),
+        shown(accuracy),
         group(MAJORITY),
         group(MINORITY),
         shown(share),

@@ -17,14 +17,16 @@ use crate::newcomers::{Newcomer, Newcomers, NewcomersSection};
 pub fn of(section: &NewcomersSection, data: &TldrData) -> Result<Newcomers, TrainError> {
     let trained: HashSet<u64> = data.split.train.iter().map(pair).collect();
     let is_new = |comparison: &&Comparison| !trained.contains(&pair(comparison));
+    let pool = data.unseen.iter().filter(is_new).filter(|c| has_longer(c));
+    let pool: Vec<&Comparison> = pool.collect();
+    let tests = data.split.test.iter().filter(|c| has_longer(c));
+    // The same for all.
+    let tests = section.drawn("", tests, ("tests", section.tests))?;
     let users = (0..section.users).map(|number| {
         let group = [Group::Majority, Group::Minority][number % 2];
         let id = format!("newcomer-{}", number + 1);
-        let pool = data.unseen.iter().filter(is_new).filter(|c| has_longer(c));
+        let pool = pool.iter().copied();
         let answers = section.drawn(&id, pool, ("answers", section.asked()))?;
-        let pool = data.split.test.iter().filter(|c| has_longer(c));
-        // The same for all.
-        let tests = section.drawn("", pool, ("tests", section.tests))?;
         let judged = |comparison: &&Comparison| judged_by(comparison, &id, group);
         Ok(Newcomer {
             answers: answers.iter().map(judged).collect(),

@@ -27,10 +27,13 @@ impl PairLoss for BradleyTerry {
 
     fn parts(&self, pairs: &PairLogProbs) -> Result<Vec<Part>, LossError> {
         let scores = pairs.policy().clone();
-        let sums = scores.chosen.clone() + scores.rejected.clone();
-        let mut parts = vec![Part::new("preference", logistic(scores.difference(), 0.0))];
+        let mut parts = vec![Part::new(
+            "preference",
+            logistic(scores.clone().difference(), 0.0),
+        )];
         if self.center_rewards_coefficient > 0.0 {
-            let centre = sums.square() * self.center_rewards_coefficient;
+            let centre =
+                (scores.chosen + scores.rejected).square() * self.center_rewards_coefficient;
             parts.push(Part::new("center", centre));
         }
         Ok(parts)

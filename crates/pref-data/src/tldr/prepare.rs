@@ -297,10 +297,10 @@ fn without_unseen(
         let user = comparison.user.as_ref();
         user.is_some_and(|user| workers.is_seen(user))
     };
-    let (seen, unseen) = std::mem::take(train).into_iter().partition(is_seen);
+    let (seen, unseen): (Vec<Comparison>, Vec<Comparison>) =
+        std::mem::take(train).into_iter().partition(is_seen);
     *train = seen;
     for comparison in &unseen {
-        let comparison: &Comparison = comparison;
         skipped.add(UNSEEN_IN_TRAINING, &comparison.source);
     }
     unseen

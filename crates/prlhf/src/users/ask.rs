@@ -8,13 +8,12 @@ use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::ask::Candidates;
 use trainer::burn::tensor::Device;
-use trainer::config::Setting;
 use trainer::files::replace_file;
 use trainer::inference::Trained;
 use trainer::pref_data::Comparison;
 use trainer::user_model::{self, By, Chosen, Mix, UserTable};
 
-use super::{UsersArgs, origin};
+use super::{OnArgs, UsersArgs, origin};
 use crate::eval::{Cache, Loaded};
 use crate::trained::TrainedArgs;
 
@@ -43,15 +42,9 @@ pub struct AskArgs {
     /// Leave broken records out and count them.
     #[arg(long)]
     pub lenient: bool,
-    /// The base model. Default: the one that the run or the adapters name.
-    #[arg(long, value_name = "SOURCE")]
-    pub model: Option<String>,
-    /// Sets one key of the configuration, as in `--set prompt.max_prompt_length=256`; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<Setting>,
-    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`.
-    #[arg(long, default_value = "flex", value_name = "NAME")]
-    pub device: String,
+    /// What the adapters are opened on.
+    #[command(flatten)]
+    pub on: OnArgs,
 }
 
 /// By what questions are chosen.
@@ -72,7 +65,7 @@ pub enum Measure {
 /// # Errors
 /// Broken data, adapters that cannot be opened, or fewer trained users than one can learn from.
 pub fn run(users: &UsersArgs, args: &AskArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let of = users.trained(&args.model, &args.set, &args.device);
+    let of = users.trained(&args.on);
     let trained = of.trained()?;
     let loaded = Loaded::read(&args.candidates, args.lenient, &trained.config.data)?;
     let mut comparisons = loaded.comparisons;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::config::{RewardSection, Setting};
+use trainer::config::RewardSection;
 use trainer::fit::FittedUser;
 use trainer::folder::RunFolder;
 use trainer::inference::{Engine, Opened};
@@ -16,7 +16,7 @@ use trainer::user_model::{
 };
 
 use super::show::spread;
-use super::{UsersArgs, change, warn_of_resume};
+use super::{OnArgs, UsersArgs, change, warn_of_resume};
 use crate::eval::{Cache, Loaded};
 use crate::prepare::{cuts, fit_responses};
 use crate::trained::TrainedArgs;
@@ -37,15 +37,9 @@ pub struct FitArgs {
     /// Leave broken records out and count them.
     #[arg(long)]
     pub lenient: bool,
-    /// The base model. Default: the one that the run or the adapters name.
-    #[arg(long, value_name = "SOURCE")]
-    pub model: Option<String>,
-    /// Sets one key of the configuration, as in `--set prompt.max_prompt_length=256`; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<Setting>,
-    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`.
-    #[arg(long, default_value = "flex", value_name = "NAME")]
-    pub device: String,
+    /// What the adapters are opened on.
+    #[command(flatten)]
+    pub on: OnArgs,
 }
 
 /// Fits the user's row and writes it.
@@ -53,7 +47,7 @@ pub struct FitArgs {
 /// # Errors
 /// Broken data, adapters that cannot be opened, or fewer trained users than one can learn from.
 pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let of = users.trained(&args.model, &args.set, &args.device);
+    let of = users.trained(&args.on);
     let trained = of.trained()?;
     // Better now than after the work.
     drop(RunFolder::hold(trained.dir())?);

@@ -8,13 +8,12 @@ use clap::Args;
 use statistics::{Bootstrap, Interval, mean};
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::config::Setting;
 use trainer::inference::{Engine, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pref_data::general::PromptRecord;
 use trainer::user_model::UserRef;
 
-use super::UsersArgs;
+use super::{OnArgs, UsersArgs};
 use crate::generate;
 use crate::sampling::SamplingArgs;
 use measures::MEASURES;
@@ -34,15 +33,9 @@ pub struct ProfileArgs {
     /// Sequences at a time.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub batch: usize,
-    /// The base model. Default: the one that the run or the adapters name.
-    #[arg(long, value_name = "SOURCE")]
-    pub model: Option<String>,
-    /// Sets one key of the configuration, as in `--set prompt.max_prompt_length=256`; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<Setting>,
-    /// `flex` (the CPU), `cuda:N`, `wgpu` or `wgpu:N`.
-    #[arg(long, default_value = "flex", value_name = "NAME")]
-    pub device: String,
+    /// What the adapters are opened on.
+    #[command(flatten)]
+    pub on: OnArgs,
     /// How tokens are chosen.
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -53,7 +46,7 @@ pub struct ProfileArgs {
 /// # Errors
 /// An unknown user, a broken line, or adapters that cannot be opened.
 pub fn run(users: &UsersArgs, args: &ProfileArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let of = users.trained(&args.model, &args.set, &args.device);
+    let of = users.trained(&args.on);
     let columns = of.trained()?.config.data.columns;
     let prompts = generate::read(&args.prompts, columns)?;
     let opened = of.open()?;

@@ -151,12 +151,7 @@ impl Cache {
     /// Appends lines in one piece.
     fn append(&mut self, lines: &[Line]) -> Result<(), TrainError> {
         let path = &self.path;
-        let mut text = Vec::new();
-        for line in lines {
-            let line = serde_json::to_vec(line).map_err(|e| TrainError::format(path, e))?;
-            text.extend(line);
-            text.push(b'\n');
-        }
+        let text = as_lines(path, lines)?;
         let error = |e| TrainError::io(path, e);
         let mut file = match self.file.take() {
             Some(file) => file,
@@ -206,14 +201,20 @@ fn short(model_key: &str) -> String {
     format!("{:x}", Sha256::digest(model_key))[..16].to_string()
 }
 
-/// Appends values to a file, one a line and all in one piece.
-pub(crate) fn append_lines(path: &Path, values: &[impl Serialize]) -> Result<(), TrainError> {
+/// Values for a file, one a line.
+fn as_lines(path: &Path, values: &[impl Serialize]) -> Result<Vec<u8>, TrainError> {
     let mut text = Vec::new();
     for value in values {
         let line = serde_json::to_vec(value).map_err(|e| TrainError::format(path, e))?;
         text.extend(line);
         text.push(b'\n');
     }
+    Ok(text)
+}
+
+/// Appends values to a file, one a line and all in one piece.
+pub(crate) fn append_lines(path: &Path, values: &[impl Serialize]) -> Result<(), TrainError> {
+    let text = as_lines(path, values)?;
     let appended = open_to_append(path).and_then(|mut file| file.write_all(&text));
     appended.map_err(|e| TrainError::io(path, e))
 }

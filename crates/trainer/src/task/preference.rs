@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tracing::trace_span;
 use user_model::RowBatch;
 
-use super::{BatchFigures, MicroBatch, Outputs, Ranking, Row, RowLosses, Task, WholeBatch};
+use super::{BatchFigures, MicroBatch, Outputs, Ranking, Row, RowLosses, Task, WholeBatch, ranked};
 use crate::config;
 use crate::error::TrainError;
 use crate::example::{Example, Item, ReferenceLogProbs};
@@ -198,11 +198,7 @@ impl Task for Preference {
     ) -> Result<RowLosses<ScoredRow>, TrainError> {
         let _span = trace_span!(target: TARGET, "loss").entered();
         let pairs = self.pairs(micro, outputs)?;
-        let evaluation = self.objective.evaluate(&pairs, &branches(micro.rows))?;
-        Ok(RowLosses {
-            reports: evaluation.rows()?,
-            losses: evaluation.loss,
-        })
+        ranked::losses(&self.objective, &pairs, micro.rows)
     }
 
     fn size(&self, batch: &[&Example]) -> usize {
@@ -215,19 +211,14 @@ impl Task for Preference {
         rows: &[Row<'_>],
         size: usize,
     ) -> Result<Tensor<1>, TrainError> {
-        Ok((self.objective.mix()).combine(losses, &branches(rows), size)?)
+        ranked::share(&self.objective, losses, rows, size)
     }
 
     fn mean_loss(&self, reports: &[ScoredRow]) -> f64 {
-        let sum: f64 = reports.iter().map(|row| f64::from(row.loss)).sum();
-        sum / reports.len().max(1) as f64
+        ranked::mean_loss(reports)
     }
 
     fn describe(&self, line: &mut Line, rows: &[(&Example, &ScoredRow)]) {
         line.describe_preferences(rows);
     }
-}
-
-pub(super) fn branches(rows: &[Row<'_>]) -> Vec<Branch> {
-    rows.iter().map(|row| row.branch).collect()
 }

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use tracing::trace_span;
 use user_model::RowBatch;
 
-use super::preference::branches;
-use super::{MicroBatch, Outputs, Ranking, Row, RowLosses, Task};
+use super::{MicroBatch, Outputs, Ranking, Row, RowLosses, Task, ranked};
 use crate::config::RewardSection;
 use crate::error::TrainError;
 use crate::example::Example;
@@ -103,11 +102,7 @@ impl Task for Reward {
     ) -> Result<RowLosses<ScoredRow>, TrainError> {
         let _span = trace_span!(target: TARGET, "loss").entered();
         let scores = self.scores(micro, outputs)?;
-        let evaluation = self.objective.evaluate(&scores, &branches(micro.rows))?;
-        Ok(RowLosses {
-            reports: evaluation.rows()?,
-            losses: evaluation.loss,
-        })
+        ranked::losses(&self.objective, &scores, micro.rows)
     }
 
     fn size(&self, batch: &[&Example]) -> usize {
@@ -120,12 +115,11 @@ impl Task for Reward {
         rows: &[Row<'_>],
         size: usize,
     ) -> Result<Tensor<1>, TrainError> {
-        Ok((self.objective.mix()).combine(losses, &branches(rows), size)?)
+        ranked::share(&self.objective, losses, rows, size)
     }
 
     fn mean_loss(&self, reports: &[ScoredRow]) -> f64 {
-        let sum: f64 = reports.iter().map(|row| f64::from(row.loss)).sum();
-        sum / reports.len().max(1) as f64
+        ranked::mean_loss(reports)
     }
 
     fn describe(&self, line: &mut Line, rows: &[(&Example, &ScoredRow)]) {
