@@ -1,4 +1,4 @@
-//! What the PRISM experiment asks: is the cluster model better on users it knows, and no worse on others?
+//! What the PRISM experiment asks: is the personalised model better on users it knows, and no worse on others?
 
 use statistics::{Estimated, Interval};
 
@@ -8,44 +8,61 @@ use crate::report::{Claim, System};
 
 /// How much worse on unseen users still counts as not worse.
 const NEAR: f64 = 0.03;
-const OURS: &str = "pdpo-cluster";
-const MISSING: &str = "vanilla DPO and P-DPO cluster were not both evaluated on such users";
+/// Systems whose users are judged: clusters, as in the paper, or individual users where a preset has no clusters.
+const OURS: [(&str, &str); 2] = [
+    ("pdpo-cluster", "P-DPO cluster"),
+    ("pdpo-individual", "P-DPO individual"),
+];
+const MISSING: &str = "vanilla DPO and P-DPO were not both evaluated on such users";
 
-/// P-DPO cluster is more accurate than vanilla DPO on the mean seen user.
+/// P-DPO is more accurate than vanilla DPO on the mean seen user.
 pub fn seen(results: &Results<'_>, systems: &[System]) -> Claim {
-    let statement = "On the mean of the seen users P-DPO cluster is more accurate than vanilla DPO";
-    let differences = results.differences(OURS, VANILLA, |case| case.seen);
+    let (ours, label) = judged(systems);
+    let statement =
+        format!("On the mean of the seen users {label} is more accurate than vanilla DPO");
+    let differences = results.differences(ours, VANILLA, |case| case.seen);
     claim(
-        statement,
+        &statement,
+        ours,
         systems,
         differences.and_then(over_users),
         |interval| interval.is_above(0.0),
     )
 }
 
-/// P-DPO cluster is not worse than vanilla DPO on unseen users, whom both know by their texts alone.
+/// P-DPO is not worse than vanilla DPO on unseen users, whom both know by their texts alone.
 pub fn unseen(results: &Results<'_>, systems: &[System]) -> Claim {
+    let (ours, label) = judged(systems);
     let statement = format!(
-        "On unseen users P-DPO cluster is at most {:.0} points below vanilla DPO",
+        "On unseen users {label} is at most {:.0} points below vanilla DPO",
         100.0 * NEAR
     );
-    let differences = results.differences(OURS, VANILLA, |case| !case.seen);
+    let differences = results.differences(ours, VANILLA, |case| !case.seen);
     claim(
         &statement,
+        ours,
         systems,
         differences.and_then(pooled),
         |interval| interval.lies_in(-NEAR, f64::INFINITY),
     )
 }
 
+/// The first of [`OURS`] that was evaluated, and its name in words; where none was, the first.
+fn judged(systems: &[System]) -> (&'static str, &'static str) {
+    let evaluated = |name| systems.iter().any(|system| system.name == name);
+    let mut found = OURS.into_iter().filter(|(name, _)| evaluated(*name));
+    found.next().unwrap_or(OURS[0])
+}
+
 fn claim(
     statement: &str,
+    ours: &str,
     systems: &[System],
     figure: Option<Estimated>,
     holds: impl Fn(&Interval) -> Option<bool>,
 ) -> Claim {
     let mut claim = Building::new(statement);
-    let ours = systems.iter().find(|system| system.name == OURS);
+    let ours = systems.iter().find(|system| system.name == ours);
     if let Some(system) = ours {
         claim.against_vanilla(system, figure, holds, "");
     }
@@ -59,6 +76,10 @@ mod tests {
 
     /// Of each of ten users, one more or less of five comparisons than vanilla DPO's 2 is right, in turns of `more`.
     fn claims(more: [i32; 2]) -> [Claim; 2] {
+        claims_of("pdpo-cluster", more)
+    }
+
+    fn claims_of(ours: &str, more: [i32; 2]) -> [Claim; 2] {
         let ids: Vec<String> = (0..10).map(|user| format!("u{user}")).collect();
         let of = |seen: bool| {
             ids.iter()
@@ -72,10 +93,10 @@ mod tests {
         };
         let systems = [
             (VANILLA, right(&first([2, 2]))),
-            (OURS, right(&first(more.map(|more| 2 + more)))),
+            (ours, right(&first(more.map(|more| 2 + more)))),
         ];
         let seeds = [results(&cases, &systems)];
-        let (results, systems) = (Results { seeds: &seeds }, [system(VANILLA), system(OURS)]);
+        let (results, systems) = (Results { seeds: &seeds }, [system(VANILLA), system(ours)]);
         [seen(&results, &systems), unseen(&results, &systems)]
     }
 
@@ -85,6 +106,13 @@ mod tests {
         let mixed = claims([2, -1]);
         assert_eq!(mixed[0].holds, None, "{}", mixed[0].text);
         assert_eq!(claims([-1, -1])[0].holds, Some(false));
+    }
+
+    #[test]
+    fn individual_users_are_judged_where_there_are_no_clusters() {
+        let [seen, unseen] = claims_of("pdpo-individual", [2, 1]);
+        assert!(seen.text.contains("P-DPO individual"), "{}", seen.text);
+        assert_eq!((seen.holds, unseen.holds), (Some(true), Some(true)));
     }
 
     #[test]
@@ -98,7 +126,7 @@ mod tests {
     #[test]
     fn without_both_systems_nothing_is_measured() {
         let seeds = [results(&[case("a", true)], &[(VANILLA, right(&[true]))])];
-        let claim = seen(&Results { seeds: &seeds }, &[system(VANILLA), system(OURS)]);
+        let claim = seen(&Results { seeds: &seeds }, &[system(VANILLA)]);
         assert_eq!(claim.verdict(), "not measured");
     }
 }
