@@ -18,8 +18,8 @@ use world::{Program, World};
 /// with a run that nothing happened to: adapters, users, log-probs and metrics to the bit, and the names of all files. Now and then
 /// two programs want one folder: one of them must be refused.
 ///
-/// Of ten rounds six are of `prlhf train`, two of two programs at once, one of `bench`, and one of a finished `bench` whose report is
-/// written again: after every kill and every full disk there is one whole report, and nothing beside it. Needs a Unix; about six
+/// Of ten rounds four are of `prlhf train`, two of `prlhf train --mode reward`, two of two programs at once, one of `bench` with a system of every
+/// kind, and one of a finished `bench` whose report is written again: after every kill and every full disk there is one whole report, and nothing beside it. Needs a Unix; about six
 /// seconds a round on two cores.
 ///
 /// Next steps:
@@ -53,6 +53,7 @@ pub fn run(args: &TortureArgs) -> Result<ExitCode, Box<dyn Error>> {
             4 => interrupted(&world, Program::Bench, &out, &mut random),
             9 => reported(&world, &out, &mut random),
             2 | 7 => shared(&world, &out),
+            3 | 8 => interrupted(&world, Program::Reward, &out, &mut random),
             _ => interrupted(&world, Program::Prlhf, &out, &mut random),
         };
         let told = told.map_err(|problem| {

@@ -3,9 +3,13 @@
 //! Intervals are those of [`Bootstrap::clustered`]: seeds are drawn first, then users, then their comparisons; a system and the one it is
 //! compared with always meet the same draw. Draws and their seed are those of [`Bootstrap::default`].
 
+pub mod prm;
+
 use statistics::{Bootstrap, Cluster, Estimated, Interval};
 
 use crate::experiment::{Outcomes, Results};
+use crate::measure::Case;
+use crate::report::format::MISSING;
 use crate::report::{Claim, Finding, System, all};
 
 /// The system that all others are compared with.
@@ -14,9 +18,31 @@ pub const VANILLA: &str = "vanilla-dpo";
 /// How much better than vanilla DPO a personalised system must be on the mean user.
 const BETTER: f64 = 0.10;
 
-/// Systems with a user model.
+/// Systems with a user model that write.
 pub fn personalised(systems: &[System]) -> impl Iterator<Item = &System> {
-    systems.iter().filter(|s| s.trainable.users.is_some())
+    let systems = systems.iter();
+    systems.filter(|s| s.trainable.users.is_some() && s.head.is_none())
+}
+
+/// Comparisons that are looked at apart, by what they are called.
+pub type Part = (&'static str, fn(&Case) -> bool);
+
+/// How much more accurate a system is than another on each part, in cells of a table.
+pub fn differences(
+    results: &Results<'_>,
+    (ours, base): (&str, &str),
+    parts: &[Part],
+) -> Vec<String> {
+    let cell = |(_, keep): &Part| {
+        let differences = results.differences(ours, base, keep);
+        shown(differences.and_then(pooled), Unit::Points)
+    };
+    parts.iter().map(cell).collect()
+}
+
+/// A figure in a cell of a table.
+pub fn shown(figure: Option<Estimated>, unit: Unit) -> String {
+    figure.map_or(MISSING.into(), |figure| unit.write(&figure))
 }
 
 /// How a figure is written.
@@ -136,7 +162,7 @@ pub fn over_users(differences: Outcomes) -> Option<Estimated> {
 }
 
 /// The same over users who are all there are: only comparisons and seeds are drawn.
-fn over_these_users(differences: Outcomes) -> Option<Estimated> {
+pub fn over_these_users(differences: Outcomes) -> Option<Estimated> {
     let users: Vec<Vec<Cluster<f64>>> = differences.into_values().map(|user| vec![user]).collect();
     means_of(&users).map(|[_, over_users]| over_users)
 }

@@ -7,7 +7,7 @@ mod values;
 
 use judge::JudgeConfig;
 use serde::{Deserialize, Serialize};
-use trainer::config::{ModelSection, SftConfig, TrainingSection};
+use trainer::config::{ModelSection, RewardSection, SftConfig, TrainingSection};
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pdpo_loss::ObjectiveConfig;
@@ -16,8 +16,8 @@ use trainer::tokenise::PromptConfig;
 use crate::report::Difference;
 
 pub use preset::Preset;
+pub use system::{Mode, SystemConfig, SystemSettings, UserText};
 pub(crate) use system::{ORACLE, SFT};
-pub use system::{SystemConfig, SystemSettings, UserText};
 pub use values::validate_seeds;
 pub(crate) use values::{validate_judge, validate_judge_key, validate_shares};
 
@@ -46,6 +46,9 @@ pub struct ExperimentConfig<D> {
     /// `[objective]`
     #[serde(default)]
     pub objective: ObjectiveConfig,
+    /// `[reward]`: of systems with `mode = "reward"`.
+    #[serde(default, skip_serializing_if = "system::is_default")]
+    pub reward: RewardSection,
     /// `[training]`
     #[serde(default)]
     pub training: TrainingSection,
@@ -103,11 +106,24 @@ pub struct EvaluationConfig {
     pub batch: usize,
     /// Test comparisons that KL and held-out loss are measured on.
     pub quality_comparisons: usize,
+    /// `[evaluation.best_of]`: reward models choose among several responses; absent: none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_of: Option<BestOfConfig>,
     /// Lower bounds of the bands of the ratio of the two lengths in characters; empty: no break-down. Where there are more
     /// than two, all but the first together follow as one.
     pub ratio_bands: Vec<f64>,
     /// Prompts shown in the report; the gallery shows all.
     pub shown: usize,
+}
+
+/// `[evaluation.best_of]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BestOfConfig {
+    /// The systems whose responses reward models choose among; they stand before these.
+    pub from: Vec<String>,
+    /// Among how many, each larger than the one before.
+    pub counts: Vec<usize>,
 }
 
 impl Default for EvaluationConfig {
@@ -117,6 +133,7 @@ impl Default for EvaluationConfig {
             ending_prompts: 0,
             batch: 32,
             quality_comparisons: 32,
+            best_of: None,
             ratio_bands: Vec::new(),
             shown: 3,
         }
@@ -124,6 +141,16 @@ impl Default for EvaluationConfig {
 }
 
 impl<D> ExperimentConfig<D> {
+    /// How many responses to each prompt a system is sampled for: one, or as many as a reward model of this run chooses among.
+    pub(crate) fn samples_of(&self, system: &str) -> usize {
+        let best_of = self.evaluation.best_of.as_ref();
+        let chooses = self.systems.iter().any(SystemConfig::is_reward_model);
+        let best_of = best_of.filter(|of| chooses && of.from.iter().any(|name| name == system));
+        best_of
+            .and_then(|of| of.counts.last().copied())
+            .unwrap_or(1)
+    }
+
     /// The most soft tokens of any system of the preset: room for them is kept in every one, so that a system's figures
     /// do not depend on which others are run.
     pub fn user_tokens(&self) -> usize {

@@ -14,10 +14,13 @@ mod measured;
 mod outcomes;
 mod over_seeds;
 mod per_user;
+mod reward;
+mod sampling;
 mod setup;
 pub(crate) mod stage;
 mod system;
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
@@ -33,7 +36,7 @@ use crate::report::{self, Claim, Model, Report};
 
 pub use check::Checked;
 pub(crate) use data::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
-pub(crate) use measured::{Measured, SampledText};
+pub(crate) use measured::{Candidates, Measured, SampledText};
 pub(crate) use outcomes::Outcomes;
 
 /// The folder of a model that is made in the run.
@@ -84,6 +87,12 @@ pub trait Experiment: Clone + Serialize + DeserializeOwned {
         template: Template,
         evaluation: &EvaluationConfig,
     ) -> Result<ExperimentData, TrainError>;
+
+    /// Which of two responses a user of a group prefers: the first, where it is greater; none where the data do not say.
+    fn prefers(&self, group: &str, texts: [&str; 2]) -> Option<Ordering> {
+        let _ = (group, texts);
+        None
+    }
 
     /// Adds the measures and tables of this experiment to a report that holds what all have, and returns what became of its
     /// claims.
@@ -269,8 +278,9 @@ fn one_seed<E: Experiment>(
         for system in &config.systems {
             tracing::info!("{}: training and evaluation", system.name);
             let dir = dir.join(&system.name);
-            let (measured, is_new) =
-                system::run(system, config, &prepared, &dir, run.resume, monitor)?;
+            let others = result.splits.last().map(|split| &split.systems[..]);
+            let after = (&prepared, others.unwrap_or_default());
+            let (measured, is_new) = system::run(system, config, after, &dir, run.resume, monitor)?;
             if let Some(split) = result.splits.last_mut() {
                 split.systems.push(measured);
             }

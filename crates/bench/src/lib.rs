@@ -4,6 +4,7 @@ pub mod config;
 pub mod experiment;
 pub mod report;
 
+mod best_of;
 mod claims;
 mod measure;
 mod newcomers;

@@ -69,6 +69,11 @@ impl Experiment for PsoupsConfig {
         report.text_measures = by_user::measures(&texts, &MEASURES);
         let mut all = vec![("e3", claims::per_user(results, &report.systems))];
         all.extend(directions::claims(report, &texts));
+        all.extend(claims::prm::claim(
+            results,
+            &report.systems,
+            claims::over_these_users,
+        ));
         all
     }
 }

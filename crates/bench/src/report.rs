@@ -3,6 +3,7 @@
 //! Fill a [`Report`], then [`write()`] it into the run folder. A [`Document`] is built of it once, and shown in three forms;
 //! nothing here measures or reads data.
 
+mod best_of;
 mod claim;
 mod document;
 mod facts;
@@ -23,7 +24,7 @@ pub use claim::{Claim, Finding};
 pub(crate) use claim::{all, any};
 pub use document::Document;
 pub use files::{read, recover, write};
-pub use measures::{Duel, MeasuredText, ServedUsers, TextMeasure};
+pub use measures::{BestOf, Duel, MeasuredText, ServedUsers, TextMeasure};
 pub use model::{
     Data, Difference, Environment, Model, Report, Response, Sample, Setting, SplitCounts, UserInfo,
     Yardstick,

@@ -51,6 +51,7 @@ pub fn wrote(words: &[(&str, &[usize])]) -> Measured {
         user: (!user.is_empty()).then(|| user.to_owned()),
         source: prompt.to_string(),
         text: vec!["word"; words].join(" "),
+        further: Vec::new(),
     };
     let texts = words.iter().flat_map(|(user, words)| {
         words

@@ -11,10 +11,14 @@ mod responses;
 pub use config::TldrConfig;
 use config::{Annotators, Policies};
 
+use std::cmp::Ordering;
+
 use trainer::TrainError;
 
+use crate::claims::prm;
 use crate::config::{EvaluationConfig, validate_shares};
 use crate::experiment::{Experiment, ExperimentData, Results};
+use crate::measure::{MAJORITY, MINORITY};
 use crate::report::{Claim, Report};
 use data::TldrSplit;
 
@@ -74,13 +78,29 @@ impl Experiment for TldrConfig {
         TldrSplit::load(self, split_seed)?.into_data(self, evaluation)
     }
 
+    /// A simulated worker's rule.
+    fn prefers(&self, group: &str, texts: [&str; 2]) -> Option<Ordering> {
+        let [one, other] = texts.map(|text| text.chars().count());
+        match (self.annotators, group) {
+            (Annotators::Simulated, MAJORITY) => Some(one.cmp(&other)),
+            (Annotators::Simulated, MINORITY) => Some(other.cmp(&one)),
+            _ => None,
+        }
+    }
+
     fn conclude(&self, results: &Results<'_>, report: &mut Report) -> Vec<(&'static str, Claim)> {
         report.tables.extend(responses::table(report));
         if self.newcomers.is_some() {
             return Vec::new(); // What is claimed of newcomers, every experiment claims.
         }
         match self.annotators {
-            Annotators::Simulated => claims::claims(results, &report.systems),
+            Annotators::Simulated => {
+                let systems = &report.systems;
+                report
+                    .tables
+                    .extend(prm::table(results, systems, &claims::PARTS));
+                claims::claims(results, systems)
+            }
             Annotators::Real => {
                 let tables = real::tables(results, &report.systems);
                 report.tables.splice(0..0, tables);

@@ -55,7 +55,12 @@ fn every_system_has_its_accuracy_with_intervals_and_nothing_is_claimed() {
     let personal = ["pdpo-uniform", "pdpo-individual", "pdpo-cluster"];
     assert_eq!(
         names,
-        [&["vanilla-dpo"][..], &personal, &["lora-per-worker"]].concat()
+        [
+            &["vanilla-dpo"][..],
+            &personal,
+            &["lora-per-worker", "vanilla-rm", "prm-individual"]
+        ]
+        .concat()
     );
     for system in systems {
         let accuracy = &system["accuracy"];
@@ -78,10 +83,11 @@ fn every_system_has_its_accuracy_with_intervals_and_nothing_is_claimed() {
         [
             "Accuracy on real annotators",
             "Difference from vanilla DPO",
+            "Reward models against P-DPO",
             "Responses by worker"
         ]
     );
-    assert_eq!(tables[0]["rows"].as_array().unwrap().len(), 5);
+    assert_eq!(tables[0]["rows"].as_array().unwrap().len(), 7);
     assert!(out.join("split-1/lora-per-worker/user-3/adapters").is_dir());
 
     // A run that was killed between two workers goes on with the next.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use trainer::TrainError;
-use trainer::inference::{Job, Response};
-use trainer::pref_data::{Comparison, Place, Thumb, UserId, general};
+use trainer::inference::{self, Job, Response};
+use trainer::pref_data::Comparison;
 use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
 
@@ -115,7 +115,9 @@ impl BestOf {
         responses: Vec<Response>,
     ) -> Result<Vec<Chosen>, TrainError> {
         let texts = samples.iter().zip(&responses);
-        let texts: Vec<Comparison> = texts.map(|(job, response)| text(job, response)).collect();
+        let texts: Vec<Comparison> = texts
+            .map(|(job, response)| job.text(&response.text))
+            .collect();
         let rewards = self.model.rewards(&texts)?;
         let each = responses.chunks(self.count).zip(rewards.chunks(self.count));
         let chosen: Vec<Chosen> = each.filter_map(|(of, rewards)| best(of, rewards)).collect();
@@ -136,33 +138,9 @@ fn of_run(run: &Path, device: &str) -> TrainedArgs {
     }
 }
 
-/// A response as a text to judge.
-fn text(job: &Job, response: &Response) -> Comparison {
-    Comparison {
-        user: match &job.user {
-            UserRef::Generic => None,
-            UserRef::Id(id) => Some(UserId::new(id.as_str())),
-        },
-        user_text: job.user_text.clone(),
-        prompt: job.prompt.clone(),
-        template: job.template.clone(),
-        chosen: response.text.clone(),
-        rejected: String::new(),
-        thumb: Some(Thumb::Up),
-        source: general::source_of(&job.prompt),
-        place: Place::default(),
-        group: None,
-    }
-}
-
 /// The first of the responses with the highest reward.
 fn best(responses: &[Response], rewards: &[f32]) -> Option<Chosen> {
-    let mut at = 0;
-    for (other, reward) in rewards.iter().enumerate() {
-        if *reward > rewards[at] {
-            at = other;
-        }
-    }
+    let at = inference::best(rewards)?;
     let response = responses.get(at)?.clone();
     let all: usize = responses.iter().map(|response| response.tokens.len()).sum();
     let mut others = responses.iter().zip(rewards);

@@ -6,16 +6,17 @@ use clap::Args;
 use statistics::Quantiles;
 use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
-use trainer::config::{Config, Setting, UserTokens, UsersSection, read_toml_with};
+use trainer::config::{Config, Setting, read_toml_with};
 use trainer::device;
 use trainer::example::Item;
 use trainer::llm_backbone::device::is_cpu;
 use trainer::pref_data::Audit;
 use trainer::training::Training;
 
-use crate::estimate::{self, Estimate};
+use crate::estimate::{self, Estimate, Plan};
 use crate::prepare::{cuts, prepare};
 use crate::show::show;
+use crate::train::{self, Mode};
 
 /// Users with a line of their own.
 const SHOWN: usize = 20;
@@ -35,6 +36,9 @@ pub struct CheckArgs {
     /// Skip the measurement of time and memory.
     #[arg(long)]
     pub no_estimate: bool,
+    /// What is to be trained.
+    #[arg(long, value_enum, default_value_t = Mode::Pdpo)]
+    pub mode: Mode,
     /// Show the first N comparisons as tokens, part by part, so that you see what is trained; in colour on a terminal.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub show: usize,
@@ -47,8 +51,9 @@ pub struct CheckArgs {
 pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
+    let plan = Plan::of(args.mode, &config)?;
     let (training, sides, audit) = prepare(&config, &device, None)?;
-    training.validate()?;
+    plan.validate(&training)?;
     out.line("Data")?;
     for line in audit.to_string().lines() {
         out.line(format_args!("  {line}"))?;
@@ -61,25 +66,26 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         cuts(training.datasets(), training.formatter.config())
     ))?;
     if args.show > 0 {
-        let users = config.users.as_ref();
-        let users = users.map_or(UserTokens::default(), UsersSection::tokens);
-        let how = (&training.formatter, users);
+        let how = (&training.formatter, plan.tokens());
         show(sides.train.iter(), args.show, how, out)?;
     }
     out.line("\nModel")?;
     model(&config, &training, out)?;
-    let counted = estimate::count(&config, &training, &device)?;
+    let counted = estimate::count(&plan, &training, &device)?;
     out.line("\nEstimate, counted from shapes")?;
     let [memory, time] = counted.lines(&device, &config.training);
     out.line(format_args!("  memory    {memory}"))?;
     out.line(format_args!("  time      {time}"))?;
     if !args.no_estimate {
-        let estimate = estimate::measure(&config, &training, is_cpu(&device))?;
+        let estimate = estimate::measure(&plan, &training, is_cpu(&device))?;
         out.line("\nMeasured, on one comparison of median and one of largest length")?;
-        expect(&config, &estimate, out)?;
+        let batch = plan.training(training.train.items.len()).batch;
+        expect((batch, config.training.micro_rows), &estimate, out)?;
     }
     out.line("")?;
-    for warning in warnings(&config, &training, &audit) {
+    let unread = train::idle(args.mode, &args.set);
+    let warnings = warnings(&plan, &training, &audit);
+    for warning in warnings.into_iter().chain(unread) {
         out.line(format_args!("warning: {warning}"))?;
     }
     out.line("trainable: yes")
@@ -144,7 +150,11 @@ fn model(config: &Config, training: &Training, out: &mut Output<'_>) -> Result<(
     ))
 }
 
-fn expect(config: &Config, estimate: &Estimate, out: &mut Output<'_>) -> Result<(), TrainError> {
+fn expect(
+    (batch, rows): (usize, usize),
+    estimate: &Estimate,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
     let &Estimate {
         steps,
         training,
@@ -154,10 +164,9 @@ fn expect(config: &Config, estimate: &Estimate, out: &mut Output<'_>) -> Result<
         memory,
     } = estimate;
     out.line(format_args!(
-        "  time      about {}: {} for {steps} steps of {} comparisons, {} for reference log-probs (once), {} for validation",
+        "  time      about {}: {} for {steps} steps of {batch} comparisons, {} for reference log-probs (once), {} for validation",
         duration(training + reference + validation),
         duration(training),
-        config.training.batch,
         duration(reference),
         duration(validation)
     ))?;
@@ -166,22 +175,23 @@ fn expect(config: &Config, estimate: &Estimate, out: &mut Output<'_>) -> Result<
     ))?;
     match memory {
         Some(memory) => out.line(format_args!(
-            "  memory    about {} if {} rows of the largest length meet",
-            bytes(memory),
-            config.training.micro_rows
+            "  memory    about {} if {rows} rows of the largest length meet",
+            bytes(memory)
         )),
         None => out.line("  memory    unknown on this system or device"),
     }
 }
 
-fn warnings(config: &Config, training: &Training, audit: &Audit) -> Vec<String> {
+fn warnings(plan: &Plan<'_>, training: &Training, audit: &Audit) -> Vec<String> {
     let mut found = training.warnings.clone();
-    let steps = config.training.total_steps(training.train.items.len());
-    found.extend(config.training.warmup_warning("training", steps));
+    found.extend(plan.unread());
+    let comparisons = training.train.items.len();
+    let section = plan.training(comparisons);
+    found.extend(section.warmup_warning(plan.section(), section.total_steps(comparisons)));
     if audit.per_user.len() == 1 {
         found.push("one user only: there is nothing to personalise".into());
     }
-    if audit.per_user.is_empty() && config.users.is_some() {
+    if audit.per_user.is_empty() && plan.users().is_some() {
         found.push("no comparison names a user: [users] has nobody to learn".into());
     }
     if audit.without_user > 0 {

@@ -6,15 +6,19 @@ use std::time::Instant;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::{Config, UserTokens, UsersSection, objective};
+use trainer::config::{Config, Head, TrainingSection, UserTokens, UsersSection};
 use trainer::dataset::Dataset;
 use trainer::estimate::{Sketch, Step, Work, steps, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
 use trainer::learner::{Learner, StepReport};
 use trainer::memory;
-use trainer::pdpo_loss::{Objective, ScoredRow};
-use trainer::task::Preference;
+use trainer::pdpo_loss::Objective;
+use trainer::policy::Policy;
+use trainer::task::{Language, Preference, Responses, Reward, Task};
 use trainer::training::Training;
+use trainer::user_model::UserTable;
+
+use crate::train::Mode;
 
 /// A forward pass is about a third of forward and backward.
 const FORWARD: f64 = 1.0 / 3.0;
@@ -36,16 +40,121 @@ pub struct Estimate {
     pub memory: Option<u64>,
 }
 
+/// What is to be trained.
+pub struct Plan<'a> {
+    mode: Mode,
+    /// With what settings.
+    pub config: &'a Config,
+}
+
+impl<'a> Plan<'a> {
+    /// Of a mode.
+    ///
+    /// # Errors
+    /// Settings that the mode refuses, whatever data and model are.
+    pub fn of(mode: Mode, config: &'a Config) -> Result<Self, TrainError> {
+        if mode == Mode::Reward {
+            config.reward.validate(config.users.as_ref())?;
+        }
+        Ok(Self { mode, config })
+    }
+
+    /// Refuses what would stop training before its first step.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self, prepared: &Training) -> Result<(), TrainError> {
+        match self.mode {
+            Mode::Pdpo => prepared.validate(),
+            Mode::Sft => prepared.validate_language(),
+            Mode::Reward => prepared.validate_rewards(),
+        }
+    }
+
+    /// Steps, batch and rates on so many comparisons.
+    pub fn training(&self, comparisons: usize) -> TrainingSection {
+        let config = self.config;
+        match self.mode {
+            Mode::Sft => config.sft.training(&config.training, comparisons),
+            Mode::Pdpo | Mode::Reward => config.training.clone(),
+        }
+    }
+
+    /// The section that these are from.
+    pub fn section(&self) -> &'static str {
+        match self.mode {
+            Mode::Sft => "sft",
+            Mode::Pdpo | Mode::Reward => "training",
+        }
+    }
+
+    /// The users, unless nothing is learnt of them.
+    pub fn users(&self) -> Option<&'a UsersSection> {
+        let users = self.config.users.as_ref();
+        users.filter(|_| self.mode != Mode::Sft)
+    }
+
+    /// The positions that sequences have for their users.
+    pub fn tokens(&self) -> UserTokens {
+        let is_head = self.mode == Mode::Reward && self.config.reward.head == Head::User;
+        let in_sequence = self.users().filter(|_| !is_head);
+        in_sequence.map_or(UserTokens::default(), UsersSection::tokens)
+    }
+
+    /// What no mode but others read of the configuration, in sentences.
+    pub fn unread(&self) -> Vec<String> {
+        match self.mode {
+            Mode::Reward => self.config.without_effect_on_rewards(),
+            Mode::Pdpo | Mode::Sft => Vec::new(),
+        }
+    }
+
+    fn preference(&self) -> Result<Preference, TrainError> {
+        Preference::from_config(&self.config.objective, self.users().is_some(), None)
+    }
+
+    fn reward(&self) -> Result<Reward, TrainError> {
+        let (section, alpha) = (&self.config.reward, self.config.objective.alpha);
+        Reward::new(section, alpha, self.users().is_some())
+    }
+
+    fn language(&self) -> Language {
+        Language {
+            responses: Responses::Chosen,
+            prompts_too: self.config.sft.prompts_too,
+        }
+    }
+}
+
 /// What training takes, counted from shapes; refused where the device has no room for it.
 ///
 /// # Errors
 /// Settings out of range, or a step that does not fit.
 pub fn count(
-    config: &Config,
+    plan: &Plan<'_>,
     prepared: &Training,
     device: &Device,
 ) -> Result<Expectation, TrainError> {
-    let (training, users) = (&config.training, config.users.as_ref());
+    match plan.mode {
+        Mode::Pdpo => {
+            let task = plan.preference()?;
+            let passes = reference_passes(task.objective());
+            counted(plan, &task, passes, prepared, device)
+        }
+        Mode::Sft => counted(plan, &plan.language(), 0.0, prepared, device),
+        Mode::Reward => counted(plan, &plan.reward()?, 0.0, prepared, device),
+    }
+}
+
+fn counted<T: Task>(
+    plan: &Plan<'_>,
+    task: &T,
+    passes: f64,
+    prepared: &Training,
+    device: &Device,
+) -> Result<Expectation, TrainError> {
+    let config = plan.config;
+    let training = &plan.training(prepared.train.items.len());
     let sketch = Sketch::new(
         prepared.model.config(),
         config.model.dtype,
@@ -53,22 +162,23 @@ pub fn count(
         device,
     )?
     .with_weights_of(&prepared.model);
-    let tokens = users.map_or(UserTokens::default(), UsersSection::tokens);
-    let objective = objective(&config.objective, users.is_some())?;
-    let branches = objective.branches().len();
-    let step = Step::of(training, &prepared.train, (tokens, branches));
+    let sketch = match plan.mode {
+        Mode::Reward => sketch.that_rewards(),
+        Mode::Pdpo | Mode::Sft => sketch,
+    };
+    let step = Step::of(training, &prepared.train, (task, plan.tokens()));
     let memory = sketch.memory(step, (0, 0));
     sketch.validate(&memory, step, training)?;
-    let passes = reference_passes(&objective);
     let forward = |side: &Dataset| sketch.forward_work(side, UserTokens::default());
     let datasets = prepared.datasets();
     let reference: f64 = datasets
         .map(|side| forward(side) + forward(&side.mismatched_items()))
         .sum();
     let sides = (&prepared.train, prepared.validation.as_ref());
+    let sizes = (plan.tokens(), task.branches().len());
     let work = Work {
         reference: passes * reference,
-        ..sketch.training_work(sides, (tokens, branches), training)
+        ..sketch.training_work(sides, sizes, training)
     };
     Ok(Expectation { memory, step, work })
 }
@@ -86,54 +196,80 @@ fn reference_passes(objective: &Objective) -> f64 {
 ///
 /// # Errors
 /// Settings out of range.
-pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Estimate, TrainError> {
+pub fn measure(plan: &Plan<'_>, prepared: &Training, on_cpu: bool) -> Result<Estimate, TrainError> {
+    let config = plan.config;
     let base = prepared.model.clone();
-    let users = config.users.as_ref();
+    let (policy, table) =
+        (prepared.train).start_policy(base, &config.lora, plan.users(), config.seed)?;
+    match plan.mode {
+        Mode::Pdpo => {
+            let task = plan.preference()?;
+            let passes = reference_passes(task.objective());
+            measured(plan, prepared, (task, passes), (policy, table), on_cpu)
+        }
+        Mode::Reward => {
+            let start = (policy.with_head(config.reward.head), table);
+            measured(plan, prepared, (plan.reward()?, 0.0), start, on_cpu)
+        }
+        Mode::Sft => measured(
+            plan,
+            prepared,
+            (plan.language(), 0.0),
+            (policy, table),
+            on_cpu,
+        ),
+    }
+}
+
+fn measured<T: Task>(
+    plan: &Plan<'_>,
+    prepared: &Training,
+    (task, passes): (T, f64),
+    (policy, table): (Policy, Option<UserTable>),
+    on_cpu: bool,
+) -> Result<Estimate, TrainError> {
     let train = &prepared.train;
-    let (policy, table) = train.start_policy(base, &config.lora, users, config.seed)?;
-    let task = Preference::from_config(&config.objective, users.is_some(), None)?;
-    let passes = reference_passes(task.objective());
-    let tokens = policy.places();
-    let soft = tokens.soft;
-    let mut order: Vec<usize> = (0..prepared.train.items.len()).collect();
-    order.sort_by_key(|&i| prepared.train.items[i].pair.row_length(soft));
+    let training = &plan.training(train.items.len());
+    let places = policy.places();
+    let length = |task: &T, item: &Item| task.row_length(&item.pair, places.soft);
+    let mut order: Vec<usize> = (0..train.items.len()).collect();
+    order.sort_by_key(|&i| length(&task, &train.items[i]));
     let weights = policy.model.num_adapter_params();
-    let learner = Learner::new(task, policy, table, &config.training)?;
+    let learner = Learner::new(task, policy, table, training)?;
     let longest = order.last().copied().unwrap_or(0); // invariant: a data set is never empty
     let median = order[order.len() / 2];
 
     let before = memory::current_bytes().filter(|_| on_cpu);
     memory::reset_peak();
-    let (_, report) = once(&learner, &prepared.train, longest)?;
+    let (_, report) = once(&learner, train, longest)?;
     let branches = report.rows.len().max(1);
     let peak = memory::peak_bytes();
     let memory = before.zip(peak).map(|(before, peak)| {
-        let step = Step::of(&config.training, train, (tokens, branches));
+        let step = Step::of(training, train, (&learner.task, places));
         let activations = peak.saturating_sub(before) / branches as u64;
         // AdamW keeps two numbers per weight, and the gradient is a third.
         before + activations * step.rows as u64 + 12 * weights as u64
     });
 
-    let (seconds, report) = once(&learner, &prepared.train, median)?;
+    let (seconds, report) = once(&learner, train, median)?;
     let per_token = seconds / report.tokens.max(1) as f64;
     let own_tokens = |side: &Dataset| -> f64 {
-        let lengths = side.items.iter().map(|i| i.pair.row_length(soft));
+        let lengths = side.items.iter().map(|item| length(&learner.task, item));
         lengths.sum::<usize>() as f64
     };
     // With the rows of a KL term, which the measured step has as well.
     let tokens = |side: &Dataset| own_tokens(side) + own_tokens(&side.mismatched_items());
-    let (steps, epochs) = steps(&config.training, prepared.train.items.len());
-    let train = tokens(&prepared.train);
+    let (steps, epochs) = steps(training, train.items.len());
     let validation = prepared.validation.as_ref().map_or(0.0, tokens);
     let held_out = prepared
         .validation
         .as_ref()
         .map_or(0, |side| side.items.len());
-    let validations = validations(&config.training, steps, held_out);
+    let validations = validations(training, steps, held_out);
     Ok(Estimate {
         steps,
-        training: per_token * own_tokens(&prepared.train) * branches as f64 * epochs,
-        reference: per_token * FORWARD * passes * (train + validation),
+        training: per_token * own_tokens(train) * branches as f64 * epochs,
+        reference: per_token * FORWARD * passes * (tokens(train) + validation),
         validation: per_token * FORWARD * validation * validations,
         tokens_per_second: 1.0 / per_token,
         memory,
@@ -141,11 +277,11 @@ pub fn measure(config: &Config, prepared: &Training, on_cpu: bool) -> Result<Est
 }
 
 /// Forward and backward pass of one comparison, all its branches.
-fn once(
-    learner: &Learner<Preference>,
+fn once<T: Task>(
+    learner: &Learner<T>,
     side: &Dataset,
     at: usize,
-) -> Result<(f64, StepReport<ScoredRow>), TrainError> {
+) -> Result<(f64, StepReport<T::Report>), TrainError> {
     // Any reference: only time and memory are looked at.
     let known = |item: &Item| Item {
         reference: OnceLock::from(ReferenceLogProbs::default()),

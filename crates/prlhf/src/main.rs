@@ -81,8 +81,8 @@ enum Command {
 const TRAIN: &str = "\
 The folder of a run holds config.toml (as used), metrics.jsonl (one line a step), adapters/ (PEFT's layout and the user
 model; the best validation's), checkpoint/ and reference/ (log-probs, computed once), and .prlhf-run, which marks and locks it:
---force replaces files that a run wrote, and only in folders so marked. Ctrl-C, SIGTERM and SIGHUP save; a second one, half a second
-later or more, ends at once.
+--force replaces files that a run wrote, and only in folders so marked. Ctrl-C, SIGTERM and SIGHUP save, or end what has not begun to train; a
+second one, half a second later or more, ends at once.
 
 Examples:
   prlhf train --config run.toml                      into runs/run
@@ -104,7 +104,8 @@ do not go together.
 
 Examples:
   prlhf check --config run.toml
-  prlhf check --config run.toml --no-estimate --show 3      three comparisons as the tokens that are trained";
+  prlhf check --config run.toml --no-estimate --show 3      three comparisons as the tokens that are trained
+  prlhf check --config run.toml --mode reward               as a reward model";
 
 const EVAL: &str = "\
 A comparison is ranked right if the implicit reward, beta * (log-prob under the policy - under the base model), is higher
@@ -170,15 +171,15 @@ fn main() -> ExitCode {
         _ => None,
     };
     logging::init_with(profile.clone());
-    // Training saves first, and a chat waits for what is typed.
-    if !matches!(cli.command, Command::Train(_) | Command::Chat(_)) {
+    // A chat waits for what is typed; training saves, once it has read what it trains on.
+    if !matches!(cli.command, Command::Chat(_)) {
         end_at_signals();
     }
     match run(&cli.command, profile.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(closed) if closed.is_closed_output() => ExitCode::SUCCESS,
         // What has nothing to save does not go on.
-        Err(TrainError::Stopped) if !matches!(cli.command, Command::Train(_)) => {
+        Err(TrainError::Stopped) => {
             say("stopped");
             ExitCode::from(INTERRUPTED)
         }

@@ -50,11 +50,7 @@ impl From<Type> for Dtype {
 /// Missing or broken files, adapters of another model, or a folder that holds something else.
 pub fn run(args: &MergeArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut trained = args.trained.trained()?;
-    if RewardHead::kind_in(trained.dir())?.is_some() {
-        let problem =
-            "these adapters are a reward model's: merged without its head they would rank nothing";
-        return Err(TrainError::format(trained.dir(), problem));
-    }
+    RewardHead::validate_without(trained.dir())?;
     trained.config.model.dtype = Dtype::F32;
     let to = match &args.out {
         Some(to) => to.clone(),

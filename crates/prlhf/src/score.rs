@@ -105,16 +105,6 @@ impl RewardModel {
             let limit = limits.config().max_response_length;
             tracing::warn!("{cut} of {all} responses above {limit} tokens lost their end");
         }
-        let examples = dataset.examples(engine.table());
-        let scored = engine.score(&self.task, &examples, &Bars::default())?;
-        let rewards = scored.into_iter().map(|row| row.reward_chosen).enumerate();
-        rewards
-            .map(|(at, reward)| match reward.is_finite() {
-                true => Ok(reward),
-                false => Err(TrainError::Usage(format!(
-                    "text {at} has a reward of {reward}: the adapters are broken or not made for this model"
-                ))),
-            })
-            .collect()
+        engine.rewards(&self.task, &dataset, &Bars::default())
     }
 }

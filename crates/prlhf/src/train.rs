@@ -113,7 +113,7 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// What was set on the command line and is not read in this mode, in sentences.
-fn idle(mode: Mode, set: &[Setting]) -> Vec<String> {
+pub fn idle(mode: Mode, set: &[Setting]) -> Vec<String> {
     /// Keys that `[sft]` has of its own, and those of users.
     const OTHERS: [&str; 8] = [
         "epochs",

@@ -10,6 +10,12 @@ use crate::INTERRUPTED;
 /// Whether the process was asked to end.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
+/// Whether the signals are taken over.
+static LISTENS: AtomicBool = AtomicBool::new(false);
+
+/// Whether there is something to save by now.
+static SAVES: AtomicBool = AtomicBool::new(false);
+
 /// Signals this soon after the first are the same one: a terminal sends to a whole group of processes, and a program that started
 /// this one often passes on what it gets itself.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -37,15 +43,27 @@ fn end() -> ! {
     std::process::exit(INTERRUPTED.into());
 }
 
-/// Takes the signals over; a program may do so once.
-pub(crate) fn listen(work: Work) {
+/// What the process would do.
+fn work() -> Work {
+    match SAVES.load(Ordering::SeqCst) {
+        true => Work::Saves,
+        false => Work::HasNothingToSave,
+    }
+}
+
+/// Takes the signals over. Work that has something to save may begin later, with a second call.
+pub(crate) fn listen(work_now: Work) {
+    SAVES.fetch_or(work_now == Work::Saves, Ordering::SeqCst);
+    if LISTENS.swap(true, Ordering::SeqCst) {
+        return;
+    }
     let first = Mutex::new(None);
     let handler = move || {
         let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
         match after(&mut first, Instant::now()) {
             Next::Ask => {
                 ASKED.store(true, Ordering::SeqCst);
-                match work {
+                match work() {
                     Work::Saves => {
                         tracing::warn!(
                             "finishing this step, then saving; Ctrl-C again stops at once"
@@ -53,14 +71,17 @@ pub(crate) fn listen(work: Work) {
                     }
                     Work::HasNothingToSave => drop(std::thread::spawn(|| {
                         std::thread::sleep(PATIENCE);
-                        crate::say("stopped");
-                        end();
+                        // What has begun to save meanwhile ends by itself.
+                        if work() == Work::HasNothingToSave {
+                            crate::say("stopped");
+                            end();
+                        }
                     })),
                 }
             }
             Next::Same => {}
             Next::End => {
-                crate::say(match work {
+                crate::say(match work() {
                     Work::Saves => "stopped at once: what came after the last save is lost",
                     Work::HasNothingToSave => "stopped at once",
                 });

@@ -16,7 +16,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub const INTERRUPTED: u8 = 130;
 
 /// Takes over Ctrl-C, SIGTERM and SIGHUP for a command that has nothing to save: it ends within a second without temporary files, and
-/// at the second one at once. A program calls this or makes a [`Watch`].
+/// at the second one at once. A program may make a [`Watch`] later, from when on there is something to save.
 pub fn end_at_signals() {
     signals::listen(Work::HasNothingToSave);
 }

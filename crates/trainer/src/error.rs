@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use llm_backbone::LoraError;
+
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -258,6 +260,9 @@ pub enum TrainError {
     /// From `llm-backbone`: tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] llm_backbone::tokenizer::TokenizerError),
+    /// From `llm-backbone`: adapters that the configuration asks for, and the model has no place for.
+    #[error("config key `lora.targets`: {0}")]
+    Targets(llm_backbone::LoraError),
     /// From `llm-backbone`: adapters.
     #[error(transparent)]
     Lora(#[from] llm_backbone::LoraError),
@@ -293,6 +298,16 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// What is wrong with adapters that `[lora]` asks for, by its key.
+    pub(crate) fn of_lora(error: LoraError) -> Self {
+        match error {
+            LoraError::NoTarget { .. } | LoraError::Target { .. } | LoraError::Pattern { .. } => {
+                Self::Targets(error)
+            }
+            other => other.into(),
+        }
+    }
+
     /// Whether output failed because its reader, such as `head`, has seen enough.
     pub fn is_closed_output(&self) -> bool {
         matches!(self, Self::Stream { source, .. } if source.kind() == ErrorKind::BrokenPipe)

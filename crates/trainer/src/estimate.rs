@@ -13,6 +13,7 @@ use llm_backbone::{Adapters, LoraConfig, Model, Outline};
 
 use crate::config::{Dtype, TrainingSection};
 use crate::error::TrainError;
+use crate::policy::Policy;
 
 pub use memory::{Memory, Step, validate_weights};
 pub use work::{PER_CORE, Work, rate, steps, validations};
@@ -25,6 +26,8 @@ pub struct Sketch {
     has_dropout: bool,
     /// Bytes of the frozen weights.
     frozen: u64,
+    /// Whether logits are made.
+    writes: bool,
     /// Whether hidden states have 16 bits.
     is_half: bool,
     on_gpu: bool,
@@ -44,10 +47,11 @@ impl Sketch {
     ) -> Result<Self, TrainError> {
         let outline = Outline::of(config)?;
         Ok(Self {
-            adapters: outline.adapters(lora)?,
+            adapters: outline.adapters(lora).map_err(TrainError::of_lora)?,
             has_dropout: lora.dropout > 0.0,
             frozen: dtype.bytes().unwrap_or(2) * outline.weights() as u64,
             outline,
+            writes: true,
             is_half: matches!(dtype, Dtype::Bf16 | Dtype::F16),
             on_gpu: !is_cpu(device),
         })
@@ -63,6 +67,7 @@ impl Sketch {
             adapters: model.adapter_sizes(),
             has_dropout: model.has_dropout(),
             frozen: model.num_base_bytes() as u64,
+            writes: true,
             is_half: model.dtype().size() == 2,
             on_gpu: !is_cpu(&model.device()),
         })
@@ -73,6 +78,15 @@ impl Sketch {
     pub fn with_weights_of(self, model: &Model) -> Self {
         let frozen = model.num_base_bytes() as u64;
         Self { frozen, ..self }
+    }
+
+    /// The same as a reward model, which makes no logits.
+    #[must_use]
+    pub fn that_rewards(self) -> Self {
+        Self {
+            writes: false,
+            ..self
+        }
     }
 
     /// Frozen weights.
@@ -98,16 +112,20 @@ impl Sketch {
     }
 }
 
-/// That a training step of a model that is there fits; of several GPUs each has its own rows.
+/// That a training step of a policy that is there fits; of several GPUs each has its own rows.
 ///
 /// # Errors
 /// [`TrainError::Memory`] where less is there.
 pub(crate) fn validate_step(
-    model: &Model,
+    policy: &Policy,
     step: Step,
     training: &TrainingSection,
 ) -> Result<(), TrainError> {
-    let sketch = Sketch::of_model(model)?;
+    let sketch = Sketch::of_model(&policy.model)?;
+    let sketch = match policy.head {
+        Some(_) => sketch.that_rewards(),
+        None => sketch,
+    };
     let rows = match sketch.on_gpu {
         true => step.rows.min(training.micro_rows),
         false => step.rows,

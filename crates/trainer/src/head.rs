@@ -12,7 +12,7 @@
 use std::fs;
 use std::path::Path;
 
-use burn::module::{Module, Param, ParamId};
+use burn::module::{Module, Param, ParamGroup, ParamId};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,11 @@ const VERSION: u32 = 1;
 
 /// The same in every process, so that saved optimiser states find their parameter ("reward" in ASCII).
 const WEIGHTS_ID: u64 = 0x7265_7761_7264;
+
+/// The parameters of a shared head.
+pub(crate) fn group() -> ParamGroup {
+    ParamGroup::from_ids(vec![ParamId::from(WEIGHTS_ID)])
+}
 
 /// What makes a reward of the state of a response's last token.
 #[derive(Module, Debug)]
@@ -144,6 +149,21 @@ impl RewardHead {
             return Err(TrainError::format(&path, problem));
         }
         Ok(Some(Self::of(file.read(TENSOR)?, device)))
+    }
+
+    /// Refuses the adapters in a folder where something else than their own head is to make use of them, as of weights that they are
+    /// merged into.
+    ///
+    /// # Errors
+    /// Names the folder; or a broken file.
+    pub fn validate_without(dir: &Path) -> Result<(), TrainError> {
+        match Self::kind_in(dir)? {
+            None => Ok(()),
+            Some(_) => {
+                let problem = "these adapters are a reward model's, expected adapters that write: merged without its head they would rank nothing";
+                Err(TrainError::format(dir, problem))
+            }
+        }
     }
 
     /// Which head the adapters in a folder have; none where they are no reward model's.

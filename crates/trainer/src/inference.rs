@@ -15,6 +15,7 @@
 
 mod job;
 mod trained;
+mod worth;
 mod writing;
 
 use std::cmp::Reverse;
@@ -38,6 +39,7 @@ use crate::tokenise::{Formatter, SpecialTokens, TokenizedPrompt};
 
 pub use job::{Job, Response};
 pub use trained::{Opened, Trained};
+pub use worth::best;
 pub use writing::{Finished, Piece, Writing};
 
 /// The limits of a response that is written and of one that is scored, as errors call them.

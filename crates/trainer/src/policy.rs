@@ -51,6 +51,15 @@ impl Policy {
         }
     }
 
+    /// Refuses a reward model without adapters, which are what it is trained by beside its head.
+    pub(crate) fn validate_head(&self) -> Result<(), TrainError> {
+        if self.head.is_some() && self.model.num_adapter_params() == 0 {
+            let expected = "layers with adapters, which a reward model is trained by";
+            return Err(TrainError::config("lora.targets", "none", expected));
+        }
+        Ok(())
+    }
+
     /// A policy at step 0: fresh adapters on `base` and, where `users` says so, a user model for `count` users with an empty
     /// table.
     ///
@@ -63,14 +72,15 @@ impl Policy {
         count: usize,
         seed: u64,
     ) -> Result<(Self, Option<UserTable>), TrainError> {
+        let adapted = |base: Model| base.with_lora(lora, seed).map_err(TrainError::of_lora);
         let Some(users) = users else {
-            return Ok((Self::plain(base.with_lora(lora, seed)?), None));
+            return Ok((Self::plain(adapted(base)?), None));
         };
         let device = base.device();
         let settings = users.model_config(count, base.config(), seed);
         settings.validate().map_err(refused)?;
         let vocabulary = vocabulary(&base, &settings)?;
-        let model = base.with_lora(lora, seed)?;
+        let model = adapted(base)?;
         let users = settings.init(vocabulary.as_ref(), &device);
         let users = Some(users.map_err(refused)?);
         let table = with_rows_from(UserTable::new(settings)?, vocabulary);

@@ -1,5 +1,5 @@
 //! Learning rates: linear warm-up, then a cosine to zero, one rate for the adapters and one for the user model. LoRA+ gives the second
-//! factors of adapters one of their own.
+//! factors of adapters one of their own, `reward.learning_rate` the head of a reward model.
 
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::lr_scheduler::LrSchedulerConfig;
@@ -13,6 +13,7 @@ use llm_backbone::{LoraConfig, Model};
 
 use crate::config::TrainingSection;
 use crate::error::TrainError;
+use crate::head;
 
 /// Where the user model sits inside the [`Policy`](crate::policy::Policy) module.
 const USERS: &str = "users";
@@ -47,28 +48,33 @@ impl Schedule {
     /// # Errors
     /// Rates or lengths that burn's schedulers refuse.
     pub fn new(config: &TrainingSection, total: usize, done: usize) -> Result<Self, TrainError> {
-        Self::of(config, None, (total, done))
+        Self::of(config, Vec::new(), (total, done))
     }
 
-    /// The same where `lora` may give some weights of the adapters a rate of their own (LoRA+).
+    /// The same where `lora` may give some weights of the adapters a rate of their own (LoRA+), and a head may have another one.
     ///
     /// # Errors
     /// As [`Schedule::new`].
     pub fn with_lora(
         config: &TrainingSection,
         (model, lora): (&Model, &LoraConfig),
-        total: usize,
-        done: usize,
+        head: Option<f64>,
+        (total, done): (usize, usize),
     ) -> Result<Self, TrainError> {
-        let faster = ParamGroup::from_ids(model.loraplus_params());
         let ratio = lora.loraplus_lr_ratio;
-        let faster = (ratio != 1.0).then_some((faster, ratio));
-        Self::of(config, faster, (total, done))
+        let faster = (ratio != 1.0).then(|| {
+            let group = ParamGroup::from_ids(model.loraplus_params());
+            (group, config.learning_rate * ratio)
+        });
+        let head = head.map(|rate| (head::group(), rate));
+        let apart = faster.into_iter().chain(head).collect();
+        Self::of(config, apart, (total, done))
     }
 
+    /// With groups that have rates of their own.
     fn of(
         config: &TrainingSection,
-        faster: Option<(ParamGroup, f64)>,
+        apart: Vec<(ParamGroup, f64)>,
         (total, done): (usize, usize),
     ) -> Result<Self, TrainError> {
         let warmup = config.warmup_steps.min(total / 2);
@@ -88,8 +94,8 @@ impl Schedule {
         };
         let mut groups = ModuleLrSchedulerConfig::new(build(config.learning_rate))
             .with_group(users_group(), build(config.users_rate()));
-        if let Some((group, ratio)) = faster {
-            groups = groups.with_group(group, build(config.learning_rate * ratio));
+        for (group, rate) in apart {
+            groups = groups.with_group(group, build(rate));
         }
         let scheduler = groups
             .init()

@@ -82,10 +82,7 @@ impl<T: Task> Session<T> {
         }
         fs::create_dir_all(&config.dir).map_err(|e| TrainError::io(&config.dir, e))?;
         let users = policy.places();
-        if policy.head.is_some() && policy.model.num_adapter_params() == 0 {
-            let expected = "layers with adapters, which a reward model is trained by";
-            return Err(TrainError::config("lora.targets", "none", expected));
-        }
+        policy.validate_head()?;
         let lengths = train.iter().map(|e| task.row_length(e.pair(), users.soft));
         let longest = lengths.max();
         let mut learner = Learner::new(task, policy, table, &config.training)?
@@ -96,7 +93,7 @@ impl<T: Task> Session<T> {
             prefix: users.prefix,
             checkpointing: config.training.gradient_checkpointing,
         };
-        estimate::validate_step(&learner.policy.model, step, &config.training)?;
+        estimate::validate_step(&learner.policy, step, &config.training)?;
         let settings = config.settings(&learner, &train, &validation);
         let checkpoint = config.dir.join(checkpoint::FOLDER);
         recover_folder(&checkpoint, &checkpoint::FILES)?;
@@ -181,8 +178,9 @@ impl<T: Task> Session<T> {
     pub fn run(mut self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
         let total = self.total_steps();
         let adapted = (&self.learner.policy.model, &self.config.lora);
-        let training = &self.config.training;
-        let mut schedule = Schedule::with_lora(training, adapted, total, self.state.step)?;
+        let (training, head) = (&self.config.training, self.learner.task.head_rate());
+        let steps = (total, self.state.step);
+        let mut schedule = Schedule::with_lora(training, adapted, head, steps)?;
         let path = self.config.dir.join(METRICS);
         // Without lines of steps that will be done again.
         let mut metrics = MetricsFile::open(&path, self.state.metrics_bytes)?;

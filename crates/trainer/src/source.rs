@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Dtype, ModelSection};
 use crate::error::TrainError;
+use crate::head::RewardHead;
 use crate::inference::Trained;
 use crate::lineage::{self, HOW, Lineage, MERGED, same_weights};
 
@@ -103,7 +104,7 @@ impl BaseModel {
     /// model already is not merged twice.
     ///
     /// # Errors
-    /// Adapters that do not fit, or that were trained on something else.
+    /// Adapters that do not fit, that were trained on something else, or of a reward model, whose head no weights hold.
     pub fn with_merged(self, adapters: &Path) -> Result<Self, TrainError> {
         let adapters = adapters_in(adapters)?;
         let hash = weights_hash(&adapters)?;
@@ -173,6 +174,7 @@ impl BaseModel {
     }
 
     fn merged(mut self, adapters: &Path, hash: String) -> Result<Self, TrainError> {
+        RewardHead::validate_without(adapters)?;
         if adapters.join(user_model::MANIFEST_FILE).is_file() {
             tracing::warn!(
                 "{} has a user model, which is not merged: the merged model is the same for everybody",

@@ -78,6 +78,11 @@ pub trait Task: Send + Sync {
     /// The branches of a comparison that are computed in training.
     fn branches(&self) -> &'static [Branch];
 
+    /// The peak rate of the policy's head where it is not that of the adapters. Default: it is.
+    fn head_rate(&self) -> Option<f64> {
+        None
+    }
+
     /// Whether a row's loss depends on the other rows of its batch.
     fn needs_whole_batch(&self) -> bool {
         false

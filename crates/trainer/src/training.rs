@@ -12,7 +12,7 @@ use user_model::UserTable;
 
 use crate::checkpoint::State;
 use crate::config::{
-    self, Circumstances, Config, RewardSection, TrainingSection, validate_stop_ids,
+    self, Circumstances, Config, RewardSection, TrainingSection, UsersSection, validate_stop_ids,
 };
 use crate::dataset::{Dataset, leave_out_refused};
 use crate::error::TrainError;
@@ -176,7 +176,8 @@ impl Training {
             validation: validation.as_ref().map_or(0, |side| side.items.len()),
             chats: all().any(|comparison| matches!(comparison.prompt, Prompt::Chat(_))),
             positions,
-            embedding_alone: base.model.adapts_embedding_alone(&config.lora)?,
+            embedding_alone: (base.model.adapts_embedding_alone(&config.lora))
+                .map_err(TrainError::of_lora)?,
             packed: base.model.num_base_bytes() < 4 * base.model.num_base_params(),
         });
         warnings.extend(formatter.warnings(all())?);
@@ -244,19 +245,49 @@ impl Training {
     /// Names the setting.
     pub fn validate(&self) -> Result<(), TrainError> {
         self.validate_data()?;
-        let Config {
-            users, lora, seed, ..
-        } = &self.config;
-        self.model.clone().validate_lora(lora)?;
-        // What PiSSA begins with takes long to find, and says nothing more.
+        self.tried_policy(self.config.users.as_ref()).map(drop)
+    }
+
+    /// The same of a reward model.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate_rewards(&self) -> Result<(), TrainError> {
+        self.validate_reward_data()?;
+        let policy = self.tried_policy(self.config.users.as_ref())?;
+        policy.with_head(self.config.reward.head).validate_head()
+    }
+
+    /// The same of supervised fine-tuning.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate_language(&self) -> Result<(), TrainError> {
+        self.validate_language_rates()?;
+        self.tried_policy(None).map(drop)
+    }
+
+    /// Refuses a reward model's settings that do not go together, and thumbs, of which there is nothing to compare.
+    fn validate_reward_data(&self) -> Result<(), TrainError> {
+        self.config.reward.validate(self.config.users.as_ref())?;
+        RewardSection::validate_thumbs(self.datasets().map(|side| side.thumbs).sum())
+    }
+
+    fn validate_language_rates(&self) -> Result<(), TrainError> {
+        let Config { lora, sft, .. } = &self.config;
+        config::validate_loraplus(lora, "sft.learning_rate", sft.learning_rate)
+    }
+
+    /// A policy at step 0, but for what PiSSA begins with: that takes long to find, and says nothing more.
+    fn tried_policy(&self, users: Option<&UsersSection>) -> Result<Policy, TrainError> {
+        let Config { lora, seed, .. } = &self.config;
+        (self.model.clone().validate_lora(lora)).map_err(TrainError::of_lora)?;
         let lora = LoraConfig {
             init_lora_weights: LoraInit::Kaiming,
             ..lora.clone()
         };
         let model = self.model.clone();
-        self.train
-            .start_policy(model, &lora, users.as_ref(), *seed)?;
-        Ok(())
+        Ok(self.train.start_policy(model, &lora, users, *seed)?.0)
     }
 
     /// The run of a reward model's head, adapters and users on preferences (P-RM; without users in the configuration, a plain
@@ -274,8 +305,7 @@ impl Training {
             seed,
             ..
         } = &self.config;
-        reward.validate(users.as_ref())?;
-        RewardSection::validate_thumbs(self.datasets().map(|side| side.thumbs).sum())?;
+        self.validate_reward_data()?;
         let model = self.model.clone();
         let (policy, table) = (self.train).start_policy(model, lora, users.as_ref(), *seed)?;
         let start = (policy.with_head(reward.head), table);
@@ -295,7 +325,7 @@ impl Training {
             seed,
             ..
         } = &self.config;
-        config::validate_loraplus(lora, "sft.learning_rate", sft.learning_rate)?;
+        self.validate_language_rates()?;
         let start = Policy::start(self.model.clone(), lora, None, 0, *seed)?;
         let task = Language {
             responses: Responses::Chosen,

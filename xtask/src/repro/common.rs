@@ -38,8 +38,8 @@ pub struct Common {
     /// Replaces the run in --out.
     #[arg(long)]
     force: bool,
-    /// Shows the statistics of the data and stops; needs no model.
-    #[arg(long)]
+    /// Shows the statistics of the data and stops; needs no model, writes nothing and has no seed but the data's own.
+    #[arg(long, conflicts_with_all = ["out", "seed", "seeds", "resume", "force"])]
     stats: bool,
     /// Soft tokens per user, T_u.
     #[arg(long, help_heading = ABLATIONS, value_name = "N")]

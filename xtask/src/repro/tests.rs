@@ -40,7 +40,7 @@ fn without_flags_bench_decides() {
 fn every_flag_reaches_bench_unchanged() {
     let common = "--data Cargo.toml --data src --preset small --model m --device flex --seed 7 --out o --user-tokens 1 \
                   --alpha 0.5 --loss ipo --clusters 2 --systems vanilla-dpo,pdpo-cluster --config Cargo.toml --set training.batch=2 \
-                  --set objective.loss=ipo --resume --stats --no-generic";
+                  --set objective.loss=ipo --resume --no-generic";
     let judge = "--judge-url http://localhost:1/v1 --judge-model m --judge-calls 9";
     for (experiment, own) in [
         (
@@ -56,6 +56,7 @@ fn every_flag_reaches_bench_unchanged() {
         assert_eq!(command(&line, None), expected);
     }
     assert_eq!(command("tldr --force", None), "-- tldr --force");
+    assert_eq!(command("tldr --stats", None), "-- tldr --stats");
 }
 
 #[test]

@@ -21,16 +21,36 @@ use crate::cargo::{Cargo, root};
 pub enum Program {
     /// `prlhf train`
     Prlhf,
+    /// `prlhf train --mode reward`
+    Reward,
     /// `bench tldr`
     Bench,
 }
 
 impl Program {
-    /// Its name.
+    /// What its run is called.
     pub fn name(self) -> &'static str {
         match self {
             Self::Prlhf => "prlhf",
+            Self::Reward => "prlhf --mode reward",
             Self::Bench => "bench",
+        }
+    }
+
+    /// The file of the program, and of its settings without the end.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Prlhf | Self::Reward => "prlhf",
+            Self::Bench => "bench",
+        }
+    }
+
+    /// What it is called with, beside settings and folder.
+    fn args(self) -> &'static [&'static str] {
+        match self {
+            Self::Prlhf => &["train", "--plain"],
+            Self::Reward => &["train", "--plain", "--mode", "reward"],
+            Self::Bench => &["tldr"],
         }
     }
 }
@@ -43,7 +63,7 @@ pub struct World {
     temporary: Option<TempDir>,
     /// Where everything is.
     pub folder: PathBuf,
-    /// Runs that nothing happened to, and how many seconds they took: of `prlhf`, of `bench`.
+    /// Runs that nothing happened to, and how many seconds they took, in the order of the programs.
     whole: Vec<(Traces, f64)>,
 }
 
@@ -80,12 +100,14 @@ impl World {
         let text = format!("[model]\nsource = {model:?}\n[data]\ntrain = [{data:?}]\n{PRLHF}");
         fs::write(world.folder.join("prlhf.toml"), text)?;
         let prlhf = world.uninterrupted(Program::Prlhf)?;
-        world.whole = vec![prlhf, bench];
+        let reward = world.uninterrupted(Program::Reward)?;
+        world.whole = vec![prlhf, reward, bench];
         Ok(world)
     }
 
     fn uninterrupted(&self, program: Program) -> Result<(Traces, f64), Box<dyn Error>> {
-        let (out, start) = (self.folder.join(program.name()), Instant::now());
+        let name = program.name().replace(' ', "-");
+        let (out, start) = (self.folder.join(name), Instant::now());
         let ended = self.start(program, &out, false, &Fault::None)?.ended()?;
         ended.validate(&Fault::None)?;
         let seconds = start.elapsed().as_secs_f64();
@@ -143,11 +165,8 @@ impl World {
         resume: bool,
         fault: &Fault,
     ) -> Result<Running, Box<dyn Error>> {
-        let mut args: Vec<OsString> = match program {
-            Program::Prlhf => vec!["train".into(), "--plain".into()],
-            Program::Bench => vec!["tldr".into()],
-        };
-        let config = self.folder.join(format!("{}.toml", program.name()));
+        let mut args: Vec<OsString> = program.args().iter().map(OsString::from).collect();
+        let config = self.folder.join(format!("{}.toml", program.file()));
         let place: [OsString; 4] = ["--config".into(), config.into(), "--out".into(), out.into()];
         args.extend(place);
         if resume {
@@ -159,7 +178,7 @@ impl World {
         };
         let mut child = Command::new("sh")
             .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
-            .arg(target().join("release").join(program.name()))
+            .arg(target().join("release").join(program.file()))
             .args(args)
             .current_dir(root())
             .stdin(Stdio::null())
@@ -298,7 +317,7 @@ eval_every = 3
 save_every = 2
 "#;
 
-/// A tiny model, fine-tuned, and three systems.
+/// A tiny model, fine-tuned, and a system of every kind.
 const BENCH: &str = r#"
 expected_minutes = 0.1
 [data]
@@ -342,10 +361,19 @@ name = "vanilla-dpo"
 [[systems]]
 name = "pdpo-individual"
 users = { kind = "individual", user_tokens = 2 }
+[[systems]]
+name = "lora-per-worker"
+adapter_per_user = true
+training = { max_steps = 2 }
+[[systems]]
+name = "prm-individual"
+mode = "reward"
+users = { kind = "individual", user_tokens = 2 }
 [sampling]
 max_new_tokens = 8
 [evaluation]
 prompts = 2
 batch = 8
 quality_comparisons = 8
+best_of = { from = ["sft", "pdpo-individual"], counts = [1, 2] }
 "#;

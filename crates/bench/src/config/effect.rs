@@ -44,6 +44,7 @@ impl<D> ExperimentConfig<D> {
 
     fn idle(&self, system: &SystemConfig, data: &ExperimentData) -> Vec<String> {
         let config = Config {
+            reward: system.settings.reward.clone(),
             prompt: self.prompt.clone(),
             users: system.users.clone(),
             lora: system.settings.lora.clone(),
@@ -54,13 +55,17 @@ impl<D> ExperimentConfig<D> {
         };
         let is_chat = |comparison: &Comparison| matches!(comparison.prompt, Prompt::Chat(_));
         let sides = [&data.train, &data.validation, &data.test];
-        config.without_effect(&Circumstances {
+        let mut idle = config.without_effect(&Circumstances {
             users: data.users.len(),
             validation: data.validation.len(),
             chats: sides.into_iter().flatten().any(is_chat),
             positions: usize::MAX,
             embedding_alone: false,
             packed: true,
-        })
+        });
+        if system.is_reward_model() {
+            idle.extend(config.without_effect_on_rewards());
+        }
+        idle
     }
 }

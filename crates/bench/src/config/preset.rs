@@ -172,6 +172,14 @@ fn settings<D: DeserializeOwned>(
     if let Some(judge) = &mut config.judge {
         judge.key_env.get_or_insert_with(|| JUDGE_KEY.into());
     }
+    if let Some(best_of) = &config.evaluation.best_of {
+        let is_there = |name: &&String| config.systems.iter().any(|s| s.name == **name);
+        if let Some(name) = best_of.from.iter().find(|name| !is_there(name)) {
+            return Err(format!(
+                "`evaluation.best_of.from`: no system is called `{name}`"
+            ));
+        }
+    }
     config.room = config.user_tokens();
     if !chosen.is_empty() {
         config.systems.retain(|s| chosen.contains(&s.name));

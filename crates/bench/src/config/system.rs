@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 use trainer::TrainError;
 use trainer::config::{
-    TrainingSection, UsersSection, validate_dropout, validate_lora, validate_loraplus,
-    validate_objective, validate_sampling,
+    RewardSection, TrainingSection, UsersSection, objective, validate_dropout, validate_lora,
+    validate_loraplus, validate_objective, validate_sampling,
 };
 use trainer::llm_backbone::LoraConfig;
 use trainer::llm_backbone::sampling::SamplingConfig;
-use trainer::pdpo_loss::ObjectiveConfig;
+use trainer::pdpo_loss::{Objective, ObjectiveConfig, PairLoss};
 
 /// The SFT model as it is.
 pub const SFT: &str = "sft";
@@ -32,7 +32,7 @@ const RESERVED: [&str; 8] = [
 const NUMBERED: [&str; 2] = ["seed-", "split-"];
 
 /// The sections that a system may have its own settings of; the others are shared by all.
-pub const SECTIONS: [&str; 4] = ["lora", "objective", "training", "sampling"];
+pub const SECTIONS: [&str; 5] = ["lora", "objective", "reward", "training", "sampling"];
 
 /// `[[systems]]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub const SECTIONS: [&str; 4] = ["lora", "objective", "training", "sampling"];
 pub struct SystemConfig {
     /// `sft`, `oracle`, `vanilla-dpo`, `pdpo-individual`, `pdpo-cluster`, or a name of one's own.
     pub name: String,
+    /// What it learns of comparisons.
+    #[serde(default, skip_serializing_if = "Mode::is_pdpo")]
+    pub mode: Mode,
     /// What the prompt says of the user; default: the user's own text, where the data have one.
     #[serde(default, skip_serializing_if = "UserText::is_own")]
     pub text: UserText,
@@ -57,6 +60,9 @@ pub struct SystemConfig {
     /// Its own settings of `[objective]`; one that names a loss of its own takes over none of all systems'.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     objective: Table,
+    /// Its own settings of `[reward]`.
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    reward: Table,
     /// Its own settings of `[training]`.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     training: Table,
@@ -73,12 +79,37 @@ pub struct SystemConfig {
 pub struct SystemSettings {
     /// `[lora]`
     pub lora: LoraConfig,
-    /// `[objective]`
+    /// `[objective]`, of which a reward model reads alpha alone.
     pub objective: ObjectiveConfig,
+    /// `[reward]`
+    #[serde(skip_serializing_if = "is_default")]
+    pub reward: RewardSection,
     /// `[training]`
     pub training: TrainingSection,
     /// `[sampling]`
     pub sampling: SamplingConfig,
+}
+
+pub(super) fn is_default(section: &RewardSection) -> bool {
+    *section == RewardSection::default()
+}
+
+/// What a system learns of comparisons, as `prlhf train --mode` calls it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// To write what is preferred: P-DPO, or without users DPO.
+    #[default]
+    Pdpo,
+    /// What responses are worth to users: P-RM, or without users a plain reward model. It writes nothing.
+    Reward,
+}
+
+impl Mode {
+    /// Whether it is the default.
+    pub fn is_pdpo(&self) -> bool {
+        *self == Self::Pdpo
+    }
 }
 
 /// What the prompt says of the user.
@@ -107,6 +138,56 @@ impl SystemConfig {
         ![SFT, ORACLE].contains(&self.name.as_str())
     }
 
+    /// Whether it is trained to rank responses, and writes none.
+    pub fn is_reward_model(&self) -> bool {
+        self.is_trained() && self.mode == Mode::Reward
+    }
+
+    /// What it minimises.
+    ///
+    /// # Errors
+    /// Settings out of range, by their key.
+    pub(crate) fn objective(&self) -> Result<Objective, TrainError> {
+        let (settings, has_users) = (&self.settings, self.users.is_some());
+        match self.mode {
+            Mode::Pdpo => objective(&settings.objective, has_users),
+            Mode::Reward => {
+                let alpha = if has_users {
+                    settings.objective.alpha
+                } else {
+                    0.0
+                };
+                settings.reward.objective(alpha)
+            }
+        }
+    }
+
+    /// The name of its loss.
+    pub(crate) fn loss(&self) -> &'static str {
+        match self.mode {
+            Mode::Pdpo => self.settings.objective.loss.name(),
+            Mode::Reward => "bradley-terry",
+        }
+    }
+
+    /// Adds the sections of what it learns to an object of other sections.
+    pub(crate) fn with_learnt(&self, mut sections: serde_json::Value) -> serde_json::Value {
+        let settings = &self.settings;
+        sections["objective"] = match self.mode {
+            Mode::Pdpo => serde_json::json!(settings.objective),
+            Mode::Reward => serde_json::json!({ "alpha": settings.objective.alpha }),
+        };
+        if self.mode == Mode::Reward {
+            sections["reward"] = serde_json::json!(settings.reward);
+        }
+        sections
+    }
+
+    /// Whether its loss has a KL term.
+    pub(crate) fn needs_kl(&self) -> bool {
+        self.mode == Mode::Pdpo && self.settings.objective.loss.needs_kl()
+    }
+
     /// Refuses a name that is no folder's, and settings that it could not be trained with, or has no use for.
     pub(super) fn validate(&self) -> Result<(), TrainError> {
         let name = &self.name;
@@ -121,37 +202,28 @@ impl SystemConfig {
             );
             return Err(TrainError::config("systems.name", found, expected));
         }
+        if let Some((key, why)) = self.misplaced() {
+            let key = format!("systems.{name}.{key}");
+            let expected = format!("no such key: {why}");
+            return Err(TrainError::config(&key, "there", expected));
+        }
         let SystemSettings {
             lora,
             objective,
+            reward,
             training,
             sampling,
         } = &self.settings;
         if !self.is_trained() {
-            let idle = [
-                ("lora", &self.lora),
-                ("objective", &self.objective),
-                ("training", &self.training),
-            ];
-            let users = self.users.is_some().then_some("users");
-            let adapters = self.adapter_per_user.then_some("adapter_per_user");
-            let newcomers = self.newcomers.then_some("newcomers");
-            let own = idle
-                .into_iter()
-                .filter(|(_, own)| !own.is_empty())
-                .map(|(section, _)| section);
-            if let Some(section) = own.chain(users).chain(adapters).chain(newcomers).next() {
-                let key = format!("systems.{name}.{section}");
-                let expected = "no such key: this system is not trained";
-                return Err(TrainError::config(&key, "there", expected));
-            }
             return validate_sampling(sampling).map_err(|error| self.blamed(error));
         }
-        if self.adapter_per_user && self.users.is_some() {
-            let key = format!("systems.{name}.users");
-            let expected = "no such section: every user has an adapter (adapter_per_user)";
-            return Err(TrainError::config(&key, "there", expected));
-        }
+        let users = self.users.as_ref();
+        let learnt = || match self.mode {
+            Mode::Pdpo => validate_objective(objective, users.is_some(), training),
+            Mode::Reward => reward
+                .validate(users)
+                .and_then(|()| self.objective().map(drop)),
+        };
         let validated = training
             .validate()
             .and_then(|()| validate_lora(lora))
@@ -160,9 +232,33 @@ impl SystemConfig {
             })
             .and_then(|()| validate_dropout(training.gradient_checkpointing, lora.dropout > 0.0))
             .and_then(|()| validate_sampling(sampling))
-            .and_then(|()| self.users.as_ref().map_or(Ok(()), UsersSection::validate))
-            .and_then(|()| validate_objective(objective, self.users.is_some(), training));
+            .and_then(|()| users.map_or(Ok(()), UsersSection::validate))
+            .and_then(|()| learnt());
         validated.map_err(|error| self.blamed(error))
+    }
+
+    /// A key that this system has no use for, and why.
+    fn misplaced(&self) -> Option<(&'static str, &'static str)> {
+        let rewards = self.mode == Mode::Reward;
+        let untrained = (!self.is_trained()).then_some("this system is not trained");
+        let of_users =
+            (self.adapter_per_user).then_some("every user has an adapter (adapter_per_user)");
+        let one = rewards.then_some("mode = \"reward\" trains one model on the seen users");
+        let silent = rewards.then_some("mode = \"reward\" writes nothing");
+        let writes = (!rewards).then_some("mode is not \"reward\"");
+        let keys = [
+            ("lora", !self.lora.is_empty(), untrained),
+            ("objective", !self.objective.is_empty(), untrained),
+            ("training", !self.training.is_empty(), untrained),
+            ("mode", rewards, untrained),
+            ("reward", !self.reward.is_empty(), untrained.or(writes)),
+            ("users", self.users.is_some(), untrained.or(of_users)),
+            ("adapter_per_user", self.adapter_per_user, untrained.or(one)),
+            ("newcomers", self.newcomers, untrained.or(one)),
+            ("sampling", !self.sampling.is_empty(), silent),
+        ];
+        let mut keys = keys.into_iter();
+        keys.find_map(|(key, there, why)| Some((key, why.filter(|_| there)?)))
     }
 
     /// An error of a key, with the system in front of the key.
@@ -191,6 +287,7 @@ impl SystemConfig {
             "users" => self.users.is_some(),
             "lora" => own(&self.lora),
             "objective" => own(&self.objective),
+            "reward" => own(&self.reward),
             "training" => own(&self.training),
             "sampling" => own(&self.sampling),
             _ => false,
@@ -211,6 +308,7 @@ impl SystemSettings {
         Ok(Self {
             lora: section(root, "lora", &system.lora)?,
             objective: objective?,
+            reward: section(root, "reward", &system.reward)?,
             training: section(root, "training", &system.training)?,
             sampling: section(root, "sampling", &system.sampling)?,
         })

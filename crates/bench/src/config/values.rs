@@ -12,7 +12,7 @@ use trainer::config::{
 use trainer::tokenise::Template;
 
 use super::preset::JUDGE_KEY;
-use super::{EvaluationConfig, ExperimentConfig};
+use super::{BestOfConfig, EvaluationConfig, ExperimentConfig, SystemConfig};
 use crate::experiment::Experiment;
 use crate::tiny::LEAST_VOCABULARY;
 
@@ -51,6 +51,7 @@ impl<D: Experiment> ExperimentConfig<D> {
         if let Some(judge) = &self.judge {
             validate_judge(&with_address(judge))?;
         }
+        self.validate_best_of()?;
         if self.systems.is_empty() {
             let expected = "at least one system";
             return Err(TrainError::config("systems", "empty", expected));
@@ -71,6 +72,41 @@ impl<D: Experiment> ExperimentConfig<D> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses reward models that would choose among what nobody writes, or has not written yet.
+    fn validate_best_of(&self) -> Result<(), TrainError> {
+        let Some(BestOfConfig { from, counts }) = &self.evaluation.best_of else {
+            return Ok(());
+        };
+        let rises = counts.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rises || counts.first().is_none_or(|&first| first == 0) {
+            let found = format!("{counts:?}");
+            let expected = "numbers from 1, each larger than the one before";
+            return Err(TrainError::config(
+                "evaluation.best_of.counts",
+                found,
+                expected,
+            ));
+        }
+        let mut later = self.systems.iter();
+        later.find(|system| system.is_reward_model());
+        let own = |name: &&String| {
+            let is_late = later.clone().any(|system| system.name == **name);
+            let system = self.systems.iter().find(|system| system.name == **name);
+            is_late || system.is_some_and(SystemConfig::is_reward_model)
+        };
+        match from.iter().find(own) {
+            None => Ok(()),
+            Some(name) => {
+                let expected = "systems that write, each above the first with mode = \"reward\"";
+                Err(TrainError::config(
+                    "evaluation.best_of.from",
+                    name,
+                    expected,
+                ))
+            }
+        }
     }
 
     /// Refuses what a model that is made in the run does not have.

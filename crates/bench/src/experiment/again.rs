@@ -79,12 +79,11 @@ fn trained(system: &SystemConfig, mut made: Value) -> Value {
     let mut training = json!(settings.training.without_ways());
     remove(&mut training, &FREE);
     made["system"] = json!({
+        "mode": (!system.mode.is_pdpo()).then_some(system.mode),
         "text": system.text, "users": system.users,
         "adapter_per_user": system.adapter_per_user.then_some(true),
     });
-    made["settings"] = json!({
-        "lora": settings.lora, "objective": settings.objective, "training": training,
-    });
+    made["settings"] = system.with_learnt(json!({ "lora": settings.lora, "training": training }));
     made
 }
 

@@ -10,7 +10,8 @@ use super::{
     Experiment, ExperimentData, Measured, Results, Run, SeedResult, SplitResult, collect,
     over_seeds,
 };
-use crate::config::ExperimentConfig;
+use crate::best_of;
+use crate::config::{ExperimentConfig, SystemConfig};
 use crate::measure::{self, Case};
 use crate::newcomers;
 use crate::report::{CurvePoint, Report, Response, Sample, Setting, System, Yardstick};
@@ -59,6 +60,11 @@ pub fn report<E: Experiment>(run: &Run<E>, results: &[SeedResult], seconds: f64)
         .tables
         .extend(over_seeds::table(&report, &run.config, results));
     let results = Results { seeds: results };
+    let best_of = run.config.evaluation.best_of.as_ref();
+    report.best_of = best_of.map_or_else(Vec::new, |section| {
+        let prefers = |group: &str, texts: [&str; 2]| run.config.data.prefers(group, texts);
+        best_of::measured(&results, &section.counts, &prefers)
+    });
     let (new_users, table) = newcomers::told(&results, &report.systems);
     report.new_users = new_users;
     report.tables.extend(table);
@@ -133,7 +139,8 @@ pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult
         .find(|s| s.name == name && s.is_trained());
     System {
         name: name.into(),
-        loss: trained.map(|system| system.settings.objective.loss.name().into()),
+        loss: trained.map(|system| system.loss().into()),
+        head: (trained.filter(|system| system.is_reward_model())).map(head),
         accuracy: match shares.is_empty() {
             true => Default::default(),
             false => measure::accuracy(&cases, &shares, &config.evaluation.ratio_bands),
@@ -151,6 +158,11 @@ pub fn system<D>(name: &str, config: &ExperimentConfig<D>, results: &[SeedResult
         train_curve: measure::mean_curve(&curves),
         ..System::default()
     }
+}
+
+/// What makes the rewards of a reward model.
+fn head(system: &SystemConfig) -> String {
+    format!("{:?}", system.settings.reward.head).to_lowercase()
 }
 
 /// Responses to the same prompts, side by side.
@@ -246,6 +258,10 @@ fn settings<D>(config: &ExperimentConfig<D>) -> Vec<Setting> {
         if system.adapter_per_user {
             let name = format!("{}.adapter_per_user", system.name);
             all.push(setting(&name, "true".into()));
+        }
+        if system.is_reward_model() {
+            let value = format!("reward, head {}", head(system));
+            all.push(setting(&format!("{}.mode", system.name), value));
         }
         if let Some(users) = &system.users {
             let value = format!("T_u {}, {:?}", users.user_tokens, users.kind).to_lowercase();

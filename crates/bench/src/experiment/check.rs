@@ -6,7 +6,7 @@ use std::rc::Rc;
 use judge::PromptFile;
 use terminal::{Expectation, hub};
 use trainer::burn::tensor::Device;
-use trainer::config::{TrainingSection, validate_stop_ids};
+use trainer::config::{RewardSection, TrainingSection, validate_stop_ids};
 use trainer::llm_backbone::Model;
 use trainer::policy::Policy;
 use trainer::{TrainError, device};
@@ -69,6 +69,10 @@ impl<E: Experiment> Run<E> {
         for &seed in config.data.split_seeds() {
             let template = config.prompt.template;
             let data = config.data.load(seed, template, &config.evaluation)?;
+            if let Some(system) = config.systems.iter().find(|s| s.is_reward_model()) {
+                let thumbs = data.train.iter().filter(|one| one.thumb.is_some()).count();
+                RewardSection::validate_thumbs(thumbs).map_err(|error| system.blamed(error))?;
+            }
             loaded.push((seed, Rc::new(data)));
         }
         let device: &device::Devices = &self.devices.0;

@@ -5,11 +5,14 @@ use std::rc::Rc;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::{Dtype, UserTokens, UsersSection, objective};
+use trainer::config::{Dtype, Head, UserTokens, UsersSection};
+use trainer::dataset::Dataset;
 use trainer::estimate::{Memory, Sketch, Step, Work};
 use trainer::llm_backbone::config::ModelConfig;
 use trainer::pdpo_loss::PairLoss;
+use trainer::task::Preference;
 
+use super::reward;
 use super::setup::Sides;
 use crate::config::{ExperimentConfig, ORACLE, SystemConfig, SystemSettings};
 
@@ -47,15 +50,30 @@ pub fn expectation<D>(
         Sketch::new(place.model, place.dtype, &settings.lora, place.device)
     };
     for system in config.systems.iter().filter(|s| s.is_trained()) {
-        let sketch = sketch(&system.settings)?;
+        let sketch = match system.is_reward_model() {
+            true => sketch(&system.settings)?.that_rewards(),
+            false => sketch(&system.settings)?,
+        };
         let training = &system.settings.training;
-        let users = system.users.as_ref();
-        let objective = objective(&system.settings.objective, users.is_some())?;
-        let tokens = users.map_or(UserTokens::default(), UsersSection::tokens);
-        let sizes = (tokens, objective.branches().len());
+        let sizes = (tokens(system), system.objective()?.branches().len());
+        let step = |train: &Dataset| -> Result<Step, TrainError> {
+            let users = sizes.0;
+            Ok(match system.is_reward_model() {
+                true => Step::of(training, train, (&reward::task(system)?, users)),
+                false => {
+                    let objective = &system.settings.objective;
+                    let task = Preference::from_config(objective, system.users.is_some(), None)?;
+                    Step::of(training, train, (&task, users))
+                }
+            })
+        };
         for sides in splits.iter().flat_map(|sides| trained_on(system, sides)) {
-            let step = Step::of(training, &sides.train, sizes);
-            let memory = sketch.memory(step, sampled(config, system, place.model));
+            let step = step(&sides.train)?;
+            let texts = match system.is_reward_model() {
+                true => (0, 0),
+                false => sampled(config, system, place.model),
+            };
+            let memory = sketch.memory(step, texts);
             sketch.validate(&memory, step, training)?;
             if memory.total() > found.memory.total() {
                 (found.memory, found.step) = (memory, step);
@@ -74,6 +92,13 @@ pub fn expectation<D>(
     Ok(found)
 }
 
+/// The positions that sequences have for their users.
+fn tokens(system: &SystemConfig) -> UserTokens {
+    let is_head = system.is_reward_model() && system.settings.reward.head == Head::User;
+    let users = system.users.as_ref().filter(|_| !is_head);
+    users.map_or(UserTokens::default(), UsersSection::tokens)
+}
+
 /// What each policy of a system is trained on: all, or one user's.
 fn trained_on(system: &SystemConfig, sides: &Rc<Sides>) -> Vec<Rc<Sides>> {
     if !system.adapter_per_user {
@@ -88,7 +113,8 @@ fn of_split<D>(config: &ExperimentConfig<D>, plain: &Sketch, sides: &Sides) -> W
     let forward = |side| plain.forward_work(side, UserTokens::default());
     let test = forward(&sides.test);
     let trained = || config.systems.iter().filter(|s| s.is_trained());
-    let needs_reference = |s: &SystemConfig| s.settings.objective.loss.needs_reference();
+    let needs_reference =
+        |s: &SystemConfig| !s.is_reward_model() && s.settings.objective.loss.needs_reference();
     let reference = match trained().any(needs_reference) {
         true => forward(&sides.train) + forward(&sides.validation) + test,
         // The oracle is measured against what is not told.
@@ -98,7 +124,8 @@ fn of_split<D>(config: &ExperimentConfig<D>, plain: &Sketch, sides: &Sides) -> W
     // The KL divergence takes a pass of the system and one of the SFT model.
     let comparisons = sides.test.items.len().max(1) as f64;
     let some = config.evaluation.quality_comparisons as f64 / comparisons;
-    let measured = 2.0 * some.min(1.0) * config.systems.len() as f64;
+    let writers = config.systems.iter().filter(|s| !s.is_reward_model());
+    let measured = 2.0 * some.min(1.0) * writers.count() as f64;
     let sft = config.sft.as_ref().map(|sft| {
         let training = sft.training(&config.training, sides.train.items.len());
         plain.training_work((&sides.train, None), (UserTokens::default(), 1), &training)

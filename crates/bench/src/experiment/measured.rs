@@ -33,6 +33,9 @@ pub struct Measured {
     pub nll: Option<f64>,
     /// Accuracies on validation over training.
     pub curve: Vec<CurvePoint>,
+    /// What the candidates of others are worth, of a reward model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidates>,
     /// How users were served whom nobody was trained on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub newcomers: Vec<Served>,
@@ -47,6 +50,24 @@ pub struct SampledText {
     pub source: String,
     /// The response.
     pub text: String,
+    /// Further ones, which a reward model chooses among with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<String>,
+}
+
+/// What a system's responses to one prompt are worth to a user.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Candidates {
+    /// The system that wrote them.
+    pub writer: String,
+    /// For whom one is chosen; none: the generic user.
+    pub user: Option<String>,
+    /// The post.
+    pub source: String,
+    /// Their texts.
+    pub texts: Vec<String>,
+    /// What each is worth.
+    pub rewards: Vec<f32>,
 }
 
 impl Measured {

@@ -11,8 +11,9 @@ use trainer::{TrainError, files};
 
 use super::collect::with_origin;
 use super::measured::{Measured, SampledText};
+use super::sampling::sampled;
 use super::setup::Sides;
-use super::system::{Trainer, engine, rewards, sampled, text_quality};
+use super::system::{Trainer, engine, preference, rewards, text_quality};
 
 /// What one user's adapter adds.
 struct Share {
@@ -106,7 +107,9 @@ fn of_user<D>(
     let start = Policy::start(prepared.model.clone(), lora, None, 0, prepared.seed)?;
     let weights = start.0.model.num_adapter_params() as u64;
     let data = (sides.train.examples(None), sides.validation.examples(None));
-    let outcome = trainer.train(dir, start, data, Endings::default(), monitor)?;
+    let task = preference(system, prepared)?;
+    let learnt = (task.clone(), Endings::default());
+    let outcome = trainer.train(dir, learnt, start, data, monitor)?;
     let path = dir.join("metrics.jsonl");
     let lines = fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
     let engine = engine(system, prepared, (outcome.policy, None));
@@ -124,7 +127,7 @@ fn of_user<D>(
         steps: outcome.state.step,
         seconds: outcome.state.train_seconds,
         comparisons: outcome.comparisons,
-        rewards: rewards(system, prepared, &engine, &test)?,
+        rewards: rewards(&engine, &task, &test)?,
         texts: sampled(system, config, prepared, &engine, tasks)?,
         quality,
         metrics: with_origin(&lines, &serde_json::json!({ "adapter_of": user })),

@@ -12,7 +12,6 @@ use trainer::device::Devices;
 use trainer::lineage::Lineage;
 use trainer::llm_backbone::Model;
 use trainer::monitor::Monitor;
-use trainer::pdpo_loss::PairLoss;
 use trainer::policy::Policy;
 use trainer::pref_data::Comparison;
 use trainer::reference::Reference;
@@ -23,7 +22,7 @@ use trainer::tokenise::Formatter;
 
 use super::stage::{self, Stage};
 use super::{ExperimentData, MODEL};
-use crate::config::{ExperimentConfig, SFT, TinyConfig, UserText};
+use crate::config::{ExperimentConfig, SFT, SystemConfig, TinyConfig, UserText};
 use crate::newcomers;
 use crate::report;
 use crate::tiny;
@@ -153,7 +152,7 @@ impl Base {
             lineage: base.lineage,
             key: base.key,
             formatter: formatter.with_clock(clock),
-            needs_kl: (config.systems.iter()).any(|s| s.settings.objective.loss.needs_kl()),
+            needs_kl: config.systems.iter().any(SystemConfig::needs_kl),
         })
     }
 

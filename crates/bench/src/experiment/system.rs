@@ -7,44 +7,46 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use terminal::Bars;
+use trainer::burn::module::Module;
 use trainer::dataset::Dataset;
 use trainer::endings::Endings;
 use trainer::eval;
 use trainer::example::{Example, Item};
-use trainer::inference::{Engine, Job};
-use trainer::llm_backbone::sampling::SamplingConfig;
+use trainer::inference::Engine;
 use trainer::memory;
 use trainer::monitor::Monitor;
+use trainer::pdpo_loss::ScoredRow;
 use trainer::policy::Policy;
 use trainer::session::{Outcome, Session, SessionConfig};
-use trainer::task::Preference;
-use trainer::user_model::{UserRef, UserTable};
+use trainer::task::{Preference, Task};
+use trainer::user_model::UserTable;
 use trainer::{TrainError, files, metrics};
 
-use super::measured::{Measured, SampledText};
+use super::measured::Measured;
+use super::sampling::sampled;
 use super::setup::SplitSetup;
 use super::stage;
-use super::{SamplingTask, per_user};
-use crate::config::{ExperimentConfig, ORACLE, SystemConfig, SystemSettings};
+use super::{per_user, reward};
+use crate::config::{EvaluationConfig, ExperimentConfig, ORACLE, SystemConfig};
 use crate::measure;
 use crate::newcomers;
 use crate::report::Trainable;
 
-/// Trains (or goes on, or reads the result of) one system in `dir`; true where it was not there yet. A result is read only if it was made with the same
-/// settings.
+/// Trains (or goes on, or reads the result of) one system in `dir`, after others; true where it was not there yet. A result is read only if it was made
+/// with the same settings.
 ///
 /// # Errors
 /// From training; [`TrainError::Interrupted`] where the monitor said stop.
 pub fn run<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &SplitSetup,
+    (prepared, others): (&SplitSetup, &[Measured]),
     dir: &Path,
     resume: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<(Measured, bool), TrainError> {
     let result = dir.join("result.json");
-    let settings = settings(system, config, prepared);
+    let settings = settings(system, config, (prepared, others));
     if resume && stage::is_done(dir, &settings) {
         let text = fs::read(&result).map_err(|e| TrainError::io(&result, e))?;
         let measured = serde_json::from_slice(&text);
@@ -58,10 +60,14 @@ pub fn run<D>(
         prepared,
         resume,
     };
-    let mut measured = match (system.is_trained(), system.adapter_per_user) {
-        (false, _) => untrained(system, config, prepared)?,
-        (true, false) => trained(&trainer, dir, monitor)?,
-        (true, true) => per_user::trained(&trainer, dir, monitor)?,
+    let mut measured = if !system.is_trained() {
+        untrained(system, config, prepared)?
+    } else if system.is_reward_model() {
+        reward::trained(&trainer, others, dir, monitor)?
+    } else if system.adapter_per_user {
+        per_user::trained(&trainer, dir, monitor)?
+    } else {
+        trained(&trainer, dir, monitor)?
     };
     measured.name = system.name.clone();
     measured.seconds = start.elapsed().as_secs_f64();
@@ -77,12 +83,13 @@ pub fn run<D>(
 fn settings<D>(
     system: &SystemConfig,
     config: &ExperimentConfig<D>,
-    prepared: &SplitSetup,
+    (prepared, others): (&SplitSetup, &[Measured]),
 ) -> serde_json::Value {
-    let settings = SystemSettings {
-        training: system.settings.training.without_ways(),
-        ..system.settings.clone()
-    };
+    let sections = system.with_learnt(serde_json::json!({
+        "lora": system.settings.lora,
+        "training": system.settings.training.without_ways(),
+        "sampling": system.settings.sampling,
+    }));
     let mut of_system =
         serde_json::json!({ "name": system.name, "text": system.text, "users": system.users });
     for (key, says) in [
@@ -93,16 +100,29 @@ fn settings<D>(
             of_system[key] = true.into();
         }
     }
-    serde_json::json!({
+    let evaluation = EvaluationConfig {
+        best_of: None,
+        ..config.evaluation.clone()
+    };
+    let mut settings = serde_json::json!({
         "model": prepared.key,
         "data": prepared.data_key,
         "seed": prepared.seed,
         "system": of_system,
-        "settings": settings,
+        "settings": sections,
         "prompt": config.prompt,
         "user_tokens": config.user_tokens(),
-        "evaluation": config.evaluation,
-    })
+        "evaluation": evaluation,
+    });
+    if system.is_reward_model() {
+        settings["system"]["mode"] = serde_json::json!(system.mode);
+        settings["candidates"] = reward::read(config, others);
+    }
+    let samples = config.samples_of(&system.name);
+    if samples > 1 {
+        settings["samples"] = samples.into();
+    }
+    settings
 }
 
 /// The SFT model as it is, or with the user's preference in the prompt: then its implicit reward is measured against
@@ -122,7 +142,8 @@ fn untrained<D>(
         let untold: Vec<&Example> = plain.iter().collect();
         prepared.reference.fill(&untold, &Bars::default())?;
         let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
-        measured.rewards = Some(rewards(system, prepared, &engine, &informed)?);
+        let task = preference(system, prepared)?;
+        measured.rewards = Some(rewards(&engine, &task, &informed)?);
     }
     finish(system, config, prepared, &engine, &test, measured)
 }
@@ -150,47 +171,24 @@ fn trained<D>(
         prepared,
         ..
     } = *trainer;
-    let settings = &system.settings;
     let sides = prepared.sides(system.text)?;
     let newcomers = prepared.newcomers(system.text)?;
     let train = match system.newcomers {
         true => joined(&sides.train, newcomers.iter().map(|user| &user.answers)),
         false => sides.train.clone(),
     };
-    let (base, users) = (prepared.model.clone(), system.users.as_ref());
-    let start = train.start_policy(base, &settings.lora, users, prepared.seed)?;
-    let (policy, table) = &start;
-    let trainable = Trainable {
-        llm: Some(policy.model.num_adapter_params() as u64),
-        users: policy
-            .users
-            .as_ref()
-            .zip(table.as_ref())
-            .map(|(users, table)| users.config().parameter_counts(table.len()).total() as u64),
-    };
-    let examples = |side: &Dataset| side.examples(table.as_ref());
-    let data = (examples(&train), examples(&sides.validation));
-    let test = examples(&sides.test);
+    let start = trainer.start(&train)?;
     let endings = endings(system, config, prepared, &sides.validation);
-    let outcome = trainer.train(dir, start, data, endings, monitor)?;
-    let lines = metrics::read(&dir.join("metrics.jsonl"))?;
-    let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
-    let engine = engine(system, prepared, (outcome.policy, outcome.table));
-    let task = (
-        &engine,
-        &task(system, prepared)?,
-        settings.training.micro_rows,
-    );
+    let task = preference(system, prepared)?;
+    let data = (&train, &sides.validation);
+    let (engine, learnt) = trainer.learn(dir, (task.clone(), endings), start, data, monitor)?;
+    let test = sides.test.examples(engine.table());
+    let scored = (&engine, &task, system.settings.training.micro_rows);
     let of_newcomers = (&prepared.data.newcomers, &newcomers[..]);
     let measured = Measured {
-        rewards: Some(rewards(system, prepared, &engine, &test)?),
-        newcomers: newcomers::measure(task, of_newcomers, system.newcomers, &Bars::default())?,
-        trainable,
-        steps,
-        train_seconds,
-        comparisons_per_second: Some(outcome.comparisons as f64 / train_seconds),
-        curve: measure::curve(&lines, &prepared.data.users),
-        ..Measured::default()
+        rewards: Some(rewards(&engine, &task, &test)?),
+        newcomers: newcomers::measure(scored, of_newcomers, system.newcomers, &Bars::default())?,
+        ..learnt
     };
     finish(system, config, prepared, &engine, &test, measured)
 }
@@ -213,14 +211,60 @@ pub(super) struct Trainer<'a, D> {
     resume: bool,
 }
 
+/// What a session begins with.
+type Begun = (Policy, Option<UserTable>);
+
 impl<D> Trainer<'_, D> {
-    /// In `dir`, or goes on there.
-    pub(super) fn train(
+    /// The system's policy at step 0, whose users are those of the data.
+    pub(super) fn start(&self, train: &Dataset) -> Result<Begun, TrainError> {
+        let (system, prepared) = (self.system, self.prepared);
+        let (lora, users) = (&system.settings.lora, system.users.as_ref());
+        train.start_policy(prepared.model.clone(), lora, users, prepared.seed)
+    }
+
+    /// Trains on these data in `dir`, or goes on there; with the engine, what is known of the training.
+    pub(super) fn learn<T: Task>(
         &self,
         dir: &Path,
-        start: (Policy, Option<UserTable>),
+        task: (T, Endings),
+        start: Begun,
+        (train, validation): (&Dataset, &Dataset),
+        monitor: &mut dyn Monitor,
+    ) -> Result<(Engine, Measured), TrainError> {
+        let (policy, table) = &start;
+        let head = policy.head.as_ref().map_or(0, Module::num_params);
+        let trainable = Trainable {
+            llm: Some((policy.model.num_adapter_params() + head) as u64),
+            users: policy
+                .users
+                .as_ref()
+                .zip(table.as_ref())
+                .map(|(users, table)| users.config().parameter_counts(table.len()).total() as u64),
+        };
+        let examples = |side: &Dataset| side.examples(table.as_ref());
+        let data = (examples(train), examples(validation));
+        let outcome = self.train(dir, task, start, data, monitor)?;
+        let lines = metrics::read(&dir.join("metrics.jsonl"))?;
+        let (steps, train_seconds) = (outcome.state.step, outcome.state.train_seconds);
+        let learnt = Measured {
+            trainable,
+            steps,
+            train_seconds,
+            comparisons_per_second: Some(outcome.comparisons as f64 / train_seconds),
+            curve: measure::curve(&lines, &self.prepared.data.users),
+            ..Measured::default()
+        };
+        let policy = (outcome.policy, outcome.table);
+        Ok((engine(self.system, self.prepared, policy), learnt))
+    }
+
+    /// In `dir`, or goes on there.
+    pub(super) fn train<T: Task>(
+        &self,
+        dir: &Path,
+        (task, endings): (T, Endings),
+        start: Begun,
         data: (Vec<Example>, Vec<Example>),
-        endings: Endings,
         monitor: &mut dyn Monitor,
     ) -> Result<Outcome, TrainError> {
         let (config, prepared) = (self.config, self.prepared);
@@ -236,7 +280,6 @@ impl<D> Trainer<'_, D> {
             further_devices: prepared.further_devices.clone(),
             clock: None,
         };
-        let task = task(self.system, prepared)?;
         let resume = self.resume && dir.exists();
         let session = Session::new(session, task, start, data, resume)?;
         session.with_endings(endings).run(monitor)
@@ -267,8 +310,11 @@ fn endings<D>(
     }
 }
 
-/// What a system learns.
-fn task(system: &SystemConfig, prepared: &SplitSetup) -> Result<Preference, TrainError> {
+/// What a system that writes learns.
+pub(super) fn preference(
+    system: &SystemConfig,
+    prepared: &SplitSetup,
+) -> Result<Preference, TrainError> {
     let objective = &system.settings.objective;
     let reference = Some(prepared.reference.clone());
     Preference::from_config(objective, system.users.is_some(), reference)
@@ -284,15 +330,13 @@ pub(super) fn engine(
     engine.with_micro_rows(system.settings.training.micro_rows)
 }
 
-/// Implicit rewards, chosen and rejected.
-pub(super) fn rewards(
-    system: &SystemConfig,
-    prepared: &SplitSetup,
+/// Rewards by what was learnt, chosen and rejected; implicit ones of a system that writes.
+pub(super) fn rewards<T: Task<Report = ScoredRow>>(
     engine: &Engine,
+    task: &T,
     test: &[Example],
 ) -> Result<Vec<Option<[f32; 2]>>, TrainError> {
-    let task = task(system, prepared)?;
-    let rows = engine.score(&task, test, &Bars::default())?;
+    let rows = engine.score(task, test, &Bars::default())?;
     Ok(rows
         .iter()
         .map(|r| Some([r.reward_chosen, r.reward_rejected]))
@@ -333,46 +377,4 @@ pub(super) fn text_quality(
     let some = &test[..test.len().min(some)];
     let rows = system.settings.training.micro_rows;
     eval::text_quality(policy, table, &prepared.model, some, rows, &Bars::default())
-}
-
-/// A response to each task.
-pub(super) fn sampled<D>(
-    system: &SystemConfig,
-    config: &ExperimentConfig<D>,
-    prepared: &SplitSetup,
-    engine: &Engine,
-    tasks: Vec<SamplingTask>,
-) -> Result<Vec<SampledText>, TrainError> {
-    let table = engine.table();
-    let sampling = SamplingConfig {
-        seed: prepared.seed,
-        ..system.settings.sampling.clone()
-    };
-    let jobs: Vec<Job> = tasks
-        .iter()
-        .map(|task| Job {
-            user: task.user.as_deref().map_or(UserRef::Generic, |user| {
-                // Without a table the name only tells this draw from another user's.
-                match table.is_none_or(|table| table.contains(user)) {
-                    true => UserRef::id(user),
-                    false => UserRef::Generic,
-                }
-            }),
-            prompt: task.prompt.clone(),
-            template: Default::default(),
-            user_text: task.user_text.clone(),
-            key: task.key.clone(),
-            sampling: sampling.clone(),
-            log_probs: false,
-        })
-        .collect();
-    let responses = engine.respond(&jobs, config.evaluation.batch, &Bars::default())?;
-    let texts = tasks.into_iter().zip(responses);
-    Ok(texts
-        .map(|(task, response)| SampledText {
-            user: task.user,
-            source: task.key,
-            text: response.text,
-        })
-        .collect())
 }

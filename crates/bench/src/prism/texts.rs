@@ -58,6 +58,7 @@ mod tests {
             user: Some(user.into()),
             source: "p".into(),
             text: text.into(),
+            further: Vec::new(),
         };
         let measured = Measured {
             name: "vanilla-dpo".into(),

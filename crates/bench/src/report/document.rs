@@ -8,7 +8,7 @@ use super::model::{Report, Sample};
 use super::samples::{Exchange, exchange};
 use super::svg::{self, Figure};
 use super::table::Table;
-use super::{facts, tables};
+use super::{best_of, facts, tables};
 
 /// A report in the order in which it is read.
 #[derive(Debug, Clone, Serialize)]
@@ -240,6 +240,7 @@ fn results(report: &Report) -> Vec<Section> {
         tables::responses(report),
         tables::ratios(report),
         tables::win_rates(report),
+        best_of::table(report),
     ];
     sections.extend(measured.iter().flatten().map(Section::on_terminal));
     sections.extend(text_measures(report));

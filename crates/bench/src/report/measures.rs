@@ -53,6 +53,38 @@ pub struct Duel {
     pub unjudged: u64,
 }
 
+/// The best of several responses by a reward model, for one group of users.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BestOf {
+    /// The reward model.
+    pub system: String,
+    /// The system whose responses they are.
+    pub writer: String,
+    /// The group of users; `generic` for the generic user.
+    pub group: String,
+    /// Among how many one is chosen.
+    pub count: u64,
+    /// What its KL divergence from one response is at most, in nats.
+    pub kl_bound: f64,
+    /// What it is worth to its user; `n` counts prompts.
+    pub reward: Estimate,
+    /// How much more than the first of them; none for one response.
+    #[serde(default)]
+    pub gain: Option<Estimate>,
+    /// Mean words.
+    pub words: f64,
+    /// Median words.
+    pub median_words: f64,
+    /// How often the user's simulated preference is for it rather than for the first of them, ties as half; none where nobody knows.
+    #[serde(default)]
+    pub wins: Option<Estimate>,
+    /// How often for neither, or for the first itself.
+    #[serde(default)]
+    pub even: Option<f64>,
+    /// How often another text has the same reward.
+    pub tied: f64,
+}
+
 /// How users were served whom nobody was trained on, by one system in one way.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServedUsers {

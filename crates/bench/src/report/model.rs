@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
-use super::measures::{Duel, ServedUsers, TextMeasure};
+use super::measures::{BestOf, Duel, ServedUsers, TextMeasure};
 use super::system::{System, system_title};
 use super::table::Table;
 
@@ -50,6 +50,9 @@ pub struct Report {
     /// How users were served whom nobody was trained on, where some came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub new_users: Vec<ServedUsers>,
+    /// The best of several responses by reward models, where some chose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub best_of: Vec<BestOf>,
     /// Win rates, where there was a judge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duels: Vec<Duel>,

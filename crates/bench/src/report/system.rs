@@ -19,7 +19,10 @@ pub struct System {
     /// The preference loss that it was trained with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<String>,
-    /// Accuracy of the implicit reward. For `sft` all `None`: the implicit reward of the reference is 0 everywhere, so
+    /// What makes its rewards, of a reward model: `scalar` or `user`; none of a system that writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// Accuracy of the reward of a reward model, of the implicit one of others. For `sft` all `None`: the implicit reward of the reference is 0 everywhere, so
     /// it prefers nothing.
     #[serde(default)]
     pub accuracy: Accuracy,
@@ -74,6 +77,9 @@ pub fn system_title(name: &str) -> &str {
         "pdpo-cluster" => "P-DPO cluster",
         "pdpo-uniform" => "P-DPO uniform",
         "pdpo-individual-all" => "P-DPO individual, trained on all",
+        "prm-individual" => "P-RM individual",
+        "prm-cluster" => "P-RM cluster",
+        "vanilla-rm" => "vanilla RM",
         "lora-per-worker" => "LoRA for each worker",
         "pdpo-cluster-no-text" => "P-DPO cluster, no text",
         "oracle" => "SFT told the preference",
@@ -81,7 +87,7 @@ pub fn system_title(name: &str) -> &str {
     }
 }
 
-/// Accuracies of the implicit reward: a comparison counts as correct when the chosen response has strictly the higher
+/// Accuracies of the reward, or the implicit one: a comparison counts as correct when the chosen response has strictly the higher
 /// reward (reference, section 5).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {

@@ -4,8 +4,9 @@ mod lengths;
 
 use statistics::{Estimated, Interval};
 
-use crate::claims::{Building, Unit, VANILLA, personalised, pooled, word};
+use crate::claims::{Building, Part, Unit, VANILLA, personalised, pooled, prm, word};
 use crate::experiment::Results;
+use crate::measure::{MAJORITY, MINORITY};
 use crate::report::{Claim, Finding, System, all};
 use crate::text::by_user::{self, Texts};
 use lengths::{Groups, Lengths};
@@ -29,12 +30,22 @@ const AS_IN_THE_PAPER: &str = "as in the paper";
 /// All claims by key.
 pub fn claims(results: &Results<'_>, systems: &[System]) -> Vec<(&'static str, Claim)> {
     let texts = by_user::gather(results);
-    vec![
+    let mut claims = vec![
         ("e1", e1(results, &texts, systems)),
         ("e2", e2(results, systems)),
         ("e2_words", e2_words(&texts, systems)),
-    ]
+    ];
+    claims.extend(prm::claim(results, systems, pooled));
+    claims
 }
+
+/// What reward models are compared with P-DPO on.
+pub const PARTS: [Part; 4] = [
+    ("seen users", |case| case.seen),
+    ("majority", |case| case.seen && case.group == MAJORITY),
+    ("minority", |case| case.seen && case.group == MINORITY),
+    ("unseen users", |case| !case.seen),
+];
 
 /// What was found of a system: each grade's figures, and what they decide.
 struct Graded {

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use statistics::Estimated;
 use trainer::pref_data::{Comparison, UserId};
 
-use crate::claims::{Unit, VANILLA, over_users, pooled};
+use crate::claims::{self, Part, Unit, VANILLA, over_users, pooled, shown};
 use crate::experiment::{Outcomes, Results};
 use crate::measure::{Case, Users, pair};
 use crate::report::format::{MISSING, count};
@@ -71,11 +70,11 @@ pub fn tables(results: &Results<'_>, systems: &[System]) -> Vec<Table> {
         differences(results, &measured),
     ];
     let tables = tables.into_iter().map(Table::without_missing_columns);
-    tables.filter(|table| table.columns.len() > 1).collect()
+    let tables = tables.filter(|table| table.columns.len() > 1);
+    tables
+        .chain(claims::prm::table(results, systems, &PARTS))
+        .collect()
 }
-
-/// What is looked at apart.
-type Part = (&'static str, fn(&Case) -> bool);
 
 const PARTS: [Part; 4] = [
     ("seen workers", |case| case.seen),
@@ -113,10 +112,7 @@ fn differences(results: &Results<'_>, systems: &[&System]) -> Table {
     let mut table = Table::new("Difference from vanilla DPO", note, &["system"]);
     table.columns.extend(PARTS.map(|(name, _)| name.to_owned()));
     for system in systems.iter().filter(|system| system.name != VANILLA) {
-        let cells = PARTS.map(|(_, keep)| {
-            let differences = results.differences(&system.name, VANILLA, keep);
-            shown(differences.and_then(pooled), Unit::Points)
-        });
+        let cells = claims::differences(results, (&system.name, VANILLA), &PARTS);
         let name = [system.title().to_owned()];
         table.rows.push(name.into_iter().chain(cells).collect());
     }
@@ -136,10 +132,6 @@ fn cell(right: Option<Outcomes>) -> String {
             format!("{number}: {}", Unit::Percent.write(&figure))
         }
     }
-}
-
-fn shown(figure: Option<Estimated>, unit: Unit) -> String {
-    figure.map_or(MISSING.into(), |figure| unit.write(&figure))
 }
 
 #[cfg(test)]

@@ -241,7 +241,7 @@ fn a_wrong_name_among_lora_targets_is_told_by_check_and_train() {
     for (targets, expected) in [
         (
             r#"["q_proj", "q_porj"]"#,
-            "LoRA target `q_porj`: this model has no module of that name; there are embed_tokens, q_proj",
+            "config key `lora.targets`: LoRA target `q_porj`: this model has no module of that name; there are embed_tokens, q_proj",
         ),
         (
             r#"["q_proj", "c_attn"]"#,

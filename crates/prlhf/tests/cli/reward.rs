@@ -189,6 +189,14 @@ fn a_reward_model_writes_nothing_and_is_not_merged() {
     assert!(error.contains("ranks texts and writes none"), "{error}");
     let error = prlhf(&["merge", "--run", run()]).error();
     assert!(error.contains("without its head"), "{error}");
+    let adapters = format!("model.adapters={:?}", run());
+    let config = fixture().config.to_str().unwrap();
+    let base = ["check", "--config", config, "--set", &adapters];
+    let error = prlhf(&base).error();
+    assert!(
+        error.contains("adapters are a reward model's") && error.contains("without its head"),
+        "{error}"
+    );
     let copy = fixture().fresh("thumbs");
     let thumbs = fixture().file(
         "thumbs.jsonl",
@@ -201,6 +209,32 @@ fn a_reward_model_writes_nothing_and_is_not_merged() {
     )
     .error();
     assert!(error.contains("1 of the data are thumbs"), "{error}");
+}
+
+#[test]
+fn check_looks_at_what_the_mode_trains() {
+    let config = fixture().config.to_str().unwrap();
+    let check = |more: &[&str]| prlhf(&[&["check", "--config", config], more].concat());
+    let memory = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("  memory "));
+        line.unwrap().to_owned()
+    };
+    let plain = check(&["--no-estimate"]).ok();
+    let reward = check(&["--mode", "reward", "--set", "objective.beta=0.3"]).ok();
+    assert_ne!(memory(&reward), memory(&plain)); // No logits.
+    for part in [
+        "0 s for reference log-probs",
+        "warning: `objective.beta` is set, which has no effect with --mode reward",
+        "trainable: yes",
+    ] {
+        assert!(reward.contains(part), "{part}: {reward}");
+    }
+    let sft = check(&["--mode", "sft", "--set", "sft.steps=7"]).ok();
+    assert!(sft.contains("for 7 steps"), "{sft}");
+    let error = check(&["--mode", "reward", "--set", "reward.head=user"]).error();
+    assert!(error.contains("`users.user_tokens`"), "{error}");
+    let error = check(&["--mode", "reward", "--set", "lora.targets=[]"]).error();
+    assert!(error.contains("lora.targets"), "{error}");
 }
 
 #[test]

@@ -57,6 +57,33 @@ fn a_run_that_is_asked_to_end_saves_and_says_how_to_go_on() {
     }
 }
 
+#[test]
+fn a_run_that_still_reads_its_data_ends_and_leaves_nothing() {
+    let config = fixture().config.to_str().unwrap();
+    for signal in ["INT", "TERM", "HUP"] {
+        let out = fixture().fresh(&format!("reading-{signal}"));
+        let set = ["--set", "data.train=[\"-\"]"];
+        let train = ["train", "--config", config, "--out", out.str()];
+        let child = started(&[&train[..], &set].concat());
+        // Standard input stays open and says nothing.
+        thread::sleep(Duration::from_millis(500));
+        let start = Instant::now();
+        send(&child, signal);
+        let mut child = child;
+        while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let stopped = ended(child);
+        assert_eq!(stopped.code, 130, "{signal}: {}", stopped.stderr);
+        assert!(
+            stopped.stderr.contains("stopped"),
+            "{signal}: {}",
+            stopped.stderr
+        );
+        assert!(!out.path().exists(), "{signal}");
+    }
+}
+
 /// The dashboard draws from a thread of its own, for which the command must leave standard output free.
 #[test]
 #[allow(clippy::print_stderr)]

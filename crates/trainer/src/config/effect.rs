@@ -7,7 +7,9 @@ use pref_data::Layout;
 use serde::Serialize;
 use user_model::UserModelKind;
 
-use super::{Config, DataSection, Dtype, ModelSection, TrainingSection, UsersSection, Widths};
+use super::{
+    Config, DataSection, Dtype, Head, ModelSection, TrainingSection, UsersSection, Widths,
+};
 use crate::tokenise::{PromptConfig, SpecialTokens, Template};
 
 /// What is known of a run beside its configuration.
@@ -69,8 +71,8 @@ impl Config {
 }
 
 impl Config {
-    /// Every key of `[objective]` that has another value than its default, and that a reward model, which has one loss, does not
-    /// read.
+    /// Every key of `[objective]` and `[reward]` that has another value than its default, and that a reward model, which has one loss,
+    /// does not read.
     pub fn without_effect_on_rewards(&self) -> Vec<String> {
         let mut idle = Idle(Vec::new());
         let (section, default) = (&self.objective, ObjectiveConfig::default());
@@ -82,6 +84,11 @@ impl Config {
         let tails = (&section.ld_alpha, &default.ld_alpha);
         idle.add("objective.ld_alpha", tails, why);
         idle.add("objective.wpo", (&section.wpo, &default.wpo), why);
+        if self.reward.head == Head::User {
+            let rates = (&self.reward.learning_rate, &0.0);
+            let why = "with reward.head = \"user\": the users' rates move their vectors";
+            idle.add("reward.learning_rate", rates, why);
+        }
         idle.0
     }
 }
@@ -442,6 +449,11 @@ mod tests {
                     "objective.ld_alpha",
                     "objective.wpo",
                 ],
+            ),
+            ("[reward]\nlearning_rate = 1e-3", &[]),
+            (
+                "[reward]\nhead = \"user\"\nlearning_rate = 1e-3",
+                &["reward.learning_rate"],
             ),
         ] {
             let config: Config = toml::from_str(text).unwrap();

@@ -15,6 +15,8 @@ pub struct RewardSection {
     pub head: Head,
     /// The weight of the squared sum of a comparison's rewards, which draws rewards around 0. Default 0.
     pub center_rewards_coefficient: f64,
+    /// The rate of a shared head; 0 (default): that of the adapters.
+    pub learning_rate: f64,
 }
 
 /// What makes a reward of the state of a text's last token.
@@ -29,12 +31,17 @@ pub enum Head {
 }
 
 impl RewardSection {
-    /// Refuses a coefficient out of range, and users who have no vector where that is the head.
+    /// Refuses numbers out of range, and users who have no vector where that is the head.
     ///
     /// # Errors
     /// Names the key.
     pub fn validate(&self, users: Option<&UsersSection>) -> Result<(), TrainError> {
         self.objective(0.0)?;
+        let rate = self.learning_rate;
+        if !(0.0..=1.0).contains(&rate) {
+            let expected = "a number in [0, 1]";
+            return Err(TrainError::config("reward.learning_rate", rate, expected));
+        }
         if self.head == Head::Scalar {
             return Ok(());
         }
@@ -76,6 +83,12 @@ impl RewardSection {
                 "{some} of the data are thumbs, expected comparisons of two responses: a reward model learns nothing from one alone"
             ))),
         }
+    }
+
+    /// The rate of the head where it is not that of the adapters.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let apart = self.head == Head::Scalar && self.learning_rate > 0.0;
+        apart.then_some(self.learning_rate)
     }
 
     /// What is minimised; the user's own term weighs `alpha`.
@@ -120,6 +133,10 @@ mod tests {
             (
                 "[reward]\ncenter_rewards_coefficient = -1",
                 "`reward.center_rewards_coefficient` is -1",
+            ),
+            (
+                "[reward]\nlearning_rate = 2.0",
+                "`reward.learning_rate` is 2, expected a number in [0, 1]",
             ),
             ("[reward]\nhead = \"user\"", "`reward.head` is user"),
             (

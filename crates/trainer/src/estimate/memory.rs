@@ -10,6 +10,7 @@ use crate::config::{Checkpointing, Dtype, TrainingSection, UserTokens};
 use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::memory::available_bytes;
+use crate::task::Task;
 
 /// Positions whose logits are in memory at a time. A head with an adapter keeps those of all scored positions, at most all tokens.
 const SCORED: usize = 128;
@@ -34,17 +35,18 @@ pub struct Step {
 }
 
 impl Step {
-    /// The largest of training on `train` with these user tokens and so many branches.
-    pub fn of(
+    /// The largest of a task on `train` with these user tokens.
+    pub fn of<T: Task>(
         training: &TrainingSection,
         train: &Dataset,
-        (users, branches): (UserTokens, usize),
+        (task, users): (&T, UserTokens),
     ) -> Self {
         let batch = training.batch.min(train.items.len());
         let items = train.items.iter();
-        let lengths = items.map(|item| item.pair.row_length(users.soft));
+        let lengths = items.map(|item| task.row_length(&item.pair, users.soft));
+        let rows = batch.saturating_mul(task.branches().len());
         Self {
-            rows: training.micro_rows.min(batch.saturating_mul(branches)),
+            rows: training.micro_rows.min(rows),
             longest: lengths.max().unwrap_or(0),
             prefix: users.prefix,
             checkpointing: training.gradient_checkpointing,
@@ -89,7 +91,7 @@ impl Sketch {
     }
 
     /// Bytes that a training step takes beside the model: what the graph keeps of each block for the backward pass, the
-    /// gradient on its way through one, and logits. Numbers count 32 bits in a 16-bit model as well: norms, softmax and
+    /// gradient on its way through one, and logits, unless it makes rewards. Numbers count 32 bits in a 16-bit model as well: norms, softmax and
     /// adapters compute in f32 there, and much is kept in both types.
     pub(crate) fn step(&self, step: Step) -> u64 {
         let longest = self.padded(step.longest);
@@ -108,9 +110,10 @@ impl Sketch {
             Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
             Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
         };
-        let scored = match self.adapters.head {
-            0 => SCORED,
-            _ => tokens.max(SCORED),
+        let scored = match (self.writes, self.adapters.head) {
+            (false, _) => 0,
+            (true, 0) => SCORED,
+            (true, _) => tokens.max(SCORED),
         };
         let logits = scored * PER_LOGIT * self.config().vocab_size();
         // Those of the users, and a copy beside the keys and values of the row.

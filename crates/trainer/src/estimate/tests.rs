@@ -3,12 +3,15 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use llm_backbone::{LoraInit, Targets};
+use pdpo_loss::ObjectiveConfig;
 
 use super::*;
-use crate::config::{Checkpointing, UserTokens};
+use crate::config::{Checkpointing, RewardSection, UserTokens};
 use crate::dataset::Dataset;
 use crate::example::Item;
+use crate::policy::Policy;
 use crate::profile::flops::tests::model;
+use crate::task::{Preference, Reward};
 use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
 const SOFT: UserTokens = UserTokens { soft: 2, prefix: 0 };
@@ -32,6 +35,16 @@ fn a_step_keeps_the_same_of_every_token_and_block() {
     assert_eq!(kept, 4 * (tokens * 4 * per_block + logits));
     let blockwise = sketch.step(step(6, 10, Checkpointing::Blocks));
     assert_eq!(blockwise, 4 * (tokens * (3 * 8 + 2 * per_block) + logits));
+}
+
+#[test]
+fn a_reward_model_makes_no_logits() {
+    let sketch = Sketch::of_model(&model(3)).expect("shapes");
+    let of = |sketch: &Sketch| sketch.step(step(6, 10, Checkpointing::None));
+    assert_eq!(
+        of(&sketch) - of(&sketch.clone().that_rewards()),
+        4 * 4 * 128 * 32
+    );
 }
 
 #[test]
@@ -69,8 +82,13 @@ fn the_largest_step_has_no_more_rows_than_there_are() {
             micro_rows,
             ..TrainingSection::default()
         };
-        let step = Step::of(&training, &train, (SOFT, 2));
+        let both = Preference::from_config(&ObjectiveConfig::default(), true, None);
+        let step = Step::of(&training, &train, (&both.expect("settings"), SOFT));
         assert_eq!(step.longest, 2 + 5 + 3 + 4 - 2);
+        // A reward model reads the last tokens as well.
+        let reward = Reward::new(&RewardSection::default(), 0.5, true).expect("settings");
+        let read = Step::of(&training, &train, (&reward, SOFT));
+        assert_eq!((read.rows, read.longest), (step.rows, step.longest + 2));
         step.rows
     };
     assert_eq!([rows(2, 64), rows(2, 3), rows(usize::MAX, 64)], [4, 3, 6]);
@@ -132,12 +150,12 @@ fn magnitudes_keep_outputs_a_heads_adapter_keeps_logits_and_pissa_keeps_factors(
 
 #[test]
 fn a_step_that_cannot_fit_is_refused_with_advice() {
-    let (training, model) = (TrainingSection::default(), model(1));
+    let (training, policy) = (TrainingSection::default(), Policy::plain(model(1)));
     if crate::memory::available_bytes().is_none() {
         return;
     }
     let of =
-        |rows, longest| validate_step(&model, step(rows, longest, Checkpointing::None), &training);
+        |rows, longest| validate_step(&policy, step(rows, longest, Checkpointing::None), &training);
     let message = of(1 << 20, 1 << 16).expect_err("a refusal").to_string();
     for part in [
         "a step of 1048576 rows of up to 65536 tokens takes about",

@@ -87,7 +87,10 @@ impl Sketch {
                 rows: 1,
                 seq: self.padded(pair.row_length(users.soft)),
                 prefix: users.prefix,
-                scored: pair.chosen.len() + pair.rejected.len(),
+                scored: match self.writes {
+                    true => pair.chosen.len() + pair.rejected.len(),
+                    false => 0,
+                },
             }) as f64
         });
         rows.sum()

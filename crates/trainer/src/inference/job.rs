@@ -2,7 +2,7 @@
 
 use llm_backbone::generate::End;
 use llm_backbone::sampling::SamplingConfig;
-use pref_data::{Prompt, TemplateInputs, general};
+use pref_data::{Comparison, Place, Prompt, TemplateInputs, Thumb, UserId, general};
 use user_model::UserRef;
 
 /// A response to write.
@@ -35,6 +35,25 @@ impl Job {
             user_text: None,
             sampling,
             log_probs: false,
+        }
+    }
+
+    /// A response to it, as a text to judge.
+    pub fn text(&self, response: &str) -> Comparison {
+        Comparison {
+            user: match &self.user {
+                UserRef::Generic => None,
+                UserRef::Id(id) => Some(UserId::new(id.as_str())),
+            },
+            user_text: self.user_text.clone(),
+            prompt: self.prompt.clone(),
+            template: self.template.clone(),
+            chosen: response.into(),
+            rejected: String::new(),
+            thumb: Some(Thumb::Up),
+            source: self.key.clone(),
+            place: Place::default(),
+            group: None,
         }
     }
 

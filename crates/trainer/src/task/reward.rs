@@ -23,6 +23,7 @@ use crate::tokenise::TokenizedPair;
 #[derive(Clone, Debug)]
 pub struct Reward {
     objective: Objective,
+    head_rate: Option<f64>,
     settings: Value,
 }
 
@@ -40,6 +41,7 @@ impl Reward {
                 true => objective,
                 false => section.objective(0.0)?,
             },
+            head_rate: section.rate(),
             settings: json!({ "reward": section, "objective": { "alpha": alpha } }),
         })
     }
@@ -72,6 +74,10 @@ impl Task for Reward {
 
     fn branches(&self) -> &'static [Branch] {
         self.objective.branches()
+    }
+
+    fn head_rate(&self) -> Option<f64> {
+        self.head_rate
     }
 
     fn row_length(&self, pair: &TokenizedPair, soft: usize) -> usize {

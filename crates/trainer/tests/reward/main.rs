@@ -22,6 +22,7 @@ use trainer::learner::Learner;
 use trainer::pdpo_loss::{Branch, ScoredRow};
 use trainer::policy::Policy;
 use trainer::progress::Quiet;
+use trainer::schedule::Schedule;
 use trainer::task::{Reward, Task};
 use trainer::tokenise::TokenizedPair;
 use user_model::{RowInit, UserModelKind, UserRef, UserTable};
@@ -296,6 +297,40 @@ fn a_batch_is_the_mix_of_both_branches() {
     let expected = 0.3 * mean(Branch::User) + 0.7 * mean(Branch::Generic);
     assert!((report.loss - expected).abs() < 1e-5);
     assert_eq!(learner.task.branches(), [Branch::User, Branch::Generic]);
+}
+
+#[test]
+fn a_shared_head_may_have_a_rate_of_its_own() {
+    let section = RewardSection {
+        learning_rate: 0.25,
+        ..RewardSection::default()
+    };
+    let training = TrainingSection {
+        learning_rate: 1e-3,
+        warmup_steps: 0,
+        ..TrainingSection::default()
+    };
+    let task = Reward::new(&section, 0.0, false).expect("good settings");
+    let (policy, _) = policy("llama", Head::Scalar, None);
+    let numbers = |policy: &Policy| -> [Vec<f32>; 2] {
+        let policy = policy.valid();
+        let adapters = policy.model.adapter_tensors().into_iter();
+        let adapters = adapters.flat_map(|(_, _, numbers)| numbers);
+        [shared(&policy), adapters.collect()]
+    };
+    let before = numbers(&policy);
+    let mut learner = Learner::new(task, policy, None, &training).expect("good settings");
+    let adapted = (&learner.policy.model, &support::lora());
+    let schedule = Schedule::with_lora(&training, adapted, learner.task.head_rate(), (10, 0));
+    let rates = schedule.expect("rates").next();
+    let batch = unreferenced(&support::pairs(3, 4), false);
+    learner.step(&batch, &rates).expect("a batch");
+    let after = numbers(&learner.policy);
+    // Adam's first step moves a weight by its rate.
+    for (of, rate) in [(0, 0.25), (1, 1e-3)] {
+        let moved = support::largest_difference(&before[of], &after[of]);
+        assert!((moved / rate - 1.0).abs() < 1e-2, "{of}: {moved}");
+    }
 }
 
 #[test]

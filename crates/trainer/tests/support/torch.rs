@@ -118,7 +118,8 @@ pub fn follow_with<T: Task>(
 ) {
     let steps = list(steps);
     let adapted = (&learner.policy.model, lora);
-    let mut schedule = Schedule::with_lora(training, adapted, steps.len(), 0).expect("rates");
+    let mut schedule =
+        Schedule::with_lora(training, adapted, None, (steps.len(), 0)).expect("rates");
     let mut largest = 0f32;
     for (step, said) in steps.iter().enumerate() {
         let batch = ids(&said["batch"]).into_iter();

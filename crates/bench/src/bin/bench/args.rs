@@ -58,8 +58,8 @@ pub struct Common {
     /// Replace the run in `--out`: its own files, once data, model and settings are known to be good.
     #[arg(long)]
     pub force: bool,
-    /// Only print the statistics of the data; needs no model.
-    #[arg(long)]
+    /// Only print the statistics of the data; needs no model, writes nothing and has no seed but the data's own.
+    #[arg(long, conflicts_with_all = ["out", "seed", "seeds", "resume", "force"])]
     pub stats: bool,
     /// Soft tokens per user, `T_u`.
     #[arg(long)]
@@ -344,5 +344,22 @@ mod tests {
             "{twice}"
         );
         assert!(seeds(&["--seeds", "1", "--seed", "2"]).is_err());
+    }
+
+    #[test]
+    fn statistics_have_no_folder_and_no_seed_of_a_run() {
+        assert!(seeds(&["--stats"]).is_ok());
+        for flags in [
+            &["--out", "x"][..],
+            &["--seeds", "1,2"],
+            &["--seed", "1"],
+            &["--force"],
+        ] {
+            let error = seeds(&[flags, &["--stats"]].concat()).unwrap_err();
+            assert!(
+                error.contains("--stats") && error.contains(flags[0]),
+                "{error}"
+            );
+        }
     }
 }

@@ -11,6 +11,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     terminal::logging::init();
+    terminal::end_at_signals();
     let result = match Cli::parse().command {
         Command::Tldr(args) => launch::run::<TldrConfig>(&args),
         Command::Psoups(args) => launch::run::<PsoupsConfig>(&args),
