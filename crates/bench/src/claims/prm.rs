@@ -90,13 +90,14 @@ mod tests {
         system
     }
 
-    /// Twenty users with ten comparisons each, of which so many are right.
-    fn claim_of(pdpo: usize, prm: usize) -> Claim {
-        let users: Vec<String> = (0..20).map(|user| format!("u{user}")).collect();
+    /// So many users with ten comparisons each, of which so many are right.
+    fn claim_of(users: usize, pdpo: usize, prm: usize) -> Claim {
+        let users: Vec<String> = (0..users).map(|user| format!("u{user}")).collect();
         let cases: Vec<_> = (users.iter())
             .flat_map(|user| (0..10).map(|_| case(user, true)))
             .collect();
-        let first = |count: usize| -> Vec<bool> { (0..200).map(|i| i % 10 < count).collect() };
+        let first =
+            |count: usize| -> Vec<bool> { (0..10 * users.len()).map(|i| i % 10 < count).collect() };
         let systems = [
             ("pdpo-individual", right(&first(pdpo))),
             ("prm-individual", right(&first(prm))),
@@ -110,14 +111,14 @@ mod tests {
 
     #[test]
     fn a_reward_model_may_be_three_points_less_accurate() {
-        let same = claim_of(9, 9);
+        let same = claim_of(20, 9, 9);
         assert_eq!((same.holds, same.findings[0].value), (Some(true), 0.0));
-        assert_eq!(claim_of(9, 10).holds, Some(true));
-        let worse = claim_of(9, 6);
+        assert_eq!(claim_of(20, 9, 10).holds, Some(true));
+        let worse = claim_of(20, 9, 6);
         assert_eq!(worse.holds, Some(false), "{}", worse.text);
         assert!((worse.findings[0].value + 0.3).abs() < 1e-12);
-        // One of ten less for each user: perhaps less than three points, perhaps more.
-        let open = claim_of(9, 8);
+        // One of ten less for each of few users: perhaps by more than three points.
+        let open = claim_of(3, 9, 8);
         assert_eq!(open.holds, None, "{}", open.text);
     }
 

@@ -252,9 +252,9 @@ impl SystemConfig {
             ("training", !self.training.is_empty(), untrained),
             ("mode", rewards, untrained),
             ("reward", !self.reward.is_empty(), untrained.or(writes)),
-            ("users", self.users.is_some(), untrained.or(of_users)),
             ("adapter_per_user", self.adapter_per_user, untrained.or(one)),
             ("newcomers", self.newcomers, untrained.or(one)),
+            ("users", self.users.is_some(), untrained.or(of_users)),
             ("sampling", !self.sampling.is_empty(), silent),
         ];
         let mut keys = keys.into_iter();
