@@ -364,7 +364,7 @@ users = { kind = "individual", user_tokens = 2 }
 [[systems]]
 name = "lora-per-worker"
 adapter_per_user = true
-training = { max_steps = 2 }
+training = { max_steps = 2, eval_every = 0, save_every = 0 }
 [[systems]]
 name = "prm-individual"
 mode = "reward"
