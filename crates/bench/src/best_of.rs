@@ -96,7 +96,7 @@ fn of_count(
     }
     let users: Vec<Cluster<Choice>> = users.into_values().collect();
     let [reward, gain, tied, all_words, median_words] =
-        Bootstrap::default().clustered(&[users.clone()], |strata| {
+        Bootstrap::default().clustered(std::slice::from_ref(&users), |strata| {
             let all = || strata[0].iter().flatten();
             let of = |value: fn(&Choice) -> f64| -> Vec<f64> { all().map(value).collect() };
             let means: [fn(&Choice) -> f64; 4] =
