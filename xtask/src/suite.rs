@@ -22,6 +22,7 @@ const EXAMPLES: &[Example] = &[
     // pref-data
     example("load", &["datasets/mini/tldr.jsonl"]),
     example("stream", &["4"]),
+    example("simulate_tldr", &["target/examples-out/tldr"]),
     // mini-data
     example("make_mini_data", &["target/examples-out/mini"]),
     // pdpo-loss

@@ -21,7 +21,17 @@ impl Model {
     /// `head[target] - softmax(logits) head^T`, are computed together, `CHUNK` positions at a time, so that no logits
     /// outlive their chunk and the backward pass costs no second softmax.
     pub fn log_probs(&self, hidden: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-        self.scored(hidden, targets, false).0
+        self.log_probs_at(hidden, targets, 1.0)
+    }
+
+    /// The same of what is sampled at a temperature, which divides the logits.
+    pub fn log_probs_at(
+        &self,
+        hidden: Tensor<2>,
+        targets: Tensor<1, Int>,
+        temperature: f32,
+    ) -> Tensor<1> {
+        self.scored(hidden, targets, temperature, false).0
     }
 
     /// The same, and `log(sum over the vocabulary of p^2)` at each position, `[n]`, without gradient: how sure the model is there,
@@ -31,7 +41,7 @@ impl Model {
         hidden: Tensor<2>,
         targets: Tensor<1, Int>,
     ) -> (Tensor<1>, Tensor<1>) {
-        let (log_probs, squares) = self.scored(hidden, targets, true);
+        let (log_probs, squares) = self.scored(hidden, targets, 1.0, true);
         (log_probs, Tensor::cat(squares, 0))
     }
 
@@ -40,9 +50,15 @@ impl Model {
         &self,
         hidden: Tensor<2>,
         targets: Tensor<1, Int>,
+        temperature: f32,
         with_squares: bool,
     ) -> (Tensor<1>, Vec<Tensor<1>>) {
         let [n, _] = hidden.dims();
+        // Logits are linear in the states, but for the bias.
+        let cool = |values: Tensor<2>| match temperature == 1.0 {
+            true => values,
+            false => values.div_scalar(temperature),
+        };
         let mut squares = Vec::new();
         let mut square = |probs: Tensor<2>| {
             if with_squares {
@@ -51,15 +67,16 @@ impl Model {
             }
         };
         if self.head_is_trainable() {
-            let all = log_softmax(self.logits(hidden), 1);
+            let all = log_softmax(cool(self.logits(hidden)), 1);
             square(all.clone().without_autodiff().exp());
             let picked = all.gather(1, targets.reshape([n, 1])).reshape([n]);
             return (picked, squares);
         }
+        let hidden = cool(hidden);
         let tracked = hidden.is_autodiff() && hidden.is_tracked();
         let (weight, bias) = self.head();
         let weight = weight.tensor(&hidden.device()).transpose().inner();
-        let bias = bias.map(Tensor::inner);
+        let bias = bias.map(|bias| bias.inner().div_scalar(temperature));
         let (states, targets) = (hidden.clone().inner(), targets.inner());
         let (mut values, mut slopes) = (Vec::new(), Vec::new());
         for start in (0..n).step_by(CHUNK) {

@@ -603,3 +603,30 @@ fn log_probs_equal_the_full_softmax_in_value_and_gradient() {
         assert_close(&gradient(fused), &gradient(full), 1e-4);
     }
 }
+
+#[test]
+fn log_probs_at_a_temperature_are_those_of_divided_logits() {
+    let device = Device::flex().autodiff();
+    // The head of GPT-J has a bias.
+    for name in ["llama_tied", "gptj"] {
+        let model = Model::open(&fixture(name), &device).unwrap();
+        let d = model.d_model();
+        let states = (0..150 * d).map(|i| (i as f32).sin()).collect();
+        let hidden = Tensor::<2>::from_data(TensorData::new(states, [150, d]), &device);
+        let hidden = hidden.require_grad();
+        let targets: Vec<i32> = (0..150).map(|i| i % 64).collect();
+        let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [150]), &device);
+        let divided = model.logits(hidden.clone()) / 0.7;
+        let all = burn::tensor::activation::log_softmax(divided, 1);
+        let full = all
+            .gather(1, targets.clone().reshape([150, 1]))
+            .reshape([150]);
+        let found = model.log_probs_at(hidden.clone(), targets, 0.7);
+        assert_close(&values(found.clone()), &values(full.clone()), 1e-5);
+        let gradient = |y: Tensor<1>| {
+            let weights = Tensor::<1, Int>::arange(0..150, &device).float().cos();
+            values(hidden.grad(&(y * weights).sum().backward()).unwrap())
+        };
+        assert_close(&gradient(found), &gradient(full), 1e-4);
+    }
+}

@@ -12,6 +12,9 @@
 //! 3. [`Personalised::combine`] weighs the rows into the part of the batch objective that they
 //!    carry, so that gradients of several micro-batches simply add up.
 //!
+//! Where a policy learns from responses that it has just written, and that somebody has rewarded, a step reads
+//! [`PolicyGradient`].
+//!
 //! A loss is a [`PairLoss`]: one of this crate's, found by name in a file ([`ObjectiveConfig`]), or one's own.
 //!
 //! Formulas: Li, Zhou, Lipton, Leqi, "Personalized Language Modeling from Personalized Human
@@ -47,6 +50,7 @@ mod keys;
 mod objective;
 mod pairs;
 mod personalised;
+mod policy_gradient;
 mod preference;
 mod rewards;
 
@@ -54,6 +58,10 @@ pub use error::LossError;
 pub use objective::{Evaluation, Objective, ObjectiveConfig, Part, ScoredRow};
 pub use pairs::{Pair, PairLogProbs};
 pub use personalised::{Branch, Personalised};
+pub use policy_gradient::{
+    Aggregation, Grpo, PolicyGradient, Rewarded, Rloo, SampledLogProbs, ScaleRewards,
+    against_group, leave_one_out, standardised,
+};
 pub use preference::{
     Alphapo, Aot, AotUnpaired, ApoDown, ApoZero, ApoZeroUnpaired, BcoPair, BradleyTerry, Cpo,
     Discopop, Divergence, Dpo, ExoPair, Hinge, Ipo, Kto, NcaPair, Orpo, PairLoss, PreferenceLoss,

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use terminal::Bars;
 use trainer::TrainError;
-use trainer::inference::{self, Job, Response};
+use trainer::inference::{self, Job, Response, RewardModel};
 use trainer::pref_data::Comparison;
+use trainer::scorer::Scorer;
 use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
 
-use crate::score::RewardModel;
+use crate::score;
 use crate::trained::TrainedArgs;
 
 /// Flags that ask for the best of several responses.
@@ -65,10 +67,9 @@ impl BestOf {
             let problem = "--best-of chooses among samples, and greedy decoding has one: leave out --greedy, or sampling.greedy";
             return Err(TrainError::Usage(problem.into()));
         }
-        let mut model = RewardModel::open(&of_run(reward, device))?;
+        let mut model = score::open(&of_run(reward, device))?;
         if typed {
-            let engine = model.opened.engine;
-            model.opened.engine = engine.with_special_tokens(SpecialTokens::Text);
+            model = model.with_special_tokens(SpecialTokens::Text);
         }
         Ok(Some(Self { model, count }))
     }
@@ -78,7 +79,7 @@ impl BestOf {
     /// # Errors
     /// Names the user, with near matches.
     pub fn validate(&self, jobs: &[Job]) -> Result<(), TrainError> {
-        let engine = &self.model.opened.engine;
+        let engine = self.model.engine();
         if engine.table().is_none() {
             tracing::warn!("the reward model knows no users: it ranks alike for everybody");
             return Ok(());
@@ -108,7 +109,7 @@ impl BestOf {
     /// The best response of each job, of what was written for [`samples`](Self::samples).
     ///
     /// # Errors
-    /// As [`RewardModel::rewards`].
+    /// As [`Scorer::rewards`].
     pub fn choose(
         &self,
         samples: &[Job],
@@ -118,7 +119,7 @@ impl BestOf {
         let texts: Vec<Comparison> = texts
             .map(|(job, response)| job.text(&response.text))
             .collect();
-        let rewards = self.model.rewards(&texts)?;
+        let rewards = self.model.rewards(&texts, &Bars::default())?;
         let each = responses.chunks(self.count).zip(rewards.chunks(self.count));
         let chosen: Vec<Chosen> = each.filter_map(|(of, rewards)| best(of, rewards)).collect();
         tell(&chosen);
@@ -127,7 +128,7 @@ impl BestOf {
 }
 
 /// The reward run as an argument would name it.
-fn of_run(run: &Path, device: &str) -> TrainedArgs {
+pub fn of_run(run: &Path, device: &str) -> TrainedArgs {
     TrainedArgs {
         run: Some(run.into()),
         adapters: None,

@@ -83,7 +83,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         expect((batch, config.training.micro_rows), &estimate, out)?;
     }
     out.line("")?;
-    let unread = train::idle(args.mode, &args.set);
+    let unread = train::idle(args.mode, config.online.method, &args.set);
     let warnings = warnings(&plan, &training, &audit);
     for warning in warnings.into_iter().chain(unread) {
         out.line(format_args!("warning: {warning}"))?;

@@ -53,8 +53,13 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// Settings that the mode refuses, whatever data and model are.
     pub fn of(mode: Mode, config: &'a Config) -> Result<Self, TrainError> {
-        if mode == Mode::Reward {
-            config.reward.validate(config.users.as_ref())?;
+        match mode {
+            Mode::Reward => config.reward.validate(config.users.as_ref())?,
+            Mode::Online => {
+                let problem = "--mode online cannot be counted before the policy has written anything: check --mode reward for its reward model; train refuses what does not fit before the first step";
+                return Err(TrainError::Usage(problem.into()));
+            }
+            Mode::Pdpo | Mode::Sft => {}
         }
         Ok(Self { mode, config })
     }
@@ -65,7 +70,7 @@ impl<'a> Plan<'a> {
     /// Names the setting.
     pub fn validate(&self, prepared: &Training) -> Result<(), TrainError> {
         match self.mode {
-            Mode::Pdpo => prepared.validate(),
+            Mode::Pdpo | Mode::Online => prepared.validate(),
             Mode::Sft => prepared.validate_language(),
             Mode::Reward => prepared.validate_rewards(),
         }
@@ -76,7 +81,7 @@ impl<'a> Plan<'a> {
         let config = self.config;
         match self.mode {
             Mode::Sft => config.sft.training(&config.training, comparisons),
-            Mode::Pdpo | Mode::Reward => config.training.clone(),
+            Mode::Pdpo | Mode::Reward | Mode::Online => config.training.clone(),
         }
     }
 
@@ -84,7 +89,7 @@ impl<'a> Plan<'a> {
     pub fn section(&self) -> &'static str {
         match self.mode {
             Mode::Sft => "sft",
-            Mode::Pdpo | Mode::Reward => "training",
+            Mode::Pdpo | Mode::Reward | Mode::Online => "training",
         }
     }
 
@@ -105,7 +110,7 @@ impl<'a> Plan<'a> {
     pub fn unread(&self) -> Vec<String> {
         match self.mode {
             Mode::Reward => self.config.without_effect_on_rewards(),
-            Mode::Pdpo | Mode::Sft => Vec::new(),
+            Mode::Pdpo | Mode::Sft | Mode::Online => Vec::new(),
         }
     }
 
@@ -136,7 +141,7 @@ pub fn count(
     device: &Device,
 ) -> Result<Expectation, TrainError> {
     match plan.mode {
-        Mode::Pdpo => {
+        Mode::Pdpo | Mode::Online => {
             let task = plan.preference()?;
             let passes = reference_passes(task.objective());
             counted(plan, &task, passes, prepared, device)
@@ -164,7 +169,7 @@ fn counted<T: Task>(
     .with_weights_of(&prepared.model);
     let sketch = match plan.mode {
         Mode::Reward => sketch.that_rewards(),
-        Mode::Pdpo | Mode::Sft => sketch,
+        Mode::Pdpo | Mode::Sft | Mode::Online => sketch,
     };
     let step = Step::of(training, &prepared.train, (task, plan.tokens()));
     let memory = sketch.memory(step, (0, 0));
@@ -202,7 +207,7 @@ pub fn measure(plan: &Plan<'_>, prepared: &Training, on_cpu: bool) -> Result<Est
     let (policy, table) =
         (prepared.train).start_policy(base, &config.lora, plan.users(), config.seed)?;
     match plan.mode {
-        Mode::Pdpo => {
+        Mode::Pdpo | Mode::Online => {
             let task = plan.preference()?;
             let passes = reference_passes(task.objective());
             measured(plan, prepared, (task, passes), (policy, table), on_cpu)

@@ -79,6 +79,11 @@ enum Command {
 }
 
 const TRAIN: &str = "\
+--mode online makes a policy of a reward model: for the prompts and users of data.train it samples online.num_generations responses
+each, has --reward score them for the user, and moves towards the better ones (online.method: rloo, grpo, or dpo, which makes the best
+and the worst a comparison for [objective]). The chosen and rejected texts of the data are not looked at. metrics.jsonl has reward, kl,
+lengths and shares of empty and cut responses of each step, and by user of each validation; docs/online.md says more.
+
 The folder of a run holds config.toml (as used), metrics.jsonl (one line a step), adapters/ (PEFT's layout and the user
 model; the best validation's), checkpoint/ and reference/ (log-probs, computed once), and .prlhf-run, which marks and locks it:
 --force replaces files that a run wrote, and only in folders so marked. Ctrl-C, SIGTERM and SIGHUP save, or end what has not begun to train; a
@@ -91,6 +96,8 @@ Examples:
   prlhf train --config run.toml --out runs/a --resume
   prlhf train --config run.toml --out runs/sft --mode sft
   prlhf train --config run.toml --out runs/reward --mode reward
+  prlhf train --config run.toml --out runs/online --mode online --reward runs/reward
+  prlhf train --config run.toml --out runs/grpo --mode online --reward runs/reward --set online.method=grpo --set online.max_new_tokens=64
   prlhf train --config run.toml --plain --profile     where the time goes, beside this machine's matrix products
   prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
 

@@ -6,10 +6,9 @@ use clap::Args;
 use serde_json::json;
 use terminal::{Bars, Output};
 use trainer::TrainError;
-use trainer::inference::Opened;
-use trainer::pref_data::Comparison;
+use trainer::inference::RewardModel;
 use trainer::pref_data::general::read_texts;
-use trainer::task::Reward;
+use trainer::scorer::Scorer;
 
 use crate::prepare::fit_responses;
 use crate::trained::TrainedArgs;
@@ -37,8 +36,8 @@ pub fn run(args: &ScoreArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     for note in noted.notes() {
         tracing::info!("{note}");
     }
-    let model = RewardModel::open(&args.trained)?;
-    let rewards = model.rewards(&texts)?;
+    let model = open(&args.trained)?;
+    let rewards = model.rewards(&texts, &Bars::default())?;
     let mut unknown = 0;
     for (text, reward) in texts.iter().zip(rewards) {
         let user = text.user.as_ref().map(|user| user.as_str());
@@ -61,50 +60,12 @@ pub fn run(args: &ScoreArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// A reward model, opened.
-pub struct RewardModel {
-    /// Adapters, users and head on the base model.
-    pub opened: Opened,
-    task: Reward,
-}
-
-impl RewardModel {
-    /// Opens one.
-    ///
-    /// # Errors
-    /// Files that cannot be read, or adapters that are no reward model's.
-    pub fn open(of: &TrainedArgs) -> Result<Self, TrainError> {
-        let opened = of.open()?;
-        let Some(task) = opened.reward()? else {
-            let problem =
-                "these adapters are no reward model's: prlhf train --mode reward makes one";
-            return Err(TrainError::format(of.trained()?.dir(), problem));
-        };
-        Ok(Self { opened, task })
-    }
-
-    /// Whether this user has rewards of their own.
-    pub fn knows(&self, user: &str) -> bool {
-        let table = self.opened.engine.table();
-        table.is_some_and(|table| table.contains(user))
-    }
-
-    /// What the response of each text is worth to its user, or to the generic user where the model does not know them.
-    ///
-    /// # Errors
-    /// A text that the tokenizer or the chat template fails on, or a reward that is no finite number.
-    pub fn rewards(&self, texts: &[Comparison]) -> Result<Vec<f32>, TrainError> {
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let engine = &self.opened.engine;
-        let limits = fit_responses(engine)?;
-        let dataset = engine.dataset(texts)?;
-        if dataset.cut_responses > 0 {
-            let (cut, all) = (dataset.cut_responses, texts.len());
-            let limit = limits.config().max_response_length;
-            tracing::warn!("{cut} of {all} responses above {limit} tokens lost their end");
-        }
-        engine.rewards(&self.task, &dataset, &Bars::default())
-    }
+/// Opens a reward model.
+///
+/// # Errors
+/// Files that cannot be read, or adapters that are no reward model's.
+pub fn open(of: &TrainedArgs) -> Result<RewardModel, TrainError> {
+    let model = RewardModel::of(of.open()?, of.trained()?.dir())?;
+    fit_responses(model.engine())?;
+    Ok(model)
 }

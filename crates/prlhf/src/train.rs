@@ -1,5 +1,7 @@
 //! `prlhf train`: comparisons to adapters and a user model.
 
+mod online;
+
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +11,7 @@ use tracing::trace_span;
 use trainer::TrainError;
 use trainer::burn::module::Module;
 use trainer::checkpoint::{self, Best};
-use trainer::config::{Config, Setting, read_toml_with};
+use trainer::config::{Config, OnlineMethod, Setting, read_toml_with};
 use trainer::folder::{RunFolder, Start};
 use trainer::lineage::Lineage;
 use trainer::policy::Policy;
@@ -56,6 +58,9 @@ pub struct TrainArgs {
     /// What to train.
     #[arg(long, value_enum, default_value_t = Mode::Pdpo)]
     pub mode: Mode,
+    /// With --mode online: the folder of a reward run, as of `prlhf train --mode reward`, which says what responses are worth.
+    #[arg(long, value_name = "DIR")]
+    pub reward: Option<PathBuf>,
 }
 
 /// What to train.
@@ -68,6 +73,9 @@ pub enum Mode {
     /// A reward model: adapters, user model and the head of section `reward`, which rank texts and write none (without a section
     /// `users`: the same for everybody).
     Reward,
+    /// Adapters and user model on responses that the policy writes itself and --reward scores, as section `online` says: the
+    /// policy moves towards what each user's rewards prefer (without a section `users`: the same for everybody).
+    Online,
 }
 
 /// Trains. Whatever stood in the folder stays until settings, model and data are known to be good.
@@ -77,27 +85,34 @@ pub enum Mode {
 pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
+    online::validate_args(args)?;
     if args.mode == Mode::Reward {
         config.reward.validate(config.users.as_ref())?;
     }
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
     let start = Start::of(args.resume, args.force);
-    let inputs = vec![args.config.clone()];
+    let inputs: Vec<PathBuf> = [&args.config]
+        .into_iter()
+        .chain(&args.reward)
+        .cloned()
+        .collect();
     RunFolder::validate(&dir, start, &[inputs.clone(), config.inputs()].concat())?;
     let devices = device::for_training(&args.device, &config.training)?;
     let clock = clock(&dir, args.resume)?;
-    let (training, _, audit) = trace_span!(target: TARGET, "loading")
+    let (training, sides, audit) = trace_span!(target: TARGET, "loading")
         .in_scope(|| prepare(&config, &devices.main, Some(clock)))?;
     for warning in &training.warnings {
         tracing::warn!("{warning}");
     }
-    for key in idle(args.mode, &args.set) {
+    for key in idle(args.mode, config.online.method, &args.set) {
         tracing::warn!("{key}");
     }
-    if args.mode == Mode::Reward {
-        let idle = config.without_effect_on_rewards();
-        idle.iter().for_each(|key| tracing::warn!("{key}"));
-    }
+    let idle = match args.mode {
+        Mode::Reward => config.without_effect_on_rewards(),
+        Mode::Online => config.without_effect_online(),
+        Mode::Pdpo | Mode::Sft => Vec::new(),
+    };
+    idle.iter().for_each(|key| tracing::warn!("{key}"));
     describe(&config, &training, &audit, out)?;
     let place = Place {
         dir,
@@ -109,11 +124,12 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         Mode::Pdpo => preferences(args, &config, &training, place, out),
         Mode::Sft => supervised(args, &config, &training, place, out),
         Mode::Reward => rewards(args, &config, &training, place, out),
+        Mode::Online => online::run(args, &config, (&training, &sides), place, out),
     }
 }
 
 /// What was set on the command line and is not read in this mode, in sentences.
-pub fn idle(mode: Mode, set: &[Setting]) -> Vec<String> {
+pub fn idle(mode: Mode, method: OnlineMethod, set: &[Setting]) -> Vec<String> {
     /// Keys that `[sft]` has of its own, and those of users.
     const OTHERS: [&str; 8] = [
         "epochs",
@@ -129,11 +145,15 @@ pub fn idle(mode: Mode, set: &[Setting]) -> Vec<String> {
     let why = |key: &&str| {
         let (section, name) = key.split_once('.').unwrap_or((key, ""));
         match (mode, section) {
-            (Mode::Pdpo | Mode::Reward, "sft") => Some("without --mode sft"),
-            (Mode::Pdpo | Mode::Sft, "reward") => Some("without --mode reward"),
+            (Mode::Pdpo | Mode::Reward | Mode::Online, "sft") => Some("without --mode sft"),
+            (Mode::Pdpo | Mode::Sft | Mode::Online, "reward") => Some("without --mode reward"),
+            (Mode::Pdpo | Mode::Sft | Mode::Reward, "online") => Some("without --mode online"),
             (Mode::Sft, "users" | "objective") => Some("with --mode sft"),
             (Mode::Reward, "objective") if name != "alpha" => {
                 Some("with --mode reward, which reads alpha alone of [objective]")
+            }
+            (Mode::Online, "objective") if name != "alpha" && method != OnlineMethod::Dpo => {
+                Some("with that online.method, which reads alpha alone of [objective]")
             }
             (Mode::Sft, "training") if OTHERS.contains(&name) => {
                 Some("with --mode sft, which has steps, batch and rate in [sft]")
@@ -220,7 +240,7 @@ fn preferences(
     )
 }
 
-/// Trains what ranks two responses, and tells its best validation.
+/// Trains what ranks two responses, or writes, and tells its best validation.
 fn ranking<T: Task>(
     session: Session<T>,
     config: &Config,
@@ -402,24 +422,33 @@ mod tests {
             "objective.beta=0.2",
             "objective.alpha=0.2",
             "reward.head=user",
+            "online.method=grpo",
             "sft.steps=2",
             "sampling.top_k=2",
         ]
         .map(|text| text.parse().unwrap());
-        let keys = |mode| -> Vec<String> {
-            let told = idle(mode, &set).into_iter();
+        let of = |mode, method| -> Vec<String> {
+            let told = idle(mode, method, &set).into_iter();
             told.map(|line| line.split('`').nth(1).unwrap().to_owned())
                 .collect()
         };
-        assert_eq!(keys(Mode::Pdpo), ["reward.head", "sft.steps"]);
+        let keys = |mode| of(mode, OnlineMethod::Rloo);
+        let of_others = ["reward.head", "online.method", "sft.steps"];
+        assert_eq!(keys(Mode::Pdpo), of_others);
+        let of_online = ["objective.beta", "reward.head", "sft.steps"];
+        assert_eq!(keys(Mode::Online), of_online);
+        let dpo = of(Mode::Online, OnlineMethod::Dpo);
+        assert_eq!(dpo, ["reward.head", "sft.steps"]);
         let of_preferences = [
             "training.epochs",
             "users.user_tokens",
             "objective.beta",
             "objective.alpha",
             "reward.head",
+            "online.method",
         ];
         assert_eq!(keys(Mode::Sft), of_preferences);
-        assert_eq!(keys(Mode::Reward), ["objective.beta", "sft.steps"]);
+        let of_rewards = ["objective.beta", "online.method", "sft.steps"];
+        assert_eq!(keys(Mode::Reward), of_rewards);
     }
 }

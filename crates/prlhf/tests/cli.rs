@@ -16,6 +16,8 @@ mod generate;
 mod models;
 #[path = "cli/moved.rs"]
 mod moved;
+#[path = "cli/online.rs"]
+mod online;
 #[path = "cli/reward.rs"]
 mod reward;
 #[cfg(unix)]

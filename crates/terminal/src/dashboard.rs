@@ -41,8 +41,12 @@ const fn number(
 }
 
 /// Under their names in `metrics.jsonl`.
-const NUMBERS: [Number; 9] = [
+const NUMBERS: [Number; 13] = [
     number("loss", false, |l| Some(l.loss)),
+    number("reward", true, |l| l.reward),
+    number("kl", false, |l| l.kl),
+    number("completions/mean_length", true, |l| l.mean_length),
+    number("completions/empty_ratio", false, |l| l.empty_ratio),
     number("rewards/accuracies", true, |l| l.rewards_accuracies),
     number("rewards/margins", true, |l| l.rewards_margins),
     number("comparisons_per_second", true, |l| {

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use trainer::metrics::Line;
-use trainer::monitor::{Monitor, Stop};
+use trainer::monitor::{Monitor, Plan, Stop};
 use trainer::progress::Progress;
 
-use crate::Bars;
 use crate::signals::{self, Work};
+use crate::{Bars, duration};
 
 /// The least time between two lines of training.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -26,6 +26,8 @@ pub fn end_at_signals() {
 pub struct Watch {
     bars: Bars,
     last: Instant,
+    /// When the run began or went on, and how many steps were done then.
+    start: (Instant, usize),
 }
 
 impl Watch {
@@ -35,6 +37,7 @@ impl Watch {
         Self {
             bars: Bars::default(),
             last: Instant::now(),
+            start: (Instant::now(), 0),
         }
     }
 }
@@ -46,24 +49,26 @@ impl Default for Watch {
 }
 
 impl Monitor for Watch {
+    fn start(&mut self, plan: &Plan) {
+        self.start = (Instant::now(), plan.done);
+    }
+
     fn line(&mut self, line: &Line, total: usize) {
         let validation = line.split == "validation";
         if !validation && self.last.elapsed() < LINE_EVERY {
             return;
         }
         self.last = Instant::now();
-        let rewards = match (line.rewards_accuracies, line.rewards_margins) {
-            (Some(accuracy), Some(margin)) => {
-                format!(", accuracy {accuracy:.2}, margin {margin:.2}")
-            }
+        let left = match self.left(line.step, total) {
+            Some(left) if !validation => format!(", {left} left"),
             _ => String::new(),
         };
         tracing::info!(
-            "{} {}/{total}: loss {:.3}{rewards}, {:.2} comparisons/s",
+            "{} {}/{total}: loss {:.3}{}{left}",
             line.split,
             line.step,
             line.loss,
-            line.comparisons_per_second,
+            told(line),
         );
     }
 
@@ -74,4 +79,36 @@ impl Monitor for Watch {
     fn stop(&self) -> Option<Stop> {
         signals::asked().then_some(Stop::AfterSaving)
     }
+}
+
+impl Watch {
+    /// How long the rest of the run takes at the rate so far.
+    fn left(&self, step: usize, total: usize) -> Option<String> {
+        let (start, before) = self.start;
+        let done = step.checked_sub(before).filter(|&done| done > 0)?;
+        let rest = total.checked_sub(step).filter(|&rest| rest > 0)?;
+        let each = start.elapsed().as_secs_f64() / done as f64;
+        Some(duration(each * rest as f64))
+    }
+}
+
+/// What a line says beside its loss: of responses that were sampled, or of comparisons.
+fn told(line: &Line) -> String {
+    if let (Some(reward), Some(kl)) = (line.reward, line.kl) {
+        let (length, empty) = (line.mean_length, line.empty_ratio);
+        return format!(
+            ", reward {reward:.3}, kl {kl:.2}, {:.1} tokens, {:.0} % empty, {:.2} prompts/s",
+            length.unwrap_or(0.0),
+            100.0 * empty.unwrap_or(0.0),
+            line.comparisons_per_second,
+        );
+    }
+    let rewards = match (line.rewards_accuracies, line.rewards_margins) {
+        (Some(accuracy), Some(margin)) => format!(", accuracy {accuracy:.2}, margin {margin:.2}"),
+        _ => String::new(),
+    };
+    format!(
+        "{rewards}, {:.2} comparisons/s",
+        line.comparisons_per_second
+    )
 }

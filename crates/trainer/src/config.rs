@@ -1,6 +1,7 @@
 //! The TOML configuration of a run. Unknown keys are refused; every key has a default, named in its documentation.
 
 mod effect;
+mod online;
 mod overlay;
 mod reward;
 mod toml_error;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::error::TrainError;
 use crate::tokenise::PromptConfig;
 pub use effect::Circumstances;
+pub use online::{OnlineMethod, OnlineSection};
 pub use overlay::{Setting, from_table, keep_shared, read_toml_with};
 pub use reward::{Head, RewardSection};
 use toml_error::one_line;
@@ -52,6 +54,8 @@ pub struct Config {
     pub objective: ObjectiveConfig,
     /// `[reward]`: what the reward mode has of its own.
     pub reward: RewardSection,
+    /// `[online]`: what the online mode has of its own.
+    pub online: OnlineSection,
     /// `[training]`
     pub training: TrainingSection,
     /// `[sft]`: the SFT mode's own steps and rate.
@@ -70,6 +74,7 @@ impl Config {
         self.data.validate_values()?;
         self.training.validate()?;
         self.sft.validate("sft")?;
+        self.online.validate()?;
         validate_sampling(&self.sampling)?;
         validate_lora(&self.lora)?;
         let rate = self.training.learning_rate;

@@ -116,6 +116,12 @@ pub enum TrainError {
         "the reference's log-probs of a comparison are not known, and there is no reference to compute them"
     )]
     NoReference,
+    /// An example that should have been made of sampled responses.
+    #[error("an example has no sampled responses: it was not made by the task that learns from it")]
+    NoSamples,
+    /// A prompt that responses are to be sampled to, without its text.
+    #[error("an example has no text: responses to its prompt could not be scored")]
+    NoText,
     /// A KL term is estimated on responses to other prompts.
     #[error(
         "`objective.loss` has a KL term, which is estimated on responses to other prompts, and the data has none: give it two prompts or more"

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use pref_data::Comparison;
 use user_model::{UserRef, UserTable};
 
+use crate::task::Sampled;
 use crate::tokenise::TokenizedPair;
 
 /// A tokenised comparison, with what reports need to know of it.
@@ -21,6 +23,10 @@ pub struct Item {
     pub characters: [usize; 2],
     /// The prompt with what answers another one, as if liked: what KTO's KL term is estimated on. None unless a loss needs it.
     pub mismatched: Option<Arc<Item>>,
+    /// The prompt as text, and whose it is: what responses are sampled to. None unless a task samples.
+    pub text: Option<Arc<Comparison>>,
+    /// The sampled responses that it was made of. None of what the data says.
+    pub sampled: Option<Arc<Sampled>>,
     /// Log-probs under the reference, once somebody has needed them; they depend on no user.
     pub reference: OnceLock<ReferenceLogProbs>,
     /// The same over the first tokens of both responses, as many as the shorter one has.
@@ -37,6 +43,8 @@ impl Item {
             group: None,
             characters: [0, 0],
             mismatched: None,
+            text: None,
+            sampled: None,
             reference: OnceLock::new(),
             shared_reference: OnceLock::new(),
         }

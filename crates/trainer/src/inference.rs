@@ -14,6 +14,7 @@
 //! row of the cache fills up by itself, attention sees its own slots only, and a draw is a function of (seed, user, prompt, step).
 
 mod job;
+mod rewards;
 mod trained;
 mod worth;
 mod writing;
@@ -38,6 +39,7 @@ use crate::task::Task;
 use crate::tokenise::{Formatter, SpecialTokens, TokenizedPrompt};
 
 pub use job::{Job, Response};
+pub use rewards::RewardModel;
 pub use trained::{Opened, Trained};
 pub use worth::best;
 pub use writing::{Finished, Piece, Writing};
@@ -237,18 +239,38 @@ impl Engine {
         sequences: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<Response>, TrainError> {
-        const WHAT: &str = "sampling";
         let prompts = jobs.iter().map(|job| self.tokenise(job));
         let prompts: Vec<TokenizedPrompt> = prompts.collect::<Result<_, _>>()?;
+        let prompts: Vec<&TokenizedPrompt> = prompts.iter().collect();
+        self.respond_to(jobs, &prompts, sequences, progress)
+    }
+
+    /// The same to prompts that are tokens already, one for each job.
+    ///
+    /// # Errors
+    /// As [`respond`](Self::respond).
+    pub(crate) fn respond_to(
+        &self,
+        jobs: &[Job],
+        prompts: &[&TokenizedPrompt],
+        sequences: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Response>, TrainError> {
+        const WHAT: &str = "sampling";
         let most = |(job, prompt)| self.most(job, prompt);
         let mut writing = self.writing(Room {
             sequences: sequences.clamp(1, jobs.len().max(1)),
-            tokens: jobs.iter().zip(&prompts).map(most).max().unwrap_or(0),
+            tokens: jobs
+                .iter()
+                .zip(prompts.iter().copied())
+                .map(most)
+                .max()
+                .unwrap_or(0),
         });
         let mut waiting: Vec<usize> = (0..jobs.len()).collect();
         waiting.sort_by_key(|&i| Reverse(prompts[i].ids.len())); // The shortest go first, from the back.
         let threads = replicas::on(&self.policy.model.device());
-        let read = |&i: &usize| (i, self.read_prompt(&jobs[i], &prompts[i]));
+        let read = |&i: &usize| (i, self.read_prompt(&jobs[i], prompts[i]));
         let mut admitted = Vec::with_capacity(jobs.len());
         let mut responses = vec![None; jobs.len()];
         let mut done = 0;

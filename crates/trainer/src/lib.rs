@@ -33,6 +33,7 @@ pub mod profile;
 pub mod progress;
 pub mod reference;
 pub mod schedule;
+pub mod scorer;
 pub mod session;
 pub mod sides;
 pub mod source;

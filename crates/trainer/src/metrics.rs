@@ -78,6 +78,54 @@ pub struct Line {
     /// [`Endings`](crate::endings::Endings) are watched).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ends_at_once_by_user: BTreeMap<String, f64>,
+    /// Mean reward of the responses that the policy wrote, by the scorer (online only, as all that follows up to the log-probs): those of
+    /// the users' branch where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
+    /// Their mean log-ratio to the reference in nats, an estimate of the KL divergence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
+    /// Their mean length in tokens, without their ends.
+    #[serde(
+        rename = "completions/mean_length",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub mean_length: Option<f64>,
+    /// The share of those that reached the longest length.
+    #[serde(
+        rename = "completions/clipped_ratio",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub cut_ratio: Option<f64>,
+    /// The share of those without a word.
+    #[serde(
+        rename = "completions/empty_ratio",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub empty_ratio: Option<f64>,
+    /// Mean reward by user; `""` is the generic user (validation only, as what follows by user).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reward_by_user: BTreeMap<String, f64>,
+    /// Mean log-ratio to the reference by user.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kl_by_user: BTreeMap<String, f64>,
+    /// Mean words by user.
+    #[serde(
+        rename = "completions/mean_words_by_user",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub words_by_user: BTreeMap<String, f64>,
+    /// The share of responses without a word by user.
+    #[serde(
+        rename = "completions/empty_ratio_by_user",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub empty_by_user: BTreeMap<String, f64>,
     /// Mean summed log-prob of preferred responses.
     #[serde(
         rename = "logps/chosen",

@@ -20,14 +20,14 @@ use crate::estimate::Step;
 use crate::example::Example;
 use crate::files::recover_folder;
 use crate::folder::RunFolder;
-use crate::learner::{Learner, NotFinite};
+use crate::learner::{Learner, NotFinite, StepReport};
 use crate::metrics::{Line, MetricsFile};
 use crate::monitor::{Monitor, Plan, Stop};
 use crate::policy::Policy;
 use crate::profile::TARGET;
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 use crate::schedule::{Rates, Schedule};
-use crate::task::Task;
+use crate::task::{Moment, Task};
 use crate::{adapters, estimate, eval};
 pub use config::SessionConfig;
 use lines::{When, train_line, validation_line};
@@ -87,8 +87,10 @@ impl<T: Task> Session<T> {
         let longest = lengths.max();
         let mut learner = Learner::new(task, policy, table, &config.training)?
             .with_devices(&config.further_devices)?;
+        let taken = config.training.batch.min(train.len());
+        let made = learner.task.examples_of(taken);
         let step = Step {
-            rows: learner.rows_at_once(config.training.batch.min(train.len())),
+            rows: learner.rows_at_once(made),
             longest: longest.unwrap_or(0),
             prefix: users.prefix,
             checkpointing: config.training.gradient_checkpointing,
@@ -231,7 +233,7 @@ impl<T: Task> Session<T> {
         let total = self.total_steps();
         if !self.state.unvalidated {
             let batch = self.next_batch(monitor.progress())?;
-            let line = self.step(&batch, &schedule.next())?;
+            let line = self.step(&batch, &schedule.next(), monitor.progress())?;
             tell(&line, metrics, monitor, total)?;
             self.state.unvalidated = self.validation_is_due();
         }
@@ -244,20 +246,68 @@ impl<T: Task> Session<T> {
         Ok(())
     }
 
-    /// One optimiser step.
-    fn step(&mut self, batch: &[usize], rates: &Rates) -> Result<Line, TrainError> {
-        let batch: Vec<&Example> = batch.iter().map(|&i| &self.train[i]).collect();
-        self.seed_dropout();
+    /// One step: an update of the weights, or as many as the task makes on the same examples. It tells of the first.
+    fn step(
+        &mut self,
+        indices: &[usize],
+        rates: &Rates,
+        progress: &dyn Progress,
+    ) -> Result<Line, TrainError> {
+        let train = Arc::clone(&self.train);
+        let taken: Vec<&Example> = indices.iter().map(|&i| &train[i]).collect();
         let start = Instant::now();
-        let report = self.learner.step(&batch, rates)?;
-        let seconds = start.elapsed().as_secs_f64();
-        if let Some((what, value)) = report.not_finite() {
-            return Err(self.diverged(what, value));
+        let made = self.made(&taken, self.state.step, &Part(progress))?;
+        let batch: Vec<&Example> = match &made {
+            Some(made) => made.iter().collect(),
+            None => taken,
+        };
+        self.seed_dropout();
+        let report = self.update(&batch, rates)?;
+        for _ in 1..self.learner.task.updates() {
+            self.update(&batch, rates)?;
         }
+        let seconds = start.elapsed().as_secs_f64();
         self.state.step += 1;
         self.state.train_seconds += seconds;
         let when = self.when(seconds);
-        Ok(train_line(&self.learner.task, &batch, &report, rates, when))
+        let mut line = train_line(&self.learner.task, &batch, &report, rates, when);
+        line.comparisons_per_second = indices.len() as f64 / seconds;
+        Ok(line)
+    }
+
+    /// One update of the weights.
+    fn update(
+        &mut self,
+        batch: &[&Example],
+        rates: &Rates,
+    ) -> Result<StepReport<T::Report>, TrainError> {
+        let report = self.learner.step(batch, rates)?;
+        match report.not_finite() {
+            Some((what, value)) => Err(self.diverged(what, value)),
+            None => Ok(report),
+        }
+    }
+
+    /// What the task makes of examples of the data, if it makes any.
+    fn made(
+        &self,
+        examples: &[&Example],
+        step: usize,
+        progress: &dyn Progress,
+    ) -> Result<Option<Vec<Example>>, TrainError> {
+        let Learner {
+            task,
+            policy,
+            table,
+            ..
+        } = &self.learner;
+        let moment = Moment {
+            policy,
+            table: table.as_ref(),
+            step,
+            progress,
+        };
+        task.made(examples, moment)
     }
 
     /// What to say of the step that was not made.
@@ -311,6 +361,8 @@ impl<T: Task> Session<T> {
     fn validate(&self, progress: &dyn Progress) -> Result<Line, TrainError> {
         let training = &self.config.training;
         let examples = &self.validation[..self.config.validated(self.validation.len())];
+        let made = self.made(&examples.iter().collect::<Vec<_>>(), 0, progress)?;
+        let examples = made.as_deref().unwrap_or(examples);
         let Learner {
             task,
             policy,

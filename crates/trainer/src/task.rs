@@ -2,6 +2,7 @@
 //! the [`Learner`](crate::learner::Learner)'s and the [`Session`](crate::session::Session)'s, for every task alike.
 
 mod language;
+mod online;
 mod preference;
 mod ranked;
 mod reward;
@@ -11,7 +12,7 @@ use std::fmt::Debug;
 use burn::tensor::{Device, Tensor};
 use pdpo_loss::{Branch, ScoredRow};
 use serde_json::Value;
-use user_model::RowBatch;
+use user_model::{RowBatch, UserTable};
 
 use crate::error::TrainError;
 use crate::example::Example;
@@ -22,6 +23,7 @@ use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::tokenise::TokenizedPair;
 pub use language::{Language, Responses};
+pub use online::{Online, OnlineRow, Sample, Sampled, Surroundings};
 pub use preference::Preference;
 pub use reward::Reward;
 
@@ -47,6 +49,19 @@ pub struct MicroBatch<'a> {
     pub on_device: &'a DeviceBatch,
     /// What is known of the whole batch.
     pub figures: BatchFigures,
+}
+
+/// When examples are made, and of what.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// The policy as it is.
+    pub policy: &'a Policy,
+    /// Its users.
+    pub table: Option<&'a UserTable>,
+    /// The number of the step, counted from 0; of a validation always the same, so that all of them draw alike.
+    pub step: usize,
+    /// Hears of it, and may end it.
+    pub progress: &'a dyn Progress,
 }
 
 /// What the model says of every scored token, `[scored]` each.
@@ -92,6 +107,30 @@ pub trait Task: Send + Sync {
     fn learns_from(&self, pair: &TokenizedPair) -> bool {
         let _ = pair;
         true
+    }
+
+    /// Makes the examples that a step, or a validation, looks at in the place of those of the data. It must depend on these and on
+    /// `moment` alone. Default: none, the data's are looked at.
+    ///
+    /// # Errors
+    /// What the task needs for it and lacks, or [`TrainError::Stopped`].
+    fn made(
+        &self,
+        examples: &[&Example],
+        moment: Moment<'_>,
+    ) -> Result<Option<Vec<Example>>, TrainError> {
+        let _ = (examples, moment);
+        Ok(None)
+    }
+
+    /// How many examples [`made`](Self::made) makes of so many. Default: as many.
+    fn examples_of(&self, examples: usize) -> usize {
+        examples
+    }
+
+    /// Updates of the weights in a step, all on the same examples. Default: one.
+    fn updates(&self) -> usize {
+        1
     }
 
     /// Computes what [`losses`](Self::losses) needs of these comparisons beside the policy. What is there already costs

@@ -1,6 +1,8 @@
 //! From a configuration, a base model and comparisons to a run: [`train`] in one call, [`Training`] for who wants to look at
 //! what it is made of first.
 
+mod online;
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -353,9 +355,6 @@ impl Training {
         (section, training): (&'static str, TrainingSection),
         place: Place,
     ) -> Result<Session<T>, TrainError> {
-        let inputs = [place.inputs, self.config.inputs()].concat();
-        RunFolder::validate_own(&place.dir)?;
-        let mut folder = RunFolder::claim(&place.dir, place.start, &inputs)?;
         let examples = |side: &Dataset| -> Vec<Example> {
             let mut examples = side.examples(table.as_ref());
             examples.retain(|example| task.learns_from(example.pair()));
@@ -373,6 +372,21 @@ impl Training {
             return Err(TrainError::Empty { after });
         }
         let validation = self.validation.as_ref().map(examples).unwrap_or_default();
+        let data = (train, validation);
+        self.session_of(task, (policy, table), (section, training), (place, data))
+    }
+
+    /// A session on these examples.
+    fn session_of<T: Task>(
+        &self,
+        task: T,
+        start: (Policy, Option<UserTable>),
+        (section, training): (&'static str, TrainingSection),
+        (place, data): (Place, (Vec<Example>, Vec<Example>)),
+    ) -> Result<Session<T>, TrainError> {
+        let inputs = [place.inputs, self.config.inputs()].concat();
+        RunFolder::validate_own(&place.dir)?;
+        let mut folder = RunFolder::claim(&place.dir, place.start, &inputs)?;
         let config = SessionConfig {
             dir: place.dir.clone(),
             base: self.lineage.clone(),
@@ -385,8 +399,8 @@ impl Training {
             further_devices: place.further_devices,
             clock: self.clock,
         };
-        let (data, resume) = ((train, validation), place.start == Start::Resume);
-        let session = Session::new(config, task, (policy, table), data, resume)?;
+        let resume = place.start == Start::Resume;
+        let session = Session::new(config, task, start, data, resume)?;
         folder.begin(place.start, &[], &inputs)?;
         let text = toml::to_string_pretty(&self.config);
         let text = text.map_err(|e| TrainError::format(&place.dir, e))?;

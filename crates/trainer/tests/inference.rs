@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use llm_backbone::generate::{GenerateError, Room};
 use llm_backbone::sampling::SamplingConfig;
 use pref_data::{Comparison, Prompt, UserId};
-use serde_json::json;
+use support::words::tokenizer_files;
 use support::{
     FAMILIES, INDIVIDUAL, USERS, lora, model_fixture, open, prefix_of, users, with_random_adapters,
 };
@@ -92,26 +92,6 @@ impl Left {
             .open(&self.base(), &Device::flex())
             .expect("a policy")
     }
-}
-
-/// Words `w3` to `w63`, one token each, as many as the tiny models know.
-fn tokenizer_files() -> [String; 2] {
-    let mut vocabulary = json!({"<unk>": 0, "<s>": 1, "</s>": 2});
-    for id in 3..64 {
-        vocabulary[format!("w{id}")] = json!(id);
-    }
-    let special = |id: usize, content: &str| {
-        json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-               "normalized": false, "special": true})
-    };
-    let tokenizer = json!({
-        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null, "decoder": null,
-        "added_tokens": [special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")],
-        "pre_tokenizer": {"type": "WhitespaceSplit"},
-        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
-    });
-    let settings = json!({"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": true});
-    [tokenizer.to_string(), settings.to_string()]
 }
 
 fn sampling(seed: u64) -> SamplingConfig {

@@ -176,6 +176,39 @@ impl UserTable {
         self.ids.contains_key(id)
     }
 
+    /// The same table of some of its users alone, and without moments: to write for them.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::UnknownUser`] with near matches.
+    pub fn of_users<'a>(
+        &self,
+        users: impl IntoIterator<Item = &'a UserRef>,
+    ) -> Result<Self, TableError> {
+        let mut some = Self {
+            config: self.config.clone(),
+            vocabulary: self.vocabulary.clone(),
+            ids: BTreeMap::new(),
+            next_place: 0,
+            rows: BTreeMap::new(),
+        };
+        for user in users.into_iter().chain([&UserRef::Generic]) {
+            self.validate_known(user)?;
+            if let UserRef::Id(id) = user {
+                some.add(id);
+            }
+            if let Some(row) = self.rows.get(user) {
+                let row = Row {
+                    values: row.values.clone(),
+                    moments: None,
+                    fitted: row.fitted,
+                };
+                some.rows.insert(user.clone(), row);
+            }
+        }
+        Ok(some)
+    }
+
     /// The number of known ids; the generic user is none of them.
     pub fn len(&self) -> usize {
         self.ids.len()

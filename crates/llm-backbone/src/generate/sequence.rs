@@ -16,8 +16,8 @@ pub struct Token {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum End {
-    /// At a stop id, which is not part of it.
-    Stop,
+    /// At this stop id, which is not part of it.
+    Stop(u32),
     /// At its `max_new_tokens`.
     Length,
     /// No token could be chosen.
@@ -70,7 +70,7 @@ impl Sequence {
             .sampling
             .sample(&mut logits.to_vec(), &self.history, &key)
         {
-            Ok(id) if self.sampling.stops_at(id) => return (None, Some(End::Stop)),
+            Ok(id) if self.sampling.stops_at(id) => return (None, Some(End::Stop(id))),
             Ok(id) => id,
             Err(error) => return (None, Some(End::Failed(error))),
         };

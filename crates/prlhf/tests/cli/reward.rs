@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::fixture::{Called, comparisons, copy_dir, fixture, prlhf};
 
 /// A finished reward run whose users' vectors are the heads.
-fn run() -> &'static str {
+pub fn run() -> &'static str {
     static RUN: OnceLock<PathBuf> = OnceLock::new();
     let run = RUN.get_or_init(|| {
         let place = fixture().fresh("reward");

@@ -1,5 +1,7 @@
 //! Keys that are set and change nothing beside the others: said, so that nobody waits for what they would have done.
 
+mod online;
+
 use llm_backbone::LoraConfig;
 use llm_backbone::sampling::SamplingConfig;
 use pdpo_loss::{ObjectiveConfig, PreferenceLoss};
@@ -75,15 +77,8 @@ impl Config {
     /// does not read.
     pub fn without_effect_on_rewards(&self) -> Vec<String> {
         let mut idle = Idle(Vec::new());
-        let (section, default) = (&self.objective, ObjectiveConfig::default());
         let why = "with --mode reward, which reads alpha alone of [objective]";
-        let losses = (&section.loss.name(), &default.loss.name());
-        idle.add("objective.loss", losses, why);
-        let weights = (&section.nll_weight, &default.nll_weight);
-        idle.add("objective.nll_weight", weights, why);
-        let tails = (&section.ld_alpha, &default.ld_alpha);
-        idle.add("objective.ld_alpha", tails, why);
-        idle.add("objective.wpo", (&section.wpo, &default.wpo), why);
+        all_but_alpha(&self.objective, why, &mut idle);
         if self.reward.head == Head::User {
             let rates = (&self.reward.learning_rate, &0.0);
             let why = "with reward.head = \"user\": the users' rates move their vectors";
@@ -91,6 +86,17 @@ impl Config {
         }
         idle.0
     }
+}
+
+fn all_but_alpha(section: &ObjectiveConfig, why: &str, idle: &mut Idle) {
+    let default = ObjectiveConfig::default();
+    let losses = (&section.loss.name(), &default.loss.name());
+    idle.add("objective.loss", losses, why);
+    let weights = (&section.nll_weight, &default.nll_weight);
+    idle.add("objective.nll_weight", weights, why);
+    let tails = (&section.ld_alpha, &default.ld_alpha);
+    idle.add("objective.ld_alpha", tails, why);
+    idle.add("objective.wpo", (&section.wpo, &default.wpo), why);
 }
 
 fn model(section: &ModelSection, circumstances: &Circumstances, idle: &mut Idle) {

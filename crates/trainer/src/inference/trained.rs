@@ -244,7 +244,7 @@ pub struct Opened {
     /// The base model's name.
     pub source: String,
     /// The key of the base model's log-probs.
-    key: String,
+    pub(super) key: String,
     config: Config,
 }
 

@@ -32,7 +32,6 @@ pub(super) fn train_line<T: Task>(
         learning_rate: Some(rates.adapters),
         users_learning_rate: Some(rates.users),
         tokens_per_second: Some(report.tokens as f64 / when.seconds),
-        comparisons_per_second: batch.len() as f64 / when.seconds,
         ..Default::default()
     };
     let rows = report.one_row_each();

@@ -3,6 +3,7 @@
 
 pub mod run;
 pub mod torch;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -109,3 +109,21 @@ fn a_million_known_users_have_no_rows() {
     assert_eq!(batch.leaf.unwrap().dims(), [1, 5760]);
     assert_eq!((table.len(), table.touched()), (1_000_000, 0));
 }
+
+#[test]
+fn a_table_of_some_users_has_their_rows_and_no_others() {
+    let mut table = table();
+    let [anna, worker] = ["anna", "worker-2"].map(UserRef::id);
+    table.set_row(&anna, vec![1.0, 2.0, 3.0]).unwrap();
+    table
+        .set_row(&UserRef::Generic, vec![4.0, 5.0, 6.0])
+        .unwrap();
+    table.set_row(&UserRef::id("0"), vec![7.0; 3]).unwrap();
+    let some = table.of_users([&anna, &worker, &anna]).unwrap();
+    assert_eq!(some.ids(), ["anna", "worker-2"]);
+    for user in [&anna, &worker, &UserRef::Generic] {
+        assert_eq!(some.row(user).unwrap(), table.row(user).unwrap());
+    }
+    assert_eq!(some.touched(), 2);
+    assert!(table.of_users([&UserRef::id("bob")]).is_err());
+}

@@ -1,0 +1,101 @@
+//! `prlhf train --mode online`: a policy on responses that it writes itself, against a reward model.
+
+use std::sync::Arc;
+
+use terminal::Output;
+use trainer::TrainError;
+use trainer::config::Config;
+use trainer::inference::RewardModel;
+use trainer::scorer::Scorer;
+use trainer::sides::Sides;
+use trainer::training::{Place, Training};
+
+use super::{Mode, TrainArgs, base, ranking};
+use crate::best_of::of_run;
+use crate::score;
+
+/// Refuses a reward model that nobody asks, and an online run that has none.
+pub(super) fn validate_args(args: &TrainArgs) -> Result<(), TrainError> {
+    match (args.mode, &args.reward) {
+        (Mode::Online, None) => Err(TrainError::Usage(
+            "--mode online needs --reward DIR, a run of `prlhf train --mode reward`, which says what responses are worth".into(),
+        )),
+        (Mode::Pdpo | Mode::Sft | Mode::Reward, Some(dir)) => Err(TrainError::Usage(format!(
+            "--reward {} is for --mode online, which scores what the policy writes",
+            dir.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Trains.
+pub(super) fn run(
+    args: &TrainArgs,
+    config: &Config,
+    (training, sides): (&Training, &Sides),
+    place: Place,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    let dir = place.dir.clone();
+    let model = open(args)?;
+    for warning in warnings(config, training, &model) {
+        tracing::warn!("{warning}");
+    }
+    let online = config.online.said();
+    let method = match config.online.gradient() {
+        Some(gradient) => format!("{gradient:?}"),
+        None => format!(
+            "online DPO with objective.loss = \"{}\"",
+            config.objective.loss.name()
+        ),
+    };
+    out.fact(
+        "online",
+        format_args!(
+            "{} responses of up to {} tokens to each prompt and branch, {method}",
+            online.generations(),
+            online.most_tokens()
+        ),
+    )?;
+    let session = training.online(place, sides, Arc::new(model))?;
+    ranking(session, config, args, out)?;
+    let dir = dir.display();
+    out.fact("adapters", format_args!("{dir}/adapters"))?;
+    base(&training.lineage, out)?;
+    out.fact(
+        "next",
+        format_args!("prlhf generate --run {dir} --user ID --prompt TEXT, or prlhf chat --run {dir} --user ID"),
+    )
+}
+
+/// The reward model that the arguments name.
+fn open(args: &TrainArgs) -> Result<RewardModel, TrainError> {
+    let Some(reward) = &args.reward else {
+        return Err(TrainError::Usage("--mode online needs --reward DIR".into()));
+    };
+    // Of several devices the first.
+    let device = args.device.split(',').next().unwrap_or_default();
+    score::open(&of_run(reward, device))
+}
+
+/// What is odd about these rewards for these users and responses, in sentences.
+fn warnings(config: &Config, training: &Training, model: &RewardModel) -> Vec<String> {
+    let mut found = Vec::new();
+    let users = training.train.users();
+    let unknown = users.iter().filter(|user| !model.knows(user)).count();
+    if unknown > 0 && config.users.is_some() {
+        let all = users.len();
+        found.push(format!(
+            "{unknown} of {all} users are none of the reward model's: their responses are scored as the generic user's"
+        ));
+    }
+    if let Some(longest) = model.longest()
+        && longest <= config.online.most_tokens()
+    {
+        let most = config.online.most_tokens();
+        found.push(format!(
+            "`online.max_new_tokens` is {most}, and the reward model reads up to {longest} tokens (its prompt.max_response_length): longer responses lose their end before they are scored"
+        ));
+    }
+    found
+}

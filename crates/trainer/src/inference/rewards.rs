@@ -1,0 +1,102 @@
+//! A reward model in use: what texts are worth to users.
+
+use std::fs;
+use std::path::Path;
+
+use pref_data::Comparison;
+use sha2::{Digest, Sha256};
+
+use super::{Engine, Opened};
+use crate::adapters;
+use crate::error::TrainError;
+use crate::progress::Progress;
+use crate::scorer::Scorer;
+use crate::task::Reward;
+use crate::tokenise::SpecialTokens;
+
+/// A reward model, opened.
+#[derive(Debug)]
+pub struct RewardModel {
+    engine: Engine,
+    task: Reward,
+    key: String,
+}
+
+impl RewardModel {
+    /// The reward model whose adapters lie in `dir`, as it was opened.
+    ///
+    /// # Errors
+    /// Adapters that are no reward model's, or settings out of range.
+    pub fn of(opened: Opened, dir: &Path) -> Result<Self, TrainError> {
+        let Some(task) = opened.reward()? else {
+            let problem =
+                "these adapters are no reward model's: prlhf train --mode reward makes one";
+            return Err(TrainError::format(dir, problem));
+        };
+        Ok(Self {
+            key: format!("{}+{}", opened.key, hash_of(dir)?),
+            engine: opened.engine,
+            task,
+        })
+    }
+
+    /// The engine that scores.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Takes special tokens that a text spells for text.
+    #[must_use]
+    pub fn with_special_tokens(self, special_tokens: SpecialTokens) -> Self {
+        Self {
+            engine: self.engine.with_special_tokens(special_tokens),
+            ..self
+        }
+    }
+}
+
+impl Scorer for RewardModel {
+    fn key(&self) -> String {
+        self.key.clone()
+    }
+
+    fn knows(&self, user: &str) -> bool {
+        let table = self.engine.table();
+        table.is_some_and(|table| table.contains(user))
+    }
+
+    fn longest(&self) -> Option<usize> {
+        Some(self.engine.formatter().config().max_response_length)
+    }
+
+    fn rewards(
+        &self,
+        texts: &[Comparison],
+        progress: &dyn Progress,
+    ) -> Result<Vec<f32>, TrainError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let dataset = self.engine.dataset(texts)?;
+        if dataset.cut_responses > 0 {
+            let (cut, all) = (dataset.cut_responses, texts.len());
+            let limit = self.engine.formatter().config().max_response_length;
+            tracing::warn!("{cut} of {all} responses above {limit} tokens lost their end");
+        }
+        self.engine.rewards(&self.task, &dataset, progress)
+    }
+}
+
+/// SHA-256 over all that makes rewards beside the base model: adapters, users and head.
+fn hash_of(dir: &Path) -> Result<String, TrainError> {
+    let mut hash = Sha256::new();
+    for name in adapters::FILES {
+        let path = dir.join(name);
+        if name.ends_with(".safetensors") && path.is_file() {
+            let bytes = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
+            hash.update(name);
+            hash.update(Sha256::digest(bytes));
+        }
+    }
+    Ok(format!("{:x}", hash.finalize()))
+}
