@@ -112,16 +112,20 @@ pub struct PrismArgs {
 
 /// New users from a few answers, who come once everybody else is trained.
 ///
-/// Trains P-DPO on the data of `repro tldr` or `repro psoups`, then fits users whom nobody was trained on to 1, 2, 5, 10,
-/// 20 and 50 of their answers, and compares them with the generic user, with the nearest trained user, and with users who
-/// were trained on from the start.
+/// Trains P-DPO on the data of `repro tldr`, `psoups` or `prism`, then fits users whom nobody was trained on to 1 to 50 of
+/// their answers, and compares them with the generic user, with the nearest trained user, and with users who were trained
+/// on from the start; and with what models without users make of the same answers: in the prompt as they are or in words,
+/// or by adapters that are trained on them.
 ///
 /// Presets, with times on two CPU cores after the build:
-///   tiny   a tiny Llama made in the run, mini data, no download; about 5 minutes
+///   tiny   a tiny Llama made in the run, mini data, no download; about 7 minutes
+///   small  SmolLM2-135M-Instruct (98 MB, fetched once), mini data of `tldr`; about 25 minutes
 ///
 /// Next steps:
 ///   cargo xtask repro onboarding                    see it work
 ///   cargo xtask repro onboarding --of psoups        users who are like no trained one
+///   cargo xtask repro onboarding --annotators real --data DIR
+///                                                   workers who answer with what they really chose
 ///   cargo xtask repro onboarding --seeds 0,1,2      the same with three seeds, pooled
 ///   cargo xtask repro onboarding --set data.newcomers.tests=200 --out runs/others
 #[derive(clap::Args, Default)]
@@ -129,9 +133,12 @@ pub struct PrismArgs {
 pub struct OnboardingArgs {
     #[command(flatten)]
     common: Common,
-    /// Of which experiment: workers of `tldr`, or users who want what three of `psoups` want together [default: tldr].
-    #[arg(long, value_parser = ["tldr", "psoups"])]
+    /// Of which experiment: workers of `tldr`, users who want what three of `psoups` want together, or unseen users of `prism` [default: tldr].
+    #[arg(long, value_parser = ["tldr", "psoups", "prism"])]
     of: Option<String>,
+    /// Whose answers: simulated workers', or what the annotators of the files chose (--data; `tldr`, preset tiny) [default: simulated].
+    #[arg(long, value_parser = ["simulated", "real"])]
+    annotators: Option<String>,
 }
 
 /// A judge for win rates; its key, if it needs one, comes from the environment variable JUDGE_API_KEY.
@@ -197,7 +204,10 @@ impl Experiment {
                 flags
             }
             Self::Prism(args) => args.judge.flags(),
-            Self::Onboarding(args) => vec![("--of", text(&args.of))],
+            Self::Onboarding(args) => vec![
+                ("--of", text(&args.of)),
+                ("--annotators", text(&args.annotators)),
+            ],
         }
     }
 

@@ -3,6 +3,7 @@
 //! An [`Experiment`] is its `[data]` section with three abilities: to load comparisons, to say what is in them, and to
 //! draw its own conclusions from what all experiments measure.
 
+mod adapted;
 mod again;
 mod assemble;
 mod check;

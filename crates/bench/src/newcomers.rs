@@ -4,15 +4,17 @@
 mod claims;
 mod config;
 mod figures;
+mod in_context;
 mod measure;
+pub(crate) mod profile;
 mod tables;
 
 use serde::{Deserialize, Serialize};
 use trainer::pref_data::Comparison;
 
 pub(crate) use claims::claims;
-pub use config::NewcomersSection;
-pub(crate) use measure::{Tokenised, measure};
+pub use config::{AdaptersSection, Alternatives, NewcomersSection};
+pub(crate) use measure::{Scorer, Tokenised, Trained};
 pub(crate) use tables::told;
 
 /// Users whom nobody was trained on.
@@ -22,6 +24,8 @@ pub struct Newcomers {
     pub users: Vec<Newcomer>,
     /// After how many answers they are looked at.
     pub counts: Vec<usize>,
+    /// What is done with their answers where a system has no users.
+    pub alternatives: Alternatives,
 }
 
 /// One of them.
@@ -51,6 +55,16 @@ impl Newcomers {
 pub enum How {
     /// As a user of whom nothing is known.
     Generic,
+    /// By a rule: the longer response, or the shorter one, as most answers were.
+    Length,
+    /// By a sentence in the prompt, written from measures of the answers.
+    Profile,
+    /// By the answers themselves in the prompt, as many as fit.
+    InContext,
+    /// By those of them in the prompt whose prompts are most like the one that is answered.
+    Retrieved,
+    /// By adapters that went on training on the answers.
+    Adapters,
     /// As the trained user whose row explains the answers best.
     Nearest,
     /// By a row fitted to the answers.
@@ -66,6 +80,11 @@ impl How {
     fn title(self) -> &'static str {
         match self {
             Self::Generic => "generic user",
+            Self::Length => "rule of length",
+            Self::Profile => "profile in words",
+            Self::InContext => "answers in the prompt",
+            Self::Retrieved => "nearest answers in the prompt",
+            Self::Adapters => "adapters of their own",
             Self::Nearest => "nearest trained user",
             Self::Fitted => "fitted",
             Self::Asked => "fitted, questions chosen",
@@ -88,6 +107,12 @@ pub struct Served {
     /// Of a fitted row: what the margins' probabilities become where it is known how sure the row is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spread_probabilities: Vec<f64>,
-    /// What it took, beside the tests.
+    /// What it took once the answers were there, beside the tests.
     pub seconds: f64,
+    /// Positions that a request has for them, soft tokens or tokens of the prompt: the mean over the tests.
+    #[serde(default)]
+    pub tokens: f64,
+    /// Answers in the prompt: the mean over the tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<f64>,
 }

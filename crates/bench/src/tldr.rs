@@ -51,9 +51,6 @@ impl Experiment for TldrConfig {
             if seed != Self::default().population_seed {
                 return Err(TrainError::config("data.population_seed", seed, expected));
             }
-            if self.newcomers.is_some() {
-                return Err(TrainError::config("data.newcomers", "there", expected));
-            }
         }
         if let Some(newcomers) = &self.newcomers {
             newcomers.validate(usize::MAX)?;

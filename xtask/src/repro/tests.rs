@@ -49,7 +49,7 @@ fn every_flag_reaches_bench_unchanged() {
         ),
         ("psoups", format!("--prompts Cargo.toml {judge}")),
         ("prism", judge.to_string()),
-        ("onboarding", "--of psoups".to_string()),
+        ("onboarding", "--of tldr --annotators real".to_string()),
     ] {
         let line = format!("{experiment} {common} {own}");
         let expected = format!("--features bench/online -- {line}");

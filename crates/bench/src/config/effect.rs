@@ -25,6 +25,13 @@ impl<D> ExperimentConfig<D> {
                 format!("`{key}` is true, which has no effect here: the data have no newcomers")
             }));
         }
+        let has_no_users = |s: &SystemConfig| s.users.is_none() && !s.adapter_per_user;
+        if !data.newcomers.alternatives.are_none() && !self.systems.iter().any(has_no_users) {
+            found.push(
+                "`data.newcomers.alternatives` is set, which has no effect here: every system has users"
+                    .into(),
+            );
+        }
         for (system, sentences) in trained.iter().zip(&idle) {
             for sentence in sentences {
                 let own = system.says(sentence.split('`').nth(1).unwrap_or_default());

@@ -123,6 +123,8 @@ pub enum UserText {
     None,
     /// The user's true preference, in words.
     Preference,
+    /// The user's own text, and a sentence of what measures of the training comparisons say of the user.
+    Profile,
 }
 
 impl UserText {

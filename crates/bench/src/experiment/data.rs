@@ -6,7 +6,7 @@ use trainer::pref_data::{Comparison, Message, Prompt};
 
 use crate::config::UserText;
 use crate::measure::{Case, Users};
-use crate::newcomers::Newcomers;
+use crate::newcomers::{Newcomers, profile};
 use crate::report::{Data, Yardstick};
 
 /// Comparisons of one split and what is to be done with them.
@@ -105,9 +105,10 @@ impl ExperimentData {
     /// The responses that a system is asked for, as it sees them. One that tells users apart, by soft prompt or by text,
     /// answers all of them; one that does not answers each prompt once.
     pub fn tasks_for(&self, text: UserText, has_users: bool) -> Vec<SamplingTask> {
+        let profiles = self.profiles(text);
         let as_seen = |task: &SamplingTask| {
             let (prompt, user_text) = self.prompt_with(
-                text,
+                (text, &profiles),
                 task.user.as_deref(),
                 (&task.prompt, task.user_text.as_deref()),
             );
@@ -131,10 +132,11 @@ impl ExperimentData {
 
     /// Comparisons as a system sees them, whose prompts say so much of the user.
     pub fn with_user_text(&self, side: &[Comparison], text: UserText) -> Vec<Comparison> {
+        let profiles = self.profiles(text);
         let as_seen = |comparison: &Comparison| {
             let user = comparison.user.as_ref().map(|u| u.as_str());
             let (prompt, user_text) = self.prompt_with(
-                text,
+                (text, &profiles),
                 user,
                 (&comparison.prompt, comparison.user_text.as_deref()),
             );
@@ -147,19 +149,34 @@ impl ExperimentData {
         side.iter().map(as_seen).collect()
     }
 
+    /// What the training comparisons say of who judged them, where a system is told it.
+    fn profiles(&self, text: UserText) -> BTreeMap<&str, String> {
+        if text != UserText::Profile {
+            return BTreeMap::new();
+        }
+        let profiles = profile::of_users(&self.train).into_iter();
+        profiles
+            .map(|(user, profile)| (user.as_str(), profile))
+            .collect()
+    }
+
     /// A prompt and a user's text as a system sees them.
     fn prompt_with(
         &self,
-        text: UserText,
+        (text, profiles): (UserText, &BTreeMap<&str, String>),
         user: Option<&str>,
         (prompt, user_text): (&Prompt, Option<&str>),
     ) -> (Prompt, Option<String>) {
         let prompt = match text {
             UserText::Preference => self.with_preference(prompt, user),
-            UserText::Own | UserText::None => prompt.clone(),
+            UserText::Own | UserText::None | UserText::Profile => prompt.clone(),
         };
         let user_text = user_text.filter(|_| text != UserText::None);
-        let user_text = self.raw.user_text(user_text.map(str::to_owned));
+        let user_text = match user.and_then(|user| profiles.get(user)) {
+            Some(profile) => Some(profile::before(user_text, profile)),
+            None => user_text.map(str::to_owned),
+        };
+        let user_text = self.raw.user_text(user_text);
         (self.raw.prompt(prompt), user_text)
     }
 

@@ -112,7 +112,7 @@ fn of_user<D>(
     let outcome = trainer.train(dir, learnt, start, data, monitor)?;
     let path = dir.join("metrics.jsonl");
     let lines = fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
-    let engine = engine(system, prepared, (outcome.policy, None));
+    let engine = engine(system, prepared, (outcome.policy, None))?;
     let test = sides.test.examples(None);
     let some = config.evaluation.quality_comparisons;
     let some = some.div_ceil(prepared.data.users.len());

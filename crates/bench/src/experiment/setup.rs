@@ -23,7 +23,7 @@ use trainer::tokenise::Formatter;
 use super::stage::{self, Stage};
 use super::{ExperimentData, MODEL};
 use crate::config::{ExperimentConfig, SFT, SystemConfig, TinyConfig, UserText};
-use crate::newcomers;
+use crate::newcomers::{self, profile};
 use crate::report;
 use crate::tiny;
 
@@ -303,19 +303,39 @@ impl SplitSetup {
     /// # Errors
     /// As [`sides`](Self::sides).
     pub fn newcomers(&self, text: UserText) -> Result<Vec<newcomers::Tokenised>, TrainError> {
-        let of = |comparisons: &[Comparison]| {
+        let with = |formatter: &Formatter, comparisons: &[Comparison]| {
             let comparisons = self.data.with_user_text(comparisons, text);
-            tokenised(&comparisons, (&self.formatter, &self.model), self.needs_kl)
+            tokenised(&comparisons, (formatter, &self.model), self.needs_kl)
         };
-        let newcomers = self.data.newcomers.users.iter();
-        newcomers
-            .map(|user| {
-                Ok(newcomers::Tokenised {
-                    answers: of(&user.answers)?,
-                    tests: of(&user.tests)?,
-                })
+        let of = |comparisons: &[Comparison]| with(&self.formatter, comparisons);
+        let newcomers = &self.data.newcomers;
+        let told = newcomers.alternatives.profiles > 0 && text != UserText::None;
+        let counts = newcomers.counts.iter().filter(|_| told);
+        let formatter = self.formatter_of(UserText::Profile)?;
+        let users = newcomers.users.iter().map(|user| {
+            let profiled = counts.clone().map(|&count| {
+                let sentence = profile::sentence(&user.answers[..count]).unwrap_or_default();
+                with(&formatter, &profile::behind(&user.tests, &sentence))
+            });
+            Ok(newcomers::Tokenised {
+                answers: of(&user.answers)?,
+                tests: of(&user.tests)?,
+                profiled: profiled.collect::<Result<_, _>>()?,
             })
-            .collect()
+        });
+        users.collect()
+    }
+
+    /// Text to ids for a system: one that reads profiles has room for them beside the prompt's.
+    ///
+    /// # Errors
+    /// Never: there is more room than without.
+    pub fn formatter_of(&self, text: UserText) -> Result<Formatter, TrainError> {
+        let mut limits = self.formatter.config().clone();
+        if text == UserText::Profile {
+            limits.max_prompt_length += self.data.newcomers.alternatives.profiles;
+        }
+        self.formatter.clone().limited(limits)
     }
 
     /// The comparisons as a system sees them.
@@ -326,8 +346,8 @@ impl SplitSetup {
         match text {
             UserText::Own => Ok(self.own.clone()),
             _ => {
-                let (formatter, model) = (&self.formatter, &self.model);
-                let sides = Sides::new(&self.data, text, formatter, model, self.needs_kl)?;
+                let (formatter, model) = (self.formatter_of(text)?, &self.model);
+                let sides = Sides::new(&self.data, text, &formatter, model, self.needs_kl)?;
                 Ok(Rc::new(sides))
             }
         }

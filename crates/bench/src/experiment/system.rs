@@ -26,10 +26,10 @@ use super::measured::Measured;
 use super::sampling::sampled;
 use super::setup::SplitSetup;
 use super::stage;
-use super::{per_user, reward};
-use crate::config::{EvaluationConfig, ExperimentConfig, ORACLE, SystemConfig};
+use super::{adapted, per_user, reward};
+use crate::config::{EvaluationConfig, ExperimentConfig, ORACLE, SystemConfig, UserText};
 use crate::measure;
-use crate::newcomers;
+use crate::newcomers::{Scorer, Served, Trained};
 use crate::report::Trainable;
 
 /// Trains (or goes on, or reads the result of) one system in `dir`, after others; true where it was not there yet. A result is read only if it was made
@@ -133,17 +133,19 @@ fn untrained<D>(
     prepared: &SplitSetup,
 ) -> Result<Measured, TrainError> {
     let policy = Policy::plain(prepared.model.clone());
-    let engine = engine(system, prepared, (policy, None));
+    let engine = engine(system, prepared, (policy, None))?;
     let sides = prepared.sides(system.text)?;
     let test = sides.test.examples(None);
+    let task = preference(system, prepared)?;
     let mut measured = Measured::default();
     if system.name == ORACLE {
         let plain = prepared.sides(Default::default())?.test.examples(None);
         let untold: Vec<&Example> = plain.iter().collect();
         prepared.reference.fill(&untold, &Bars::default())?;
         let informed: Vec<Example> = test.iter().zip(&plain).map(measured_against).collect();
-        let task = preference(system, prepared)?;
         measured.rewards = Some(rewards(&engine, &task, &informed)?);
+    } else {
+        measured.newcomers = newcomers(system, prepared, (&engine, &task), Trained::Not)?;
     }
     finish(system, config, prepared, &engine, &test, measured)
 }
@@ -172,25 +174,45 @@ fn trained<D>(
         ..
     } = *trainer;
     let sides = prepared.sides(system.text)?;
-    let newcomers = prepared.newcomers(system.text)?;
-    let train = match system.newcomers {
-        true => joined(&sides.train, newcomers.iter().map(|user| &user.answers)),
-        false => sides.train.clone(),
+    let (learnt, train) = match (system.newcomers, system.text) {
+        (true, text) => {
+            let newcomers = prepared.newcomers(text)?;
+            let answers = newcomers.iter().map(|user| &user.answers);
+            (Trained::OnThem, joined(&sides.train, answers))
+        }
+        (false, UserText::Profile) => (Trained::OnProfiles, sides.train.clone()),
+        (false, _) => (Trained::OnOthers, sides.train.clone()),
     };
     let start = trainer.start(&train)?;
     let endings = endings(system, config, prepared, &sides.validation);
     let task = preference(system, prepared)?;
     let data = (&train, &sides.validation);
-    let (engine, learnt) = trainer.learn(dir, (task.clone(), endings), start, data, monitor)?;
+    let of_training = (task.clone(), endings);
+    let (engine, measured) = trainer.learn(dir, of_training, start, data, monitor)?;
     let test = sides.test.examples(engine.table());
-    let scored = (&engine, &task, system.settings.training.micro_rows);
-    let of_newcomers = (&prepared.data.newcomers, &newcomers[..]);
+    let mut served = newcomers(system, prepared, (&engine, &task), learnt)?;
+    if engine.table().is_none() && learnt == Trained::OnOthers {
+        served.extend(adapted::newcomers(trainer, dir, monitor)?);
+    }
     let measured = Measured {
         rewards: Some(rewards(&engine, &task, &test)?),
-        newcomers: newcomers::measure(scored, of_newcomers, system.newcomers, &Bars::default())?,
-        ..learnt
+        newcomers: served,
+        ..measured
     };
     finish(system, config, prepared, &engine, &test, measured)
+}
+
+/// How it serves users whom nobody was trained on.
+fn newcomers(
+    system: &SystemConfig,
+    prepared: &SplitSetup,
+    (engine, task): (&Engine, &Preference),
+    trained: Trained,
+) -> Result<Vec<Served>, TrainError> {
+    let tokenised = prepared.newcomers(system.text)?;
+    let scored = (engine, task, system.settings.training.micro_rows);
+    let bars = Bars::default();
+    Scorer::new(scored, trained, &bars).serve(&prepared.data.newcomers, &tokenised)
 }
 
 /// Several datasets as one.
@@ -208,7 +230,7 @@ pub(super) struct Trainer<'a, D> {
     pub(super) system: &'a SystemConfig,
     pub(super) config: &'a ExperimentConfig<D>,
     pub(super) prepared: &'a SplitSetup,
-    resume: bool,
+    pub(super) resume: bool,
 }
 
 /// What a session begins with.
@@ -255,7 +277,7 @@ impl<D> Trainer<'_, D> {
             ..Measured::default()
         };
         let policy = (outcome.policy, outcome.table);
-        Ok((engine(self.system, self.prepared, policy), learnt))
+        Ok((engine(self.system, self.prepared, policy)?, learnt))
     }
 
     /// In `dir`, or goes on there.
@@ -325,9 +347,9 @@ pub(super) fn engine(
     system: &SystemConfig,
     prepared: &SplitSetup,
     (policy, table): (Policy, Option<UserTable>),
-) -> Engine {
-    let engine = Engine::new(policy, table, prepared.formatter.clone());
-    engine.with_micro_rows(system.settings.training.micro_rows)
+) -> Result<Engine, TrainError> {
+    let engine = Engine::new(policy, table, prepared.formatter_of(system.text)?);
+    Ok(engine.with_micro_rows(system.settings.training.micro_rows))
 }
 
 /// Rewards by what was learnt, chosen and rejected; implicit ones of a system that writes.

@@ -21,10 +21,10 @@ const CALIBRATED_AFTER: usize = 10;
 /// ... the expected calibration error is at most this.
 const CALIBRATED: f64 = 0.08;
 
-/// All claims by key; none where there are no newcomers.
+/// All claims by key; none where there are no newcomers, or where nobody knows what they want.
 pub(crate) fn claims(results: &Results<'_>, systems: &[System]) -> Vec<(&'static str, Claim)> {
     let has_newcomers = |system: &System| !figures::ways(results, &system.name).is_empty();
-    if !systems.iter().any(has_newcomers) {
+    if !systems.iter().any(has_newcomers) || !figures::know_groups(results) {
         return Vec::new();
     }
     let full = reference(results, systems);

@@ -22,6 +22,55 @@ pub struct NewcomersSection {
     pub tests: usize,
     /// Answers and tests are pairs of which the longer text has at least so many times the characters of the other.
     pub length_ratio: f64,
+    /// What else may be done with their answers: of systems without users.
+    #[serde(skip_serializing_if = "Alternatives::are_none")]
+    pub alternatives: Alternatives,
+}
+
+/// `[data.newcomers.alternatives]`: what a system without users can do with a newcomer's answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alternatives {
+    /// Answers go into the prompt, as many as fit with prompt and response into so many tokens, or into the model's context if that is
+    /// shorter; 0 (default): none.
+    pub in_context: usize,
+    /// A sentence in front of the prompt says what measures of the answers say. It has so many tokens of room beside the prompt's, as have
+    /// those of systems that are trained with such sentences (`text = "profile"`); 0 (default): none.
+    pub profiles: usize,
+    /// What no model is needed for: the longer or the shorter response, as most answers were. Default false.
+    pub length_rule: bool,
+    /// The system's adapters go on training on the answers; absent: they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapters: Option<AdaptersSection>,
+}
+
+impl Alternatives {
+    /// Whether none is asked for.
+    pub fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `[data.newcomers.alternatives.adapters]`: a copy of the system's adapters for each newcomer, with the system's own loss and batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaptersSection {
+    /// After how many answers; each is one of `data.newcomers.answers`.
+    pub answers: Vec<usize>,
+    /// Passes over the answers.
+    pub epochs: usize,
+    /// The rate, without warm-up.
+    pub learning_rate: f64,
+}
+
+impl Default for AdaptersSection {
+    fn default() -> Self {
+        Self {
+            answers: vec![10, 50],
+            epochs: 10,
+            learning_rate: 1e-3,
+        }
+    }
 }
 
 impl Default for NewcomersSection {
@@ -31,6 +80,7 @@ impl Default for NewcomersSection {
             answers: vec![1, 2, 5, 10, 20, 50],
             tests: 60,
             length_ratio: 1.0,
+            alternatives: Alternatives::default(),
         }
     }
 }
@@ -64,6 +114,25 @@ impl NewcomersSection {
         if !(self.length_ratio.is_finite() && self.length_ratio >= 1.0) {
             let found = self.length_ratio.to_string();
             return refuse("length_ratio", found, "a number from 1");
+        }
+        let Some(adapters) = &self.alternatives.adapters else {
+            return Ok(());
+        };
+        let unknown = |count: &&usize| !self.answers.contains(count);
+        if let Some(count) = adapters.answers.iter().find(unknown) {
+            let expected = format!("some of data.newcomers.answers, {:?}", self.answers);
+            return refuse(
+                "alternatives.adapters.answers",
+                count.to_string(),
+                &expected,
+            );
+        }
+        if adapters.epochs == 0 {
+            return refuse("alternatives.adapters.epochs", "0".into(), "at least 1");
+        }
+        if !(adapters.learning_rate.is_finite() && adapters.learning_rate > 0.0) {
+            let found = adapters.learning_rate.to_string();
+            return refuse("alternatives.adapters.learning_rate", found, "above 0");
         }
         Ok(())
     }
@@ -102,11 +171,34 @@ impl NewcomersSection {
         Ok(drawn)
     }
 
+    /// As many of these users as there are to be; they are those who have enough comparisons.
+    ///
+    /// # Errors
+    /// Fewer than that.
+    pub fn of_those(&self, mut users: Vec<super::Newcomer>) -> Result<Newcomers, TrainError> {
+        if users.len() < self.users {
+            let expected = format!(
+                "at most {}, as many as have {} answers and {} tests",
+                users.len(),
+                self.asked(),
+                self.tests
+            );
+            return Err(TrainError::config(
+                "data.newcomers.users",
+                self.users,
+                expected,
+            ));
+        }
+        users.truncate(self.users);
+        Ok(self.of(users))
+    }
+
     /// These users, looked at after so many answers.
     pub fn of(&self, users: Vec<super::Newcomer>) -> Newcomers {
         Newcomers {
             users,
             counts: self.answers.clone(),
+            alternatives: self.alternatives.clone(),
         }
     }
 }
@@ -114,6 +206,10 @@ impl NewcomersSection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn adapted(section: &mut NewcomersSection) -> &mut AdaptersSection {
+        section.alternatives.adapters.get_or_insert_default()
+    }
 
     #[test]
     fn wrong_values_are_refused_by_key() {
@@ -131,6 +227,15 @@ mod tests {
             (refused(|s| s.answers = vec![0, 2]), "is [0, 2]"),
             (refused(|s| s.answers.clear()), "is []"),
             (refused(|s| s.length_ratio = f64::NAN), "is NaN"),
+            (
+                refused(|s| adapted(s).answers = vec![7]),
+                "adapters.answers` is 7",
+            ),
+            (refused(|s| adapted(s).epochs = 0), "adapters.epochs` is 0"),
+            (
+                refused(|s| adapted(s).learning_rate = 0.0),
+                "adapters.learning_rate` is 0",
+            ),
         ] {
             assert!(error.contains(key), "{error}");
         }

@@ -32,11 +32,26 @@ fn served<'a>(results: &'a Results<'_>, system: &'a str) -> impl Iterator<Item =
     of_name.flat_map(|measured| &measured.newcomers)
 }
 
-/// The mean of what each newcomer's row took, in seconds.
-pub(super) fn seconds(results: &Results<'_>, system: &str, (how, answers): Way) -> Option<f64> {
-    let of_way = served(results, system).filter(|one| (one.how, one.answers) == (how, answers));
-    let seconds: Vec<f64> = of_way.map(|one| one.seconds).collect();
-    statistics::mean(&seconds)
+/// Whether it is known what each newcomer wants.
+pub(super) fn know_groups(results: &Results<'_>) -> bool {
+    let newcomers = results
+        .splits()
+        .flat_map(|(_, split)| &split.data.newcomers.users);
+    newcomers
+        .into_iter()
+        .all(|newcomer| !newcomer.group.is_empty())
+}
+
+/// The mean over newcomers, such as that of what serving them took.
+pub(super) fn mean_of(
+    results: &Results<'_>,
+    system: &str,
+    way: Way,
+    of: fn(&Served) -> Option<f64>,
+) -> Option<f64> {
+    let of_way = served(results, system).filter(|one| (one.how, one.answers) == way);
+    let values: Vec<f64> = of_way.filter_map(of).collect();
+    statistics::mean(&values)
 }
 
 /// The margins of a system's tests. `None` where a seed lacks some of them.
@@ -57,7 +72,8 @@ fn tests<T: Copy>(
     of: fn(&Served) -> &Vec<T>,
 ) -> Option<Strata<T>> {
     let first = results.seeds.first()?;
-    let mut strata = Strata::new();
+    // One who comes in several splits is one all the same.
+    let mut newcomers: BTreeMap<(&str, &str), Cluster<T>> = BTreeMap::new();
     for (number, split) in first.splits.iter().enumerate() {
         for newcomer in &split.data.newcomers.users {
             let of_seed = |seed: &SeedResult| {
@@ -71,12 +87,14 @@ fn tests<T: Copy>(
             let seeds: Vec<Vec<T>> = results.seeds.iter().map(of_seed).collect::<Option<_>>()?;
             let tests = newcomer.tests.len();
             let unit = |test: usize| seeds.iter().map(|seed| seed.get(test).copied()).collect();
-            let cluster: Option<Cluster<T>> = (0..tests).map(unit).collect();
-            strata
-                .entry(newcomer.group.clone())
-                .or_default()
-                .push(cluster?);
+            let units: Option<Cluster<T>> = (0..tests).map(unit).collect();
+            let who = (newcomer.group.as_str(), newcomer.id.as_str());
+            newcomers.entry(who).or_default().extend(units?);
         }
+    }
+    let mut strata = Strata::new();
+    for ((group, _), cluster) in newcomers {
+        strata.entry(group.to_owned()).or_default().push(cluster);
     }
     (!strata.is_empty()).then_some(strata)
 }

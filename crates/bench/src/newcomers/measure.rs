@@ -2,58 +2,96 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::Instant;
 
 use trainer::TrainError;
 use trainer::dataset::Dataset;
 use trainer::eval;
-use trainer::example::Example;
+use trainer::example::{Example, Item};
 use trainer::inference::Engine;
 use trainer::progress::{Part, Progress};
-use trainer::task::Preference;
+use trainer::task::{Preference, Task};
+use trainer::tokenise::TokenizedPair;
 use trainer::user_model::{self, Belief, By, Mix, Question, UserRef, UserTable};
 
+use super::figures::Way;
 use super::{How, Newcomers, Served};
 
 /// The comparisons of one newcomer in tokens.
 pub(crate) struct Tokenised {
     pub(crate) answers: Dataset,
     pub(crate) tests: Dataset,
+    /// The tests behind a profile made of the first answers, for each number of these; empty where no profiles are asked for.
+    pub(crate) profiled: Vec<Dataset>,
 }
 
-/// Serves every newcomer in each way that the policy has: all as the generic user; where `trained` says that their answers were among the
-/// training comparisons, by their own row; else, with a user model, by a row fitted to their first answers, and as the nearest trained user.
-///
-/// # Errors
-/// From scoring and fitting.
-pub(crate) fn measure(
-    (engine, task, micro_rows): (&Engine, &Preference, usize),
-    (newcomers, tokenised): (&Newcomers, &[Tokenised]),
-    trained: bool,
-    progress: &dyn Progress,
-) -> Result<Vec<Served>, TrainError> {
-    const WHAT: &str = "new users";
-    let scorer = Scorer {
-        engine,
-        task,
-        micro_rows,
-        progress: &Part(progress),
-    };
-    let mut served = Vec::new();
-    let all = newcomers.users.len();
-    for (number, (user, tokenised)) in newcomers.users.iter().zip(tokenised).enumerate() {
-        progress.report(WHAT, number, all);
-        let found = match (trained, engine.table()) {
-            (true, Some(table)) => vec![scorer.trained(&user.id, table, tokenised)?],
-            (false, Some(table)) => {
-                scorer.untrained(&user.id, table, tokenised, &newcomers.counts)?
-            }
-            (_, None) => vec![scorer.generic(&user.id, tokenised)?],
-        };
-        served.extend(found);
+/// What a policy was trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trained {
+    /// Nothing: it is the reference.
+    Not,
+    /// Others' comparisons.
+    OnOthers,
+    /// The same, behind profiles of those who judged them.
+    OnProfiles,
+    /// Newcomers' answers, too.
+    OnThem,
+}
+
+/// A policy that newcomers are served by.
+pub(crate) struct Scorer<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) task: &'a Preference,
+    micro_rows: usize,
+    trained: Trained,
+    pub(super) progress: Part<'a>,
+}
+
+impl<'a> Scorer<'a> {
+    /// A policy, and what it learnt.
+    pub(crate) fn new(
+        (engine, task, micro_rows): (&'a Engine, &'a Preference, usize),
+        trained: Trained,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self {
+            engine,
+            task,
+            micro_rows,
+            trained,
+            progress: Part(progress),
+        }
     }
-    progress.report(WHAT, all, all);
-    Ok(served)
+
+    /// Serves every newcomer in each way that the policy has: as the generic user; where their answers were trained on, by their own row;
+    /// else, with a user model, by a row fitted to their first answers, and as the nearest trained user, and without one, as the
+    /// alternatives say.
+    ///
+    /// # Errors
+    /// From scoring and fitting.
+    pub(crate) fn serve(
+        &self,
+        newcomers: &Newcomers,
+        tokenised: &[Tokenised],
+    ) -> Result<Vec<Served>, TrainError> {
+        const WHAT: &str = "new users";
+        let mut served = Vec::new();
+        let all = newcomers.users.len();
+        for (number, (user, tokenised)) in newcomers.users.iter().zip(tokenised).enumerate() {
+            self.progress.0.report(WHAT, number, all);
+            let found = match (self.trained, self.engine.table()) {
+                (Trained::OnThem, Some(table)) => vec![self.own(&user.id, table, tokenised)?],
+                (_, Some(table)) => {
+                    self.untrained(&user.id, table, tokenised, &newcomers.counts)?
+                }
+                (_, None) => self.without_users(&user.id, tokenised, newcomers)?,
+            };
+            served.extend(found);
+        }
+        self.progress.0.report(WHAT, all, all);
+        Ok(served)
+    }
 }
 
 /// Somebody who has not answered, beside the trained users.
@@ -79,23 +117,118 @@ fn asking_order(questions: &[Question], trained: usize) -> Vec<usize> {
     order
 }
 
-struct Scorer<'a> {
-    engine: &'a Engine,
-    task: &'a Preference,
-    micro_rows: usize,
-    progress: &'a Part<'a>,
-}
-
 impl Scorer<'_> {
     fn generic(&self, id: &str, of: &Tokenised) -> Result<Served, TrainError> {
         let margins = self.margins(self.engine.table(), &UserRef::Generic, &of.tests)?;
-        Ok(served(id, How::Generic, 0, margins, 0.0))
+        Ok(self.served(id, (How::Generic, 0), margins, 0.0))
     }
 
-    fn trained(&self, id: &str, table: &UserTable, of: &Tokenised) -> Result<Served, TrainError> {
+    fn own(&self, id: &str, table: &UserTable, of: &Tokenised) -> Result<Served, TrainError> {
         let margins = self.margins(Some(table), &UserRef::id(id), &of.tests)?;
         let answers = of.answers.items.len();
-        Ok(served(id, How::Trained, answers, margins, 0.0))
+        Ok(self.served(id, (How::Trained, answers), margins, 0.0))
+    }
+
+    /// What a policy without users makes of answers.
+    fn without_users(
+        &self,
+        id: &str,
+        of: &Tokenised,
+        newcomers: &Newcomers,
+    ) -> Result<Vec<Served>, TrainError> {
+        let mut found = Vec::new();
+        // The reference prefers nothing to what the reference prefers.
+        if self.trained != Trained::Not {
+            found.push(self.generic(id, of)?);
+        }
+        if self.trained == Trained::OnThem {
+            return Ok(found);
+        }
+        let (counts, others) = (&newcomers.counts, &newcomers.alternatives);
+        if others.length_rule {
+            found.extend(counts.iter().map(|&count| self.by_length(id, of, count)));
+        }
+        found.extend(self.profiled(id, of, counts)?);
+        if others.in_context > 0 && self.trained != Trained::OnProfiles {
+            found.extend(self.in_context(id, of, counts, others.in_context)?);
+        }
+        Ok(found)
+    }
+
+    /// The longer response, or the shorter one, as most of the answers were; a tie is for the longer one. Equally long ones have no margin.
+    fn by_length(&self, id: &str, of: &Tokenised, count: usize) -> Served {
+        let longer_by = |item: &Arc<Item>| {
+            let [chosen, rejected] = item.characters.map(|count| count as f32);
+            chosen - rejected
+        };
+        let first = of.answers.items.iter().take(count);
+        let balance: f32 = first.map(|item| sign(longer_by(item))).sum();
+        let wanted = if balance < 0.0 { -1.0 } else { 1.0 };
+        let tests = of.tests.items.iter();
+        let margins = tests.map(|item| wanted * sign(longer_by(item))).collect();
+        Served {
+            tokens: 0.0,
+            ..self.served(id, (How::Length, count), margins, 0.0)
+        }
+    }
+
+    /// Behind a profile; a policy that was not trained with profiles is compared with the reference that reads none.
+    fn profiled(
+        &self,
+        id: &str,
+        of: &Tokenised,
+        counts: &[usize],
+    ) -> Result<Vec<Served>, TrainError> {
+        let plain = of.tests.examples(None);
+        let mut found = Vec::new();
+        for (&count, profiled) in counts.iter().zip(&of.profiled) {
+            let mut examples = profiled.examples(None);
+            if self.trained != Trained::OnProfiles {
+                let pairs = profiled.items.iter().map(|item| item.pair.clone());
+                examples = self.against_plain(&plain, pairs)?;
+            }
+            let margins = self.margins_of(None, &examples)?;
+            found.push(Served {
+                tokens: longer_by(&examples, &plain),
+                ..self.served(id, (How::Profile, count), margins, 0.0)
+            });
+        }
+        Ok(found)
+    }
+
+    /// Examples with other tokens, in the order of `plain`, whose reference log-probs are those of `plain`.
+    pub(super) fn against_plain(
+        &self,
+        plain: &[Example],
+        pairs: impl Iterator<Item = TokenizedPair>,
+    ) -> Result<Vec<Example>, TrainError> {
+        let known: Vec<&Example> = plain.iter().collect();
+        self.task.prepare(&known, &self.progress)?;
+        let with_tokens = |(example, pair): (&Example, TokenizedPair)| {
+            let item = Item {
+                pair,
+                ..Item::clone(&example.item)
+            };
+            Example {
+                item: Arc::new(item),
+                user: example.user.clone(),
+            }
+        };
+        Ok(plain.iter().zip(pairs).map(with_tokens).collect())
+    }
+
+    /// The tests by adapters that were trained on the first answers in so many seconds.
+    ///
+    /// # Errors
+    /// From scoring.
+    pub(crate) fn adapted(
+        &self,
+        id: &str,
+        of: &Tokenised,
+        (answers, seconds): (usize, f64),
+    ) -> Result<Served, TrainError> {
+        let margins = self.margins(None, &UserRef::Generic, &of.tests)?;
+        Ok(self.served(id, (How::Adapters, answers), margins, seconds))
     }
 
     fn untrained(
@@ -127,9 +260,9 @@ impl Scorer<'_> {
 
     /// In what order the answers are asked for, each chosen by what it tells once those before it are known.
     fn asked(&self, answers: &[Example], prior: &Belief) -> Result<Vec<usize>, TrainError> {
-        let margins = self
-            .engine
-            .margins_of_questions(self.task, answers, prior, self.progress)?;
+        let margins =
+            self.engine
+                .margins_of_questions(self.task, answers, prior, &self.progress)?;
         let questions: Vec<Question> = margins
             .iter()
             .filter_map(|margins| margins.split_first())
@@ -148,7 +281,7 @@ impl Scorer<'_> {
         let start = Instant::now();
         let fitted = self
             .engine
-            .fit(self.task, answers, prior, None, self.progress)?;
+            .fit(self.task, answers, prior, None, &self.progress)?;
         let mut table = UserTable::clone(table);
         let user = UserRef::id(*id);
         table.set_row(&user, fitted.row().0)?;
@@ -158,13 +291,13 @@ impl Scorer<'_> {
         let tests = of.tests.examples(None);
         let variances = self
             .engine
-            .margin_variances(self.task, &tests, belief, self.progress)?;
+            .margin_variances(self.task, &tests, belief, &self.progress)?;
         let probabilities = margins.iter().zip(variances);
         let probabilities = probabilities
             .map(|(&margin, variance)| user_model::preference_probability(margin.into(), variance));
         Ok(Served {
             spread_probabilities: probabilities.collect(),
-            ..served(id, how, answers.len(), margins, seconds)
+            ..self.served(id, (how, answers.len()), margins, seconds)
         })
     }
 
@@ -198,7 +331,7 @@ impl Scorer<'_> {
                 }
             };
             let seconds = each * count as f64;
-            found.push(served(id, How::Nearest, count, margins, seconds));
+            found.push(self.served(id, (How::Nearest, count), margins, seconds));
         }
         Ok(found)
     }
@@ -217,22 +350,56 @@ impl Scorer<'_> {
                 user: user.clone(),
             })
             .collect();
+        self.margins_of(table, &examples)
+    }
+
+    /// The same of examples.
+    pub(super) fn margins_of(
+        &self,
+        table: Option<&UserTable>,
+        examples: &[Example],
+    ) -> Result<Vec<f32>, TrainError> {
         let (policy, rows) = (self.engine.policy(), self.micro_rows);
-        let scored = eval::evaluate(self.task, policy, table, &examples, rows, self.progress)?;
+        let scored = eval::evaluate(self.task, policy, table, examples, rows, &self.progress)?;
         let margins = scored.iter().map(|r| r.reward_chosen - r.reward_rejected);
         Ok(margins.collect())
     }
+
+    /// What was found; a request has the policy's own positions for a user.
+    pub(super) fn served(
+        &self,
+        id: &str,
+        (how, answers): Way,
+        margins: Vec<f32>,
+        seconds: f64,
+    ) -> Served {
+        Served {
+            newcomer: id.into(),
+            how,
+            answers,
+            margins,
+            spread_probabilities: Vec::new(),
+            seconds,
+            tokens: self.engine.policy().user_tokens() as f64,
+            shown: None,
+        }
+    }
 }
 
-fn served(id: &str, how: How, answers: usize, margins: Vec<f32>, seconds: f64) -> Served {
-    Served {
-        newcomer: id.into(),
-        how,
-        answers,
-        margins,
-        spread_probabilities: Vec::new(),
-        seconds,
+/// 1, 0 or -1.
+fn sign(number: f32) -> f32 {
+    match number == 0.0 {
+        true => 0.0,
+        false => number.signum(),
     }
+}
+
+/// By how many tokens the prompts of examples are longer than those of others, in the mean.
+pub(super) fn longer_by(examples: &[Example], plain: &[Example]) -> f64 {
+    let tokens = |example: &Example| example.pair().prompt.ids.len() as f64;
+    let both = examples.iter().zip(plain);
+    let differences: Vec<f64> = both.map(|(a, b)| tokens(a) - tokens(b)).collect();
+    statistics::mean(&differences).unwrap_or(0.0)
 }
 
 /// How likely the first answers are.

@@ -13,7 +13,8 @@ use crate::report::{Estimate, ServedUsers, System, Table};
 const NOTE: &str = "Accuracy on comparisons of users whom nobody was trained on, with 95 % intervals over seeds, users and their comparisons. \
      Fitted: their row alone, from so many answers, drawn or, one after the other, chosen by what they tell; nearest: the trained user whose row makes those answers most probable. Of full training: as a share of \
      the accuracy on the same comparisons where their answers were trained on from the start. Calibration error: of the probabilities of what a user prefers, without and \
-     with how sure a fitted row is. Seconds: what a user's row takes.";
+     with how sure a fitted row is. Without users in the model, their answers may be in the prompt, in words or as they are (the first ones, or those most alike, as many as fit: shown), or a copy of \
+     the adapters is trained on them. Tokens: what is in a request for the user, soft tokens or tokens of the prompt. Seconds: what a user takes once the answers are there.";
 
 /// Accuracies per system and way, for a plot, and a table with all that is known of them; `None` where there are no newcomers.
 pub(crate) fn told(results: &Results<'_>, systems: &[System]) -> (Vec<ServedUsers>, Option<Table>) {
@@ -27,6 +28,8 @@ pub(crate) fn told(results: &Results<'_>, systems: &[System]) -> (Vec<ServedUser
         "of full training",
         "calibration error",
         "with spread",
+        "shown",
+        "tokens",
         "seconds",
     ];
     let (mut all, mut table) = (Vec::new(), Table::new("New users", NOTE, &columns));
@@ -37,19 +40,42 @@ pub(crate) fn told(results: &Results<'_>, systems: &[System]) -> (Vec<ServedUser
                 continue;
             };
             let accuracy = figures::accuracy(&margins);
-            all.extend(accuracy.map(|accuracy| served(system, way, &margins, accuracy)));
+            let costs = Costs::of(results, system, way);
+            all.extend(accuracy.map(|accuracy| ServedUsers {
+                tokens: costs.tokens,
+                seconds: costs.seconds,
+                shown: costs.shown,
+                ..served(system, way, &margins, accuracy)
+            }));
             let mut row = row(system, way, (&margins, accuracy), full.as_ref());
             let spread = figures::spread(results, &system.name, way);
             let spread = spread.and_then(|spread| figures::calibration_of(&spread));
             row.push(shown(spread));
-            let seconds = figures::seconds(results, &system.name, way);
-            let takes_time = matches!(way.0, How::Fitted | How::Asked | How::Nearest);
-            row.push(one_decimal(seconds.filter(|_| takes_time)));
+            row.extend([costs.shown, costs.tokens, costs.seconds].map(one_decimal));
             table.rows.push(row);
         }
     }
     let table = (!table.rows.is_empty()).then(|| table.without_missing_columns());
     (all, table)
+}
+
+/// What a newcomer takes, in the mean.
+struct Costs {
+    shown: Option<f64>,
+    tokens: Option<f64>,
+    seconds: Option<f64>,
+}
+
+impl Costs {
+    fn of(results: &Results<'_>, system: &System, way: Way) -> Self {
+        let mean = |of| figures::mean_of(results, &system.name, way, of);
+        let takes_time = !matches!(way.0, How::Generic | How::Trained);
+        Self {
+            shown: mean(|one| one.shown),
+            tokens: mean(|one| Some(one.tokens)),
+            seconds: mean(|one| Some(one.seconds)).filter(|_| takes_time),
+        }
+    }
 }
 
 fn served(
@@ -68,6 +94,7 @@ fn served(
             high: Some(accuracy.interval.high),
             n: margins.values().flatten().map(Vec::len).sum::<usize>() as u64,
         },
+        ..ServedUsers::default()
     }
 }
 
@@ -88,7 +115,7 @@ fn row(
         group(MAJORITY),
         group(MINORITY),
         shown(share),
-        shown(figures::calibration(margins)),
+        shown(figures::calibration(margins).filter(|_| how != How::Length)),
     ]
 }
 

@@ -5,6 +5,8 @@ use trainer::pref_data::prism::{
     ComparisonOptions, PrismOptions, Rejected, SplitOptions, TopPreferences,
 };
 
+use crate::newcomers::NewcomersSection;
+
 /// `[data]`. The default is what the paper describes; `preferences = "display_order"` and `released_limits = true` are what
 /// the released code does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct PrismConfig {
     pub test_limit: usize,
     /// Other users whom each sampled prompt is answered for, beside the one who wrote it.
     pub other_users: usize,
+    /// `[data.newcomers]`: unseen users who come once everybody else is trained; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newcomers: Option<NewcomersSection>,
 }
 
 impl Default for PrismConfig {
@@ -50,6 +55,7 @@ impl Default for PrismConfig {
             train_limit: 0,
             test_limit: 0,
             other_users: 2,
+            newcomers: None,
         }
     }
 }

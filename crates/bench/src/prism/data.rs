@@ -7,7 +7,7 @@ use trainer::pref_data::prism::{PrismData, UserProfile};
 use trainer::pref_data::{Comparison, Prompt, UserId};
 use trainer::tokenise::Template;
 
-use super::{PrismConfig, judging};
+use super::{PrismConfig, judging, newcomers};
 use crate::config::EvaluationConfig;
 use crate::experiment::{ExperimentData, JudgingTask, RawForm, SamplingTask, thin};
 use crate::measure::Case;
@@ -24,10 +24,15 @@ pub fn load(
     evaluation: &EvaluationConfig,
 ) -> Result<ExperimentData, TrainError> {
     let mut data = PrismData::load(&config.paths, &config.options(split_seed))?;
+    let newcomers = match &config.newcomers {
+        Some(section) => newcomers::of(section, &data)?,
+        None => Default::default(),
+    };
     thin(&mut data.split.train, config.train_limit);
     thin_test(&mut data, config.test_limit);
     let prompts = prompts(&data, evaluation.prompts);
     Ok(ExperimentData {
+        newcomers,
         cases: data.split.test.iter().map(|c| case(&data, c)).collect(),
         tasks: tasks(&data, &prompts, config.other_users),
         judged: prompts
@@ -88,7 +93,7 @@ fn prompts(data: &PrismData, count: usize) -> Vec<Comparison> {
 }
 
 /// A turn of a dialogue.
-fn key(comparison: &Comparison) -> String {
+pub(super) fn key(comparison: &Comparison) -> String {
     format!("{} turn {}", comparison.source, turn(comparison))
 }
 

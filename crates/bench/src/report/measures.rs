@@ -90,10 +90,19 @@ pub struct BestOf {
 pub struct ServedUsers {
     /// The system.
     pub system: String,
-    /// `generic user`, `nearest trained user`, `fitted`, `trained from the start`.
+    /// `generic user`, `nearest trained user`, `fitted`, `answers in the prompt`, `trained from the start` and so on.
     pub served_as: String,
     /// After how many answers.
     pub answers: u64,
     /// On their other comparisons; `n` counts these.
     pub accuracy: Estimate,
+    /// What is in a request for them: soft tokens, or tokens of the prompt, in the mean.
+    #[serde(default)]
+    pub tokens: Option<f64>,
+    /// Seconds that one of them takes once the answers are there.
+    #[serde(default)]
+    pub seconds: Option<f64>,
+    /// Answers in the prompt, in the mean.
+    #[serde(default)]
+    pub shown: Option<f64>,
 }

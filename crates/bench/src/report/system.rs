@@ -80,6 +80,7 @@ pub fn system_title(name: &str) -> &str {
         "prm-individual" => "P-RM individual",
         "prm-cluster" => "P-RM cluster",
         "vanilla-rm" => "vanilla RM",
+        "dpo-profile" => "DPO with profiles in words",
         "lora-per-worker" => "LoRA for each worker",
         "pdpo-cluster-no-text" => "P-DPO cluster, no text",
         "oracle" => "SFT told the preference",

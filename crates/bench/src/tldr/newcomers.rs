@@ -1,20 +1,53 @@
-//! Workers who come once everybody else is trained: simulated ones, who judge pairs that nobody was trained on.
+//! Workers who come once everybody else is trained: simulated ones, who judge pairs that nobody was trained on, or real ones, with what they
+//! really chose.
 
 use std::collections::HashSet;
 
 use trainer::TrainError;
 use trainer::pref_data::Comparison;
-use trainer::pref_data::tldr::{Group, TldrData};
+use trainer::pref_data::tldr::{Group, TldrData, Worker};
 
 use crate::measure::pair;
 use crate::newcomers::{Newcomer, Newcomers, NewcomersSection};
 
-/// The newcomers of a split, by turns of the majority and of the minority. What each answers is drawn from the pairs of the training side
+/// The newcomers of a split.
+///
+/// # Errors
+/// Fewer comparisons or workers than there are to be.
+pub fn of(section: &NewcomersSection, data: &TldrData) -> Result<Newcomers, TrainError> {
+    match data.population.is_simulated() {
+        true => simulated(section, data),
+        false => real(section, data),
+    }
+}
+
+/// The most active workers of those who are unseen and have enough comparisons. They answer what they judged on the training side, of posts
+/// that others were trained on, and are tested on what they judged on the test side.
+fn real(section: &NewcomersSection, data: &TldrData) -> Result<Newcomers, TrainError> {
+    let newcomer = |worker: &Worker| {
+        let is_own = |comparison: &&Comparison| comparison.user.as_ref() == Some(&worker.id);
+        let of = |side: &[Comparison], key, wanted| {
+            let own = side.iter().filter(is_own);
+            let drawn = section.drawn(worker.id.as_str(), own, (key, wanted)).ok()?;
+            Some(drawn.into_iter().cloned().collect())
+        };
+        Some(Newcomer {
+            answers: of(&data.unseen, "answers", section.asked())?,
+            tests: of(&data.split.test, "tests", section.tests)?,
+            group: String::new(), // What they want is not known.
+            id: worker.id.to_string(),
+        })
+    };
+    let workers = data.workers.unseen().iter();
+    section.of_those(workers.filter_map(newcomer).collect())
+}
+
+/// Simulated ones, by turns of the majority and of the minority. What each answers is drawn from the pairs of the training side
 /// that nobody is trained on; they are tested on pairs of the test side, whose posts are others.
 ///
 /// # Errors
 /// Fewer pairs than they are to answer or to be tested on.
-pub fn of(section: &NewcomersSection, data: &TldrData) -> Result<Newcomers, TrainError> {
+fn simulated(section: &NewcomersSection, data: &TldrData) -> Result<Newcomers, TrainError> {
     let trained: HashSet<u64> = data.split.train.iter().map(pair).collect();
     let is_new = |comparison: &&Comparison| !trained.contains(&pair(comparison));
     let pool = data.unseen.iter().filter(is_new).filter(|c| has_longer(c));

@@ -215,9 +215,17 @@ pub struct TldrArgs {
     population_seed: Option<u32>,
 }
 
-impl TldrArgs {
-    fn of_real_annotators(&self) -> bool {
-        self.annotators.as_deref() == Some("real")
+fn is_real(annotators: &Option<String>) -> bool {
+    annotators.as_deref() == Some("real")
+}
+
+fn set_annotators<D: DeserializeOwned>(
+    annotators: Option<&str>,
+    preset: &mut Preset<D>,
+) -> Result<(), TrainError> {
+    match annotators {
+        Some(annotators) => preset.set(&Setting::new("data.annotators", annotators)),
+        None => Ok(()),
     }
 }
 
@@ -227,13 +235,11 @@ impl Flags for TldrArgs {
     }
 
     fn variant(&self) -> Option<&'static str> {
-        self.of_real_annotators().then_some("real")
+        is_real(&self.annotators).then_some("real")
     }
 
     fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
-        if let Some(annotators) = &self.annotators {
-            preset.set(&Setting::new("data.annotators", annotators.as_str()))?;
-        }
+        set_annotators(self.annotators.as_deref(), preset)?;
         if let Some(policies) = &self.policies {
             preset.set(&Setting::new("data.policies", policies.as_str()))?;
         }
@@ -271,9 +277,14 @@ pub struct PrismArgs {
 pub struct OnboardingArgs {
     #[command(flatten)]
     common: Common,
-    /// Of which experiment: `tldr`, workers of the two groups; `psoups`, users who want what three of the trained ones want together.
+    /// Of which experiment: `tldr`, workers of the two groups; `psoups`, users who want what three of the trained ones want together; `prism`,
+    /// unseen users.
     #[arg(long, value_enum, default_value_t = Of::Tldr)]
     pub of: Of,
+    /// Whose answers: `simulated` workers', or what `real` annotators of the files chose: the preset's name then begins `tiny-real`; of
+    /// `tldr` alone; give --data [default: simulated]
+    #[arg(long, value_parser = ["simulated", "real"])]
+    annotators: Option<String>,
 }
 
 /// The experiments that have newcomers.
@@ -281,6 +292,7 @@ pub struct OnboardingArgs {
 pub enum Of {
     Tldr,
     Psoups,
+    Prism,
 }
 
 impl Flags for OnboardingArgs {
@@ -289,11 +301,20 @@ impl Flags for OnboardingArgs {
     }
 
     fn variant(&self) -> Option<&'static str> {
-        Some("onboarding")
+        Some(match is_real(&self.annotators) {
+            true => "real-onboarding",
+            false => "onboarding",
+        })
     }
 
-    fn change_own<D: DeserializeOwned>(&self, _: &mut Preset<D>) -> Result<(), TrainError> {
-        Ok(())
+    fn change_own<D: DeserializeOwned>(&self, preset: &mut Preset<D>) -> Result<(), TrainError> {
+        match &self.annotators {
+            Some(annotators) if self.of != Of::Tldr => {
+                let expected = "no such flag: only workers of `tldr` are simulated";
+                Err(TrainError::config("--annotators", annotators, expected))
+            }
+            annotators => set_annotators(annotators.as_deref(), preset),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Onboarding(args) => match args.of {
             Of::Tldr => launch::run::<TldrConfig>(&args),
             Of::Psoups => launch::run::<PsoupsConfig>(&args),
+            Of::Prism => launch::run::<PrismConfig>(&args),
         },
     };
     match result {

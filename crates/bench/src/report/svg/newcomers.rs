@@ -146,6 +146,7 @@ mod tests {
                 high: Some(value + 0.1),
                 n: 10,
             },
+            ..ServedUsers::default()
         }
     }
 
