@@ -34,7 +34,10 @@ pub fn newcomers<D>(
         ..*trainer
     };
     let tokenised = prepared.newcomers(system.text)?;
-    let (task, rows) = (preference(&system, prepared)?, system.settings.training.micro_rows);
+    let (task, rows) = (
+        preference(&system, prepared)?,
+        system.settings.training.micro_rows,
+    );
     let (start, _) = prepared
         .model
         .clone()
@@ -49,7 +52,13 @@ pub fn newcomers<D>(
             let (name, id) = (&system.name, printable::quoted(&user.id));
             tracing::info!("{name}: adapters trained on {count} answers of {id} in {folder}");
             let dir = dir.join(folder);
-            let outcome = trainer.train(&dir, (task.clone(), Endings::default()), start, data, monitor)?;
+            let outcome = trainer.train(
+                &dir,
+                (task.clone(), Endings::default()),
+                start,
+                data,
+                monitor,
+            )?;
             let seconds = outcome.state.train_seconds;
             let engine = engine(&system, prepared, (outcome.policy, None))?;
             let bars = Bars::default();

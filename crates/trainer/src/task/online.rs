@@ -54,7 +54,7 @@ pub struct Online {
 #[derive(Clone, Debug)]
 enum Method {
     Gradient(PolicyGradient),
-    Preference(Preference),
+    Preference(Box<Preference>),
 }
 
 /// What an [`Online`] task writes with, and who scores.
@@ -97,7 +97,7 @@ impl Online {
             None => {
                 validate_alone(&preference, objective)?;
                 settings["objective"] = json!(objective);
-                Method::Preference(preference)
+                Method::Preference(Box::new(preference))
             }
         };
         Ok(Self {
