@@ -183,12 +183,11 @@ pub fn evaluate(
     let loaded = &*loaded;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
-    let spread = args.spread.then_some(dir.as_path());
     let measured = match opened.reward()? {
-        Some(task) => Measured::of_rewards(&task, engine, &dataset, spread)?,
+        Some(task) => Measured::of_rewards(&task, engine, &dataset, args.spread)?,
         None => {
             let (folder, limit) = (cache.folder(of), args.quality);
-            Measured::of_preferences(&opened, dataset, (&folder, limit, spread), out)?
+            Measured::of_preferences(&opened, dataset, (&folder, limit, args.spread), out)?
         }
     };
     let mut rows = rows(engine, loaded, &measured.scored, &training)?;
@@ -223,17 +222,17 @@ struct Measured {
 }
 
 impl Measured {
-    /// With how sure fitted rows are, where `spread` says beside which adapters that is kept.
+    /// With how sure fitted rows are, where `spread` asks for it.
     fn of_rewards(
         task: &Reward,
         engine: &Engine,
         dataset: &Dataset,
-        spread: Option<&Path>,
+        spread: bool,
     ) -> Result<Self, TrainError> {
         RewardSection::validate_thumbs(dataset.thumbs)?;
         let examples = dataset.examples(engine.table());
         let scored = engine.score(task, &examples, &Bars::default())?;
-        let spreads = spread.map(|adapters| Spreads::of(engine, task, &examples, adapters));
+        let spreads = spread.then(|| Spreads::of(engine, task, &examples));
         Ok(Self {
             loss: task.mean_loss(&scored),
             scored,
@@ -245,7 +244,7 @@ impl Measured {
     fn of_preferences(
         opened: &Opened,
         mut dataset: Dataset,
-        (cache, limit, spread): (&Path, usize, Option<&Path>),
+        (cache, limit, spread): (&Path, usize, bool),
         out: &mut Output<'_>,
     ) -> Result<Self, TrainError> {
         let objective = &opened.config().objective;
@@ -265,7 +264,7 @@ impl Measured {
         let scored = opened.engine.score(&task, &examples, &Bars::default())?;
         let [quality, reference] = quality(opened, &examples, limit)?;
         let engine = &opened.engine;
-        let spreads = spread.map(|adapters| Spreads::of(engine, &task, &examples, adapters));
+        let spreads = spread.then(|| Spreads::of(engine, &task, &examples));
         Ok(Self {
             loss: task.mean_loss(&scored),
             scored,

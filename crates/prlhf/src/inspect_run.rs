@@ -79,8 +79,7 @@ fn users(
         (_, true) => "keys and values at every layer",
         (_, false) => "soft tokens",
     };
-    let fitted = table.ids().into_iter();
-    let fitted = fitted.filter(|id| table.fitted(id).is_some()).count();
+    let fitted = table.fitted().count()?;
     let and_fitted = match fitted {
         0 => String::new(),
         fitted => format!(" and {fitted} fitted"),
@@ -89,8 +88,8 @@ fn users(
         "users",
         format_args!(
             "{} known, {} rows trained{and_fitted}, kind {kind}, {} {what} (T_u), width {}",
-            table.len(),
-            table.touched() - fitted,
+            table.len() + fitted,
+            table.touched(),
             config.user_tokens,
             config.width()
         ),

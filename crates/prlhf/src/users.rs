@@ -162,10 +162,9 @@ fn remove(dir: &Path, id: &str) -> Result<(), TrainError> {
     let mut users = HeldUsers::open(dir)?;
     let in_checkpoint = users.of_checkpoint()?;
     let in_checkpoint = in_checkpoint.is_some_and(|(_, table)| table.contains(id));
-    if users.table.contains(id) || !in_checkpoint {
+    if users.table.owns(id) || !(in_checkpoint || users.table.contains(id)) {
         users.table.remove(id)?;
     }
-    users.beliefs.remove(id);
     warn_of_lost(users.save_without(id, |table| table.remove(id))?);
     warn_of_data(dir, id);
     Ok(())
@@ -186,15 +185,18 @@ fn list(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {
         let id = printable::id(id);
         out.line(format_args!("{id}\t{origin}"))?;
     }
+    for (id, _) in table.fitted().all()? {
+        out.line(format_args!("{}\tfitted", printable::id(&id)))?;
+    }
     Ok(())
 }
 
 /// How a known user's row came to be.
 fn origin(table: &UserTable, id: &str) -> &'static str {
-    match (table.fitted(id), table.is_touched(&UserRef::id(id))) {
-        (Some(_), _) => "fitted",
-        (None, true) => "trained",
-        (None, false) => "as it began",
+    match (table.owns(id), table.is_touched(&UserRef::id(id))) {
+        (false, _) => "fitted",
+        (true, true) => "trained",
+        (true, false) => "as it began",
     }
 }
 

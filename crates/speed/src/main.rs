@@ -1,6 +1,7 @@
 //! Our speed against TRL's and llama.cpp's, and a first look at a GPU; `cargo xtask bench` builds it, makes ready what it needs,
 //! and calls it.
 
+mod fitted;
 mod visit;
 
 use std::io;
@@ -39,6 +40,11 @@ enum Side {
     /// A part of it, which the program starts itself.
     #[command(hide = true)]
     GpuPart(visit::PartArgs),
+    /// Time and memory of a request to a run with very many fitted users.
+    Users(fitted::UsersArgs),
+    /// One such request, which the program makes itself.
+    #[command(hide = true)]
+    Opening(fitted::OpeningArgs),
 }
 
 #[derive(Args)]
@@ -92,6 +98,8 @@ fn main() -> ExitCode {
         (Some(Side::Worker(args)), _) => work(&args),
         (Some(Side::Gpu(args)), _) => visit::go(&args),
         (Some(Side::GpuPart(args)), _) => visit::part(&args),
+        (Some(Side::Users(args)), _) => fitted::measure(&args, &mut io::stdout()),
+        (Some(Side::Opening(args)), _) => fitted::opening(&args, &mut io::stdout()),
         (None, Some(args)) => compete(&args),
         (None, None) => Err(TrainError::Usage(
             "give --model, --python and --work".into(),

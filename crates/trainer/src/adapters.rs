@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use llm_backbone::stable_id;
 use llm_backbone::weights::{SafetensorsFile, WeightSource, write_safetensors};
 use llm_backbone::{LoraConfig, Model};
-use user_model::{KeptBeliefs, MANIFEST_FILE, Moments, UserModel, UserTable, Vocabulary};
+use user_model::{FITTED_FOLDER, MANIFEST_FILE, Moments, UserModel, UserTable, Vocabulary};
 
 use crate::config::Widths;
 use crate::error::TrainError;
@@ -19,19 +19,19 @@ use crate::policy::{Policy, rows_start_from_vocabulary, with_rows_from};
 /// The folder of the adapters in that of their run.
 pub(crate) const FOLDER: &str = "adapters";
 /// Its files, all of them; the last is the mark of an experiment's finished stage, which is void with the adapters.
-pub(crate) const FILES: [&str; 9] = [
+pub(crate) const FILES: [&str; 8] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "lineage.json",
     "user_model.json",
     "user_model.safetensors",
-    user_model::BELIEFS_FILE,
     head::REWARD,
     head::WEIGHTS,
     "made-with.json",
 ];
 
-/// Writes adapters, user model and head in the place of those in `dir`, as a whole. `base` names the model that they belong to.
+/// Writes adapters, user model and head in the place of those in `dir`, as a whole. `base` names the model that they belong to. Users who
+/// were fitted beside those that were there go first: beside others their rows mean nothing.
 ///
 /// # Errors
 /// A folder that cannot be written; what was there is then as it was.
@@ -42,6 +42,13 @@ pub fn save(
     lora: &LoraConfig,
     base: &Lineage,
 ) -> Result<(), TrainError> {
+    let fitted = dir.join(FITTED_FOLDER);
+    match std::fs::remove_dir_all(&fitted) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(TrainError::io(&fitted, e));
+        }
+        _ => {}
+    }
     replace_folder(dir, &FILES, |new| {
         policy.model.save_adapters(new, lora, &base.name)?;
         base.write(new)?;
@@ -52,24 +59,15 @@ pub fn save(
     })
 }
 
-/// Writes a user model in the place of the one beside the adapters in `dir`, as a whole with these, and what is believed of its
-/// fitted users. A training that writes adapters leaves no beliefs.
+/// Writes a user model in the place of the one beside the adapters in `dir`, as a whole with these. Its fitted users stay.
 ///
 /// # Errors
 /// A folder that cannot be written; what was there is then as it was.
-pub fn save_users(
-    dir: &Path,
-    users: &UserModel,
-    table: &UserTable,
-    beliefs: &KeptBeliefs,
-) -> Result<(), TrainError> {
+pub fn save_users(dir: &Path, users: &UserModel, table: &UserTable) -> Result<(), TrainError> {
     let dir = dir.canonicalize().map_err(|e| TrainError::io(dir, e))?;
     replace_folder(&dir, &FILES, |new| {
-        user_model::save_with_beliefs(new, users, table, Moments::Drop, beliefs)?;
-        let others = FILES
-            .iter()
-            .filter(|name| **name != user_model::BELIEFS_FILE);
-        copy_missing(&dir, new, others)
+        user_model::save(new, users, table, Moments::Drop)?;
+        copy_missing(&dir, new, FILES.iter())
     })
 }
 

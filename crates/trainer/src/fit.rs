@@ -1,18 +1,24 @@
 //! A user from a few answers: only their row moves, and everything that is trained stays as it is.
 
 pub(crate) mod answering;
+mod race;
 
-use user_model::{Belief, Fit, Mix, Question, TableError, UserBelief, UserRef, UserTable};
+use user_model::{Belief, Fit, Mix, UserBelief};
 
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::inference::Engine;
-use crate::progress::{Progress, Quiet};
+use crate::progress::Progress;
 use crate::task::Ranking;
 use answering::Answering;
+use race::Race;
 
 /// Trained users at most whose rows a fit may begin at, and that a user is taken for a [`Mix`] of.
 pub const TRAINED: usize = 8;
+
+/// A fit ends where a round gains less, in nats: a row that is a quarter of a nat less probable than the best one lies well within what is not
+/// known of it, and a round on a real language model takes seconds.
+pub const ENOUGH: f64 = 0.25;
 
 /// What was made of a user's answers.
 #[derive(Clone, Debug)]
@@ -56,6 +62,10 @@ impl Engine {
     /// The row that explains a user's answers best, given what is believed of users before any answer ([`UserTable::belief`]), or
     /// of this one after others, which are not to be among these. The answers' own ids do not matter.
     ///
+    /// A user may be like a trained one, or like none: the prior is a mixture of as many normal distributions, one around each of up to
+    /// [`TRAINED`] trained users' rows and one around the mean, all of the same covariance and alike probable. The fit takes the one at whose
+    /// middle the answers are most probable.
+    ///
     /// # Errors
     /// A policy without users, whose users own no rows, no answers, or [`TrainError::Stopped`].
     pub fn fit<T: Ranking>(
@@ -73,45 +83,43 @@ impl Engine {
             return Err(TrainError::Empty { after });
         }
         task.prepare(&answers.iter().collect::<Vec<_>>(), progress)?;
-        let generic = self.generic_row()?;
-        let at_generic = answering.margins(&generic)?;
-        let rows = rows_of_questions(prior);
-        let mut scored = Vec::new();
-        for row in &rows {
-            scored.push(match *row == generic {
-                true => at_generic.values.clone(),
-                false => answering.scored(row, &Quiet)?,
-            });
-        }
-        // One who has answered is not asked to begin at trained users' rows again.
-        let starts: Vec<f64> = match before {
-            None => scored[1..]
-                .iter()
-                .map(|s| user_model::log_likelihood(s))
-                .collect(),
-            Some(_) => Vec::new(),
-        };
-        let belief = before.map_or(prior, |before| &before.row);
+        let generic = answering.table().generic_row()?;
+        let mut rows = rows_of_questions(prior);
+        let choices = rows.len();
+        let at_generic = rows.iter().position(|row| *row == generic);
+        let at_generic = at_generic.unwrap_or_else(|| {
+            rows.push(generic.clone());
+            choices
+        });
+        let race = Race::of(&rows, choices, &answering, progress)?;
         let mut rounds = 0;
-        let fit = belief.fit(&starts, |row| {
+        let margins = |row: &[f32]| {
             if progress.stopped() {
                 return Err(TrainError::Stopped);
             }
             rounds += 1;
             progress.report(WHAT, rounds, Belief::ROUNDS);
-            match *row == *generic {
-                true => Ok(at_generic.clone()),
-                false => answering.margins(row),
+            answering.margins(row)
+        };
+        let fit = match before {
+            // One who has answered is not asked whom they are like again.
+            Some(before) => before.row.fit(ENOUGH, margins)?,
+            None => {
+                let middle = rows[race.winner(choices)].clone();
+                let mut fit = prior.clone().around(middle).fit(ENOUGH, margins)?;
+                // Of a mixture, what the part made of the answers that was taken, which is a little less than what all parts did.
+                fit.log_evidence -= (choices as f64).ln();
+                fit
             }
-        })?;
+        };
         progress.report(WHAT, Belief::ROUNDS, Belief::ROUNDS);
         let mix = match before {
-            None => Mix::new(starts.len()),
+            None => Mix::new(choices - 1),
             Some(before) => before.mix.clone(),
         };
         Ok(FittedUser {
-            generic_log_likelihood: user_model::log_likelihood(&at_generic.values),
-            mix: mix.after(&questions(&scored)),
+            generic_log_likelihood: race.likely(at_generic),
+            mix: mix.after(&race.questions(choices)),
             fit,
             generic,
         })
@@ -160,26 +168,11 @@ impl Engine {
     ) -> Result<Vec<Vec<f64>>, TrainError> {
         let answering = Answering::new(self, task, examples)?;
         task.prepare(&examples.iter().collect::<Vec<_>>(), progress)?;
-        let mut margins = vec![Vec::new(); examples.len()];
-        for row in rows_of_questions(prior) {
-            let scored = answering.scored(&row, progress)?;
-            for (margins, scored) in margins.iter_mut().zip(scored) {
-                margins.push(scored);
-            }
-        }
-        Ok(margins)
-    }
-
-    /// The row that makes a user the generic one.
-    fn generic_row(&self) -> Result<Vec<f32>, TrainError> {
-        let row_len = |table: &UserTable| table.config().row_len();
-        let Some(table) = self.table() else {
-            return Ok(Vec::new());
-        };
-        match table.row(&UserRef::Generic) {
-            Err(TableError::NoRow { .. }) => Ok(vec![0.0; row_len(table)]),
-            row => Ok(row?),
-        }
+        let rows = rows_of_questions(prior);
+        let rows: Vec<&[f32]> = rows.iter().map(|row| &row[..]).collect();
+        let scored = answering.scored(&rows, 0..examples.len(), progress)?;
+        let of = |place: usize| scored.iter().map(|at_row| at_row[place]).collect();
+        Ok((0..examples.len()).map(of).collect())
     }
 }
 
@@ -188,15 +181,4 @@ fn rows_of_questions(prior: &Belief) -> Vec<Vec<f32>> {
     let mut rows = vec![prior.mean().to_vec()];
     rows.extend(prior.starts(TRAINED));
     rows
-}
-
-/// From the margins of all at each row.
-fn questions(scored: &[Vec<f64>]) -> Vec<Question> {
-    let [middle, trained @ ..] = scored else {
-        return Vec::new();
-    };
-    let at = |i: usize| -> Vec<f64> { trained.iter().map(|margins| margins[i]).collect() };
-    let each = middle.iter().enumerate();
-    each.map(|(i, &middle)| Question::new(middle, &at(i)))
-        .collect()
 }

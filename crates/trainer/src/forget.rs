@@ -1,6 +1,6 @@
 //! A user taken out of a run, or two made one: out of everything in its folder that knows their id or their row.
 //!
-//! That is the adapters' user model and what is believed of fitted users, the checkpoint with its moments, the metrics, which
+//! That is the adapters' user model and the fitted users beside it, the checkpoint with its moments, the metrics, which
 //! name users, and the margins of candidates, which are computed at trained users' rows. The adapters come last, so that what was
 //! stopped half-way can be said again. Files of others are left alone: the data that was trained on, evaluations, exported users,
 //! reports of an experiment.
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use user_model::{KeptBeliefs, TableError, UserModel, UserTable};
+use user_model::{FittedRow, TableError, UserModel, UserTable};
 
 use crate::adapters;
 use crate::ask::Candidates;
@@ -30,8 +30,6 @@ pub struct HeldUsers {
     pub model: UserModel,
     /// The users, without moments.
     pub table: UserTable,
-    /// What is believed of fitted users.
-    pub beliefs: KeptBeliefs,
 }
 
 impl HeldUsers {
@@ -44,7 +42,6 @@ impl HeldUsers {
         let (model, table) = user_model::load(dir, &burn::tensor::Device::flex())?;
         Ok(Self {
             held,
-            beliefs: KeptBeliefs::read(dir)?,
             dir: dir.canonicalize().map_err(|e| TrainError::io(dir, e))?,
             prior_sha256: prior_of(&table),
             model,
@@ -72,21 +69,41 @@ impl HeldUsers {
         (is_run && self.dir.ends_with(adapters::FOLDER)).then_some(run)
     }
 
-    /// Writes the users in the place of those that were there. What is believed of fitted users is dropped where trained users are
+    /// Keeps a fitted user. A row that the table has of them goes; else the table stays as it is, and what this takes does not
+    /// depend on how many users there are. Returns of how many fitted users it is no longer known how sure they were.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn keep_fitted(mut self, id: &str, row: &FittedRow) -> Result<usize, TrainError> {
+        self.table.fitted().set(id, row)?;
+        match self.table.owns(id) {
+            true => {
+                self.table.remove(id)?;
+                self.save()
+            }
+            false => Ok(0),
+        }
+    }
+
+    /// Writes the table in the place of the one that was there. What is believed of fitted users is dropped where trained users are
     /// others than they were; returns of how many.
     ///
     /// # Errors
     /// A folder that cannot be written; what was there is then as it was.
-    pub fn save(mut self) -> Result<usize, TrainError> {
-        let lost = self.beliefs.retain_of(&self.table);
-        if let (true, Some(run)) = (self.prior_sha256 != prior_of(&self.table), self.run()) {
+    pub fn save(self) -> Result<usize, TrainError> {
+        let prior_sha256 = prior_of(&self.table);
+        let others = self.prior_sha256 != prior_sha256;
+        if let (true, Some(run)) = (others, self.run()) {
             Candidates::forget(&run.join(REFERENCE))?;
         }
-        adapters::save_users(&self.dir, &self.model, &self.table, &self.beliefs)?;
-        Ok(lost)
+        adapters::save_users(&self.dir, &self.model, &self.table)?;
+        match others {
+            true => Ok(self.table.fitted().void_beliefs(prior_sha256.as_deref())?),
+            false => Ok(0),
+        }
     }
 
-    /// The same, and leaves no trace of user `gone` in the folder of the run; `change` is made to the checkpoint's users too, where
+    /// The same, and leaves no trace of user `gone`, who is not in the table any more, in the folder of the run; `change` is made to the checkpoint's users too, where
     /// it knows that user.
     ///
     /// # Errors
@@ -107,6 +124,7 @@ impl HeldUsers {
             }
             forget_in_metrics(&run.join(session::METRICS), gone)?;
         }
+        self.table.fitted().remove(gone)?;
         self.save()
     }
 }

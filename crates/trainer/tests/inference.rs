@@ -16,6 +16,7 @@ use support::{
 use tempfile::TempDir;
 use trainer::config::{Config, Head};
 use trainer::dataset::Dataset;
+use trainer::fit::ENOUGH;
 use trainer::head::RewardHead;
 use trainer::inference::{Engine, Finished, Job, Opened, Response, Trained};
 use trainer::policy::Policy;
@@ -454,7 +455,7 @@ fn assert_fitted<T: Ranking>(opened: &Opened, task: &T, kind: UserModelKind, ans
     // A fit ends where a round gains next to nothing.
     for beside in [share - 0.1, share + 0.1].map(log_posterior) {
         assert!(
-            beside < found + 0.02,
+            beside < found + ENOUGH,
             "{kind:?}: {share}, {found}, {beside}"
         );
     }

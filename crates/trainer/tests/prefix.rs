@@ -106,7 +106,7 @@ fn a_prefix_of_another_model_is_refused_by_its_width() {
     };
     let users = narrow.init(None, &support::device()).expect("users");
     let table = user_model::UserTable::new(narrow).expect("a table");
-    adapters::save_users(&at, &users, &table, &Default::default()).expect("files");
+    adapters::save_users(&at, &users, &table).expect("files");
     let error = adapters::load(&at, open("llama"), &support::device());
     let error = error.expect_err("refused").to_string();
     assert!(

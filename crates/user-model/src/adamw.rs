@@ -83,10 +83,8 @@ impl UserTable {
                 None => Row {
                     values: self.row(user)?,
                     moments: None,
-                    fitted: None,
                 },
             };
-            row.fitted = None;
             adamw.update(&mut row, gradient, lr);
             moved.push((user.clone(), row));
         }

@@ -12,14 +12,12 @@ mod span;
 mod tests;
 pub(crate) mod vectors;
 
-use crate::chance::log_sigmoid;
+use crate::chance::{log_sigmoid, sigmoid};
 use linear::{Linear, solved};
 use vectors::{between, combined, dot, mean_of, minus, plus};
 
-/// A row that moves by less, in the prior's standard deviations, has stopped.
-const STOPPED: f64 = 0.02;
-/// A fit that gains less in a round, in nats, has ended.
-const ENOUGH: f64 = 0.002;
+/// Of the way to where the answers are most probable, were margins linear, what is worth a round.
+const LEAST_SHARE: f64 = 0.05;
 
 /// A normal distribution over rows, `N(mean, rest I + sum w w^T - sum n n^T)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +46,7 @@ pub struct Fit {
     pub belief: Belief,
     /// The margins of the answers at that row.
     pub margins: Vec<f64>,
-    /// The logarithm of what the prior made of the answers, by Laplace's method; of a mixture, what the part made of it that was taken,
-    /// which is a little less.
+    /// The logarithm of what the prior made of the answers, by Laplace's method.
     pub log_evidence: f64,
     /// How often margins were computed.
     pub rounds: usize,
@@ -123,19 +120,14 @@ impl Belief {
     }
 
     /// Rows that a user may be like beside the mean: those of trained users, or some of them, each as far from the others as can
-    /// be. None once answers have told something.
+    /// be, the longest first. None once answers have told something.
     pub fn starts(&self, most: usize) -> Vec<Vec<f32>> {
-        let row = |k: usize| plus(&self.mean, &self.away_at(k));
-        self.places(most).into_iter().map(row).collect()
-    }
-
-    /// Of `wider` at most so many, the longest first, then always the one that lies farthest from those before.
-    fn places(&self, most: usize) -> Vec<usize> {
         if !self.narrower.is_empty() {
             return Vec::new();
         }
         let distance = |a: &[f32], b: &[f32]| dot(a, a) + dot(b, b) - 2.0 * dot(a, b);
         let mut apart: Vec<f64> = self.wider.iter().map(|row| dot(row, row)).collect();
+        let root = (self.wider.len() as f64).sqrt() as f32;
         let mut taken = Vec::new();
         while taken.len() < most.min(self.wider.len()) {
             let farthest = (0..apart.len()).max_by(|&a, &b| apart[a].total_cmp(&apart[b]));
@@ -144,15 +136,10 @@ impl Belief {
                 *apart = apart.min(distance(row, &self.wider[next]));
             }
             apart[next] = f64::NEG_INFINITY;
-            taken.push(next);
+            let away = self.wider[next].iter().map(|x| x * root);
+            taken.push(plus(&self.mean, &away.collect::<Vec<f32>>()));
         }
         taken
-    }
-
-    /// How far a trained user's row is from the mean.
-    fn away_at(&self, k: usize) -> Vec<f32> {
-        let root = (self.wider.len() as f64).sqrt() as f32;
-        self.wider[k].iter().map(|x| x * root).collect()
     }
 
     /// The most probable row.
@@ -178,84 +165,64 @@ impl Belief {
         sum.into_iter().map(|x| x as f32).collect()
     }
 
-    /// What a user's answers make of it. `margins` computes them at a row; `starts` says how likely the answers are, as
-    /// logarithms, at the rows of as many [`Belief::starts`].
-    ///
-    /// A user may be like one of these trained users, or like none: with starts, the prior is a mixture of as many normal distributions and
-    /// one more, around each of their rows and around the mean, all of this covariance and alike probable. The fit takes the one
-    /// at whose middle the answers are most probable.
+    /// The same distribution around another row.
+    #[must_use]
+    pub fn around(self, mean: Vec<f32>) -> Self {
+        Self { mean, ..self }
+    }
+
+    /// What a user's answers make of it. `margins` computes them at a row. The fit ends where a round gains less than `enough`, or would, in
+    /// nats of the row's log-posterior.
     ///
     /// # Errors
     /// Those of `margins`.
     pub fn fit<E>(
         &self,
-        starts: &[f64],
-        mut margins: impl FnMut(&[f32]) -> Result<Margins, E>,
-    ) -> Result<Fit, E> {
-        let at_mean = margins(&self.mean)?;
-        let best = self.places(starts.len()).into_iter().zip(starts);
-        let best = best.max_by(|(_, a), (_, b)| a.total_cmp(b));
-        let choices = 1.0 + starts.len() as f64;
-        match best.filter(|(_, likely)| **likely > log_likelihood(&at_mean.values)) {
-            None => self.around(at_mean, (1, choices), margins),
-            Some((k, _)) => {
-                let mean = plus(&self.mean, &self.away_at(k));
-                let at_mean = margins(&mean)?;
-                let around = Self {
-                    mean,
-                    ..self.clone()
-                };
-                around.around(at_mean, (2, choices), margins)
-            }
-        }
-    }
-
-    /// The fit of one of so many alike probable distributions, after so many rounds.
-    fn around<E>(
-        &self,
-        at_mean: Margins,
-        (mut rounds, choices): (usize, f64),
+        enough: f64,
         mut margins: impl FnMut(&[f32]) -> Result<Margins, E>,
     ) -> Result<Fit, E> {
         let width = self.mean.len();
-        let mut at = Point::new(vec![0.0; width], vec![0.0; width], at_mean);
+        let mut at = Point::new(vec![0.0; width], vec![0.0; width], margins(&self.mean)?);
+        let mut rounds = 1;
         while rounds < Self::ROUNDS {
-            let gradients = &at.margins.gradients;
-            let pull = Linear::new(self, &at.margins, &at.away).most_probable();
-            let pull = combined(gradients, &pull, width);
-            let away = self.times(&pull);
-            let moved = dot(&minus(&pull, &at.pull), &minus(&away, &at.away))
-                .max(0.0)
-                .sqrt();
-            if moved < STOPPED {
+            let linear = Linear::new(self, &at.margins, &at.away);
+            let (pull, expected) = linear.most_probable();
+            if expected - at.log_posterior < enough {
                 break;
             }
-            // Where the margins are less linear than they were taken for, half the way.
+            let pull = combined(&at.margins.gradients, &pull, width);
+            let away = self.times(&pull);
+            let slope = at.slope_towards(&away);
             let mut share = 1.0;
             let next = loop {
-                let pull = between(&at.pull, &pull, share);
-                let away = between(&at.away, &away, share);
+                let pull = between(&at.pull, &pull, share as f32);
+                let away = between(&at.away, &away, share as f32);
                 let margins = margins(&plus(&self.mean, &away))?;
                 rounds += 1;
                 let next = Point::new(pull, away, margins);
-                if next.log_posterior >= at.log_posterior {
+                let gained = next.log_posterior - at.log_posterior;
+                tracing::debug!(rounds, share, gained, "a round of a fit");
+                if gained >= 0.0 {
                     break Some(next);
                 }
-                share /= 2.0;
-                if rounds >= Self::ROUNDS || share < 0.1 {
+                // Where margins bend, to the top of the parabola through both ends.
+                let bend = (slope * share - gained) / (share * share);
+                share = match slope / (2.0 * bend) {
+                    top if top.is_finite() => top.clamp(0.1 * share, 0.5 * share),
+                    _ => 0.5 * share,
+                };
+                if rounds >= Self::ROUNDS || share < LEAST_SHARE {
                     break None;
                 }
             };
             let Some(next) = next else { break };
             let gained = next.log_posterior - at.log_posterior;
             at = next;
-            if gained < ENOUGH {
+            if gained < enough {
                 break;
             }
         }
-        let mut fit = self.posterior(at, rounds);
-        fit.log_evidence -= choices.ln();
-        Ok(fit)
+        Ok(self.posterior(at, rounds))
     }
 
     /// Laplace's approximation at a row.
@@ -305,5 +272,14 @@ impl Point {
             margins,
             log_posterior,
         }
+    }
+
+    /// How the log-posterior changes at first on the way to another row, for the whole way.
+    fn slope_towards(&self, away: &[f32]) -> f64 {
+        let way = minus(away, &self.away);
+        let Margins { values, gradients } = &self.margins;
+        let rises = values.iter().zip(gradients);
+        let rises = rises.map(|(&margin, gradient)| sigmoid(-margin) * dot(gradient, &way));
+        rises.sum::<f64>() - dot(&self.pull, &way)
     }
 }

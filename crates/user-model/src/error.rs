@@ -141,6 +141,15 @@ pub enum TableError {
     /// A first row cannot be drawn.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The file of a fitted user cannot be read: what a [`FileError`] says.
+    #[error("{0}")]
+    File(String),
+}
+
+impl From<FileError> for TableError {
+    fn from(error: FileError) -> Self {
+        Self::File(error.to_string())
+    }
 }
 
 /// Near matches; where the eye may not see in what one differs, that too.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::{read, write_atomically};
 use crate::{
-    FileError, Fitted, KeptBelief, TableError, UserModel, UserModelKind, UserRef, UserTable,
+    DatedBelief, FileError, Fitted, FittedRow, TableError, UserModel, UserModelKind, UserRef,
+    UserTable,
 };
 
 /// One user, as a small JSON file. A row means something only beside the shared tensors (`e_0` or
@@ -33,17 +34,7 @@ pub struct ExportedUser {
     pub fitted: Option<Fitted>,
     /// What is believed of a fitted user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub belief: Option<ExportedBelief>,
-}
-
-/// What is believed of a fitted user, and beside what it means something.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportedBelief {
-    /// [`Belief::prior_sha256`](crate::Belief::prior_sha256) of the trained users that it was made beside.
-    pub prior_sha256: String,
-    /// All else.
-    pub kept: KeptBelief,
+    pub belief: Option<DatedBelief>,
 }
 
 impl ExportedUser {
@@ -68,34 +59,50 @@ impl ExportedUser {
 }
 
 impl UserTable {
-    /// One user's row, without its optimiser state and without what is believed of them, which is kept elsewhere; `model` has the
-    /// shared tensors of this table.
+    /// One user's row, without its optimiser state, and what is believed of a fitted one; `model` has the shared tensors of this table.
     ///
     /// # Errors
     ///
-    /// [`TableError::UnknownUser`] with near matches, [`TableError::Device`].
+    /// [`TableError::UnknownUser`] with near matches, [`TableError::Device`], [`TableError::File`].
     pub fn export_user(&self, id: &str, model: &UserModel) -> Result<ExportedUser, TableError> {
         let user = self.user(id)?;
+        let fitted = match self.owns(id) {
+            true => None,
+            false => self.fitted().get(id)?,
+        };
+        let (row, fitted, belief) = match fitted {
+            Some(row) => (Some(row.values), Some(row.fitted), row.belief),
+            None => (
+                self.rows.get(&user).map(|row| row.values.clone()),
+                None,
+                None,
+            ),
+        };
         Ok(ExportedUser {
             id: id.to_owned(),
             kind: self.config.kind,
             user_tokens: self.config.user_tokens,
             d_model: self.config.d_model,
-            row: self.rows.get(&user).map(|row| row.values.clone()),
+            row,
             shared_sha256: Some(model.shared_sha256()?),
-            fitted: self.fitted(id),
-            belief: None,
+            fitted,
+            belief,
         })
     }
 
     /// Adds an exported user under its id; training on goes on with fresh moments. `model` has the shared tensors of this table;
-    /// whether they are the user's cannot be told of a file of an earlier version.
+    /// whether they are the user's cannot be told of a file of an earlier version. A fitted user is not added but returned: it is for
+    /// [`FittedUsers::set`](crate::FittedUsers::set) to keep.
     ///
     /// # Errors
     ///
     /// [`TableError`] if the id is none for a new user or known, or the row comes from a user model of another form or beside other
     /// shared tensors.
-    pub fn import_user(&mut self, user: ExportedUser, model: &UserModel) -> Result<(), TableError> {
+    pub fn import_user(
+        &mut self,
+        user: ExportedUser,
+        model: &UserModel,
+    ) -> Result<Option<FittedRow>, TableError> {
         Self::validate_new_id(&user.id)?;
         if self.contains(&user.id) {
             return Err(TableError::KnownUser { id: user.id });
@@ -110,16 +117,22 @@ impl UserTable {
                 expected,
             });
         }
+        let id = UserRef::id(&user.id);
         match (user.row, user.fitted) {
             (Some(values), Some(fitted)) => {
-                self.set_fitted(&UserRef::id(user.id), values, fitted)?;
+                self.validate_row(&id, &values)?;
+                return Ok(Some(FittedRow {
+                    values,
+                    fitted,
+                    belief: user.belief,
+                }));
             }
-            (Some(values), None) => self.set_row(&UserRef::id(user.id), values)?,
+            (Some(values), None) => self.set_row(&id, values)?,
             (None, _) => {
                 self.add(user.id);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn validate_form(&self, user: &ExportedUser) -> Result<(), TableError> {

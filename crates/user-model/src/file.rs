@@ -1,17 +1,18 @@
-//! The user model on disk: `user_model.safetensors` and `user_model.json` in one directory.
+//! The user model on disk: `user_model.safetensors` and `user_model.json` in one directory, and beside them a folder of fitted users.
 
-mod beliefs;
+mod fitted;
 mod manifest;
 mod tensors;
 
 use std::path::Path;
 
 use burn::tensor::Device;
+use sha2::{Digest, Sha256};
 use whole_file::Unfinished;
 
 use crate::table::Row;
 use crate::{FileError, UserModel, UserTable};
-pub use beliefs::{BELIEFS_FILE, KeptBelief, KeptBeliefs, UserBelief, load_belief};
+pub use fitted::{DatedBelief, FITTED_FOLDER, FittedRow, FittedUsers, KeptBelief, UserBelief};
 use manifest::Manifest;
 
 /// Name of the file that holds the numbers.
@@ -29,7 +30,7 @@ pub enum Moments {
 }
 
 /// Writes model and table into the directory `dir`, which must exist. Both files are complete under
-/// temporary names before either takes its place.
+/// temporary names before either takes its place. Fitted users stay as they are.
 ///
 /// # Errors
 ///
@@ -40,21 +41,6 @@ pub fn save(
     model: &UserModel,
     table: &UserTable,
     moments: Moments,
-) -> Result<(), FileError> {
-    save_with_beliefs(dir, model, table, moments, &KeptBeliefs::default())
-}
-
-/// The same with what is believed of fitted users, which [`load`] does not read: see [`load_belief`].
-///
-/// # Errors
-///
-/// As [`save`].
-pub fn save_with_beliefs(
-    dir: &Path,
-    model: &UserModel,
-    table: &UserTable,
-    moments: Moments,
-    beliefs: &KeptBeliefs,
 ) -> Result<(), FileError> {
     if model.config() != table.config() {
         return Err(FileError::Unsavable(
@@ -67,22 +53,13 @@ pub fn save_with_beliefs(
     let manifest = Manifest::new(table, &tensors);
     let mut text = serde_json::to_vec_pretty(&manifest).map_err(FileError::json(&manifest_path))?;
     text.push(b'\n');
-    let beliefs_path = dir.join(BELIEFS_FILE);
-    let beliefs = beliefs.encode()?;
-    let mut files: Vec<(&Path, &[u8])> = vec![(&tensor_path, &tensors), (&manifest_path, &text)];
-    if let Some(beliefs) = &beliefs {
-        files.insert(0, (&beliefs_path, beliefs));
-    }
-    write_atomically(&files)?;
-    if beliefs.is_none() {
-        remove(&beliefs_path)?;
-    }
+    write_atomically(&[(&tensor_path, &tensors), (&manifest_path, &text)])?;
     tracing::debug!(users = table.len(), rows = table.touched(), dir = %dir.display(), "saved the user model");
     Ok(())
 }
 
 /// Reads what [`save`] wrote; the numbers are the same to the bit. The rows' optimiser state is
-/// restored if the files hold it.
+/// restored if the files hold it. Of fitted users nothing is read: the table finds each when asked.
 ///
 /// A table whose first rows come from the vocabulary needs
 /// [`with_vocabulary`](UserTable::with_vocabulary) again.
@@ -97,7 +74,8 @@ pub fn load(dir: &Path, device: &Device) -> Result<(UserModel, UserTable), FileE
     let tensors = tensors::decode(&tensor_path, &bytes, &manifest.config, manifest.row_count())?;
     manifest.validate_tensor_file(&tensor_path, &bytes)?;
     let model = UserModel::from_shared(manifest.config.clone(), tensors.shared, device);
-    let table = manifest.into_table(&manifest_path, tensors.rows)?;
+    let mut table = manifest.into_table(&manifest_path, tensors.rows)?;
+    table.fitted = FittedUsers::beside(dir);
     tracing::debug!(users = table.len(), rows = table.touched(), dir = %dir.display(), "loaded the user model");
     Ok((model, table))
 }
@@ -108,6 +86,11 @@ fn remove(path: &Path) -> Result<(), FileError> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(FileError::io(path)(e)),
         _ => Ok(()),
     }
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {

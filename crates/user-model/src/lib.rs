@@ -63,10 +63,10 @@ pub use belief::{Belief, Fit, Margins, log_likelihood};
 pub use chance::preference_probability;
 pub use config::{ParameterCounts, UserModelConfig};
 pub use error::{ConfigError, FileError, TableError};
-pub use export::{ExportedBelief, ExportedUser};
+pub use export::ExportedUser;
 pub use file::{
-    BELIEFS_FILE, KeptBelief, KeptBeliefs, MANIFEST_FILE, Moments, UserBelief, load, load_belief,
-    save, save_with_beliefs,
+    DatedBelief, FITTED_FOLDER, FittedRow, FittedUsers, KeptBelief, MANIFEST_FILE, Moments,
+    UserBelief, load, save,
 };
 pub use gradients::RowGradients;
 pub use init::{Init, RowInit, Vocabulary};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::gradients::length;
 use crate::init::initial_row;
 use crate::nearest::nearest;
-use crate::{Belief, ConfigError, RowBatch, TableError, UserModelConfig, Vocabulary};
+use crate::{Belief, ConfigError, FittedUsers, RowBatch, TableError, UserModelConfig, Vocabulary};
 
 /// Who a row of a batch is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +46,6 @@ pub(crate) struct Row {
     pub values: Vec<f32>,
     /// AdamW's state; none after an import or a load without moments.
     pub moments: Option<RowMoments>,
-    /// What it was fitted to, if it was not trained.
-    pub fitted: Option<Fitted>,
 }
 
 /// What a user's row was fitted to, where it was not trained.
@@ -74,6 +72,9 @@ pub(crate) struct RowMoments {
 
 /// Maps string ids to rows. Ids cost their text; rows (offsets or weights, and optimiser moments)
 /// exist once touched. An absent row has its initial value: zero, or a pure draw from (seed, id).
+///
+/// A table that was [`load`](crate::load)ed knows the [`FittedUsers`] beside it too, whose rows stay on disk until they are asked
+/// for. No method of the table changes these.
 #[derive(Debug, Clone)]
 pub struct UserTable {
     pub(crate) config: UserModelConfig,
@@ -82,6 +83,7 @@ pub struct UserTable {
     ids: BTreeMap<String, u64>,
     next_place: u64,
     pub(crate) rows: BTreeMap<UserRef, Row>,
+    pub(crate) fitted: FittedUsers,
 }
 
 impl UserTable {
@@ -98,6 +100,7 @@ impl UserTable {
             ids: BTreeMap::new(),
             next_place: 0,
             rows: BTreeMap::new(),
+            fitted: FittedUsers::default(),
         })
     }
 
@@ -147,7 +150,12 @@ impl UserTable {
         }
     }
 
-    /// Makes an id known; `false` if it was, or if it is no id (see [`UserTable::validate_id`]).
+    /// The users who were fitted, beside the table's own.
+    pub fn fitted(&self) -> &FittedUsers {
+        &self.fitted
+    }
+
+    /// Makes an id known to the table itself; `false` if it was, or if it is no id (see [`UserTable::validate_id`]).
     pub fn add(&mut self, id: impl Into<String>) -> bool {
         let id = id.into();
         if self.ids.contains_key(&id) || Self::validate_id(&id).is_err() {
@@ -158,7 +166,7 @@ impl UserTable {
         true
     }
 
-    /// Forgets a user: id, row and moments.
+    /// Forgets a user of the table's own: id, row and moments.
     ///
     /// # Errors
     ///
@@ -171,12 +179,17 @@ impl UserTable {
         Ok(())
     }
 
-    /// Whether the id is known.
+    /// Whether the id is known, to the table itself or as that of a fitted user.
     pub fn contains(&self, id: &str) -> bool {
+        self.owns(id) || self.fitted.contains(id)
+    }
+
+    /// Whether the id is known to the table itself.
+    pub fn owns(&self, id: &str) -> bool {
         self.ids.contains_key(id)
     }
 
-    /// The same table of some of its users alone, and without moments: to write for them.
+    /// The same table of some of its own users alone (fitted ones stay on disk), and without moments: to write for them.
     ///
     /// # Errors
     ///
@@ -191,17 +204,19 @@ impl UserTable {
             ids: BTreeMap::new(),
             next_place: 0,
             rows: BTreeMap::new(),
+            fitted: self.fitted.clone(),
         };
         for user in users.into_iter().chain([&UserRef::Generic]) {
             self.validate_known(user)?;
-            if let UserRef::Id(id) = user {
+            if let UserRef::Id(id) = user
+                && self.owns(id)
+            {
                 some.add(id);
             }
             if let Some(row) = self.rows.get(user) {
                 let row = Row {
                     values: row.values.clone(),
                     moments: None,
-                    fitted: row.fitted,
                 };
                 some.rows.insert(user.clone(), row);
             }
@@ -209,7 +224,7 @@ impl UserTable {
         Ok(some)
     }
 
-    /// The number of known ids; the generic user is none of them.
+    /// The number of ids that the table itself knows; the generic user is none of them.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
@@ -219,19 +234,19 @@ impl UserTable {
         self.ids.is_empty()
     }
 
-    /// The known ids in the order in which they were added.
+    /// The ids that the table itself knows, in the order in which they were added.
     pub fn ids(&self) -> Vec<&str> {
         let mut ids: Vec<(u64, &str)> = self.ids.iter().map(|(id, &at)| (at, &**id)).collect();
         ids.sort_unstable();
         ids.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The number of rows that exist, the generic user's own included where it has one.
+    /// The number of rows that the table itself holds, the generic user's own included where it has one.
     pub fn touched(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether this user's row exists.
+    /// Whether the table itself holds this user's row.
     pub fn is_touched(&self, user: &UserRef) -> bool {
         self.rows.contains_key(user)
     }
@@ -257,10 +272,35 @@ impl UserTable {
         if !self.config.owns_row(user) {
             return Err(TableError::NoRow { user: user.clone() });
         }
-        match self.rows.get(user) {
-            Some(row) => Ok(row.values.clone()),
-            None => Ok(initial_row(&self.config, user, self.vocabulary.as_ref())?),
+        if let Some(row) = self.rows.get(user) {
+            return Ok(row.values.clone());
         }
+        match user {
+            UserRef::Id(id) if !self.owns(id) => self.fitted_row(id),
+            _ => Ok(initial_row(&self.config, user, self.vocabulary.as_ref())?),
+        }
+    }
+
+    /// The row that makes a user the generic one, `[row_len]`: the generic user's own where it has one, else no offset.
+    ///
+    /// # Errors
+    ///
+    /// As [`UserTable::row`].
+    pub fn generic_row(&self) -> Result<Vec<f32>, TableError> {
+        match self.config.owns_row(&UserRef::Generic) {
+            true => self.row(&UserRef::Generic),
+            false => Ok(vec![0.0; self.config.row_len()]),
+        }
+    }
+
+    /// The row of a fitted user, from disk.
+    fn fitted_row(&self, id: &str) -> Result<Vec<f32>, TableError> {
+        let values = match self.fitted.get(id)? {
+            Some(row) => row.values,
+            None => return Err(self.unknown(id)),
+        };
+        self.validate_row(&UserRef::id(id), &values)?;
+        Ok(values)
     }
 
     /// Puts a row in the place of a user's, `row_len` numbers; training on goes on with fresh moments. The user is known afterwards.
@@ -272,43 +312,49 @@ impl UserTable {
         if let UserRef::Id(id) = user {
             Self::validate_id(id)?;
         }
-        let expected = self.config.row_len();
-        if !self.config.owns_row(user) || expected == 0 {
-            return Err(TableError::NoRow { user: user.clone() });
-        }
-        if values.len() != expected {
-            return Err(length(
-                &format!("the row of {user}"),
-                values.len(),
-                expected,
-            ));
-        }
-        if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
-            let user = user.clone();
-            return Err(TableError::NotFinite { user, found });
-        }
+        self.validate_row(user, &values)?;
         if let UserRef::Id(id) = user {
             self.add(id);
         }
         let row = Row {
             values,
             moments: None,
-            fitted: None,
         };
         self.rows.insert(user.clone(), row);
         Ok(())
     }
 
-    /// What is believed of a user who has not answered yet, learned from the rows that training has moved, and not from those that
-    /// were fitted to a few answers under this very belief: around the generic user,
+    /// Refuses a row for a user who owns none, or with too many numbers, too few, or such as are not finite.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`].
+    pub fn validate_row(&self, user: &UserRef, values: &[f32]) -> Result<(), TableError> {
+        let expected = self.config.row_len();
+        if !self.config.owns_row(user) || expected == 0 {
+            return Err(TableError::NoRow { user: user.clone() });
+        }
+        if values.len() != expected {
+            let what = format!("the row of {user}");
+            return Err(length(&what, values.len(), expected));
+        }
+        match values.iter().find(|value| !value.is_finite()) {
+            Some(&found) => Err(TableError::NotFinite {
+                user: user.clone(),
+                found,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What is believed of a user who has not answered yet, learned from the table's own rows, which training has moved, and not from
+    /// fitted users, who were fitted to a few answers under this very belief: around the generic user,
     /// whose offset is 0, or around the users' mean weights. Of very many rows it looks at some, evenly spread. None where none is
     /// trained, or all are alike.
     pub fn belief(&self) -> Option<Belief> {
         const MOST: usize = 48;
-        let trained = self
-            .rows
-            .iter()
-            .filter(|(user, row)| **user != UserRef::Generic && row.fitted.is_none());
+        let trained = self.rows.iter();
+        let trained = trained.filter(|(user, _)| **user != UserRef::Generic);
         let rows: Vec<&Row> = trained.map(|(_, row)| row).collect();
         let taken = rows.len().min(MOST);
         let spread = (0..taken).map(|i| rows[i * rows.len() / taken].values.clone());
@@ -317,37 +363,13 @@ impl UserTable {
         Belief::of_rows(&rows, offsets.then(|| vec![0.0; self.config.row_len()]))
     }
 
-    /// Puts the row that a fit found in the place of a user's, as [`UserTable::set_row`] does. It says nothing of what users are
-    /// like, and [`UserTable::belief`] passes over it until it is trained.
-    ///
-    /// # Errors
-    ///
-    /// As [`UserTable::set_row`].
-    pub fn set_fitted(
-        &mut self,
-        user: &UserRef,
-        values: Vec<f32>,
-        fitted: Fitted,
-    ) -> Result<(), TableError> {
-        self.set_row(user, values)?;
-        if let Some(row) = self.rows.get_mut(user) {
-            row.fitted = Some(fitted);
-        }
-        Ok(())
-    }
-
-    /// What a user's row was fitted to; none where it was trained, or is as it began.
-    pub fn fitted(&self, id: &str) -> Option<Fitted> {
-        self.rows.get(&UserRef::id(id))?.fitted
-    }
-
     /// The optimiser steps that a user's row has taken, where moments are kept; none where they are not, or no step was taken.
     pub fn steps(&self, id: &str) -> Option<u64> {
         let row = self.rows.get(&UserRef::id(id))?;
         row.moments.as_ref().map(|moments| moments.steps)
     }
 
-    /// Makes two users one: `gone` is forgotten, and `kept` has the row, with moments and what it was fitted to, of the one of
+    /// Makes two users of the table's own one: `gone` is forgotten, and `kept` has the row, with moments, of the one of
     /// the two that `of` names, or where that has none, its own or none.
     ///
     /// # Errors
@@ -418,9 +440,13 @@ impl UserTable {
     }
 
     fn unknown(&self, id: &str) -> TableError {
+        // What is wrong with a file of another user is not what went wrong.
+        let fitted = self.fitted.all().unwrap_or_default();
+        let fitted = fitted.iter().map(|(id, _)| id.as_str());
+        let known = self.ids.keys().map(String::as_str).chain(fitted);
         TableError::UnknownUser {
             id: id.to_owned(),
-            nearest: nearest(id, self.ids.keys().map(String::as_str), 3),
+            nearest: nearest(id, known, 3),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Probabilities that know how sure a fitted user's row is.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Serialize;
 use statistics::Calibration;
@@ -10,7 +9,7 @@ use trainer::TrainError;
 use trainer::example::Example;
 use trainer::inference::Engine;
 use trainer::task::Ranking;
-use trainer::user_model::{UserRef, load_belief, preference_probability};
+use trainer::user_model::{UserRef, preference_probability};
 
 use super::rows::{self, EvalRow};
 
@@ -39,12 +38,11 @@ impl Spreads {
     /// Those of some examples, as `task` rewards.
     ///
     /// # Errors
-    /// A broken file of beliefs, or what scoring may end in.
+    /// A broken file of a fitted user, or what scoring may end in.
     pub fn of<T: Ranking>(
         engine: &Engine,
         task: &T,
         examples: &[Example],
-        adapters: &Path,
     ) -> Result<Self, TrainError> {
         let mut by_user: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, example) in examples.iter().enumerate() {
@@ -53,12 +51,14 @@ impl Spreads {
             }
         }
         let (mut users, mut deviations) = (0, vec![None; examples.len()]);
+        let table = engine.table();
+        let Some((table, prior)) = table.and_then(|table| Some((table, table.belief()?))) else {
+            return Ok(Self { users, deviations });
+        };
+        by_user.retain(|id, _| !table.owns(id));
         for (id, places) in by_user {
-            let belief = match engine.table() {
-                Some(table) => load_belief(adapters, table, id)?,
-                None => None,
-            };
-            let Some(belief) = belief else {
+            let fitted = table.fitted().get(id)?;
+            let Some(belief) = fitted.and_then(|fitted| fitted.belief_beside(&prior)) else {
                 continue;
             };
             users += 1;

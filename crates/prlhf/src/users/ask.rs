@@ -92,8 +92,9 @@ fn choose(
     args: &AskArgs,
 ) -> Result<Vec<Chosen>, TrainError> {
     let (model, mut table) = user_model::load(trained.dir(), &Device::flex())?;
-    let mix = mix(trained, &table, &args.user)?;
-    if table.contains(&args.user) {
+    UserTable::validate_id(&args.user)?;
+    let as_new = as_new(&table, &args.user);
+    if table.owns(&args.user) {
         // Whoever is trained is asked as if they were not.
         table.remove(&args.user)?;
     }
@@ -117,7 +118,15 @@ fn choose(
         }
     }
     let questions = candidates.questions(comparisons).unwrap_or_default();
-    let mix = mix.unwrap_or_else(|| Mix::new(candidates.trained()));
+    let fitted = table.fitted().get(&args.user)?;
+    let belief = fitted.and_then(|fitted| fitted.belief_beside(&prior));
+    let mix = belief.map_or_else(
+        || {
+            tracing::warn!("asked as one who has not answered yet: {as_new}, and nothing is kept of their answers");
+            Mix::new(candidates.trained())
+        },
+        |belief| belief.mix,
+    );
     let by = match args.by {
         Measure::Information => By::Information,
         Measure::Uncertain => By::Uncertain,
@@ -127,20 +136,12 @@ fn choose(
     Ok(mix.choose(&questions, args.count, by))
 }
 
-/// What is believed of how the user mixes trained users; none where nothing is.
-fn mix(trained: &Trained, table: &UserTable, id: &str) -> Result<Option<Mix>, TrainError> {
-    UserTable::validate_id(id)?;
-    let belief = user_model::load_belief(trained.dir(), table, id)?;
-    if belief.is_none() {
-        let as_new = match table.user(id) {
-            Ok(_) => format!("the user's row is {}", origin(table, id)),
-            Err(error) => error.to_string(),
-        };
-        tracing::warn!(
-            "asked as one who has not answered yet: {as_new}, and nothing is kept of their answers"
-        );
+/// What a user is, in words, of whom no answer is known.
+fn as_new(table: &UserTable, id: &str) -> String {
+    match table.user(id) {
+        Ok(_) => format!("the user's row is {}", origin(table, id)),
+        Err(error) => error.to_string(),
     }
-    Ok(belief.map(|belief| belief.mix))
 }
 
 /// A candidate in the layout of comparisons, with what its answer is expected to tell.

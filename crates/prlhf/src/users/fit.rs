@@ -9,14 +9,15 @@ use trainer::TrainError;
 use trainer::config::RewardSection;
 use trainer::fit::FittedUser;
 use trainer::folder::RunFolder;
+use trainer::forget::HeldUsers;
 use trainer::inference::{Engine, Opened};
 use trainer::pref_data::Comparison;
 use trainer::user_model::{
-    Belief, Fitted, KeptBelief, UserBelief, UserRef, UserTable, load_belief,
+    Belief, DatedBelief, Fitted, FittedRow, KeptBelief, UserBelief, UserTable,
 };
 
 use super::show::spread;
-use super::{OnArgs, UsersArgs, change, warn_of_resume};
+use super::{OnArgs, UsersArgs, warn_of_lost, warn_of_resume};
 use crate::eval::{Cache, Loaded};
 use crate::prepare::{cuts, fit_responses};
 use crate::trained::TrainedArgs;
@@ -59,7 +60,7 @@ pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<()
         return Err(TrainError::Usage(problem));
     }
     let opened = of.open()?;
-    let before = Before::read(&opened.engine, trained.dir(), args)?;
+    let before = Before::read(&opened.engine, args)?;
     let started = Instant::now();
     let fitted = fit(&opened, &of, &before, &loaded, args, out)?;
     if !others.is_empty() {
@@ -98,16 +99,19 @@ struct Before {
 }
 
 impl Before {
-    fn read(engine: &Engine, dir: &Path, args: &FitArgs) -> Result<Self, TrainError> {
-        let mut others = engine.table().cloned();
-        if let Some(others) = &mut others {
-            match others.contains(&args.user) {
-                // A trained row is not to be what its user is fitted under.
-                true => others.remove(&args.user)?,
-                false => UserTable::validate_new_id(&args.user)?,
-            }
+    fn read(engine: &Engine, args: &FitArgs) -> Result<Self, TrainError> {
+        let Some(table) = engine.table() else {
+            let id = args.user.clone();
+            return Err(TrainError::NoUsers { id });
+        };
+        let mut others = table.clone();
+        if others.owns(&args.user) {
+            // A trained row is not to be what its user is fitted under.
+            others.remove(&args.user)?;
+        } else if !others.contains(&args.user) {
+            UserTable::validate_new_id(&args.user)?;
         }
-        let Some(prior) = others.and_then(|others| others.belief()) else {
+        let Some(prior) = others.belief() else {
             let problem = "a new user is fitted to what trained users are like: there are none, or all are alike";
             return Err(TrainError::Usage(problem.into()));
         };
@@ -119,18 +123,30 @@ impl Before {
                 evidence: 0.0,
             },
         };
-        if let (true, Some(table)) = (args.more, engine.table()) {
-            table.user(&args.user)?;
-            let belief = load_belief(dir, table, &args.user)?;
-            let (Some(belief), Some(fitted)) = (belief, table.fitted(&args.user)) else {
-                let id = printable::quoted(&args.user);
-                return Err(TrainError::Usage(format!(
-                    "nothing is kept of what user {id} answered before: fit all answers together, without --more"
-                )));
-            };
-            (before.belief, before.fitted) = (Some(belief), fitted);
+        if args.more {
+            before.go_on(table, &args.user)?;
         }
         Ok(before)
+    }
+
+    /// From what is kept of the user.
+    fn go_on(&mut self, table: &UserTable, id: &str) -> Result<(), TrainError> {
+        table.user(id)?;
+        let kept = match table.owns(id) {
+            true => None,
+            false => table.fitted().get(id)?,
+        };
+        let belief = kept
+            .as_ref()
+            .and_then(|kept| kept.belief_beside(&self.prior));
+        let (Some(kept), Some(belief)) = (kept, belief) else {
+            let id = printable::quoted(id);
+            return Err(TrainError::Usage(format!(
+                "nothing is kept of what user {id} answered before: fit all answers together, without --more"
+            )));
+        };
+        (self.belief, self.fitted) = (Some(belief), kept.fitted);
+        Ok(())
     }
 
     /// What the row is fitted to with these answers.
@@ -175,21 +191,21 @@ fn keep(
     fitted: &FittedUser,
     better: bool,
 ) -> Result<(), TrainError> {
-    change(dir, |users| {
-        let row = match better {
-            true => fitted.fit.belief.mean().to_vec(),
-            false => fitted.row().0,
-        };
-        let user = UserRef::id(id);
-        users.table.set_fitted(&user, row, before.and(fitted))?;
-        users.beliefs.remove(id);
-        if better {
-            let kept = KeptBelief::of(&fitted.belief());
-            let prior = before.prior.prior_sha256();
-            users.beliefs.insert(prior, id, kept);
-        }
-        Ok(())
-    })
+    let values = match better {
+        true => fitted.fit.belief.mean().to_vec(),
+        false => fitted.row().0,
+    };
+    let belief = better.then(|| DatedBelief {
+        prior_sha256: before.prior.prior_sha256(),
+        kept: KeptBelief::of(&fitted.belief()),
+    });
+    let row = FittedRow {
+        values,
+        fitted: before.and(fitted),
+        belief,
+    };
+    warn_of_lost(HeldUsers::open(dir)?.keep_fitted(id, &row)?);
+    Ok(())
 }
 
 fn describe(

@@ -22,7 +22,8 @@ pub struct MergeArgs {
     pub keep: Option<String>,
 }
 
-/// Makes two users one. A row is kept as it is: a mean of two would be neither's, since what a row does is not linear in it.
+/// Makes two users one. A row is kept as it is, with what is believed of it: a mean of two would be neither's, since what a row does is not
+/// linear in it.
 pub fn run(dir: &Path, args: &MergeArgs) -> Result<String, TrainError> {
     let MergeArgs { id, gone, keep } = args;
     let mut users = HeldUsers::open(dir)?;
@@ -30,26 +31,61 @@ pub fn run(dir: &Path, args: &MergeArgs) -> Result<String, TrainError> {
         users.table.user(id)?;
     }
     let of = match keep {
+        _ if id == gone => return Err(not_two(id)),
+        Some(keep) if keep != id && keep != gone => return Err(not_two(keep)),
         Some(keep) => keep.clone(),
         None => more(&users, id, gone)?.to_owned(),
     };
-    users.table.merge(id, gone, &of)?;
-    let belief = users.beliefs.remove(gone);
-    if of == *gone {
-        let prior = users.beliefs.prior_sha256().to_owned();
-        users.beliefs.remove(id);
-        if let Some(belief) = belief {
-            users.beliefs.insert(prior, id, belief);
+    let both_fitted = [id, gone].iter().all(|id| !users.table.owns(id));
+    let fitted = match users.table.owns(&of) {
+        true => None,
+        false => users.table.fitted().get(&of)?,
+    };
+    match &fitted {
+        Some(row) => {
+            users.table.fitted().set(id, row)?;
+            for id in [id, gone] {
+                if users.table.owns(id) {
+                    users.table.remove(id)?;
+                }
+            }
         }
+        None => keep_trained(&mut users, id, gone, &of)?,
     }
     let lost = users.save_without(gone, |table| merge_in_checkpoint(table, id, gone, &of))?;
     warn_of_lost(lost);
     warn_of_data(dir, gone);
-    let (id, gone) = (printable::quoted(id), printable::quoted(gone));
+    let other = if of == *id { gone } else { id };
+    let (id, gone, other) = (
+        printable::quoted(id),
+        printable::quoted(gone),
+        printable::quoted(other),
+    );
     let of = printable::quoted(&of);
+    let lost = match both_fitted {
+        true => format!(
+            "; the answers of {other} count no more: `users fit` with those of both makes one row of all"
+        ),
+        false => String::new(),
+    };
     Ok(format!(
-        "users {id} and {gone} are one, user {id}, with the row of {of}"
+        "users {id} and {gone} are one, user {id}, with the row of {of}{lost}"
     ))
+}
+
+fn not_two(id: &str) -> TrainError {
+    let user = UserRef::id(id);
+    TableError::NotTwo { user }.into()
+}
+
+/// Gives the one that stays the table's row of one of the two; a fitted row of the other goes.
+fn keep_trained(users: &mut HeldUsers, id: &str, gone: &str, of: &str) -> Result<(), TrainError> {
+    if users.table.owns(gone) {
+        users.table.add(id);
+        users.table.merge(id, gone, of)?;
+    }
+    users.table.fitted().remove(id)?;
+    Ok(())
 }
 
 /// The checkpoint may not know the one that stays.
@@ -71,8 +107,12 @@ fn merge_in_checkpoint(
 /// The one of two users who was learned from more.
 fn more<'a>(users: &HeldUsers, a: &'a str, b: &'a str) -> Result<&'a str, TrainError> {
     let table = &users.table;
-    let has_row = |id: &str| table.is_touched(&UserRef::id(id));
-    let counts = match (table.fitted(a), table.fitted(b)) {
+    let has_row = |id: &str| !table.owns(id) || table.is_touched(&UserRef::id(id));
+    let fitted = |id: &str| match table.owns(id) {
+        true => Ok(None),
+        false => table.fitted().fitted(id),
+    };
+    let counts = match (fitted(a)?, fitted(b)?) {
         _ if !has_row(b) => return Ok(a),
         _ if !has_row(a) => return Ok(b),
         (Some(a), Some(b)) => Some((a.answers, b.answers)),

@@ -19,7 +19,7 @@ const NEAREST: usize = 5;
 pub fn run(dir: &Path, id: Option<&str>, out: &mut Output<'_>) -> Result<(), TrainError> {
     let (_, table) = user_model::load(dir, &Device::flex())?;
     match id {
-        Some(id) => one(dir, &table, id, out),
+        Some(id) => one(&table, id, out),
         None => all(&table, out),
     }
 }
@@ -27,8 +27,10 @@ pub fn run(dir: &Path, id: Option<&str>, out: &mut Output<'_>) -> Result<(), Tra
 fn all(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {
     let rows = Rows::of(table)?;
     let mut lines = Vec::new();
-    for id in table.ids() {
-        let fitted = table.fitted(id);
+    let fitted = table.fitted().all()?;
+    let own = table.ids().into_iter().map(|id| (id, None));
+    let fitted = fitted.iter().map(|(id, fitted)| (&**id, Some(fitted)));
+    for (id, fitted) in own.chain(fitted) {
         let away = rows.away(table, id)?;
         lines.push(vec![
             printable::id(id).into_owned(),
@@ -40,13 +42,16 @@ fn all(table: &UserTable, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.table(&["user", "row", "answers", "from generic"], &lines)
 }
 
-fn one(dir: &Path, table: &UserTable, id: &str, out: &mut Output<'_>) -> Result<(), TrainError> {
+fn one(table: &UserTable, id: &str, out: &mut Output<'_>) -> Result<(), TrainError> {
     let user = table.user(id)?;
     out.fact("user", printable::quoted(id))?;
-    let fitted = table.fitted(id);
-    match fitted {
-        Some(fitted) => {
-            let answers = fitted.answers;
+    let fitted = match table.owns(id) {
+        true => None,
+        false => table.fitted().get(id)?,
+    };
+    match &fitted {
+        Some(row) => {
+            let answers = row.fitted.answers;
             out.fact("row", format_args!("fitted to {answers} answers"))?;
         }
         None => out.fact("row", origin(table, id))?,
@@ -65,12 +70,13 @@ fn one(dir: &Path, table: &UserTable, id: &str, out: &mut Output<'_>) -> Result<
         out.fact("clusters", shown.join(" "))?;
     }
     if let Some(fitted) = fitted {
-        let evidence = fitted.evidence;
+        let evidence = fitted.fitted.evidence;
         out.fact(
             "evidence",
             format_args!("{evidence:.1} nats for a user of their own, against the generic user"),
         )?;
-        match user_model::load_belief(dir, table, id)? {
+        let prior = table.belief();
+        match prior.and_then(|prior| fitted.belief_beside(&prior)) {
             Some(belief) => out.fact("spread", spread(&belief.row))?,
             None => out.fact("spread", "not known: fit all answers again to know it")?,
         }
@@ -106,15 +112,13 @@ struct Rows {
 
 impl Rows {
     fn of(table: &UserTable) -> Result<Self, TrainError> {
-        let generic = match table.row(&UserRef::Generic) {
-            Err(TableError::NoRow { .. }) if table.config().row_len() == 0 => None,
-            Err(TableError::NoRow { .. }) => Some(vec![0.0; table.config().row_len()]),
+        let generic = match table.generic_row() {
             // Drawn from an embedding that is not here, until it is trained: nothing to be away from.
-            Err(TableError::Config(_)) => Some(vec![0.0; table.config().row_len()]),
-            row => Some(row?),
+            Err(TableError::Config(_)) => vec![0.0; table.config().row_len()],
+            row => row?,
         };
         Ok(Self {
-            generic,
+            generic: Some(generic).filter(|row| !row.is_empty()),
             clusters: matches!(table.config().kind, UserModelKind::Cluster { .. }),
         })
     }

@@ -95,11 +95,6 @@ fn further_answers_go_on_from_what_is_kept() {
     );
     let shown = users(&run, &["show", "emma"]).ok();
     assert!(shown.contains("spread       not known"), "{shown}");
-    assert!(
-        !run.path()
-            .join("adapters/user_beliefs.safetensors")
-            .exists()
-    );
 }
 
 #[test]
@@ -240,7 +235,7 @@ fn a_removed_user_leaves_no_trace_in_the_folder_of_the_run() {
                 );
             }
         }
-        assert!(holding(run.path(), id.as_bytes()).len() >= 2);
+        assert!(!holding(run.path(), id.as_bytes()).is_empty());
         assert!(rows.iter().all(|row| !holding(run.path(), row).is_empty()));
         users(&run, &["remove", id]).ok();
         rows.push(id.as_bytes().to_vec());
@@ -320,8 +315,8 @@ fn two_ids_of_one_person_become_one() {
     fit(&run, "emma", 0..4, &[]).ok();
     fit(&run, "em", 0..2, &[]).ok();
     let merged = users(&run, &["merge", "em", "emma"]).ok();
-    let said = "users `em` and `emma` are one, user `em`, with the row of `emma`\n";
-    assert_eq!(merged, said);
+    let said = "users `em` and `emma` are one, user `em`, with the row of `emma`; the answers of `em` count no more: ";
+    assert!(merged.starts_with(said), "{merged}");
     let shown = users(&run, &["show", "em"]).ok();
     assert!(
         shown.contains("fitted to 4 answers") && shown.contains("%"),

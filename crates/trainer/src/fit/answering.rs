@@ -1,10 +1,13 @@
 //! What a row makes of comparisons, with gradients and without.
 
+use std::cmp::Reverse;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use user_model::{Margins, RowGradients, TableError, UserModelConfig, UserRef, UserTable};
+use pdpo_loss::ScoredRow;
+use user_model::{Margins, RowGradients, TableError, UserRef, UserTable};
 
 use crate::error::TrainError;
 use crate::eval;
@@ -21,11 +24,18 @@ pub(crate) struct Answering<'a, T> {
     engine: &'a Engine,
     /// On the autodiff device, with nothing to train but rows.
     policy: Policy,
-    config: &'a UserModelConfig,
+    table: &'a UserTable,
     task: &'a T,
     answers: &'a [Example],
-    /// The states of each chunk of answers, where a row changes none: it is the head that makes rewards of them.
-    states: Vec<OnceLock<Tensor<2>>>,
+    chunks: Vec<Chunk>,
+}
+
+/// Answers of one forward and backward pass.
+struct Chunk {
+    /// Their places.
+    places: Vec<usize>,
+    /// Their states, where a row changes none: it is the head that makes rewards of them.
+    states: OnceLock<Tensor<2>>,
 }
 
 impl<'a, T: Ranking> Answering<'a, T> {
@@ -45,79 +55,108 @@ impl<'a, T: Ranking> Answering<'a, T> {
         Ok(Self {
             engine,
             policy: engine.policy().clone().train().no_grad(),
-            config: table.config(),
+            table,
             task,
             answers,
-            states: answers.iter().map(|_| OnceLock::new()).collect(),
+            chunks: chunks(engine, task, answers),
         })
     }
 
     /// Each answer's margin at a row, with its gradient.
     pub(crate) fn margins(&self, row: &[f32]) -> Result<Margins, TrainError> {
         let threads = replicas::on(&self.policy.model.device());
-        let each = (self.answers)
-            .len()
-            .div_ceil(threads)
-            .clamp(1, self.engine.micro_rows().max(1));
-        let chunks: Vec<(usize, &[Example])> = self.answers.chunks(each).enumerate().collect();
+        let found = replicas::map(&self.chunks, threads, |chunk| self.of_chunk(chunk, row));
         let mut all = Margins {
-            values: Vec::new(),
-            gradients: Vec::new(),
+            values: vec![0.0; self.answers.len()],
+            gradients: vec![Vec::new(); self.answers.len()],
         };
-        for chunk in replicas::map(&chunks, threads, |chunk| self.of_chunk(*chunk, row)) {
-            let chunk = chunk?;
-            all.values.extend(chunk.values);
-            all.gradients.extend(chunk.gradients);
+        for (chunk, found) in self.chunks.iter().zip(found) {
+            let found = found?;
+            let each = found.values.into_iter().zip(found.gradients);
+            for (&place, (value, gradient)) in chunk.places.iter().zip(each) {
+                (all.values[place], all.gradients[place]) = (value, gradient);
+            }
         }
         Ok(all)
     }
 
-    /// Each answer's margin at a row.
-    pub(crate) fn scored(
-        &self,
-        row: &[f32],
-        progress: &dyn Progress,
-    ) -> Result<Vec<f64>, TrainError> {
-        if self.policy.has_user_heads() {
-            return Ok(self.margins(row)?.values);
-        }
-        let (table, examples) = self.with_row(self.answers, row)?;
-        let (policy, rows) = (self.engine.policy(), self.engine.micro_rows());
-        let scored = eval::evaluate(self.task, policy, Some(&table), &examples, rows, progress)?;
-        Ok(scored
-            .iter()
-            .map(|row| f64::from(row.reward_chosen - row.reward_rejected))
-            .collect())
+    /// The users that the policy knows.
+    pub(crate) fn table(&self) -> &'a UserTable {
+        self.table
     }
 
-    /// The answers, each of a user of its own with the same row, so that gradients stay apart.
+    /// How many answers.
+    pub(crate) fn count(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether all answers' margins at a row take no longer than those of some.
+    pub(crate) fn scores_all_alike(&self) -> bool {
+        self.policy.has_user_heads()
+    }
+
+    /// The margins of some answers at each of some rows, `[rows, answers]`.
+    pub(crate) fn scored(
+        &self,
+        rows: &[&[f32]],
+        some: Range<usize>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<f64>>, TrainError> {
+        if self.scores_all_alike() {
+            let of = |row: &&[f32]| Ok(self.margins(row)?.values[some.clone()].to_vec());
+            return rows.iter().map(of).collect();
+        }
+        let answers = &self.answers[some];
+        let mut table = self.empty_table()?;
+        let mut examples = Vec::with_capacity(rows.len() * answers.len());
+        for (index, row) in rows.iter().enumerate() {
+            let user = UserRef::id(format!("{index:08}"));
+            table.set_row(&user, row.to_vec())?;
+            examples.extend(answers.iter().map(|answer| Example {
+                user: user.clone(),
+                ..answer.clone()
+            }));
+        }
+        let (policy, at_a_time) = (self.engine.policy(), self.engine.micro_rows());
+        let table = Some(&table);
+        let scored = eval::evaluate(self.task, policy, table, &examples, at_a_time, progress)?;
+        let margin = |row: &ScoredRow| f64::from(row.reward_chosen - row.reward_rejected);
+        let by_row = scored.chunks(answers.len().max(1));
+        Ok(by_row.map(|row| row.iter().map(margin).collect()).collect())
+    }
+
+    fn empty_table(&self) -> Result<UserTable, TrainError> {
+        Ok(UserTable::new(self.table.config().clone()).map_err(TableError::from)?)
+    }
+
+    /// Answers, each of a user of its own with the same row, so that gradients stay apart.
     fn with_row(
         &self,
-        answers: &[Example],
+        places: &[usize],
         row: &[f32],
     ) -> Result<(UserTable, Vec<Example>), TrainError> {
-        let mut table = UserTable::new(self.config.clone()).map_err(TableError::from)?;
-        let mut examples = answers.to_vec();
-        for (index, example) in examples.iter_mut().enumerate() {
-            example.user = UserRef::id(format!("{index:08}"));
-            table.set_row(&example.user, row.to_vec())?;
+        let mut table = self.empty_table()?;
+        let mut examples = Vec::with_capacity(places.len());
+        for (index, &place) in places.iter().enumerate() {
+            let user = UserRef::id(format!("{index:08}"));
+            table.set_row(&user, row.to_vec())?;
+            examples.push(Example {
+                user,
+                ..self.answers[place].clone()
+            });
         }
         Ok((table, examples))
     }
 
     /// One forward and backward pass.
-    fn of_chunk(
-        &self,
-        (chunk, answers): (usize, &[Example]),
-        row: &[f32],
-    ) -> Result<Margins, TrainError> {
-        let (table, examples) = self.with_row(answers, row)?;
+    fn of_chunk(&self, chunk: &Chunk, row: &[f32]) -> Result<Margins, TrainError> {
+        let (table, examples) = self.with_row(&chunk.places, row)?;
         let all: Vec<usize> = (0..examples.len()).collect();
         let rows = eval::own_rows(&examples, &all);
         let (packed, on_device, users) = input(self.task, &self.policy, Some(&table), &rows)?;
         let scored = || (self.policy).scored_states(&packed, &on_device, users.as_ref());
         let states = match self.policy.has_user_heads() {
-            true => self.states[chunk].get_or_init(scored).clone(),
+            true => chunk.states.get_or_init(scored).clone(),
             false => scored(),
         };
         let outputs = (self.task).outputs(&self.policy, states, (&on_device, users.as_ref()))?;
@@ -138,6 +177,26 @@ impl<'a, T: Ranking> Answering<'a, T> {
             gradients: gradients.iter().map(|(_, row)| row.to_vec()).collect(),
         })
     }
+}
+
+/// Answers of like length go through the model together, so that little of a pass is padding; the longest first, and more chunks than
+/// threads, so that these end at about the same time.
+fn chunks<T: Ranking>(engine: &Engine, task: &T, answers: &[Example]) -> Vec<Chunk> {
+    const FOR_EACH_THREAD: usize = 3;
+    let threads = replicas::on(&engine.policy().model.device());
+    let passes = match threads {
+        1 => 1,
+        threads => threads * FOR_EACH_THREAD,
+    };
+    let each = answers.len().div_ceil(passes);
+    let each = each.clamp(1, engine.micro_rows().max(1));
+    let mut places: Vec<usize> = (0..answers.len()).collect();
+    places.sort_by_key(|&place| Reverse(task.row_length(answers[place].pair(), 0)));
+    let chunk = |places: &[usize]| Chunk {
+        places: places.to_vec(),
+        states: OnceLock::new(),
+    };
+    places.chunks(each).map(chunk).collect()
 }
 
 fn host(values: Tensor<1>) -> Result<Vec<f64>, TrainError> {

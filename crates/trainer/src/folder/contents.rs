@@ -164,13 +164,30 @@ fn collect(dir: &Path, depth: usize, found: &mut Contents) -> Result<(), TrainEr
             .any(|files| files.contains(&name)),
     };
     let folders = collect_files(dir, &ours, found)?;
-    // Runs make no folders in these.
-    let folders = folders.into_iter().filter(|_| !is_one_of_ours);
     for folder in folders {
+        // Of the folders that runs make in these, there is one.
+        if is_one_of_ours {
+            let is_of_adapters = itself.starts_with(adapters::FOLDER);
+            if is_of_adapters && folder.ends_with(user_model::FITTED_FOLDER) {
+                collect_fitted(&folder, found)?;
+            }
+            continue;
+        }
         let kept = folder.file_name().is_some_and(|name| name == "judge");
         if !kept {
             collect(&folder, depth - 1, found)?;
         }
+    }
+    found.folders.push(dir.into());
+    Ok(())
+}
+
+/// Files of fitted users, which are in folders of their folder.
+fn collect_fitted(dir: &Path, found: &mut Contents) -> Result<(), TrainError> {
+    let ours = |name: &str| name.ends_with(".safetensors");
+    for folder in collect_files(dir, &|_| false, found)? {
+        collect_files(&folder, &ours, found)?;
+        found.folders.push(folder);
     }
     found.folders.push(dir.into());
     Ok(())

@@ -24,9 +24,9 @@ impl Linear {
         }
     }
 
-    /// `a` of the most probable margins, `prior + covariance a` (Rasmussen and Williams, Gaussian Processes for Machine
+    /// `a` of the most probable margins, `prior + covariance a`, and their log-posterior (Rasmussen and Williams, Gaussian Processes for Machine
     /// Learning, algorithm 3.1).
-    pub(super) fn most_probable(&self) -> Vec<f64> {
+    pub(super) fn most_probable(&self) -> (Vec<f64>, f64) {
         const STEPS: usize = 100;
         let count = self.prior.len();
         let (mut weights, mut margins) = (vec![0.0; count], self.prior.clone());
@@ -66,7 +66,7 @@ impl Linear {
                 break;
             }
         }
-        weights
+        (weights, value)
     }
 
     fn value(&self, weights: &[f64], margins: &[f64]) -> f64 {

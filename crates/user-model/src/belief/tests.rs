@@ -6,6 +6,9 @@ use super::vectors::{combined, dot, minus};
 use super::*;
 use crate::chance::{log_sigmoid, sigmoid};
 
+/// What a round must gain.
+const ENOUGH: f64 = 1e-3;
+
 /// A belief over two numbers with covariance `[[2, 1], [1, 2]]`.
 fn prior() -> Belief {
     Belief {
@@ -32,7 +35,7 @@ const ANSWERS: [([f32; 2], f64); 3] = [([1.0, 0.5], 0.2), ([-0.5, 2.0], -0.3), (
 #[test]
 fn the_most_probable_row_is_where_prior_and_answers_pull_alike() {
     let prior = prior();
-    let Ok(fit) = prior.fit(&[], linear(&ANSWERS));
+    let Ok(fit) = prior.fit(ENOUGH, linear(&ANSWERS));
     // The gradient of the log-posterior is 0: row - mean = covariance * sum g (1 - sigma(margin)).
     let weights: Vec<f64> = fit.margins.iter().map(|&m| sigmoid(-m)).collect();
     let gradients: Vec<Vec<f32>> = ANSWERS.iter().map(|(g, _)| g.to_vec()).collect();
@@ -46,7 +49,7 @@ fn the_most_probable_row_is_where_prior_and_answers_pull_alike() {
 
 #[test]
 fn the_spread_afterwards_is_the_inverse_of_the_curvature() {
-    let Ok(fit) = prior().fit(&[], linear(&ANSWERS));
+    let Ok(fit) = prior().fit(ENOUGH, linear(&ANSWERS));
     // [[2, 1], [1, 2]]^-1 + sum w g g^T, inverted by hand.
     let mut precision = [2.0 / 3.0, -1.0 / 3.0, 2.0 / 3.0];
     for ((g, _), &margin) in ANSWERS.iter().zip(&fit.margins) {
@@ -75,9 +78,9 @@ fn the_spread_afterwards_is_the_inverse_of_the_curvature() {
 
 #[test]
 fn answers_in_two_parts_tell_nearly_what_they_tell_together() {
-    let Ok(together) = prior().fit(&[], linear(&ANSWERS));
-    let Ok(first) = prior().fit(&[], linear(&ANSWERS[..2]));
-    let Ok(second) = first.belief.fit(&[], linear(&ANSWERS[2..]));
+    let Ok(together) = prior().fit(ENOUGH, linear(&ANSWERS));
+    let Ok(first) = prior().fit(ENOUGH, linear(&ANSWERS[..2]));
+    let Ok(second) = first.belief.fit(ENOUGH, linear(&ANSWERS[2..]));
     for (found, expected) in second.belief.mean().iter().zip(together.belief.mean()) {
         assert!((found - expected).abs() < 0.03, "{found} {expected}");
     }
@@ -106,17 +109,17 @@ fn margins_that_bend_are_taken_for_linear_again() {
             gradients: vec![vec![slope]; 4],
         })
     };
-    let Ok(fit) = prior.fit(&[], bent);
+    let Ok(fit) = prior.fit(ENOUGH, bent);
     let log_posterior = |x: f64| 4.0 * log_sigmoid(3.0 * (2.0 * x).tanh()) - 0.5 * x * x;
     let grid = (0..4000).map(|i| f64::from(i) / 1000.0);
-    let best = grid.max_by(|&a, &b| log_posterior(a).total_cmp(&log_posterior(b)));
-    let found = f64::from(fit.belief.mean()[0]);
-    assert!((found - best.unwrap()).abs() < 0.03, "{found} {best:?}");
+    let best = grid.map(log_posterior).fold(f64::NEG_INFINITY, f64::max);
+    let found = log_posterior(f64::from(fit.belief.mean()[0]));
+    assert!(found > best - 0.01, "{found} {best}");
 }
 
 #[test]
 fn without_answers_nothing_is_learned() {
-    let Ok(fit) = prior().fit(&[], linear(&[]));
+    let Ok(fit) = prior().fit(ENOUGH, linear(&[]));
     assert_eq!(fit.belief, prior());
     assert_eq!((fit.log_evidence, fit.rounds), (0.0, 1));
 }
@@ -140,36 +143,7 @@ fn starts_are_trained_users_rows_far_from_each_other() {
 }
 
 #[test]
-fn a_user_who_is_like_a_trained_one_is_a_matter_of_one_in_so_many() {
-    let rows = [vec![2.0, 0.0], vec![0.0, 2.0]];
-    let prior = Belief::of_rows(&rows, Some(vec![0.0; 2])).unwrap();
-    let like_the_second = [([-0.5, 1.0], 0.0)];
-    let answers = linear(&like_the_second);
-    let likely = |row: &Vec<f32>| log_likelihood(&answers(row).unwrap().values);
-    let starts: Vec<f64> = prior.starts(2).iter().map(likely).collect();
-    let Ok(found) = prior.fit(&starts, &answers);
-    let around = Belief {
-        mean: rows[1].clone(),
-        ..prior
-    };
-    let Ok(expected) = around.fit(&[], &answers);
-    let [found_mean, expected_mean] = [&found, &expected].map(|fit| fit.belief.mean());
-    assert!(
-        minus(found_mean, expected_mean)
-            .iter()
-            .all(|x| x.abs() < 1e-6)
-    );
-    let gradient = [1.0, -1.0];
-    let [found_variance, expected_variance] =
-        [&found, &expected].map(|fit| fit.belief.variance(&gradient));
-    assert!((found_variance - expected_variance).abs() < 1e-6);
-    // Like the first, like the second, or like none.
-    let choice = expected.log_evidence - found.log_evidence;
-    assert!((choice - 3.0_f64.ln()).abs() < 1e-6);
-}
-
-#[test]
-fn a_fit_begins_where_answers_are_likely() {
+fn a_fit_stays_on_the_hill_that_it_begins_on() {
     let rows = [vec![2.0, 0.0], vec![0.0, 2.0]];
     let prior = Belief::of_rows(&rows, Some(vec![0.0; 2])).unwrap();
     // Flat around the mean, and well explained by the second row alone.
@@ -182,10 +156,8 @@ fn a_fit_begins_where_answers_are_likely() {
             gradients: vec![slope.to_vec(); 6],
         })
     };
-    let likely = |row: &Vec<f32>| log_likelihood(&hill(row).unwrap().values);
-    let starts: Vec<f64> = prior.starts(2).iter().map(likely).collect();
-    let Ok(from_mean) = prior.fit(&[], hill);
-    let Ok(fit) = prior.fit(&starts, hill);
+    let Ok(from_mean) = prior.fit(ENOUGH, hill);
+    let Ok(fit) = prior.clone().around(rows[1].clone()).fit(ENOUGH, hill);
     assert!(fit.log_likelihood() > from_mean.log_likelihood() + 3.0);
     assert!(fit.belief.mean()[1] > 1.5);
 }

@@ -1,13 +1,13 @@
 //! `user_model.json`: configuration, ids, and which ids have rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::sha256;
 use crate::table::Row;
-use crate::{FileError, Fitted, UserModelConfig, UserRef, UserTable};
+use crate::{FileError, UserModelConfig, UserRef, UserTable};
 
 /// Version of the two files' format.
 const VERSION: u32 = 1;
@@ -26,9 +26,6 @@ pub(super) struct Manifest {
     generic_row: bool,
     /// The following rows' owners, as positions in `users`.
     rows: Vec<usize>,
-    /// Of the rows' owners, as positions in `users`, those whose rows were fitted, and to what.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    fitted: BTreeMap<usize, Fitted>,
     /// SHA-256 of the tensor file that belongs to this one; not checked if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tensor_sha256: Option<String>,
@@ -44,16 +41,11 @@ impl Manifest {
             UserRef::Generic => None,
             UserRef::Id(id) => place.get(id.as_str()).copied(),
         });
-        let fitted = table.rows.iter().filter_map(|(user, row)| match user {
-            UserRef::Generic => None,
-            UserRef::Id(id) => Some((*place.get(id.as_str())?, row.fitted?)),
-        });
         Self {
             version: VERSION,
             config: table.config.clone(),
             generic_row: table.rows.contains_key(&UserRef::Generic),
             rows: rows.collect(),
-            fitted: fitted.collect(),
             users: ids.into_iter().map(str::to_owned).collect(),
             tensor_sha256: Some(sha256(tensors)),
         }
@@ -115,11 +107,6 @@ impl Manifest {
                 return wrong(found, "distinct positions".into());
             }
         }
-        if let Some(at) = self.fitted.keys().find(|at| !seen.contains(at)) {
-            let found = format!("a table with {at}");
-            let expected = "positions that `rows` names";
-            return Err(FileError::content(path, "fitted", found, expected));
-        }
         if self.config.row_len() == 0 && !self.rows.is_empty() {
             let found = format!("a list of {}", self.rows.len());
             return wrong(found, "an empty list: users own no rows".into());
@@ -157,9 +144,6 @@ impl Manifest {
     pub fn into_table(self, path: &Path, rows: Vec<Row>) -> Result<UserTable, FileError> {
         let generic = self.generic_row.then_some(UserRef::Generic);
         let named = self.rows.iter().map(|&at| UserRef::id(&self.users[at])); // invariant: see `validate_rows`
-        let fitted = self.fitted.iter();
-        let fitted = fitted.map(|(&at, &fitted)| (UserRef::id(&self.users[at]), fitted));
-        let fitted: Vec<(UserRef, Fitted)> = fitted.collect();
         let owners: Vec<UserRef> = generic.into_iter().chain(named).collect();
         let mut table = UserTable::new(self.config).map_err(|source| FileError::Config {
             path: path.to_owned(),
@@ -169,16 +153,6 @@ impl Manifest {
             table.add(id);
         }
         table.rows = owners.into_iter().zip(rows).collect();
-        for (user, fitted) in fitted {
-            if let Some(row) = table.rows.get_mut(&user) {
-                row.fitted = Some(fitted);
-            }
-        }
         Ok(table)
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -117,7 +117,6 @@ pub(super) fn decode(
             rows.push(Row {
                 values: values.to_vec(),
                 moments,
-                fitted: None,
             });
         }
     }
