@@ -6,6 +6,7 @@ use clap::Args;
 use statistics::Quantiles;
 use terminal::{Output, bytes, duration, grouped};
 use trainer::TrainError;
+use trainer::burn::tensor::Device;
 use trainer::config::{Config, Setting, read_toml_with};
 use trainer::device;
 use trainer::example::Item;
@@ -71,16 +72,12 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     }
     out.line("\nModel")?;
     model(&config, &training, out)?;
-    let counted = estimate::count(&plan, &training, &device)?;
-    out.line("\nEstimate, counted from shapes")?;
-    let [memory, time] = counted.lines(&device, &config.training);
-    out.line(format_args!("  memory    {memory}"))?;
-    out.line(format_args!("  time      {time}"))?;
-    if !args.no_estimate {
-        let estimate = estimate::measure(&plan, &training, is_cpu(&device))?;
-        out.line("\nMeasured, on one comparison of median and one of largest length")?;
-        let batch = plan.training(training.train.items.len()).batch;
-        expect((batch, config.training.micro_rows), &estimate, out)?;
+    if args.mode == Mode::Online {
+        out.line(
+            "\nEstimate\n  none: the steps are as long as the responses that the policy will write",
+        )?;
+    } else {
+        expectations(args, (&plan, &training), &device, out)?;
     }
     out.line("")?;
     let unread = train::idle(args.mode, config.online.method, &args.set);
@@ -89,6 +86,28 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         out.line(format_args!("warning: {warning}"))?;
     }
     out.line("trainable: yes")
+}
+
+/// What training will take: counted, and measured unless that is not wanted.
+fn expectations(
+    args: &CheckArgs,
+    (plan, training): (&Plan<'_>, &Training),
+    device: &Device,
+    out: &mut Output<'_>,
+) -> Result<(), TrainError> {
+    let config = plan.config;
+    let counted = estimate::count(plan, training, device)?;
+    out.line("\nEstimate, counted from shapes")?;
+    let [memory, time] = counted.lines(device, &config.training);
+    out.line(format_args!("  memory    {memory}"))?;
+    out.line(format_args!("  time      {time}"))?;
+    if !args.no_estimate {
+        let estimate = estimate::measure(plan, training, is_cpu(device))?;
+        out.line("\nMeasured, on one comparison of median and one of largest length")?;
+        let batch = plan.training(training.train.items.len()).batch;
+        expect((batch, config.training.micro_rows), &estimate, out)?;
+    }
+    Ok(())
 }
 
 fn users(audit: &Audit, out: &mut Output<'_>) -> Result<(), TrainError> {

@@ -55,10 +55,7 @@ impl<'a> Plan<'a> {
     pub fn of(mode: Mode, config: &'a Config) -> Result<Self, TrainError> {
         match mode {
             Mode::Reward => config.reward.validate(config.users.as_ref())?,
-            Mode::Online => {
-                let problem = "--mode online cannot be counted before the policy has written anything: check --mode reward for its reward model; train refuses what does not fit before the first step";
-                return Err(TrainError::Usage(problem.into()));
-            }
+            Mode::Online => config.online.validate()?,
             Mode::Pdpo | Mode::Sft => {}
         }
         Ok(Self { mode, config })
@@ -70,7 +67,8 @@ impl<'a> Plan<'a> {
     /// Names the setting.
     pub fn validate(&self, prepared: &Training) -> Result<(), TrainError> {
         match self.mode {
-            Mode::Pdpo | Mode::Online => prepared.validate(),
+            Mode::Pdpo => prepared.validate(),
+            Mode::Online => prepared.validate_online(),
             Mode::Sft => prepared.validate_language(),
             Mode::Reward => prepared.validate_rewards(),
         }
@@ -110,7 +108,8 @@ impl<'a> Plan<'a> {
     pub fn unread(&self) -> Vec<String> {
         match self.mode {
             Mode::Reward => self.config.without_effect_on_rewards(),
-            Mode::Pdpo | Mode::Sft | Mode::Online => Vec::new(),
+            Mode::Online => self.config.without_effect_online(),
+            Mode::Pdpo | Mode::Sft => Vec::new(),
         }
     }
 

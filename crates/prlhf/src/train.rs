@@ -20,6 +20,7 @@ use trainer::profile::TARGET;
 use trainer::session::{Outcome, Session};
 use trainer::task::Task;
 use trainer::training::{Place, Training};
+use trainer::user_model::FittedUsers;
 use trainer::{device, eval};
 
 use crate::prepare::{cuts, prepare};
@@ -85,11 +86,11 @@ pub enum Mode {
 pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
-    online::validate_args(args)?;
+    let dir = args.out.clone().unwrap_or_else(|| default_out(args));
+    online::validate_args(args, &dir)?;
     if args.mode == Mode::Reward {
         config.reward.validate(config.users.as_ref())?;
     }
-    let dir = args.out.clone().unwrap_or_else(|| default_out(args));
     let start = Start::of(args.resume, args.force);
     let inputs: Vec<PathBuf> = [&args.config]
         .into_iter()
@@ -104,6 +105,7 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     for warning in &training.warnings {
         tracing::warn!("{warning}");
     }
+    warn_of_fitted(&dir)?;
     for key in idle(args.mode, config.online.method, &args.set) {
         tracing::warn!("{key}");
     }
@@ -126,6 +128,19 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         Mode::Reward => rewards(args, &config, &training, place, out),
         Mode::Online => online::run(args, &config, (&training, &sides), place, out),
     }
+}
+
+/// Tells of users who were fitted beside adapters that training will replace.
+fn warn_of_fitted(dir: &Path) -> Result<(), TrainError> {
+    let adapters = dir.join("adapters");
+    match FittedUsers::beside(&adapters).count()? {
+        0 => {}
+        count => tracing::warn!(
+            "{count} users were fitted beside {}: they go when training writes these anew, and want their answers again then",
+            adapters.display()
+        ),
+    }
+    Ok(())
 }
 
 /// What was set on the command line and is not read in this mode, in sentences.

@@ -129,9 +129,11 @@ pub fn run(args: &UsersArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         Action::Merge(merge) => merge::run(&dir, merge)?,
         Action::Add { id } => {
             UserTable::validate_new_id(id)?;
-            change(&dir, |users| match users.table.add(id) {
-                true => Ok(()),
-                false => Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
+            change(&dir, |users| {
+                match !users.table.contains(id) && users.table.add(id) {
+                    true => Ok(()),
+                    false => Err(user_model::TableError::KnownUser { id: id.clone() }.into()),
+                }
             })?;
             format!("user {} is known", printable::quoted(id))
         }

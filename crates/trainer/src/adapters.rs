@@ -31,7 +31,7 @@ pub(crate) const FILES: [&str; 8] = [
 ];
 
 /// Writes adapters, user model and head in the place of those in `dir`, as a whole. `base` names the model that they belong to. Users who
-/// were fitted beside those that were there go first: beside others their rows mean nothing.
+/// were fitted beside those that were there go with them: beside others their rows mean nothing.
 ///
 /// # Errors
 /// A folder that cannot be written; what was there is then as it was.
@@ -42,20 +42,19 @@ pub fn save(
     lora: &LoraConfig,
     base: &Lineage,
 ) -> Result<(), TrainError> {
-    let fitted = dir.join(FITTED_FOLDER);
-    match std::fs::remove_dir_all(&fitted) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(TrainError::io(&fitted, e));
-        }
-        _ => {}
-    }
     replace_folder(dir, &FILES, |new| {
         policy.model.save_adapters(new, lora, &base.name)?;
         base.write(new)?;
         if let (Some(users), Some(table)) = (&policy.users, table) {
             user_model::save(new, users, table, Moments::Drop)?;
         }
-        policy.head.iter().try_for_each(|head| head.save(new))
+        policy.head.iter().try_for_each(|head| head.save(new))?;
+        // Once all else is written: a full disk takes nobody away.
+        let fitted = dir.join(FITTED_FOLDER);
+        match std::fs::remove_dir_all(&fitted) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::io(&fitted, e)),
+            _ => Ok(()),
+        }
     })
 }
 

@@ -113,8 +113,8 @@ impl HeldUsers {
         gone: &str,
         change: impl FnOnce(&mut UserTable) -> Result<(), TableError>,
     ) -> Result<usize, TrainError> {
+        self.held.sweep()?;
         if let Some(run) = self.run() {
-            self.held.sweep()?;
             let folder = run.join(checkpoint::FOLDER);
             if let Some((users, mut table)) = checkpoint::users(&folder)?
                 && table.contains(gone)

@@ -171,8 +171,8 @@ impl Belief {
         Self { mean, ..self }
     }
 
-    /// What a user's answers make of it. `margins` computes them at a row. The fit ends where a round gains less than `enough`, or would, in
-    /// nats of the row's log-posterior.
+    /// What a user's answers make of it. `margins` computes them at a row. The fit ends where a round gains less than `enough`, or a further one
+    /// would, in nats of the row's log-posterior.
     ///
     /// # Errors
     /// Those of `margins`.
@@ -187,7 +187,9 @@ impl Belief {
         while rounds < Self::ROUNDS {
             let linear = Linear::new(self, &at.margins, &at.away);
             let (pull, expected) = linear.most_probable();
-            if expected - at.log_posterior < enough {
+            let gains = expected - at.log_posterior;
+            // The first round is made: a row is the user's own, and not that of the trained user whom it begins at.
+            if at.margins.values.is_empty() || (rounds > 1 && gains < enough) {
                 break;
             }
             let pull = combined(&at.margins.gradients, &pull, width);

@@ -1,11 +1,14 @@
 //! `prlhf train --mode online`: a policy on responses that it writes itself, against a reward model.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use terminal::Output;
 use trainer::TrainError;
 use trainer::config::Config;
+use trainer::dataset::Dataset;
 use trainer::inference::RewardModel;
+use trainer::pdpo_loss::PolicyGradient;
 use trainer::scorer::Scorer;
 use trainer::sides::Sides;
 use trainer::training::{Place, Training};
@@ -14,8 +17,8 @@ use super::{Mode, TrainArgs, base, ranking};
 use crate::best_of::of_run;
 use crate::score;
 
-/// Refuses a reward model that nobody asks, and an online run that has none.
-pub(super) fn validate_args(args: &TrainArgs) -> Result<(), TrainError> {
+/// Refuses a reward model that nobody asks or that the run into `out` would replace, and an online run that has none.
+pub(super) fn validate_args(args: &TrainArgs, out: &Path) -> Result<(), TrainError> {
     match (args.mode, &args.reward) {
         (Mode::Online, None) => Err(TrainError::Usage(
             "--mode online needs --reward DIR, a run of `prlhf train --mode reward`, which says what responses are worth".into(),
@@ -24,8 +27,17 @@ pub(super) fn validate_args(args: &TrainArgs) -> Result<(), TrainError> {
             "--reward {} is for --mode online, which scores what the policy writes",
             dir.display()
         ))),
+        (Mode::Online, Some(dir)) if is_same(dir, out) => Err(TrainError::Usage(format!(
+            "--reward and --out are both {}: the run would take the place of its reward model",
+            dir.display()
+        ))),
         _ => Ok(()),
     }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let found = [one, other].map(|path| path.canonicalize().ok());
+    found[0].is_some() && found[0] == found[1]
 }
 
 /// Trains.
@@ -37,13 +49,15 @@ pub(super) fn run(
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
     let dir = place.dir.clone();
-    let model = open(args)?;
+    let users = training.datasets().flat_map(Dataset::users);
+    let model = open(args)?.with_users(users.collect())?;
     for warning in warnings(config, training, &model) {
         tracing::warn!("{warning}");
     }
     let online = config.online.said();
     let method = match config.online.gradient() {
-        Some(gradient) => format!("{gradient:?}"),
+        Some(PolicyGradient::Rloo(rloo)) => format!("RLOO with beta {}", rloo.beta),
+        Some(PolicyGradient::Grpo(grpo)) => format!("GRPO with beta {}", grpo.beta),
         None => format!(
             "online DPO with objective.loss = \"{}\"",
             config.objective.loss.name()

@@ -79,6 +79,8 @@ fn an_online_run_needs_a_reward_model_and_no_other_run_takes_one() {
     let writer = fixture().run.to_str().unwrap();
     let error = against(writer, out.str(), &[]).error();
     assert!(error.contains("no reward model's"), "{error}");
+    let error = against(reward::run(), reward::run(), &[]).error();
+    assert!(error.contains("--reward and --out are both"), "{error}");
     let args = ["--mode", "reward", "--reward", reward::run()];
     let config = fixture().config.to_str().unwrap();
     let error = prlhf(
@@ -102,6 +104,8 @@ fn an_online_run_needs_a_reward_model_and_no_other_run_takes_one() {
         assert!(error.contains(expected), "{set}: {error}");
     }
     assert!(!out.path().join("metrics.jsonl").exists());
+    let checked = prlhf(&["check", "--config", config, "--mode", "online"]).ok();
+    assert!(checked.contains("as long as the responses"), "{checked}");
 }
 
 #[test]

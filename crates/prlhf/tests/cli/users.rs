@@ -290,6 +290,10 @@ fn a_row_is_imported_only_beside_its_own_shared_tensors() {
         imported.stderr
     );
     assert_eq!(users(&run, &["show", "emma"]).ok(), before);
+    // She has a row, which nothing takes the place of.
+    let error = users(&run, &["add", "emma"]).error();
+    assert!(error.contains("`emma`"), "{error}");
+    assert_eq!(users(&run, &["show", "emma"]).ok(), before);
     // A file of an earlier version.
     let text = fs::read_to_string(file.path()).unwrap();
     let old = text.replace(&format!(",\"shared_sha256\":\"{hash}\""), "");

@@ -1,5 +1,6 @@
 //! A reward model in use: what texts are worth to users.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -43,6 +44,29 @@ impl RewardModel {
     /// The engine that scores.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The same for these users: where one of them is fitted, and anew, or not any more, it is another one.
+    ///
+    /// # Errors
+    /// A fitted user's file that cannot be read.
+    pub fn with_users(mut self, users: BTreeSet<&str>) -> Result<Self, TrainError> {
+        let Some(table) = self.engine.table() else {
+            return Ok(self);
+        };
+        let mut hash = Sha256::new();
+        let mut some = false;
+        for id in users.into_iter().filter(|id| !table.owns(id)) {
+            if let Some(row) = table.fitted().get(id)? {
+                some = true;
+                hash.update(Sha256::digest(id));
+                row.values.iter().for_each(|x| hash.update(x.to_le_bytes()));
+            }
+        }
+        if some {
+            self.key = format!("{}+{:x}", self.key, hash.finalize());
+        }
+        Ok(self)
     }
 
     /// Takes special tokens that a text spells for text.

@@ -125,6 +125,13 @@ fn without_answers_nothing_is_learned() {
 }
 
 #[test]
+fn one_round_is_made_however_little_is_enough() {
+    let Ok(fit) = prior().fit(f64::INFINITY, linear(&ANSWERS));
+    assert_eq!(fit.rounds, 2);
+    assert_ne!(fit.belief.mean(), prior().mean());
+}
+
+#[test]
 fn starts_are_trained_users_rows_far_from_each_other() {
     let rows = [
         vec![3.0, 0.0, 0.0],

@@ -225,11 +225,15 @@ impl FittedUsers {
     pub fn void_beliefs(&self, prior_sha256: Option<&str>) -> Result<usize, FileError> {
         let mut lost = 0;
         for path in self.files()? {
-            let About {
+            // A damaged file holds nobody else up: whoever asks for that user is told.
+            let Ok(About {
                 id,
                 prior_sha256: of,
                 ..
-            } = about(&path)?;
+            }) = about(&path)
+            else {
+                continue;
+            };
             if of.is_none() || of.as_deref() == prior_sha256 {
                 continue;
             }

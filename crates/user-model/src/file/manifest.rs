@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::sha256;
@@ -29,6 +30,9 @@ pub(super) struct Manifest {
     /// SHA-256 of the tensor file that belongs to this one; not checked if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tensor_sha256: Option<String>,
+    /// Users whom a development version fitted, which kept their rows among those of trained users; refused.
+    #[serde(default, skip_serializing)]
+    fitted: Option<IgnoredAny>,
 }
 
 impl Manifest {
@@ -48,6 +52,7 @@ impl Manifest {
             rows: rows.collect(),
             users: ids.into_iter().map(str::to_owned).collect(),
             tensor_sha256: Some(sha256(tensors)),
+            fitted: None,
         }
     }
 
@@ -60,6 +65,15 @@ impl Manifest {
                 "version",
                 manifest.version,
                 VERSION,
+            ));
+        }
+        if manifest.fitted.is_some() {
+            let expected = "no such key: fitted users are files in fitted/ now; write the adapters anew with train, and fit these users again";
+            return Err(FileError::content(
+                path,
+                "fitted",
+                "a list of users whom an earlier version fitted",
+                expected,
             ));
         }
         manifest
