@@ -59,7 +59,7 @@ impl FittedUser {
 }
 
 impl Engine {
-    /// The row that explains a user's answers best, given what is believed of users before any answer ([`UserTable::belief`]), or
+    /// The row that explains a user's answers best, given what is believed of users before any answer ([`user_model::UserTable::belief`]), or
     /// of this one after others, which are not to be among these. The answers' own ids do not matter.
     ///
     /// A user may be like a trained one, or like none: the prior is a mixture of as many normal distributions, one around each of up to
