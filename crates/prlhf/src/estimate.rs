@@ -6,7 +6,7 @@ use std::time::Instant;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::{Config, Head, TrainingSection, UserTokens, UsersSection};
+use trainer::config::{Config, TrainingSection, UserTokens, UsersSection};
 use trainer::dataset::Dataset;
 use trainer::estimate::{Sketch, Step, Work, steps, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
@@ -53,10 +53,8 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// Settings that the mode refuses, whatever data and model are.
     pub fn of(mode: Mode, config: &'a Config) -> Result<Self, TrainError> {
-        match mode {
-            Mode::Reward => config.reward.validate(config.users.as_ref())?,
-            Mode::Online => config.online.validate()?,
-            Mode::Pdpo | Mode::Sft => {}
+        if mode == Mode::Reward {
+            config.reward.validate(config.users.as_ref())?;
         }
         Ok(Self { mode, config })
     }
@@ -99,9 +97,12 @@ impl<'a> Plan<'a> {
 
     /// The positions that sequences have for their users.
     pub fn tokens(&self) -> UserTokens {
-        let is_head = self.mode == Mode::Reward && self.config.reward.head == Head::User;
-        let in_sequence = self.users().filter(|_| !is_head);
-        in_sequence.map_or(UserTokens::default(), UsersSection::tokens)
+        match self.mode {
+            Mode::Reward => self.config.reward.tokens(self.users()),
+            _ => self
+                .users()
+                .map_or(UserTokens::default(), UsersSection::tokens),
+        }
     }
 
     /// What no mode but others read of the configuration, in sentences.

@@ -23,6 +23,7 @@ use trainer::training::{Place, Training};
 use trainer::user_model::FittedUsers;
 use trainer::{device, eval};
 
+use crate::estimate::Plan;
 use crate::prepare::{cuts, prepare};
 
 /// Arguments of `prlhf train`.
@@ -88,9 +89,7 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     config.seed = args.seed.unwrap_or(config.seed);
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
     online::validate_args(args, &dir)?;
-    if args.mode == Mode::Reward {
-        config.reward.validate(config.users.as_ref())?;
-    }
+    let plan = Plan::of(args.mode, &config)?;
     let start = Start::of(args.resume, args.force);
     let inputs: Vec<PathBuf> = [&args.config]
         .into_iter()
@@ -109,12 +108,9 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     for key in idle(args.mode, config.online.method, &args.set) {
         tracing::warn!("{key}");
     }
-    let idle = match args.mode {
-        Mode::Reward => config.without_effect_on_rewards(),
-        Mode::Online => config.without_effect_online(),
-        Mode::Pdpo | Mode::Sft => Vec::new(),
-    };
-    idle.iter().for_each(|key| tracing::warn!("{key}"));
+    for key in plan.unread() {
+        tracing::warn!("{key}");
+    }
     describe(&config, &training, &audit, out)?;
     let place = Place {
         dir,
@@ -245,27 +241,27 @@ fn preferences(
 ) -> Result<(), TrainError> {
     let dir = place.dir.clone();
     let session = training.preferences(place)?;
-    ranking(session, config, args, out)?;
+    ranking(session, (config, training, &dir), args, out)?;
     let dir = dir.display();
-    out.fact("adapters", format_args!("{dir}/adapters"))?;
-    base(&training.lineage, out)?;
     out.fact(
         "next",
         format_args!("prlhf eval --run {dir} --data FILE, or prlhf chat --run {dir} --user ID"),
     )
 }
 
-/// Trains what ranks two responses, or writes, and tells its best validation.
+/// Trains what ranks two responses, or writes, and tells its best validation and where it is.
 fn ranking<T: Task>(
     session: Session<T>,
-    config: &Config,
+    (config, training, dir): (&Config, &Training, &Path),
     args: &TrainArgs,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
     trainable(&session, out)?;
     let outcome = watched(session, config.training.batch, args, out)?;
     let none = "unknown: no validation data; the last step is kept";
-    out.fact("best", best(outcome.state.best.as_ref(), none))
+    out.fact("best", best(outcome.state.best.as_ref(), none))?;
+    out.fact("adapters", dir.join("adapters").display())?;
+    base(&training.lineage, out)
 }
 
 /// How many weights are trained.
@@ -300,10 +296,8 @@ fn rewards(
 ) -> Result<(), TrainError> {
     let dir = place.dir.clone();
     let session = training.rewards(place)?;
-    ranking(session, config, args, out)?;
+    ranking(session, (config, training, &dir), args, out)?;
     let dir = dir.display();
-    out.fact("adapters", format_args!("{dir}/adapters"))?;
-    base(&training.lineage, out)?;
     out.fact(
         "next",
         format_args!(

@@ -265,7 +265,6 @@ impl Training {
     /// # Errors
     /// Names the setting.
     pub fn validate_online(&self) -> Result<(), TrainError> {
-        self.config.online.validate()?;
         self.tried_policy(self.config.users.as_ref()).map(drop)
     }
 

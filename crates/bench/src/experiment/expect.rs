@@ -5,7 +5,7 @@ use std::rc::Rc;
 use terminal::Expectation;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
-use trainer::config::{Dtype, Head, UserTokens, UsersSection};
+use trainer::config::{Dtype, UserTokens, UsersSection};
 use trainer::dataset::Dataset;
 use trainer::estimate::{Memory, Sketch, Step, Work};
 use trainer::llm_backbone::config::ModelConfig;
@@ -94,9 +94,11 @@ pub fn expectation<D>(
 
 /// The positions that sequences have for their users.
 fn tokens(system: &SystemConfig) -> UserTokens {
-    let is_head = system.is_reward_model() && system.settings.reward.head == Head::User;
-    let users = system.users.as_ref().filter(|_| !is_head);
-    users.map_or(UserTokens::default(), UsersSection::tokens)
+    let users = system.users.as_ref();
+    match system.is_reward_model() {
+        true => system.settings.reward.tokens(users),
+        false => users.map_or(UserTokens::default(), UsersSection::tokens),
+    }
 }
 
 /// What each policy of a system is trained on: all, or one user's.

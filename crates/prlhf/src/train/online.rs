@@ -13,7 +13,7 @@ use trainer::scorer::Scorer;
 use trainer::sides::Sides;
 use trainer::training::{Place, Training};
 
-use super::{Mode, TrainArgs, base, ranking};
+use super::{Mode, TrainArgs, ranking};
 use crate::best_of::of_run;
 use crate::score;
 
@@ -72,10 +72,8 @@ pub(super) fn run(
         ),
     )?;
     let session = training.online(place, sides, Arc::new(model))?;
-    ranking(session, config, args, out)?;
+    ranking(session, (config, training, &dir), args, out)?;
     let dir = dir.display();
-    out.fact("adapters", format_args!("{dir}/adapters"))?;
-    base(&training.lineage, out)?;
     out.fact(
         "next",
         format_args!("prlhf generate --run {dir} --user ID --prompt TEXT, or prlhf chat --run {dir} --user ID"),

@@ -4,7 +4,7 @@ use pdpo_loss::{BradleyTerry, LossError, Objective};
 use serde::{Deserialize, Serialize};
 use user_model::{Init, RowInit};
 
-use super::{Kind, UsersSection};
+use super::{Kind, UserTokens, UsersSection};
 use crate::error::TrainError;
 
 /// `[reward]`: the reward model that `--mode reward` trains.
@@ -31,6 +31,12 @@ pub enum Head {
 }
 
 impl RewardSection {
+    /// The positions that a reward model's sequences have for these users: none where the user's vector is the head.
+    pub fn tokens(&self, users: Option<&UsersSection>) -> UserTokens {
+        let in_sequence = users.filter(|_| self.head != Head::User);
+        in_sequence.map_or(UserTokens::default(), UsersSection::tokens)
+    }
+
     /// Refuses numbers out of range, and users who have no vector where that is the head.
     ///
     /// # Errors
