@@ -57,7 +57,7 @@ mod rewards;
 pub use error::LossError;
 pub use objective::{Evaluation, Objective, ObjectiveConfig, Part, ScoredRow};
 pub use pairs::{Pair, PairLogProbs};
-pub use personalised::{Branch, Personalised};
+pub use personalised::{Branch, Branches, Personalised};
 pub use policy_gradient::{
     Aggregation, Grpo, PolicyGradient, Rewarded, Rloo, SampledLogProbs, ScaleRewards,
     against_group, leave_one_out, standardised,

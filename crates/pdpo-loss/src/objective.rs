@@ -8,7 +8,7 @@ use burn::tensor::{Int, Tensor};
 
 use crate::error::validate_weight;
 use crate::preference::{LdDpo, Wpo};
-use crate::{Branch, LossError, Pair, PairLogProbs, PairLoss, Personalised, Rewards};
+use crate::{Branch, Branches, LossError, Pair, PairLogProbs, PairLoss, Personalised, Rewards};
 pub use config::ObjectiveConfig;
 
 /// A preference loss in both branches, with what is added to it.
@@ -19,6 +19,7 @@ pub use config::ObjectiveConfig;
 pub struct Objective {
     loss: Arc<dyn PairLoss>,
     mix: Personalised,
+    branches: Branches,
     nll_weight: f64,
 }
 
@@ -105,6 +106,7 @@ impl Objective {
         Ok(Self {
             loss: Arc::new(loss),
             mix: Personalised::new(alpha)?,
+            branches: Branches::Both,
             nll_weight: 0.0,
         })
     }
@@ -117,6 +119,20 @@ impl Objective {
     pub fn with_nll_weight(mut self, weight: f64) -> Result<Self, LossError> {
         validate_weight("nll_weight", weight)?;
         self.nll_weight = weight;
+        Ok(self)
+    }
+
+    /// Computes both branches of a comparison, or one that is drawn.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Setting`] of a loss that looks at its whole batch, of which each branch would see a part.
+    pub fn with_branches(mut self, branches: Branches) -> Result<Self, LossError> {
+        if branches == Branches::Sampled && self.needs_batch_statistics() {
+            let expected = "both: this loss looks at all comparisons of a batch in each branch";
+            return Err(LossError::setting("branches", "sampled", expected));
+        }
+        self.branches = branches;
         Ok(self)
     }
 
@@ -234,9 +250,14 @@ impl Objective {
         self.mix
     }
 
-    /// The branches to compute, user first.
+    /// The branches that count, user first.
     pub fn branches(&self) -> &'static [Branch] {
         self.mix.branches()
+    }
+
+    /// Whether one of them is drawn for each comparison.
+    pub fn draws(&self) -> bool {
+        self.branches == Branches::Sampled && self.branches().len() > 1
     }
 
     /// See [`PairLoss::needs_reference`].

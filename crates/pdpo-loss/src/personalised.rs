@@ -16,6 +16,17 @@ pub enum Branch {
     Generic,
 }
 
+/// Which branches of a comparison a step computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Branches {
+    /// Both, each with its weight.
+    #[default]
+    Both,
+    /// One, drawn: the user's with probability alpha. Half the work, and the gradient's mean over all draws is that of both.
+    Sampled,
+}
+
 /// `L = alpha * mean of the user rows + (1 - alpha) * mean of the generic rows`, over the whole
 /// optimiser batch (P-DPO objective, arXiv 2402.05133, section 4; Remark 4.1 for other losses).
 ///
@@ -78,6 +89,17 @@ impl Personalised {
             (true, true) => &[Branch::User, Branch::Generic],
             (true, false) => &[Branch::User],
             (false, _) => &[Branch::Generic],
+        }
+    }
+
+    /// The branch of a comparison in a pass over the data, where one is drawn: the user's with probability alpha over `uniform`, the
+    /// comparison's own number from 0 to 1 for all passes. Passes take turns (systematic sampling): of `k` passes `k * alpha` are the user's,
+    /// rounded up or down. The row then weighs `1 / comparisons_in_batch`.
+    pub fn draw(&self, uniform: f64, epoch: usize) -> Branch {
+        let before = |epochs: usize| (uniform + self.alpha * epochs as f64).floor();
+        match before(epoch + 1) > before(epoch) {
+            true => Branch::User,
+            false => Branch::Generic,
         }
     }
 
@@ -158,6 +180,27 @@ mod tests {
         assert_eq!(branches(0.5), [User, Generic]);
         assert_eq!(branches(1.0), [User]);
         assert!(!Personalised::new(1.0).unwrap().is_computed(Generic));
+    }
+
+    #[test]
+    fn a_drawn_branch_is_the_user_s_with_probability_alpha_in_every_pass() {
+        const UNIFORMS: u32 = 1000;
+        for alpha in [0.25, 0.5, 0.9] {
+            let mix = Personalised::new(alpha).unwrap();
+            for epoch in 0..3 {
+                let uniforms = (0..UNIFORMS).map(|i| (f64::from(i) + 0.5) / f64::from(UNIFORMS));
+                let users = uniforms.filter(|&u| mix.draw(u, epoch) == User).count();
+                assert_eq!(users, (alpha * f64::from(UNIFORMS)) as usize, "{epoch}");
+            }
+        }
+    }
+
+    #[test]
+    fn passes_take_turns() {
+        let mix = Personalised::new(0.5).unwrap();
+        let draws = |uniform| [0, 1, 2, 3].map(|epoch| mix.draw(uniform, epoch));
+        assert_eq!(draws(0.2), [Generic, User, Generic, User]);
+        assert_eq!(draws(0.7), [User, Generic, User, Generic]);
     }
 
     #[test]

@@ -119,8 +119,8 @@ impl<'a> Plan<'a> {
     }
 
     fn reward(&self) -> Result<Reward, TrainError> {
-        let (section, alpha) = (&self.config.reward, self.config.objective.alpha);
-        Reward::new(section, alpha, self.users().is_some())
+        let (section, objective) = (&self.config.reward, &self.config.objective);
+        Reward::new(section, objective, self.users().is_some())
     }
 
     fn language(&self) -> Language {
@@ -180,7 +180,7 @@ fn counted<T: Task>(
         .map(|side| forward(side) + forward(&side.mismatched_items()))
         .sum();
     let sides = (&prepared.train, prepared.validation.as_ref());
-    let sizes = (plan.tokens(), task.branches().len());
+    let sizes = (plan.tokens(), task.rows_each());
     let work = Work {
         reference: passes * reference,
         ..sketch.training_work(sides, sizes, training)
@@ -281,7 +281,7 @@ fn measured<T: Task>(
     })
 }
 
-/// Forward and backward pass of one comparison, all its branches.
+/// Forward and backward pass of one comparison, all branches that a step computes.
 fn once<T: Task>(
     learner: &Learner<T>,
     side: &Dataset,
@@ -299,7 +299,8 @@ fn once<T: Task>(
         mismatched: mismatched.map(|item| Arc::new(known(item))),
         ..known(item)
     });
-    let example = Example::new(&item, learner.table.as_ref());
+    let mut example = Example::new(&item, learner.table.as_ref());
+    example.drawn = learner.task.draw(0.0, 0);
     let start = Instant::now();
     let (gradients, report) = learner.gradients(&[example])?;
     gradients.norms(&learner.policy); // Waits for the device.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use pdpo_loss::Branch;
 use pref_data::Comparison;
 use user_model::{UserRef, UserTable};
 
@@ -67,6 +68,8 @@ pub struct Example {
     pub item: Arc<Item>,
     /// Its user where the table knows the id, else the generic user.
     pub user: UserRef,
+    /// The one branch that a step computes it in, which was drawn for it; none: in all that its task has.
+    pub drawn: Option<Branch>,
 }
 
 impl Example {
@@ -75,6 +78,16 @@ impl Example {
         Self {
             item: item.clone(),
             user: user_ref(table, item.user.as_deref()),
+            drawn: None,
+        }
+    }
+
+    /// The same, computed in one branch alone.
+    #[must_use]
+    pub fn drawn(&self, branch: Branch) -> Self {
+        Self {
+            drawn: Some(branch),
+            ..self.clone()
         }
     }
 
@@ -83,6 +96,7 @@ impl Example {
         Some(Self {
             item: self.item.mismatched.clone()?,
             user: self.user.clone(),
+            drawn: self.drawn,
         })
     }
 

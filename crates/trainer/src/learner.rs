@@ -7,6 +7,7 @@
 use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::iter::repeat_n;
+use std::slice;
 
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
@@ -46,6 +47,8 @@ pub struct StepReport<R> {
     pub grad_norms: GradNorms,
     /// Per row.
     pub rows: Vec<RowReport<R>>,
+    /// The branch that is told of.
+    pub shown: Branch,
     /// Input tokens without padding.
     pub tokens: usize,
     /// The share of padding among input tokens.
@@ -97,14 +100,9 @@ impl<R> StepReport<R> {
         all.into_iter().find(|(_, value)| !value.is_finite())
     }
 
-    /// One row per comparison: that of the user branch where there is one, else that of the generic branch.
+    /// One row per comparison at most: that of the user branch where that counts, else that of the generic branch.
     pub fn one_row_each(&self) -> impl Iterator<Item = &RowReport<R>> {
-        let personal = self.rows.iter().any(|row| row.branch == Branch::User);
-        let shown = match personal {
-            true => Branch::User,
-            false => Branch::Generic,
-        };
-        self.rows.iter().filter(move |row| row.branch == shown)
+        self.rows.iter().filter(|row| row.branch == self.shown)
     }
 }
 
@@ -203,7 +201,7 @@ impl<T: Task> Learner<T> {
     /// Rows in work at a time, on all devices together, in a step of `batch` comparisons.
     pub(crate) fn rows_at_once(&self, batch: usize) -> usize {
         let allowed = self.micro_rows.saturating_mul(1 + self.copies.len());
-        allowed.min(batch.saturating_mul(self.task.branches().len()))
+        allowed.min(batch.saturating_mul(self.task.rows_each()))
     }
 
     /// One step: gradients of the batch, clipping, AdamW. Where the loss or a norm is no number,
@@ -278,6 +276,7 @@ impl<T: Task> Learner<T> {
             loss: 0.0,
             grad_norms: GradNorms::default(),
             rows: Vec::with_capacity(rows.len()),
+            shown: self.task.branches()[0],
             tokens: 0,
             padding: 0.0,
         };
@@ -310,7 +309,8 @@ impl<T: Task> Learner<T> {
     /// The rows of a batch, the longest first, so that threads end together.
     fn rows<'a>(&self, batch: &[&'a Example]) -> Vec<Row<'a>> {
         let of_example = |(index, &example): (usize, &&'a Example)| {
-            let branches = self.task.branches().iter();
+            let drawn = example.drawn.as_ref().map(slice::from_ref);
+            let branches = drawn.unwrap_or(self.task.branches()).iter();
             branches.map(move |&branch| Row {
                 index,
                 example,
@@ -414,6 +414,7 @@ mod tests {
                 loss,
                 grad_norms: GradNorms { model, users },
                 rows: Vec::new(),
+                shown: Branch::Generic,
                 tokens: 0,
                 padding: 0.0,
             };

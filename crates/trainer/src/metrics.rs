@@ -191,7 +191,7 @@ impl Line {
             }
         }
         let correct: u64 = users.values().map(|(correct, _)| correct).sum();
-        self.rewards_accuracies = Some(correct as f64 / n);
+        self.rewards_accuracies = (!rows.is_empty()).then_some(correct as f64 / n);
         for (user, (correct, count)) in users {
             let share = correct as f64 / count as f64;
             self.by_user.insert(user.clone(), share);

@@ -1,11 +1,14 @@
 //! The order of training: a pure function of (seed, epoch), so that a resumed run goes on with the same batches.
 
+use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 /// Batches whose comparisons are sorted by length together.
 const WINDOW: usize = 8;
+/// Sets the draws of branches apart from those of orders.
+const BRANCHES: u64 = 0x6272_616e_6368;
 
 /// Batches of indices into `lengths` for one epoch: shuffled, then grouped by length within windows of a few batches, so
 /// that rows of one batch need little padding, then the batches of a window shuffled again.
@@ -22,6 +25,13 @@ pub fn epoch(lengths: &[usize], batch: usize, seed: u64, epoch: usize) -> Vec<Ve
         batches.append(&mut group);
     }
     batches
+}
+
+/// A comparison's own number from 0 to 1, by its place in the data, which its branch is drawn with.
+pub fn uniform(seed: u64, comparison: usize) -> f64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ BRANCHES);
+    rng.set_stream(comparison as u64);
+    rng.random()
 }
 
 #[cfg(test)]

@@ -254,7 +254,11 @@ impl<T: Task> Session<T> {
         progress: &dyn Progress,
     ) -> Result<Line, TrainError> {
         let train = Arc::clone(&self.train);
-        let taken: Vec<&Example> = indices.iter().map(|&i| &train[i]).collect();
+        let drawn = self.drawn(indices);
+        let taken: Vec<&Example> = match &drawn {
+            Some(drawn) => drawn.iter().collect(),
+            None => indices.iter().map(|&i| &train[i]).collect(),
+        };
         let start = Instant::now();
         let made = self.made(&taken, self.state.step, &Part(progress))?;
         let batch: Vec<&Example> = match &made {

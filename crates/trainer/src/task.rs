@@ -90,8 +90,23 @@ pub trait Task: Send + Sync {
     /// What a run that goes on from a checkpoint must share, as the configuration says it: section to keys.
     fn settings(&self) -> Value;
 
-    /// The branches of a comparison that are computed in training.
+    /// The branches of a comparison that count in training.
     fn branches(&self) -> &'static [Branch];
+
+    /// The one of them that a step computes, where one is drawn: by the comparison's own number from 0 to 1 and the pass over the data.
+    /// Default: all are computed.
+    fn draw(&self, uniform: f64, epoch: usize) -> Option<Branch> {
+        let _ = (uniform, epoch);
+        None
+    }
+
+    /// Rows of a comparison that a step computes.
+    fn rows_each(&self) -> usize {
+        match self.draw(0.0, 0) {
+            Some(_) => 1,
+            None => self.branches().len(),
+        }
+    }
 
     /// The peak rate of the policy's head where it is not that of the adapters. Default: it is.
     fn head_rate(&self) -> Option<f64> {

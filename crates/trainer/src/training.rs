@@ -319,7 +319,7 @@ impl Training {
         let model = self.model.clone();
         let (policy, table) = (self.train).start_policy(model, lora, users.as_ref(), *seed)?;
         let start = (policy.with_head(reward.head), table);
-        let task = Reward::new(reward, objective.alpha, users.is_some())?;
+        let task = Reward::new(reward, objective, users.is_some())?;
         self.session(task, start, ("training", training.clone()), place)
     }
 

@@ -153,14 +153,7 @@ impl SystemConfig {
         let (settings, has_users) = (&self.settings, self.users.is_some());
         match self.mode {
             Mode::Pdpo => objective(&settings.objective, has_users),
-            Mode::Reward => {
-                let alpha = if has_users {
-                    settings.objective.alpha
-                } else {
-                    0.0
-                };
-                settings.reward.objective(alpha)
-            }
+            Mode::Reward => settings.reward.objective(&settings.objective, has_users),
         }
     }
 

@@ -55,7 +55,12 @@ pub fn expectation<D>(
             false => sketch(&system.settings)?,
         };
         let training = &system.settings.training;
-        let sizes = (tokens(system), system.objective()?.branches().len());
+        let objective = system.objective()?;
+        let rows_each = match objective.draws() {
+            true => 1,
+            false => objective.branches().len(),
+        };
+        let sizes = (tokens(system), rows_each);
         let step = |train: &Dataset| -> Result<Step, TrainError> {
             let users = sizes.0;
             Ok(match system.is_reward_model() {

@@ -57,8 +57,11 @@ pub fn trained<D>(
 /// Settings out of range.
 pub fn task(system: &SystemConfig) -> Result<Reward, TrainError> {
     let settings = &system.settings;
-    let (alpha, has_users) = (settings.objective.alpha, system.users.is_some());
-    Reward::new(&settings.reward, alpha, has_users)
+    Reward::new(
+        &settings.reward,
+        &settings.objective,
+        system.users.is_some(),
+    )
 }
 
 /// The systems of which responses are chosen, as far as they were run.

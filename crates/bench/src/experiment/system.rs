@@ -158,7 +158,7 @@ fn measured_against((example, other): (&Example, &Example)) -> Example {
     };
     Example {
         item: Arc::new(item),
-        user: example.user.clone(),
+        ..example.clone()
     }
 }
 

@@ -211,7 +211,7 @@ impl Scorer<'_> {
             };
             Example {
                 item: Arc::new(item),
-                user: example.user.clone(),
+                ..example.clone()
             }
         };
         Ok(plain.iter().zip(pairs).map(with_tokens).collect())
@@ -348,6 +348,7 @@ impl Scorer<'_> {
             .map(|item| Example {
                 item: item.clone(),
                 user: user.clone(),
+                drawn: None,
             })
             .collect();
         self.margins_of(table, &examples)

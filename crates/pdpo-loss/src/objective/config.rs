@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Objective;
 use crate::keys::{Value, read_loss};
-use crate::{LossError, PreferenceLoss};
+use crate::{Branches, LossError, PreferenceLoss};
 
 /// `[objective]`: the loss by its name with its own keys, and what all losses share.
 ///
@@ -24,6 +24,9 @@ pub struct ObjectiveConfig {
     pub loss: PreferenceLoss,
     /// The weight of the user-specific term, from 0 to 1. Default 0.5; without a user model only the generic term exists.
     pub alpha: f64,
+    /// Whether a step computes both branches of a comparison, or one that is drawn. Default both.
+    #[serde(skip_serializing_if = "is_default")]
+    pub branches: Branches,
     /// The weight of the mean negative log-likelihood per token of the preferred response, added to the loss of every
     /// row (`rpo_alpha` of TRL, arXiv 2404.19733): keeps a policy that moves far from garbling its text. Default 0.
     pub nll_weight: f64,
@@ -32,8 +35,12 @@ pub struct ObjectiveConfig {
     #[serde(skip_serializing_if = "all_of_it")]
     pub ld_alpha: f64,
     /// Weigh comparisons by how near they are to what the policy itself writes (WPO, arXiv 2406.11827). Default no.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "is_default")]
     pub wpo: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Whether nothing is weighed less.
@@ -46,6 +53,7 @@ impl Default for ObjectiveConfig {
         Self {
             loss: PreferenceLoss::default(),
             alpha: 0.5,
+            branches: Branches::Both,
             nll_weight: 0.0,
             ld_alpha: 1.0,
             wpo: false,
@@ -55,7 +63,7 @@ impl Default for ObjectiveConfig {
 
 impl ObjectiveConfig {
     /// The keys that all losses share; the others are the loss's own.
-    pub const SHARED: [&str; 4] = ["alpha", "nll_weight", "ld_alpha", "wpo"];
+    pub const SHARED: [&str; 5] = ["alpha", "branches", "nll_weight", "ld_alpha", "wpo"];
 
     /// The objective; without a user model only its generic branch.
     ///
@@ -69,7 +77,8 @@ impl ObjectiveConfig {
             true => alone,
             false => Objective::new(self.loss.clone(), 0.0)?,
         };
-        let mut objective = objective.with_nll_weight(self.nll_weight)?;
+        let objective = objective.with_nll_weight(self.nll_weight)?;
+        let mut objective = objective.with_branches(self.branches)?;
         if !all_of_it(&self.ld_alpha) {
             objective = objective.with_ld_alpha(self.ld_alpha)?;
         }
@@ -86,6 +95,7 @@ impl<'de> Deserialize<'de> for ObjectiveConfig {
         #[derive(Deserialize)]
         struct Keys {
             alpha: Option<f64>,
+            branches: Option<Branches>,
             nll_weight: Option<f64>,
             ld_alpha: Option<f64>,
             wpo: Option<bool>,
@@ -94,6 +104,7 @@ impl<'de> Deserialize<'de> for ObjectiveConfig {
         }
         let Keys {
             alpha,
+            branches,
             nll_weight,
             ld_alpha,
             wpo,
@@ -106,6 +117,7 @@ impl<'de> Deserialize<'de> for ObjectiveConfig {
         Ok(Self {
             loss,
             alpha: alpha.unwrap_or(default.alpha),
+            branches: branches.unwrap_or(default.branches),
             nll_weight: nll_weight.unwrap_or(default.nll_weight),
             ld_alpha: ld_alpha.unwrap_or(default.ld_alpha),
             wpo: wpo.unwrap_or(default.wpo),
@@ -145,7 +157,7 @@ mod tests {
     #[test]
     fn an_objective_survives_a_round_trip_through_toml() {
         for text in [
-            "loss = \"ipo\"\nbeta = 0.25\nalpha = 0.75\nnll_weight = 0.5",
+            "loss = \"ipo\"\nbeta = 0.25\nalpha = 0.75\nbranches = \"sampled\"\nnll_weight = 0.5",
             "beta = 0.25\ndivergence = { alpha = 0.5 }\nlength_penalty = 0.1\nwpo = true\nld_alpha = 0.5",
             "loss = \"sum\"\nparts = [{ loss = \"hinge\", divergence = \"js\", weight = 0.5 }, { loss = \"sft\" }]",
         ] {
@@ -202,6 +214,7 @@ mod tests {
             ),
             ("beta = \"much\"", ["much", "f64"]),
             ("alpha = \"half\"", ["half", "f64"]),
+            ("branches = \"one\"", ["one", "sampled"]),
         ] {
             let error = read(text).unwrap_err().to_string();
             for needle in needles {
@@ -254,10 +267,10 @@ mod tests {
         for loss in PreferenceLoss::all() {
             let mut keys = toml::Table::try_from(&loss).unwrap();
             for key in ObjectiveConfig::SHARED {
-                let value = if key == "wpo" {
-                    true.into()
-                } else {
-                    0.25.into()
+                let value: toml::Value = match key {
+                    "wpo" => true.into(),
+                    "branches" => "sampled".into(),
+                    _ => 0.25.into(),
                 };
                 keys.insert(key.into(), value);
             }
@@ -265,6 +278,7 @@ mod tests {
             let expected = ObjectiveConfig {
                 loss,
                 alpha: 0.25,
+                branches: Branches::Sampled,
                 nll_weight: 0.25,
                 ld_alpha: 0.25,
                 wpo: true,

@@ -101,5 +101,6 @@ fn example(number: usize, prompt: usize, response: usize) -> Example {
     Example {
         item: Arc::new(item),
         user: UserRef::id(format!("user {number}")),
+        drawn: None,
     }
 }

@@ -4,7 +4,7 @@ mod online;
 
 use llm_backbone::LoraConfig;
 use llm_backbone::sampling::SamplingConfig;
-use pdpo_loss::{ObjectiveConfig, PreferenceLoss};
+use pdpo_loss::{Branches, ObjectiveConfig, PreferenceLoss};
 use pref_data::Layout;
 use serde::Serialize;
 use user_model::UserModelKind;
@@ -57,7 +57,7 @@ impl Config {
         prompt(&self.prompt, circumstances, &mut idle);
         match &self.users {
             Some(users) => user_model(self, users, circumstances, &mut idle),
-            None => without_users(&self.training, &mut idle),
+            None => without_users(self, &mut idle),
         }
         if matches!(self.objective.loss, PreferenceLoss::Sft(_)) {
             let why = "with objective.loss = \"sft\", which is of whole responses";
@@ -77,8 +77,8 @@ impl Config {
     /// does not read.
     pub fn without_effect_on_rewards(&self) -> Vec<String> {
         let mut idle = Idle(Vec::new());
-        let why = "with --mode reward, which reads alpha alone of [objective]";
-        all_but_alpha(&self.objective, why, &mut idle);
+        let why = "with --mode reward, which reads alpha and branches alone of [objective]";
+        idle_objective(&self.objective, why, &mut idle);
         if self.reward.head == Head::User {
             let rates = (&self.reward.learning_rate, &0.0);
             let why = "with reward.head = \"user\": the users' rates move their vectors";
@@ -88,7 +88,7 @@ impl Config {
     }
 }
 
-fn all_but_alpha(section: &ObjectiveConfig, why: &str, idle: &mut Idle) {
+fn idle_objective(section: &ObjectiveConfig, why: &str, idle: &mut Idle) {
     let default = ObjectiveConfig::default();
     let losses = (&section.loss.name(), &default.loss.name());
     idle.add("objective.loss", losses, why);
@@ -154,7 +154,10 @@ fn prompt(section: &PromptConfig, circumstances: &Circumstances, idle: &mut Idle
     }
 }
 
-fn without_users(section: &TrainingSection, idle: &mut Idle) {
+fn without_users(config: &Config, idle: &mut Idle) {
+    let section = &config.training;
+    let branches = (&config.objective.branches, &Branches::default());
+    idle.add("objective.branches", branches, "without [users]");
     let rates = [
         ("training.users_learning_rate", section.users_learning_rate),
         (
@@ -178,6 +181,11 @@ fn user_model(
     if config.objective.alpha == 0.0 {
         let why = "on users: their own term weighs nothing, so that nothing is learnt of them";
         idle.add("objective.alpha", (&0.0, &1.0), why);
+    }
+    if [0.0, 1.0].contains(&config.objective.alpha) {
+        let branches = (&config.objective.branches, &Branches::default());
+        let why = "with objective.alpha 0 or 1, where one branch counts";
+        idle.add("objective.branches", branches, why);
     }
     if section.user_tokens == 0 {
         idle.add(

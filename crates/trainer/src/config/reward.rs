@@ -1,6 +1,6 @@
 //! `[reward]`
 
-use pdpo_loss::{BradleyTerry, LossError, Objective};
+use pdpo_loss::{BradleyTerry, LossError, Objective, ObjectiveConfig};
 use serde::{Deserialize, Serialize};
 use user_model::{Init, RowInit};
 
@@ -42,7 +42,7 @@ impl RewardSection {
     /// # Errors
     /// Names the key.
     pub fn validate(&self, users: Option<&UsersSection>) -> Result<(), TrainError> {
-        self.objective(0.0)?;
+        self.objective(&ObjectiveConfig::default(), false)?;
         let rate = self.learning_rate;
         if !(0.0..=1.0).contains(&rate) {
             let expected = "a number in [0, 1]";
@@ -97,15 +97,26 @@ impl RewardSection {
         apart.then_some(self.learning_rate)
     }
 
-    /// What is minimised; the user's own term weighs `alpha`.
+    /// What is minimised; of `[objective]`, alpha weighs the user's own term, and branches may be drawn. Without a user model there is
+    /// only the generic one.
     ///
     /// # Errors
     /// A number out of range, by its key.
-    pub fn objective(&self, alpha: f64) -> Result<Objective, TrainError> {
-        let loss = BradleyTerry {
+    pub fn objective(
+        &self,
+        section: &ObjectiveConfig,
+        has_users: bool,
+    ) -> Result<Objective, TrainError> {
+        let loss = || BradleyTerry {
             center_rewards_coefficient: self.center_rewards_coefficient,
         };
-        Objective::new(loss, alpha).map_err(|error| match error {
+        // Refused even where nobody looks at it.
+        let objective =
+            Objective::new(loss(), section.alpha).and_then(|objective| match has_users {
+                true => objective.with_branches(section.branches),
+                false => Objective::new(loss(), 0.0),
+            });
+        objective.map_err(|error| match error {
             LossError::Setting {
                 key,
                 found,

@@ -44,7 +44,7 @@ impl Step {
         let batch = training.batch.min(train.items.len());
         let items = train.items.iter();
         let lengths = items.map(|item| task.row_length(&item.pair, users.soft));
-        let rows = batch.saturating_mul(task.branches().len());
+        let rows = batch.saturating_mul(task.rows_each());
         Self {
             rows: training.micro_rows.min(rows),
             longest: lengths.max().unwrap_or(0),

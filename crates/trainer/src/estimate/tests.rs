@@ -86,7 +86,8 @@ fn the_largest_step_has_no_more_rows_than_there_are() {
         let step = Step::of(&training, &train, (&both.expect("settings"), SOFT));
         assert_eq!(step.longest, 2 + 5 + 3 + 4 - 2);
         // A reward model reads the last tokens as well.
-        let reward = Reward::new(&RewardSection::default(), 0.5, true).expect("settings");
+        let reward = Reward::new(&RewardSection::default(), &ObjectiveConfig::default(), true)
+            .expect("settings");
         let read = Step::of(&training, &train, (&reward, SOFT));
         assert_eq!((read.rows, read.longest), (step.rows, step.longest + 2));
         step.rows

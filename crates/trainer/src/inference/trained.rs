@@ -280,7 +280,9 @@ impl Opened {
             return Ok(None);
         }
         let has_users = self.engine.table().is_some();
-        let alpha = self.config.objective.alpha;
-        Reward::new(&self.config.reward, alpha, has_users).map(Some)
+        let Config {
+            reward, objective, ..
+        } = &self.config;
+        Reward::new(reward, objective, has_users).map(Some)
     }
 }

@@ -56,6 +56,17 @@ impl<T: Task> Session<T> {
         batches[index].clone()
     }
 
+    /// These comparisons, each in the branch that is drawn for it in this pass, where the task has branches drawn.
+    pub(super) fn drawn(&self, indices: &[usize]) -> Option<Vec<Example>> {
+        let epoch = self.state.step / self.steps_per_epoch();
+        let in_branch = |&i: &usize| {
+            let uniform = order::uniform(self.config.seed, i);
+            let branch = self.learner.task.draw(uniform, epoch)?;
+            Some(self.train[i].drawn(branch))
+        };
+        indices.iter().map(in_branch).collect()
+    }
+
     /// Comparisons that so many steps train on: the last batch of a pass over the data may be smaller.
     pub(super) fn comparisons(&self, steps: usize) -> usize {
         let (all, per_epoch) = (self.train.len(), self.steps_per_epoch());

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use llm_backbone::Model;
-use pdpo_loss::{Branch, ObjectiveConfig, Personalised, PolicyGradient};
+use pdpo_loss::{Branch, Branches, ObjectiveConfig, Personalised, PolicyGradient};
 use serde_json::{Value, json};
 use user_model::RowBatch;
 
@@ -151,9 +151,18 @@ impl Online {
     }
 }
 
-/// Refuses losses that look at other comparisons than the row's own.
+/// Refuses losses that look at other comparisons than the row's own, and branches that are drawn: responses are written in both.
 fn validate_alone(preference: &Preference, config: &ObjectiveConfig) -> Result<(), TrainError> {
     let objective = preference.objective();
+    if config.branches == Branches::Sampled {
+        let expected =
+            "both in online runs: responses are written, and learnt from, in either branch";
+        return Err(TrainError::config(
+            "objective.branches",
+            "sampled",
+            expected,
+        ));
+    }
     match objective.needs_kl() || objective.needs_batch_statistics() {
         true => Err(TrainError::config(
             "objective.loss",

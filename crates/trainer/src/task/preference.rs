@@ -139,6 +139,10 @@ impl Task for Preference {
         self.objective.branches()
     }
 
+    fn draw(&self, uniform: f64, epoch: usize) -> Option<Branch> {
+        ranked::draw(&self.objective, uniform, epoch)
+    }
+
     fn needs_whole_batch(&self) -> bool {
         self.objective.needs_batch_statistics()
     }

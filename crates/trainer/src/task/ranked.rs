@@ -19,14 +19,23 @@ pub(super) fn losses(
     })
 }
 
-/// The part of a batch's loss that these rows carry; `size` comparisons are in the batch.
+/// The part of a batch's loss that these rows carry; `size` comparisons are in the batch. A drawn branch stands for both.
 pub(super) fn share(
     objective: &Objective,
     losses: Tensor<1>,
     rows: &[Row<'_>],
     size: usize,
 ) -> Result<Tensor<1>, TrainError> {
+    if rows.iter().all(|row| row.example.drawn.is_some()) {
+        return Ok(losses.sum().div_scalar(size.max(1) as f64));
+    }
     Ok((objective.mix()).combine(losses, &branches(rows), size)?)
+}
+
+/// The branch that is drawn for a comparison; none where all are computed.
+pub(super) fn draw(objective: &Objective, uniform: f64, epoch: usize) -> Option<Branch> {
+    let draws = objective.draws();
+    draws.then(|| objective.mix().draw(uniform, epoch))
 }
 
 /// The mean loss of rows; 0 of none.

@@ -4,7 +4,7 @@
 //! token, and worth what the head makes of the state there.
 
 use burn::tensor::{Device, Tensor};
-use pdpo_loss::{Branch, Objective, Pair, PairLogProbs, ScoredRow};
+use pdpo_loss::{Branch, Branches, Objective, ObjectiveConfig, Pair, PairLogProbs, ScoredRow};
 use serde_json::{Value, json};
 use tracing::trace_span;
 use user_model::RowBatch;
@@ -28,21 +28,24 @@ pub struct Reward {
 }
 
 impl Reward {
-    /// The task of a `[reward]` section; `alpha` weighs the users' own term (`objective.alpha`), and without a user model there
-    /// is only the generic one.
+    /// The task of a `[reward]` section; of `[objective]`, alpha weighs the users' own term, and branches may be drawn. Without a user
+    /// model there is only the generic one.
     ///
     /// # Errors
     /// A number out of range, by its key.
-    pub fn new(section: &RewardSection, alpha: f64, has_users: bool) -> Result<Self, TrainError> {
-        // Refused even where nobody looks at it.
-        let objective = section.objective(alpha)?;
+    pub fn new(
+        section: &RewardSection,
+        objective: &ObjectiveConfig,
+        has_users: bool,
+    ) -> Result<Self, TrainError> {
+        let mut settings = json!({ "reward": section, "objective": { "alpha": objective.alpha } });
+        if objective.branches != Branches::default() {
+            settings["objective"]["branches"] = json!(objective.branches);
+        }
         Ok(Self {
-            objective: match has_users {
-                true => objective,
-                false => section.objective(0.0)?,
-            },
+            objective: section.objective(objective, has_users)?,
             head_rate: section.rate(),
-            settings: json!({ "reward": section, "objective": { "alpha": alpha } }),
+            settings,
         })
     }
 
@@ -74,6 +77,10 @@ impl Task for Reward {
 
     fn branches(&self) -> &'static [Branch] {
         self.objective.branches()
+    }
+
+    fn draw(&self, uniform: f64, epoch: usize) -> Option<Branch> {
+        ranked::draw(&self.objective, uniform, epoch)
     }
 
     fn head_rate(&self) -> Option<f64> {

@@ -5,6 +5,7 @@
 mod clipping;
 mod gpu;
 mod losses;
+mod sampled;
 #[path = "../support/mod.rs"]
 mod support;
 mod trl;
@@ -18,7 +19,7 @@ use support::{
     FAMILIES, INDIVIDUAL, difference, examples, gradients, learner, model_fixture, open, pairs,
     replicated, users, users_on, with_random_adapters,
 };
-use trainer::config::{Checkpointing, TrainingSection};
+use trainer::config::{Checkpointing, RewardSection, TrainingSection};
 use trainer::eval;
 use trainer::example::Example;
 use trainer::learner::{Learner, StepReport};

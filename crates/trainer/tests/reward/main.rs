@@ -19,7 +19,7 @@ use trainer::eval::evaluate;
 use trainer::example::Example;
 use trainer::head::RewardHead;
 use trainer::learner::Learner;
-use trainer::pdpo_loss::{Branch, ScoredRow};
+use trainer::pdpo_loss::{Branch, ObjectiveConfig, ScoredRow};
 use trainer::policy::Policy;
 use trainer::progress::Quiet;
 use trainer::schedule::Schedule;
@@ -27,13 +27,20 @@ use trainer::task::{Reward, Task};
 use trainer::tokenise::TokenizedPair;
 use user_model::{RowInit, UserModelKind, UserRef, UserTable};
 
+fn objective(alpha: f64) -> ObjectiveConfig {
+    ObjectiveConfig {
+        alpha,
+        ..ObjectiveConfig::default()
+    }
+}
+
 /// The task with both branches where there are users.
 fn task(alpha: f64, center: f64, has_users: bool) -> Reward {
     let section = RewardSection {
         center_rewards_coefficient: center,
         ..RewardSection::default()
     };
-    Reward::new(&section, alpha, has_users).expect("good settings")
+    Reward::new(&section, &objective(alpha), has_users).expect("good settings")
 }
 
 /// Random numbers for a shared head.
@@ -310,7 +317,7 @@ fn a_shared_head_may_have_a_rate_of_its_own() {
         warmup_steps: 0,
         ..TrainingSection::default()
     };
-    let task = Reward::new(&section, 0.0, false).expect("good settings");
+    let task = Reward::new(&section, &objective(0.0), false).expect("good settings");
     let (policy, _) = policy("llama", Head::Scalar, None);
     let numbers = |policy: &Policy| -> [Vec<f32>; 2] {
         let policy = policy.valid();

@@ -51,6 +51,7 @@ fn unreferenced(count: u32) -> Vec<Example> {
         Example {
             item: Arc::new(Item::new(pair(i), Some(user.into()))),
             user: UserRef::id(user),
+            drawn: None,
         }
     };
     (0..count).map(example).collect()

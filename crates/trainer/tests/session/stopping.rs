@@ -18,6 +18,8 @@ use user_model::UserRef;
 use crate::references::with_reference;
 use crate::{SEED, adapters, examples, lines, pair, session, session_of, start, task, training};
 use llm_backbone::LoraConfig;
+use pdpo_loss::{Branches, ObjectiveConfig};
+use trainer::task::Preference;
 
 /// Stops once a step is reached.
 struct StopAt {
@@ -80,6 +82,32 @@ fn a_monitor_stops_after_the_step_and_the_run_goes_on_exactly() {
     let whole = whole.run(&mut Quiet).unwrap();
     assert_eq!(adapters(&resumed.policy), adapters(&whole.policy));
     assert_eq!(lines(dir.path()).len(), 6);
+}
+
+#[test]
+fn branches_are_drawn_alike_after_a_stop() {
+    let (dir, train) = (tempfile::tempdir().unwrap(), examples());
+    let begin = |dir: &Path, resume| {
+        let objective = ObjectiveConfig {
+            branches: Branches::Sampled,
+            ..ObjectiveConfig::default()
+        };
+        let task = Preference::from_config(&objective, true, None).unwrap();
+        session_of(dir, task, training(), (&train, &[]), resume).unwrap()
+    };
+    let stopped = begin(dir.path(), false).run(&mut StopAt::new(4, Stop::AfterSaving));
+    assert!(matches!(
+        stopped,
+        Err(TrainError::Interrupted { step: 4, .. })
+    ));
+    let resumed = begin(dir.path(), true).run(&mut Quiet).unwrap();
+    let whole_dir = tempfile::tempdir().unwrap();
+    let whole = begin(whole_dir.path(), false).run(&mut Quiet).unwrap();
+    assert_eq!(adapters(&resumed.policy), adapters(&whole.policy));
+    // Half the rows of ten comparisons in two passes are the users'.
+    let shown = lines(whole_dir.path()).into_iter();
+    let shown = shown.flat_map(|line| line.count_by_user.into_values());
+    assert_eq!(shown.sum::<u64>(), 10);
 }
 
 #[test]
@@ -156,6 +184,7 @@ fn shared(prompts: std::ops::Range<u32>) -> Vec<Example> {
             Some(user.into()),
         )),
         user: UserRef::id(user),
+        drawn: None,
     };
     let of = |i: u32| {
         let [a, b, c] = [

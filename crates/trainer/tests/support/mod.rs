@@ -245,6 +245,7 @@ pub fn unreferenced(pairs: &[TokenizedPair], known_users: bool) -> Vec<Example> 
                 true => UserRef::id(user),
                 false => UserRef::Generic,
             },
+            drawn: None,
         }
     };
     pairs.iter().enumerate().map(example).collect()
@@ -256,7 +257,7 @@ pub fn changed(example: &Example, change: impl FnOnce(&mut Item)) -> Example {
     change(&mut item);
     Example {
         item: Arc::new(item),
-        user: example.user.clone(),
+        ..example.clone()
     }
 }
 

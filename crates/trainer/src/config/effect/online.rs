@@ -1,6 +1,8 @@
 //! Keys that change nothing in an online run.
 
-use super::{Idle, all_but_alpha};
+use pdpo_loss::Branches;
+
+use super::{Idle, idle_objective};
 use crate::config::{Config, OnlineMethod, OnlineSection};
 
 impl Config {
@@ -11,7 +13,9 @@ impl Config {
         online(&self.online, &mut idle);
         if self.online.method != OnlineMethod::Dpo {
             let why = "with --mode online and online.method other than dpo, which read alpha alone of [objective]";
-            all_but_alpha(&self.objective, why, &mut idle);
+            idle_objective(&self.objective, why, &mut idle);
+            let branches = (&self.objective.branches, &Branches::default());
+            idle.add("objective.branches", branches, why);
         }
         idle.0
     }

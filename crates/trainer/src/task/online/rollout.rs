@@ -58,6 +58,7 @@ impl Group<'_> {
                 sampled: Some(Arc::new(sampled)),
                 ..Item::new(pair, item.user.clone())
             }),
+            drawn: None,
         }
     }
 
