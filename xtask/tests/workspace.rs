@@ -68,6 +68,7 @@ fn crates_know_each_other_as_the_architecture_says() {
                 "printable",
                 "trainer",
                 "terminal",
+                "judge",
                 "statistics",
                 "whole-file",
             ],

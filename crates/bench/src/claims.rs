@@ -5,7 +5,7 @@
 
 pub mod prm;
 
-use statistics::{Bootstrap, Cluster, Estimated, Interval};
+use statistics::{Bootstrap, Cluster, Estimated, Interval, signed};
 
 use crate::experiment::{Outcomes, Results};
 use crate::measure::Case;
@@ -63,8 +63,8 @@ impl Unit {
         let (low, high) = (interval.low, interval.high);
         match self {
             Self::Points => {
-                let [value, low, high] = [*value, low, high].map(|x| 100.0 * x);
-                format!("{value:+.1} points [{low:+.1}, {high:+.1}]")
+                let [value, low, high] = [*value, low, high].map(|x| signed(100.0 * x, 1));
+                format!("{value} points [{low}, {high}]")
             }
             Self::Percent => {
                 let [value, low, high] = [*value, low, high].map(|x| 100.0 * x);

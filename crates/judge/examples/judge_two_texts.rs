@@ -66,7 +66,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..JudgeConfig::new(url, model)
     })?;
     let prompt = PromptFile::parse("judge_two_texts.rs", PROMPT)?;
-    let mut progress = |done, total| println!("{done} of {total} questions answered");
+    let mut progress = |done, total| {
+        println!("{done} of {total} questions answered");
+        true
+    };
     let outcome = judge_all(&client, &prompt, &items, Position::Swapped, &mut progress)?;
     for (item, verdict) in items.iter().zip(&outcome.verdicts) {
         println!("{}, {} {verdict:?}", item.user, item.id);

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::Duration;
 
 use crate::chat::Message;
 use crate::client::{Answer, JudgeClient};
@@ -16,12 +17,16 @@ use crate::verdict::{Choice, Position, Verdict};
 /// each.
 const FAILURES_IN_A_ROW: usize = 3;
 
+/// How often it is asked whether to go on, while no answer comes.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// Judges every item. `progress` is called with the answered questions and all questions, at first with what the cache
-/// knew; questions that are the same are asked once.
+/// knew, then after every answer and a few times a second; where it says `false`, judging ends once the calls under way have. Questions
+/// that are the same are asked once.
 ///
 /// A question that fails leaves its item unjudged, and the rest goes on. A used up budget, a server that refuses the key or
 /// the address, three failed questions in a row, or an answer that cannot be kept ends the evaluation: what was judged
-/// is in the outcome, the reason in [`Outcome::stopped`].
+/// is in the outcome, the reason in [`Outcome::stopped`], which is a [`JudgeError::CalledOff`] within where `progress` said so.
 ///
 /// # Errors
 /// [`JudgeError::Template`] if an item does not fit the prompts; nothing has been asked then.
@@ -30,7 +35,7 @@ pub fn judge_all(
     prompt: &PromptFile,
     items: &[Item],
     position: Position,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Outcome, JudgeError> {
     let calls = client.calls();
     let plan = Plan::new(client, prompt, items, position)?;
@@ -39,18 +44,24 @@ pub fn judge_all(
         .filter(|&i| answers[i].is_none())
         .collect();
     let cached = answers.len() - open.len();
-    progress(cached, answers.len());
     let mut failures = HashMap::new();
-    let stopped = ask_all(client, &plan.questions, &open, |question, result| {
-        match result {
-            Ok(answer) => answers[question] = Some(answer),
-            Err(error) => {
-                failures.insert(question, error.to_string());
+    let mut done = cached;
+    let stopped = match progress(cached, answers.len()) {
+        false => Some(JudgeError::CalledOff),
+        true => ask_all(client, &plan.questions, &open, |news| {
+            match news {
+                Some((question, Ok(answer))) => {
+                    answers[question] = Some(answer);
+                    done += 1;
+                }
+                Some((question, Err(error))) => {
+                    failures.insert(question, error.to_string());
+                }
+                None => {}
             }
-        }
-        let done = answers.iter().flatten().count();
-        progress(done, answers.len());
-    });
+            progress(done, answers.len())
+        }),
+    };
     let mut outcome = plan.read(prompt, items, &answers, &failures);
     outcome.calls = client.calls() - calls;
     outcome.cached = cached;
@@ -155,13 +166,16 @@ fn agreed(verdicts: &[Verdict]) -> Verdict {
     }
 }
 
+/// A question, and what came of it.
+type News<'a> = (usize, Result<Answer, &'a JudgeError>);
+
 /// Asks the open questions from as many threads as the client may have calls under way. `take` is called in this
-/// thread, as the answers come. Gives the reason if it ended early.
+/// thread, as the answers come and while none does, and says whether to go on. Gives the reason if it ended early.
 fn ask_all(
     client: &JudgeClient,
     questions: &[Vec<Message>],
     open: &[usize],
-    mut take: impl FnMut(usize, Result<Answer, &JudgeError>),
+    mut take: impl FnMut(Option<News<'_>>) -> bool,
 ) -> Option<JudgeError> {
     let queue = Queue {
         client,
@@ -179,21 +193,28 @@ fn ask_all(
             scope.spawn(|| queue.work(sender));
         }
         drop(sender);
-        for (question, result) in receiver {
-            match result {
-                Ok(answer) => {
+        loop {
+            let goes_on = match receiver.recv_timeout(LOOK_EVERY) {
+                Ok((question, Ok(answer))) => {
                     in_a_row = 0;
-                    take(question, Ok(answer));
+                    take(Some((question, Ok(answer))))
                 }
-                Err(JudgeError::CalledOff) => {}
-                Err(error) => {
+                Ok((_, Err(JudgeError::CalledOff))) => true,
+                Ok((question, Err(error))) => {
                     in_a_row += 1;
-                    take(question, Err(&error));
+                    let goes_on = take(Some((question, Err(&error))));
                     if stopped.is_none() && (in_a_row >= FAILURES_IN_A_ROW || is_final(&error)) {
                         queue.ended.store(true, Ordering::Relaxed);
                         stopped = Some(error);
                     }
+                    goes_on
                 }
+                Err(RecvTimeoutError::Timeout) => take(None),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if !goes_on && stopped.is_none() {
+                queue.ended.store(true, Ordering::Relaxed);
+                stopped = Some(JudgeError::CalledOff);
             }
         }
     });

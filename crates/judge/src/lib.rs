@@ -13,6 +13,7 @@ mod address;
 mod backoff;
 mod cache;
 mod chat;
+mod choices;
 mod client;
 mod config;
 mod counts;
@@ -26,6 +27,7 @@ mod win_rates;
 
 pub use address::{shown_url, shown_urls};
 pub use chat::Message;
+pub use choices::{PastChoice, past_choices};
 pub use client::{Answer, JudgeClient};
 pub use config::{JudgeConfig, TokensKey};
 pub use counts::Counts;

@@ -62,6 +62,17 @@ impl Prompt {
         }
     }
 
+    /// The messages before the last, and what the last one says; of plain text none, and the text.
+    pub fn last_turn(&self) -> (&[Message], Cow<'_, str>) {
+        match self {
+            Prompt::Text(text) => (&[], text.into()),
+            Prompt::Chat(messages) => match messages.split_last() {
+                Some((last, history)) => (history, last.content()),
+                None => (&[], "".into()),
+            },
+        }
+    }
+
     /// The text, or roles and contents in their order.
     pub(crate) fn texts(&self) -> Vec<Cow<'_, str>> {
         match self {

@@ -107,20 +107,26 @@ pub struct PromptRecord {
     pub user_text: Option<String>,
 }
 
-/// Streams prompts from a file with the columns of comparisons, of which it needs none but the prompt.
+/// Streams prompts from a file with the columns of comparisons, of which it needs none but the prompt, or from plain text (`.txt`), of which
+/// every line but blank ones is a prompt.
 pub fn read_prompts(path: &Path, columns: Columns) -> Reader<PromptRecord> {
-    read_one(path, columns, decode_prompt)
+    let file = DataFile::of_prompts(path);
+    let columns = match file.is_lines() {
+        true => Columns::default(),
+        false => columns,
+    };
+    read_one(file, columns, decode_prompt)
 }
 
 /// Streams what `decode` makes of the records of one file.
 fn read_one<T>(
-    path: &Path,
+    file: DataFile,
     columns: Columns,
     decode: impl Fn(&Fields, &Columns) -> Result<Decoded<T>, DataError> + 'static,
 ) -> Reader<T> {
     let used = columns.clone();
     let found = Found {
-        files: vec![DataFile::at(path)],
+        files: vec![file],
         passed_over: Vec::new(),
     };
     Reader::of(
@@ -151,7 +157,7 @@ fn decode_prompt(fields: &Fields, columns: &Columns) -> Result<Decoded<PromptRec
 /// Streams texts that are to be judged, from a file with the columns of thumbs, of which it needs no label: prompt and
 /// `completion` (or `response`, `output`), and whose eyes they are seen with. Each comes as a thumb up, whose response it is.
 pub fn read_texts(path: &Path, columns: Columns) -> Reader<Comparison> {
-    read_one(path, columns, |fields, columns| {
+    read_one(DataFile::at(path), columns, |fields, columns| {
         let (name, said) = thumb::response(fields, columns)?;
         decode_alone(fields, columns, (name, said, Thumb::Up))
     })

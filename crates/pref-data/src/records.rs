@@ -12,6 +12,7 @@ mod invalid;
 mod json;
 mod json_rows;
 mod limits;
+mod lines;
 mod parquet_rows;
 mod parquet_size;
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pref_data::{DataError, read_prompts};
+use pref_data::{Columns, DataError, Prompt, general, read_prompts};
 use tempfile::TempDir;
 
 fn koala() -> Option<PathBuf> {
@@ -55,6 +55,41 @@ fn arrays_lines_of_json_and_plain_lines_are_read() {
     let plain = "\u{feff}one\r\n\n  \n two \nthrée";
     for name in ["p.txt", "p", "p.md"] {
         assert_eq!(read(name, plain).unwrap(), ["one", "two", "thrée"]);
+    }
+}
+
+#[test]
+fn every_line_of_plain_text_is_a_prompt_of_the_general_layout() {
+    let read = |name: &str, text: &str| {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        let columns = Columns {
+            prompt: Some("question".into()),
+            ..Columns::default()
+        };
+        let read = general::read_prompts(&path, columns).read_all();
+        let prompts = read.map(|(records, _)| records.into_iter().map(|r| r.prompt).collect());
+        prompts.map_err(|error| error.to_string())
+    };
+    let texts =
+        |texts: &[&str]| -> Vec<Prompt> { texts.iter().map(|t| Prompt::from(*t)).collect() };
+    let plain = "One, two\r\n\n\"Three\" \u{e9}\nQ: \n[x] four";
+    let expected = texts(&["One, two", "\"Three\" \u{e9}", "Q: ", "[x] four"]);
+    assert_eq!(read("p.txt", plain), Ok(expected));
+    assert_eq!(read("P.TXT", "one line"), Ok(texts(&["one line"])));
+    // What is JSON by its first line is read as that.
+    assert_eq!(read("p.txt", "{\"prompt\": \"x\"}\n"), Ok(texts(&["x"])));
+    for table in [
+        "prompt\nx\n",
+        "user,prompt\na,x\n",
+        "\u{feff}prompt\tuser\nx\ta\n",
+    ] {
+        let error = read("p.txt", table).unwrap_err();
+        assert!(
+            error.contains(":1: ") && error.contains(".csv or .tsv"),
+            "{error}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use terminal::Bars;
 use trainer::TrainError;
 use trainer::inference::{self, Job, Response, RewardModel};
 use trainer::pref_data::Comparison;
-use trainer::scorer::Scorer;
+use trainer::scorer::{Beside, Scorer};
 use trainer::tokenise::SpecialTokens;
 use trainer::user_model::UserRef;
 
@@ -67,7 +67,7 @@ impl BestOf {
             let problem = "--best-of chooses among samples, and greedy decoding has one: leave out --greedy, or sampling.greedy";
             return Err(TrainError::Usage(problem.into()));
         }
-        let mut model = score::open(&of_run(reward, device))?;
+        let mut model = open_reward(reward, device)?;
         if typed {
             model = model.with_special_tokens(SpecialTokens::Text);
         }
@@ -119,7 +119,8 @@ impl BestOf {
         let texts: Vec<Comparison> = texts
             .map(|(job, response)| job.text(&response.text))
             .collect();
-        let rewards = self.model.rewards(&texts, &Bars::default())?;
+        let group = Beside::Group(self.count);
+        let rewards = self.model.rewards(&texts, group, &Bars::default())?;
         let each = responses.chunks(self.count).zip(rewards.chunks(self.count));
         let chosen: Vec<Chosen> = each.filter_map(|(of, rewards)| best(of, rewards)).collect();
         tell(&chosen);
@@ -127,16 +128,21 @@ impl BestOf {
     }
 }
 
-/// The reward run as an argument would name it.
-pub fn of_run(run: &Path, device: &str) -> TrainedArgs {
-    TrainedArgs {
+/// The reward model that `--reward` names, the folder of a run.
+///
+/// # Errors
+/// Files that cannot be read, or adapters that are no reward model's, by the flag.
+pub fn open_reward(run: &Path, device: &str) -> Result<RewardModel, TrainError> {
+    let of_run = TrainedArgs {
         run: Some(run.into()),
         adapters: None,
         model: None,
         config: None,
         set: Vec::new(),
         device: device.into(),
-    }
+    };
+    let named = |error| TrainError::Usage(format!("--reward {}: {error}", run.display()));
+    score::open(&of_run).map_err(named)
 }
 
 /// The first of the responses with the highest reward.

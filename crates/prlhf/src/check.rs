@@ -14,7 +14,8 @@ use trainer::llm_backbone::device::is_cpu;
 use trainer::pref_data::Audit;
 use trainer::training::Training;
 
-use crate::estimate::{self, Estimate, Plan};
+use crate::estimate::{self, Estimate, Learnt, Plan};
+use crate::judge::{Judge, JudgeArgs};
 use crate::prepare::{cuts, prepare};
 use crate::show::show;
 use crate::train::{self, Mode};
@@ -43,6 +44,9 @@ pub struct CheckArgs {
     /// Show the first N comparisons as tokens, part by part, so that you see what is trained; in colour on a terminal.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub show: usize,
+    /// With --mode online: who compares responses; how much is to be asked is told.
+    #[command(flatten)]
+    pub judge: JudgeArgs,
 }
 
 /// Reads model and data as training would, and reports; success means that training can start.
@@ -53,6 +57,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let config: Config = read_toml_with(&args.config, &args.set)?;
     let device = device::for_training(&args.device, &config.training)?.main;
     let plan = Plan::of(args.mode, &config)?;
+    let judge = judge_of(args, &config)?;
     let (training, sides, audit) = prepare(&config, &device, None)?;
     plan.validate(&training)?;
     out.line("Data")?;
@@ -72,12 +77,16 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     }
     out.line("\nModel")?;
     model(&config, &training, out)?;
-    if args.mode == Mode::Online {
-        out.line(
+    match plan.learnt()? {
+        Some(learnt) => expectations(args, (&plan, learnt), &training, &device, out)?,
+        None => out.line(
             "\nEstimate\n  none: the steps are as long as the responses that the policy will write",
-        )?;
-    } else {
-        expectations(args, (&plan, &training), &device, out)?;
+        )?,
+    }
+    if let Some(judge) = &judge {
+        let size = config.online.generations();
+        let cost = judge.cost(training.scored_groups(&sides)?, size);
+        out.line(format_args!("\nJudge\n  {cost}"))?;
     }
     out.line("")?;
     let unread = train::idle(args.mode, config.online.method, &args.set);
@@ -88,21 +97,35 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     out.line("trainable: yes")
 }
 
+/// The judge of an online run, if one is named.
+fn judge_of(args: &CheckArgs, config: &Config) -> Result<Option<Judge>, TrainError> {
+    if args.mode != Mode::Online {
+        args.judge.validate_absent()?;
+        return Ok(None);
+    }
+    let judge = args.judge.judge(config)?;
+    judge
+        .as_ref()
+        .map_or(Ok(()), |judge| judge.words().map(drop))?;
+    Ok(judge)
+}
+
 /// What training will take: counted, and measured unless that is not wanted.
 fn expectations(
     args: &CheckArgs,
-    (plan, training): (&Plan<'_>, &Training),
+    (plan, learnt): (&Plan<'_>, Learnt),
+    training: &Training,
     device: &Device,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
     let config = plan.config;
-    let counted = estimate::count(plan, training, device)?;
+    let counted = estimate::count((plan, &learnt), training, device)?;
     out.line("\nEstimate, counted from shapes")?;
     let [memory, time] = counted.lines(device, &config.training);
     out.line(format_args!("  memory    {memory}"))?;
     out.line(format_args!("  time      {time}"))?;
     if !args.no_estimate {
-        let estimate = estimate::measure(plan, training, is_cpu(device))?;
+        let estimate = estimate::measure((plan, learnt), training, is_cpu(device))?;
         out.line("\nMeasured, on one comparison of median and one of largest length")?;
         let batch = plan.training(training.train.items.len()).batch;
         expect((batch, config.training.micro_rows), &estimate, out)?;

@@ -114,21 +114,34 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn preference(&self) -> Result<Preference, TrainError> {
-        Preference::from_config(&self.config.objective, self.users().is_some(), None)
+    /// What is learnt from the comparisons of the data; none online, where they only ask.
+    ///
+    /// # Errors
+    /// Settings out of range.
+    pub fn learnt(&self) -> Result<Option<Learnt>, TrainError> {
+        let (config, has_users) = (self.config, self.users().is_some());
+        Ok(Some(match self.mode {
+            Mode::Pdpo => {
+                let task = Preference::from_config(&config.objective, has_users, None)?;
+                Learnt::Preference(Box::new(task))
+            }
+            Mode::Sft => Learnt::Language(Language {
+                responses: Responses::Chosen,
+                prompts_too: config.sft.prompts_too,
+            }),
+            Mode::Reward => {
+                Learnt::Reward(Reward::new(&config.reward, &config.objective, has_users)?)
+            }
+            Mode::Online => return Ok(None),
+        }))
     }
+}
 
-    fn reward(&self) -> Result<Reward, TrainError> {
-        let (section, objective) = (&self.config.reward, &self.config.objective);
-        Reward::new(section, objective, self.users().is_some())
-    }
-
-    fn language(&self) -> Language {
-        Language {
-            responses: Responses::Chosen,
-            prompts_too: self.config.sft.prompts_too,
-        }
-    }
+/// What is learnt from comparisons.
+pub enum Learnt {
+    Preference(Box<Preference>),
+    Language(Language),
+    Reward(Reward),
 }
 
 /// What training takes, counted from shapes; refused where the device has no room for it.
@@ -136,18 +149,17 @@ impl<'a> Plan<'a> {
 /// # Errors
 /// Settings out of range, or a step that does not fit.
 pub fn count(
-    plan: &Plan<'_>,
+    (plan, learnt): (&Plan<'_>, &Learnt),
     prepared: &Training,
     device: &Device,
 ) -> Result<Expectation, TrainError> {
-    match plan.mode {
-        Mode::Pdpo | Mode::Online => {
-            let task = plan.preference()?;
+    match learnt {
+        Learnt::Preference(task) => {
             let passes = reference_passes(task.objective());
-            counted(plan, &task, passes, prepared, device)
+            counted(plan, &**task, passes, prepared, device)
         }
-        Mode::Sft => counted(plan, &plan.language(), 0.0, prepared, device),
-        Mode::Reward => counted(plan, &plan.reward()?, 0.0, prepared, device),
+        Learnt::Language(task) => counted(plan, task, 0.0, prepared, device),
+        Learnt::Reward(task) => counted(plan, task, 0.0, prepared, device),
     }
 }
 
@@ -167,9 +179,9 @@ fn counted<T: Task>(
         device,
     )?
     .with_weights_of(&prepared.model);
-    let sketch = match plan.mode {
-        Mode::Reward => sketch.that_rewards(),
-        Mode::Pdpo | Mode::Sft | Mode::Online => sketch,
+    let sketch = match plan.mode == Mode::Reward {
+        true => sketch.that_rewards(),
+        false => sketch,
     };
     let step = Step::of(training, &prepared.train, (task, plan.tokens()));
     let memory = sketch.memory(step, (0, 0));
@@ -201,28 +213,26 @@ fn reference_passes(objective: &Objective) -> f64 {
 ///
 /// # Errors
 /// Settings out of range.
-pub fn measure(plan: &Plan<'_>, prepared: &Training, on_cpu: bool) -> Result<Estimate, TrainError> {
+pub fn measure(
+    (plan, learnt): (&Plan<'_>, Learnt),
+    prepared: &Training,
+    on_cpu: bool,
+) -> Result<Estimate, TrainError> {
     let config = plan.config;
     let base = prepared.model.clone();
     let (policy, table) =
         (prepared.train).start_policy(base, &config.lora, plan.users(), config.seed)?;
-    match plan.mode {
-        Mode::Pdpo | Mode::Online => {
-            let task = plan.preference()?;
+    let start = (policy, table);
+    match learnt {
+        Learnt::Preference(task) => {
             let passes = reference_passes(task.objective());
-            measured(plan, prepared, (task, passes), (policy, table), on_cpu)
+            measured(plan, prepared, (*task, passes), start, on_cpu)
         }
-        Mode::Reward => {
-            let start = (policy.with_head(config.reward.head), table);
-            measured(plan, prepared, (plan.reward()?, 0.0), start, on_cpu)
+        Learnt::Reward(task) => {
+            let start = (start.0.with_head(config.reward.head), start.1);
+            measured(plan, prepared, (task, 0.0), start, on_cpu)
         }
-        Mode::Sft => measured(
-            plan,
-            prepared,
-            (plan.language(), 0.0),
-            (policy, table),
-            on_cpu,
-        ),
+        Learnt::Language(task) => measured(plan, prepared, (task, 0.0), start, on_cpu),
     }
 }
 

@@ -32,8 +32,8 @@ pub struct GenerateArgs {
     )]
     pub prompt: Option<String>,
     /// Many prompts: JSON Lines, CSV or Parquet with `prompt` (text or a list of messages) and optionally `user` and
-    /// `user_text`, under the names that `[data.columns]` of the configuration gives them. A prompt with a user is answered as
-    /// that user.
+    /// `user_text`, under the names that `[data.columns]` of the configuration gives them; or plain text (`.txt`) with a prompt a line. A
+    /// prompt with a user is answered as that user.
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
     /// For this user, unless the prompt names its own; may be given several times.

@@ -13,6 +13,7 @@ use trainer::llm_backbone::weights::{self, WeightSource};
 use trainer::pref_data::{Audit, DataError, ReadOptions, is_data_file, read_comparisons};
 
 use crate::inspect_run;
+use crate::judge::without_secrets;
 
 /// Arguments of `prlhf inspect`.
 #[derive(Args, Debug)]
@@ -125,7 +126,8 @@ fn comparisons(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 fn config(path: &Path, out: &mut Output<'_>) -> Result<(), TrainError> {
-    let config: Config = read_toml(path)?;
+    let mut config: Config = read_toml(path)?;
+    without_secrets(&mut config);
     let text = toml::to_string_pretty(&config).map_err(|e| TrainError::format(path, e))?;
     out.line(format_args!("# {}, defaults included", path.display()))?;
     out.text(&printable::json(&text))

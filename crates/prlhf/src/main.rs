@@ -8,6 +8,7 @@ mod eval;
 mod generate;
 mod inspect;
 mod inspect_run;
+mod judge;
 mod merge;
 mod prepare;
 mod profile;
@@ -79,10 +80,12 @@ enum Command {
 }
 
 const TRAIN: &str = "\
---mode online makes a policy of a reward model: for the prompts and users of data.train it samples online.num_generations responses
-each, has --reward score them for the user, and moves towards the better ones (online.method: rloo, grpo, or dpo, which makes the best
-and the worst a comparison for [objective]). The chosen and rejected texts of the data are not looked at. metrics.jsonl has reward, kl,
+--mode online makes a policy of a reward model or of a judge: for the prompts and users of data.train it samples online.num_generations
+responses each, has --reward score them for the user, or the language model at --judge-url compare them, and moves towards the better ones
+(online.method: rloo, grpo, or dpo, which makes the best and the worst a comparison for [objective]). metrics.jsonl has reward, kl,
 lengths and shares of empty and cut responses of each step, and by user of each validation; docs/online.md says more.
+A judge is told the user's user_text, or a few of the user's comparisons. Its answers are kept in judge/ of the run, so that a run that goes on asks
+nothing twice; `prlhf check --mode online --judge-url URL --judge-model NAME` says how much will be asked.
 
 The folder of a run holds config.toml (as used), metrics.jsonl (one line a step), adapters/ (PEFT's layout and the user
 model; the best validation's), checkpoint/ and reference/ (log-probs, computed once), and .prlhf-run, which marks and locks it:
@@ -98,6 +101,7 @@ Examples:
   prlhf train --config run.toml --out runs/reward --mode reward
   prlhf train --config run.toml --out runs/online --mode online --reward runs/reward
   prlhf train --config run.toml --out runs/grpo --mode online --reward runs/reward --set online.method=grpo --set online.max_new_tokens=64
+  prlhf train --config run.toml --out runs/judged --mode online --judge-url http://localhost:8080/v1 --judge-model NAME --judge-calls 2000
   prlhf train --config run.toml --plain --profile     where the time goes, beside this machine's matrix products
   prlhf train --config run.toml --plain --profile=150 the same beside a rate of 150 GFLOP/s";
 
@@ -112,7 +116,8 @@ do not go together.
 Examples:
   prlhf check --config run.toml
   prlhf check --config run.toml --no-estimate --show 3      three comparisons as the tokens that are trained
-  prlhf check --config run.toml --mode reward               as a reward model";
+  prlhf check --config run.toml --mode reward               as a reward model
+  prlhf check --config run.toml --mode online --judge-url http://localhost:8080/v1 --judge-model NAME   how much a judge will be asked";
 
 const EVAL: &str = "\
 A comparison is ranked right if the implicit reward, beta * (log-prob under the policy - under the base model), is higher
@@ -152,6 +157,8 @@ const USERS: &str = "\
 Examples:
   prlhf users --run runs/a list
   prlhf users fit --run runs/a --user emma --data emma.jsonl
+  prlhf users profile --run runs/a --user emma --prompts prompts.txt
+  prlhf users profile --run runs/a --user emma --prompts prompts.txt --paragraph judge --judge-url http://localhost:8080/v1 --judge-model NAME
   prlhf users --run runs/a export anna anna.json
   prlhf users --run runs/a remove anna
   prlhf users --run runs/a import anna.json";

@@ -8,7 +8,7 @@ use terminal::{Bars, Output};
 use trainer::TrainError;
 use trainer::inference::RewardModel;
 use trainer::pref_data::general::read_texts;
-use trainer::scorer::Scorer;
+use trainer::scorer::{Beside, Scorer};
 
 use crate::prepare::fit_responses;
 use crate::trained::TrainedArgs;
@@ -37,7 +37,7 @@ pub fn run(args: &ScoreArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         tracing::info!("{note}");
     }
     let model = open(&args.trained)?;
-    let rewards = model.rewards(&texts, &Bars::default())?;
+    let rewards = model.rewards(&texts, Beside::Group(1), &Bars::default())?;
     let mut unknown = 0;
     for (text, reward) in texts.iter().zip(rewards) {
         let user = text.user.as_ref().map(|user| user.as_str());

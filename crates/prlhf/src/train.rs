@@ -1,5 +1,6 @@
 //! `prlhf train`: comparisons to adapters and a user model.
 
+mod idle;
 mod online;
 
 use std::path::{Path, PathBuf};
@@ -11,20 +12,23 @@ use tracing::trace_span;
 use trainer::TrainError;
 use trainer::burn::module::Module;
 use trainer::checkpoint::{self, Best};
-use trainer::config::{Config, OnlineMethod, Setting, read_toml_with};
+use trainer::config::{Config, Setting, read_toml_with};
 use trainer::folder::{RunFolder, Start};
 use trainer::lineage::Lineage;
 use trainer::policy::Policy;
 use trainer::pref_data::Audit;
 use trainer::profile::TARGET;
 use trainer::session::{Outcome, Session};
+use trainer::sides::Sides;
 use trainer::task::Task;
 use trainer::training::{Place, Training};
 use trainer::user_model::FittedUsers;
 use trainer::{device, eval};
 
 use crate::estimate::Plan;
+use crate::judge::{Judge, JudgeArgs};
 use crate::prepare::{cuts, prepare};
+pub use idle::idle;
 
 /// Arguments of `prlhf train`.
 #[derive(Args, Debug)]
@@ -60,9 +64,13 @@ pub struct TrainArgs {
     /// What to train.
     #[arg(long, value_enum, default_value_t = Mode::Pdpo)]
     pub mode: Mode,
-    /// With --mode online: the folder of a reward run, as of `prlhf train --mode reward`, which says what responses are worth.
+    /// With --mode online: the folder of a reward run, as of `prlhf train --mode reward`, which says what responses are worth. Or give
+    /// --judge-url.
     #[arg(long, value_name = "DIR")]
     pub reward: Option<PathBuf>,
+    /// With --mode online, in the place of --reward: who compares responses.
+    #[command(flatten)]
+    pub judge: JudgeArgs,
 }
 
 /// What to train.
@@ -75,9 +83,19 @@ pub enum Mode {
     /// A reward model: adapters, user model and the head of section `reward`, which rank texts and write none (without a section
     /// `users`: the same for everybody).
     Reward,
-    /// Adapters and user model on responses that the policy writes itself and --reward scores, as section `online` says: the
-    /// policy moves towards what each user's rewards prefer (without a section `users`: the same for everybody).
+    /// Adapters and user model on responses that the policy writes itself and --reward scores, or a judge compares (--judge-url), as
+    /// section `online` says: the policy moves towards what is preferred for each user (without a section `users`: the same for everybody).
     Online,
+}
+
+impl Mode {
+    /// What a batch is of.
+    fn examples(self) -> &'static str {
+        match self {
+            Self::Pdpo | Self::Sft | Self::Reward => "comparisons",
+            Self::Online => "prompts",
+        }
+    }
 }
 
 /// Trains. Whatever stood in the folder stays until settings, model and data are known to be good.
@@ -88,12 +106,13 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let mut config: Config = read_toml_with(&args.config, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
     let dir = args.out.clone().unwrap_or_else(|| default_out(args));
-    online::validate_args(args, &dir)?;
+    let judge = online::judge_of(args, &mut config, &dir)?;
     let plan = Plan::of(args.mode, &config)?;
     let start = Start::of(args.resume, args.force);
     let inputs: Vec<PathBuf> = [&args.config]
         .into_iter()
         .chain(&args.reward)
+        .chain(judge.as_ref().and_then(Judge::words_file))
         .cloned()
         .collect();
     RunFolder::validate(&dir, start, &[inputs.clone(), config.inputs()].concat())?;
@@ -111,7 +130,7 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     for key in plan.unread() {
         tracing::warn!("{key}");
     }
-    describe(&config, &training, &audit, out)?;
+    describe((args.mode, &config), (&training, &sides), &audit, out)?;
     let place = Place {
         dir,
         start,
@@ -122,7 +141,7 @@ pub fn run(args: &TrainArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
         Mode::Pdpo => preferences(args, &config, &training, place, out),
         Mode::Sft => supervised(args, &config, &training, place, out),
         Mode::Reward => rewards(args, &config, &training, place, out),
-        Mode::Online => online::run(args, &config, (&training, &sides), place, out),
+        Mode::Online => online::run(args, (&config, judge), (&training, &sides), place, out),
     }
 }
 
@@ -137,48 +156,6 @@ fn warn_of_fitted(dir: &Path) -> Result<(), TrainError> {
         ),
     }
     Ok(())
-}
-
-/// What was set on the command line and is not read in this mode, in sentences.
-pub fn idle(mode: Mode, method: OnlineMethod, set: &[Setting]) -> Vec<String> {
-    /// Keys that `[sft]` has of its own, and those of users.
-    const OTHERS: [&str; 8] = [
-        "epochs",
-        "max_steps",
-        "batch",
-        "learning_rate",
-        "warmup_steps",
-        "max_grad_norm",
-        "users_learning_rate",
-        "user_rows_learning_rate",
-    ];
-    let keys = set.iter().map(Setting::key);
-    let why = |key: &&str| {
-        let (section, name) = key.split_once('.').unwrap_or((key, ""));
-        match (mode, section) {
-            (Mode::Pdpo | Mode::Reward | Mode::Online, "sft") => Some("without --mode sft"),
-            (Mode::Pdpo | Mode::Sft | Mode::Online, "reward") => Some("without --mode reward"),
-            (Mode::Pdpo | Mode::Sft | Mode::Reward, "online") => Some("without --mode online"),
-            (Mode::Sft, "users" | "objective") => Some("with --mode sft"),
-            (Mode::Reward, "objective") if name != "alpha" => {
-                Some("with --mode reward, which reads alpha alone of [objective]")
-            }
-            (Mode::Online, "objective") if name != "alpha" && method != OnlineMethod::Dpo => {
-                Some("with that online.method, which reads alpha alone of [objective]")
-            }
-            (Mode::Sft, "training") if OTHERS.contains(&name) => {
-                Some("with --mode sft, which has steps, batch and rate in [sft]")
-            }
-            _ => None,
-        }
-    };
-    keys.filter_map(|key| {
-        Some(format!(
-            "`{key}` is set, which has no effect {}",
-            why(&key)?
-        ))
-    })
-    .collect()
 }
 
 /// The time that the run's chat template tells, in seconds since 1970: now, or when the run that goes on began.
@@ -197,18 +174,26 @@ fn default_out(args: &TrainArgs) -> PathBuf {
 }
 
 fn describe(
-    config: &Config,
-    training: &Training,
+    (mode, config): (Mode, &Config),
+    (training, sides): (&Training, &Sides),
     audit: &Audit,
     out: &mut Output<'_>,
 ) -> Result<(), TrainError> {
-    let held = training.validation.as_ref().map_or(0, |v| v.items.len());
+    let [train, held] = match mode {
+        Mode::Online => training.prompts(sides),
+        Mode::Pdpo | Mode::Sft | Mode::Reward => {
+            let held = training.validation.as_ref();
+            [
+                training.train.items.len(),
+                held.map_or(0, |side| side.items.len()),
+            ]
+        }
+    };
     out.fact(
         "data",
         format_args!(
-            "{} comparisons to train on, {} for validation, {} users",
-            training.train.items.len(),
-            held,
+            "{train} {} to train on, {held} for validation, {} users",
+            mode.examples(),
             audit.per_user.len(),
         ),
     )?;
@@ -374,8 +359,9 @@ fn watched<T: Task>(
     out.fact(
         "steps",
         format_args!(
-            "{} of {batch} comparisons, {} done",
+            "{} of {batch} {}, {} done",
             session.total_steps(),
+            args.mode.examples(),
             session.state().step
         ),
     )?;
@@ -384,19 +370,20 @@ fn watched<T: Task>(
         true => session.run(&mut Dashboard::new(watch)),
         false => session.run(&mut { watch }),
     }?;
-    done(&outcome, out)?;
+    done(&outcome, args.mode, out)?;
     Ok(outcome)
 }
 
-fn done(outcome: &Outcome, out: &mut Output<'_>) -> Result<(), TrainError> {
+fn done(outcome: &Outcome, mode: Mode, out: &mut Output<'_>) -> Result<(), TrainError> {
     let state = &outcome.state;
     let rate = outcome.comparisons as f64 / state.train_seconds.max(1e-9);
     let time = duration(state.train_seconds);
     out.fact(
         "done",
         format_args!(
-            "{} steps in {time}, {rate:.1} comparisons per second",
-            state.step
+            "{} steps in {time}, {rate:.1} {} per second",
+            state.step,
+            mode.examples()
         ),
     )
 }
@@ -416,48 +403,4 @@ pub fn best(best: Option<&Best>, none: &str) -> String {
             )
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_mode_does_not_read_is_told() {
-        let set = [
-            "training.epochs=2",
-            "training.micro_rows=2",
-            "users.user_tokens=2",
-            "objective.beta=0.2",
-            "objective.alpha=0.2",
-            "reward.head=user",
-            "online.method=grpo",
-            "sft.steps=2",
-            "sampling.top_k=2",
-        ]
-        .map(|text| text.parse().unwrap());
-        let of = |mode, method| -> Vec<String> {
-            let told = idle(mode, method, &set).into_iter();
-            told.map(|line| line.split('`').nth(1).unwrap().to_owned())
-                .collect()
-        };
-        let keys = |mode| of(mode, OnlineMethod::Rloo);
-        let of_others = ["reward.head", "online.method", "sft.steps"];
-        assert_eq!(keys(Mode::Pdpo), of_others);
-        let of_online = ["objective.beta", "reward.head", "sft.steps"];
-        assert_eq!(keys(Mode::Online), of_online);
-        let dpo = of(Mode::Online, OnlineMethod::Dpo);
-        assert_eq!(dpo, ["reward.head", "sft.steps"]);
-        let of_preferences = [
-            "training.epochs",
-            "users.user_tokens",
-            "objective.beta",
-            "objective.alpha",
-            "reward.head",
-            "online.method",
-        ];
-        assert_eq!(keys(Mode::Sft), of_preferences);
-        let of_rewards = ["objective.beta", "online.method", "sft.steps"];
-        assert_eq!(keys(Mode::Reward), of_rewards);
-    }
 }

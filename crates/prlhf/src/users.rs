@@ -10,11 +10,13 @@ mod transfer;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
 use terminal::Output;
 use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::config::Setting;
 use trainer::forget::HeldUsers;
+use trainer::pref_data::{Prompt, TemplateInputs};
 use trainer::user_model::{self, MANIFEST_FILE, UserRef, UserTable};
 
 use crate::trained::TrainedArgs;
@@ -80,7 +82,8 @@ pub enum Action {
     },
     /// Which comparisons to show a user next: those whose answers are expected to tell most.
     Ask(ask::AskArgs),
-    /// In what responses for a user differ from the generic user's: length, readability, lists, hedges and the like.
+    /// In what responses for a user differ from the generic user's: length, readability, lists, hedges and the like; and in words
+    /// (--paragraph).
     Profile(profile::ProfileArgs),
     /// Make two users one, who has the row of the one with more answers or training steps; the other is forgotten.
     Merge(merge::MergeArgs),
@@ -102,6 +105,18 @@ pub enum Action {
         /// A JSON file that `export` wrote.
         file: PathBuf,
     },
+}
+
+/// Puts a prompt, and what its chat template is given, into a record of the general layout.
+fn put_prompt(record: &mut Map<String, Value>, prompt: &Prompt, template: &TemplateInputs) {
+    record.insert("prompt".into(), json!(prompt));
+    if let Some(tools) = &template.tools {
+        record.insert("tools".into(), tools.clone());
+    }
+    if !template.chat_template_kwargs.is_empty() {
+        let variables = template.chat_template_kwargs.clone();
+        record.insert("chat_template_kwargs".into(), variables.into());
+    }
 }
 
 /// Lists or changes users; a change is written to a temporary name first, then put in place.

@@ -12,6 +12,8 @@ mod fit;
 mod fixture;
 #[path = "cli/generate.rs"]
 mod generate;
+#[path = "cli/judged.rs"]
+mod judged;
 #[path = "cli/models.rs"]
 mod models;
 #[path = "cli/moved.rs"]
@@ -28,6 +30,9 @@ mod settings;
 #[cfg(unix)]
 #[path = "cli/stop.rs"]
 mod stop;
+#[allow(dead_code, reason = "of the judge's own tests, which use all of it")]
+#[path = "../../judge/tests/it/stub.rs"]
+mod stub;
 #[path = "cli/thumbs.rs"]
 mod thumbs;
 #[path = "cli/users.rs"]

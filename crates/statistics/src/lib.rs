@@ -10,6 +10,7 @@ mod interval;
 mod mean;
 mod paired;
 mod quantiles;
+mod written;
 
 pub use bootstrap::Bootstrap;
 pub use calibration::{Bin, Calibration};
@@ -18,3 +19,4 @@ pub use interval::{Interval, wilson};
 pub use mean::{mean, mean_interval, population_standard_error, standard_error};
 pub use paired::{PairedDifference, means, paired_bootstrap};
 pub use quantiles::{Quantiles, median};
+pub use written::signed;

@@ -96,8 +96,12 @@ impl Watch {
 fn told(line: &Line) -> String {
     if let (Some(reward), Some(kl)) = (line.reward, line.kl) {
         let (length, empty) = (line.mean_length, line.empty_ratio);
+        let scorer = match (line.scorer_calls, line.scorer_cached) {
+            (Some(calls), Some(cached)) => format!(", {calls} calls ({cached} answers cached)"),
+            _ => String::new(),
+        };
         return format!(
-            ", reward {reward:.3}, kl {kl:.2}, {:.1} tokens, {:.0} % empty, {:.2} prompts/s",
+            ", reward {reward:.3}, kl {kl:.2}, {:.1} tokens, {:.0} % empty{scorer}, {:.2} prompts/s",
             length.unwrap_or(0.0),
             100.0 * empty.unwrap_or(0.0),
             line.comparisons_per_second,

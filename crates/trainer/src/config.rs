@@ -17,6 +17,7 @@ use llm_backbone::{LoraConfig, Precision};
 use pdpo_loss::ObjectiveConfig;
 use pref_data::{Columns, DataOptions, Layout, ReadOptions};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use toml::Table;
 
 use crate::error::TrainError;
 use crate::tokenise::PromptConfig;
@@ -62,6 +63,9 @@ pub struct Config {
     pub sft: SftConfig,
     /// `[sampling]`
     pub sampling: SamplingConfig,
+    /// `[judge]`: the program's, whose keys are not looked at here. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Table>,
 }
 
 impl Config {

@@ -155,6 +155,20 @@ pub enum TrainError {
         /// The run folder.
         path: PathBuf,
     },
+    /// Who scores responses failed.
+    #[error(
+        "{problem}{}",
+        match saved {
+            Some((step, path)) => format!("; what was learned up to step {step} is saved in {}: go on with --resume", path.display()),
+            None => String::new(),
+        }
+    )]
+    Unscored {
+        /// Why.
+        problem: String,
+        /// The last finished step, and the run folder with its checkpoint, where it ended a run.
+        saved: Option<(usize, PathBuf)>,
+    },
     /// Long work was asked to stop; what it had is kept.
     #[error("stopped; what was computed is kept, go on with --resume")]
     Stopped,

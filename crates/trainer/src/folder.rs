@@ -11,6 +11,8 @@ pub(crate) use contents::REFERENCE;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,9 @@ use crate::session;
 
 /// The file that a run's folder is known by.
 pub const MARKER: &str = ".prlhf-run";
+
+/// How often a folder in use is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How far above a run's folder that of its experiment may lie.
 const ABOVE: usize = 5;
@@ -168,6 +173,33 @@ impl RunFolder {
             held.write()?;
         }
         Ok(held)
+    }
+
+    /// The same once others are done that do not take long, such as those that write a fitted user's row; `told` hears who is waited for.
+    ///
+    /// # Errors
+    /// [`TrainError::InUse`] where somebody works there for longer than `patience`.
+    pub fn hold_after_others(
+        adapters: &Path,
+        patience: Duration,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Self, TrainError> {
+        let start = Instant::now();
+        let mut is_told = false;
+        loop {
+            match Self::hold(adapters) {
+                Err(TrainError::InUse { process, .. }) if start.elapsed() < patience => {
+                    if !is_told {
+                        told(
+                            &process.map_or("another process".into(), |id| format!("process {id}")),
+                        );
+                    }
+                    is_told = true;
+                    thread::sleep(LOOK_EVERY);
+                }
+                held => return held,
+            }
+        }
     }
 
     /// Takes the folder, which is made where it is missing. It is left as it was found if no run begins in it.

@@ -38,7 +38,14 @@ impl HeldUsers {
     /// # Errors
     /// [`TrainError::InUse`], or files that cannot be read.
     pub fn open(dir: &Path) -> Result<Self, TrainError> {
-        let held = RunFolder::hold(dir)?;
+        Self::of(RunFolder::hold(dir)?, dir)
+    }
+
+    /// The same where the folder is `held` already.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn of(held: RunFolder, dir: &Path) -> Result<Self, TrainError> {
         let (model, table) = user_model::load(dir, &burn::tensor::Device::flex())?;
         Ok(Self {
             held,

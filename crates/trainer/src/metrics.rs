@@ -106,6 +106,20 @@ pub struct Line {
         skip_serializing_if = "Option::is_none"
     )]
     pub empty_ratio: Option<f64>,
+    /// Calls that the scorer made for this line (only of those who tell, such as a judge).
+    #[serde(
+        rename = "scorer/calls",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub scorer_calls: Option<u64>,
+    /// Answers that it knew from before.
+    #[serde(
+        rename = "scorer/cached",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub scorer_cached: Option<u64>,
     /// Mean reward by user; `""` is the generic user (validation only, as what follows by user).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reward_by_user: BTreeMap<String, f64>,

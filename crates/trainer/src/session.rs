@@ -175,8 +175,8 @@ impl<T: Task> Session<T> {
     /// Trains to the end; `monitor` hears of every step.
     ///
     /// # Errors
-    /// [`TrainError::Interrupted`] if the monitor said stop (the checkpoint is written), [`TrainError::Killed`] if it said stop
-    /// at once, [`TrainError::Diverged`] if loss or gradient is no number, or a file that cannot be written.
+    /// [`TrainError::Interrupted`] if the monitor said stop, and [`TrainError::Unscored`] where a scorer failed (the checkpoint is
+    /// written), [`TrainError::Killed`] if the monitor said stop at once, [`TrainError::Diverged`] if loss or gradient is no number, or a file that cannot be written.
     pub fn run(mut self, monitor: &mut dyn Monitor) -> Result<Outcome, TrainError> {
         let total = self.total_steps();
         let adapted = (&self.learner.policy.model, &self.config.lora);
@@ -192,11 +192,13 @@ impl<T: Task> Session<T> {
             per_epoch: self.steps_per_epoch().min(total),
         });
         while self.goes_on() {
-            let stop = match self.advance(&mut schedule, &mut metrics, monitor) {
-                Err(TrainError::Stopped) => monitor.stop().or(Some(Stop::AfterSaving)),
+            let (stop, unscored) = match self.advance(&mut schedule, &mut metrics, monitor) {
+                Err(TrainError::Stopped) => (monitor.stop().or(Some(Stop::AfterSaving)), None),
+                // Nothing of the step, or of the validation, is made yet.
+                Err(TrainError::Unscored { problem, .. }) => (None, Some(problem)),
                 advanced => {
                     advanced?;
-                    monitor.stop().filter(|_| self.goes_on())
+                    (monitor.stop().filter(|_| self.goes_on()), None)
                 }
             };
             self.state.metrics_bytes = metrics.bytes();
@@ -204,9 +206,13 @@ impl<T: Task> Session<T> {
                 let path = self.config.dir;
                 return Err(TrainError::Killed { path });
             }
-            if stop.is_some() || self.save_is_due() {
+            if stop.is_some() || unscored.is_some() || self.save_is_due() {
                 metrics.sync()?;
                 self.save()?;
+            }
+            if let Some(problem) = unscored {
+                let saved = Some((self.state.step, self.config.dir));
+                return Err(TrainError::Unscored { problem, saved });
             }
             if stop.is_some() {
                 let (step, path) = (self.state.step, self.config.dir);
@@ -260,7 +266,7 @@ impl<T: Task> Session<T> {
             None => indices.iter().map(|&i| &train[i]).collect(),
         };
         let start = Instant::now();
-        let made = self.made(&taken, self.state.step, &Part(progress))?;
+        let made = self.made(&taken, Some(self.state.step), &Part(progress))?;
         let batch: Vec<&Example> = match &made {
             Some(made) => made.iter().collect(),
             None => taken,
@@ -292,11 +298,11 @@ impl<T: Task> Session<T> {
         }
     }
 
-    /// What the task makes of examples of the data, if it makes any.
+    /// What the task makes of examples of the data, if it makes any, in a step or for a validation.
     fn made(
         &self,
         examples: &[&Example],
-        step: usize,
+        step: Option<usize>,
         progress: &dyn Progress,
     ) -> Result<Option<Vec<Example>>, TrainError> {
         let Learner {
@@ -308,7 +314,8 @@ impl<T: Task> Session<T> {
         let moment = Moment {
             policy,
             table: table.as_ref(),
-            step,
+            step: step.unwrap_or(0),
+            validates: step.is_none(),
             progress,
         };
         task.made(examples, moment)
@@ -365,7 +372,7 @@ impl<T: Task> Session<T> {
     fn validate(&self, progress: &dyn Progress) -> Result<Line, TrainError> {
         let training = &self.config.training;
         let examples = &self.validation[..self.config.validated(self.validation.len())];
-        let made = self.made(&examples.iter().collect::<Vec<_>>(), 0, progress)?;
+        let made = self.made(&examples.iter().collect::<Vec<_>>(), None, progress)?;
         let examples = made.as_deref().unwrap_or(examples);
         let Learner {
             task,

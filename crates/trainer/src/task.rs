@@ -60,6 +60,8 @@ pub struct Moment<'a> {
     pub table: Option<&'a UserTable>,
     /// The number of the step, counted from 0; of a validation always the same, so that all of them draw alike.
     pub step: usize,
+    /// Whether it is a validation.
+    pub validates: bool,
     /// Hears of it, and may end it.
     pub progress: &'a dyn Progress,
 }

@@ -30,6 +30,7 @@ use crate::sides::Sides;
 use crate::source::BaseModel;
 use crate::task::{Language, Preference, Responses, Reward, Task};
 use crate::tokenise::Formatter;
+pub use online::ScoredGroups;
 
 /// Trains adapters and, where `config` has users, a user model on comparisons. The run goes into the folder `dir`, where
 /// [`Trained::run`](crate::inference::Trained::run) finds it later; the engine holds what it gave. A share of the prompts,

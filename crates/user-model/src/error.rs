@@ -77,11 +77,29 @@ pub enum TableError {
         /// The first such character.
         found: char,
     },
+    /// A new user's id is a name, and no text.
+    #[error(
+        "user {}...: an id is at most {} bytes long, and this one has {bytes}",
+        printable::quoted(.start),
+        crate::UserTable::LONGEST_ID
+    )]
+    LongId {
+        /// How it begins.
+        start: String,
+        /// Its length.
+        bytes: usize,
+    },
     /// Two users become one, of whom one is to be named.
     #[error("{user} is not one of the two users that are to become one")]
     NotTwo {
         /// The user.
         user: UserRef,
+    },
+    /// A user and nobody else become one.
+    #[error("user {} was named twice: two users become one", printable::quoted(.id))]
+    Twice {
+        /// The id.
+        id: String,
     },
     /// A batch of no users has no rows.
     #[error("a batch of users is empty, expected at least one user")]

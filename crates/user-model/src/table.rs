@@ -121,14 +121,23 @@ impl UserTable {
         &self.config
     }
 
-    /// Refuses an id for a new user that is empty, blank or has a control character in it, such as a line end. Data and files may
-    /// name users so ([`UserTable::validate_id`]).
+    /// The longest id of a new user, in bytes.
+    pub const LONGEST_ID: usize = 512;
+
+    /// Refuses an id for a new user that is empty, blank, longer than [`LONGEST_ID`](Self::LONGEST_ID), or has a control character in it,
+    /// such as a line end. Data and files may name users so ([`UserTable::validate_id`]).
     ///
     /// # Errors
     ///
-    /// [`TableError::EmptyId`], [`TableError::ControlInId`].
+    /// [`TableError::EmptyId`], [`TableError::LongId`], [`TableError::ControlInId`].
     pub fn validate_new_id(id: &str) -> Result<(), TableError> {
         Self::validate_id(id)?;
+        if id.len() > Self::LONGEST_ID {
+            return Err(TableError::LongId {
+                start: id.chars().take(20).collect(),
+                bytes: id.len(),
+            });
+        }
         match id.chars().find(|c| c.is_control()) {
             Some(found) => Err(TableError::ControlInId {
                 id: id.to_owned(),
@@ -376,9 +385,12 @@ impl UserTable {
     ///
     /// [`TableError`] if one of them is unknown, both are the same, or `of` is neither.
     pub fn merge(&mut self, kept: &str, gone: &str, of: &str) -> Result<(), TableError> {
+        if kept == gone {
+            return Err(TableError::Twice { id: kept.into() });
+        }
         let (kept, gone) = (self.user(kept)?, self.user(gone)?);
         let of = self.user(of)?;
-        if kept == gone || (of != kept && of != gone) {
+        if of != kept && of != gone {
             return Err(TableError::NotTwo { user: of });
         }
         let row = self.rows.remove(&gone);

@@ -237,6 +237,11 @@ fn a_new_id_has_no_control_character() {
         "user `x\\ny`: an id must not hold a control character, and this one holds U+000A"
     );
     assert!(UserTable::validate_new_id(" ").is_err());
+    assert!(UserTable::validate_new_id(&"x".repeat(512)).is_ok());
+    let error = UserTable::validate_new_id(&"x".repeat(513)).unwrap_err();
+    let expected =
+        "user `xxxxxxxxxxxxxxxxxxxx`...: an id is at most 512 bytes long, and this one has 513";
+    assert_eq!(error.to_string(), expected);
     assert!(UserTable::validate_new_id("Zo\u{eb} 2").is_ok());
 }
 

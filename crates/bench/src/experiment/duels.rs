@@ -61,6 +61,7 @@ pub fn win_rates<E: Experiment>(
                 if done % 50 == 0 {
                     tracing::info!("judge: {done} of {all}");
                 }
+                true
             })
             .map_err(failed)?;
             duels.push(Duel {

@@ -1,42 +1,20 @@
 //! What a judge is told of a PRISM user and a turn. The feedback at the end of a dialogue is left out on purpose: it was
 //! written about the chosen responses.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use judge::Value;
-use serde::Serialize;
+use judge::{PastChoice, Value, past_choices};
 use trainer::pref_data::prism::{Preference, UserProfile};
-use trainer::pref_data::{Comparison, Message, Prompt};
+use trainer::pref_data::{Comparison, Prompt};
 
-/// What the user chose before, as `configs/judge/prism.toml` shows it.
-#[derive(Serialize)]
-struct Example<'a> {
-    message: Cow<'a, str>,
-    output_a: &'a str,
-    output_b: &'a str,
-    choice: &'static str,
-}
-
-/// Choices as examples; the chosen response stands first in every other one.
+/// Choices as examples.
 fn examples(earlier: &[&Comparison]) -> Value {
-    let example = |(number, comparison): (usize, &&Comparison)| {
-        let (_, message) = parts(&comparison.prompt);
-        let Comparison {
-            chosen, rejected, ..
-        } = comparison;
-        let (output_a, output_b, choice) = match number % 2 {
-            0 => (chosen, rejected, "first"),
-            _ => (rejected, chosen, "second"),
-        };
-        Value::from_serialize(Example {
-            message,
-            output_a,
-            output_b,
-            choice,
-        })
-    };
-    earlier.iter().enumerate().map(example).collect()
+    let choices = earlier.iter().map(|comparison| PastChoice {
+        message: comparison.prompt.last_turn().1,
+        chosen: &comparison.chosen,
+        rejected: &comparison.rejected,
+    });
+    past_choices(&choices.collect::<Vec<_>>())
 }
 
 /// The fields of `configs/judge/prism.toml`. `earlier` are the user's choices in earlier turns of the same dialogue; later
@@ -57,7 +35,7 @@ pub fn fields(
         .flat_map(|p| p.preferences)
         .map(Preference::name)
         .collect();
-    let (history, message) = parts(prompt);
+    let (history, message) = prompt.last_turn();
     let mut fields: BTreeMap<String, Value> = [
         ("facts", Value::from(facts)),
         (
@@ -78,18 +56,10 @@ pub fn fields(
     fields
 }
 
-fn parts(prompt: &Prompt) -> (&[Message], Cow<'_, str>) {
-    match prompt {
-        Prompt::Text(text) => (&[], text.into()),
-        Prompt::Chat(messages) => match messages.split_last() {
-            Some((last, history)) => (history, last.content()),
-            None => (&[], "".into()),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use trainer::pref_data::Message;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether texts go the way their users want: a check on the texts themselves, without a judge.
 
-use statistics::{Estimated, Interval};
+use statistics::{Estimated, Interval, signed};
 
 use crate::claims::{personalised, word};
 use crate::report::{Claim, Finding, Report, all, any};
@@ -69,9 +69,8 @@ fn claim(report: &Report, texts: &Texts, direction: &Direction) -> Claim {
             let interval = Interval { low, high };
             let holds = interval.is_above(0.0);
             let (name, title, word) = (system.title(), measure.title, word(holds));
-            parts.push(format!(
-                "{name}, {title}: {value:+.1} [{low:+.1}, {high:+.1}] ({word})"
-            ));
+            let [shown, from, to] = [value, low, high].map(|x| signed(x, 1));
+            parts.push(format!("{name}, {title}: {shown} [{from}, {to}] ({word})"));
             let figure = Estimated { value, interval };
             findings.push(Finding::new(&system.name, title, figure, holds));
             ways.push(holds);

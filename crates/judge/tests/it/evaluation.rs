@@ -51,7 +51,7 @@ fn fair(request: &Request) -> Reply {
 
 fn judge(config: JudgeConfig, items: &[Item], position: Position) -> Outcome {
     let client = JudgeClient::new(config).unwrap();
-    judge_all(&client, &prompt(), items, position, &mut |_, _| ()).unwrap()
+    judge_all(&client, &prompt(), items, position, &mut |_, _| true).unwrap()
 }
 
 /// One call at a time, no repetitions.
@@ -69,7 +69,10 @@ fn a_fair_judge_gives_every_win_in_either_kind_of_order() {
     let items = items(20);
     let mut steps = Vec::new();
     let client = JudgeClient::new(stub.config()).unwrap();
-    let mut progress = |done, total| steps.push((done, total));
+    let mut progress = |done, total| {
+        steps.push((done, total));
+        true
+    };
     let outcome = judge_all(
         &client,
         &prompt(),
@@ -84,6 +87,7 @@ fn a_fair_judge_gives_every_win_in_either_kind_of_order() {
         outcome.places.first > 0 && outcome.places.second > 0,
         "both orders are used"
     );
+    steps.dedup();
     assert_eq!(steps, (0..=20).map(|done| (done, 20)).collect::<Vec<_>>());
     assert_eq!(outcome.win_rates(&items).per_user.unwrap().value, 1.0);
 
@@ -257,7 +261,7 @@ fn an_item_that_does_not_fit_the_prompts_is_an_error_before_any_call() {
         &prompt(),
         &items,
         Position::default(),
-        &mut |_, _| (),
+        &mut |_, _| true,
     );
     let error = result.map(|_| ()).unwrap_err().to_string();
     assert!(
@@ -265,6 +269,33 @@ fn an_item_that_does_not_fit_the_prompts_is_an_error_before_any_call() {
         "{error}"
     );
     assert_eq!(stub.count(), 0);
+}
+
+#[test]
+fn who_watches_may_end_it_while_no_answer_comes() {
+    let stub = Stub::start(|_, _| raw(503, "later"));
+    let config = JudgeConfig {
+        retries: 1000,
+        first_delay_s: 60.0,
+        max_delay_s: 60.0,
+        ..plain(&stub)
+    };
+    let client = JudgeClient::new(config).unwrap();
+    let (items, position) = (items(3), Position::default());
+    let mut looks = 0;
+    let mut progress = |_, _| {
+        looks += 1;
+        looks < 3
+    };
+    let outcome = judge_all(&client, &prompt(), &items, position, &mut progress).unwrap();
+    let Some(JudgeError::GivenUp { left: 3, source }) = outcome.stopped else {
+        panic!("not ended: {:?}", outcome.stopped);
+    };
+    assert!(matches!(*source, JudgeError::CalledOff));
+    assert_eq!((outcome.unjudged.len(), outcome.calls), (3, 1));
+    // Before the first call, too.
+    let outcome = judge_all(&client, &prompt(), &items, position, &mut |_, _| false).unwrap();
+    assert_eq!((outcome.unjudged.len(), outcome.calls), (3, 0));
 }
 
 #[test]

@@ -46,14 +46,30 @@ impl Default for SamplingConfig {
 }
 
 impl SamplingConfig {
+    /// The lowest temperature: far below any use, and logits that are divided by it are numbers still.
+    pub const LOWEST_TEMPERATURE: f32 = 1e-4;
+
     /// Checks every setting.
     ///
     /// # Errors
     ///
     /// [`SamplingError::Setting`] for the first that is out of range.
     pub fn validate(&self) -> Result<(), SamplingError> {
-        validate_positive("temperature", self.temperature)?;
-        validate_positive("repetition_penalty", self.repetition_penalty)?;
+        let penalty = self.repetition_penalty;
+        if !(self.temperature.is_finite() && self.temperature >= Self::LOWEST_TEMPERATURE) {
+            return Err(SamplingError::Setting {
+                key: "temperature",
+                found: self.temperature.to_string(),
+                expected: "a number of at least 0.0001 (for the most likely token set `greedy`)",
+            });
+        }
+        if !(penalty.is_finite() && penalty > 0.0) {
+            return Err(SamplingError::Setting {
+                key: "repetition_penalty",
+                found: penalty.to_string(),
+                expected: "a positive number",
+            });
+        }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return Err(SamplingError::Setting {
                 key: "top_p",
@@ -70,19 +86,4 @@ impl SamplingConfig {
         }
         Ok(())
     }
-}
-
-fn validate_positive(key: &'static str, value: f32) -> Result<(), SamplingError> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
-    }
-    Err(SamplingError::Setting {
-        key,
-        found: value.to_string(),
-        expected: if key == "temperature" {
-            "a positive number (for the most likely token set `greedy`)"
-        } else {
-            "a positive number"
-        },
-    })
 }

@@ -194,7 +194,7 @@ fn settings_out_of_range_are_refused() {
             temperature: 0.0,
             ..defaults()
         }),
-        "sampling: `temperature`: found 0, expected a positive number (for the most likely token set `greedy`)"
+        "sampling: `temperature`: found 0, expected a number of at least 0.0001 (for the most likely token set `greedy`)"
     );
     assert_eq!(
         refused(SamplingConfig {

@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use super::fields::{RawError, RawRecords};
 use super::files::{DataFile, Format};
 use super::limits::Unpacked;
-use super::{arrow, csv_rows, json_rows, parquet_rows};
+use super::{arrow, csv_rows, json_rows, lines, parquet_rows};
 use crate::error::{DataError, WHOLE_RECORD};
 
 /// Which columns of a table are wanted.
@@ -46,7 +46,21 @@ pub(crate) fn open(file: &DataFile, wanted: Wanted) -> Result<RawRecords, RawErr
         Format::Csv => csv_rows::open(path, input, b','),
         Format::Tsv => csv_rows::open(path, input, b'\t'),
         Format::Parquet => parquet_rows::not_one(path),
+        Format::Lines if begins_with_object(&first) => json_rows::open(path, input),
+        Format::Lines => Ok(lines::open(path, input)),
     }
+}
+
+/// JSON Lines, or an array of objects, under another name.
+fn begins_with_object(first: &[u8]) -> bool {
+    let text = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(first);
+    let text = text.trim_ascii_start();
+    let inside = text.strip_prefix(b"[").unwrap_or(text);
+    let quoted = |rest: &[u8]| matches!(rest.trim_ascii_start(), [b'"', ..]);
+    inside
+        .trim_ascii_start()
+        .strip_prefix(b"{")
+        .is_some_and(quoted)
 }
 
 /// The first bytes.

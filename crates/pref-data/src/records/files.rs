@@ -26,10 +26,12 @@ pub(crate) enum Format {
     Parquet,
     /// `.arrow`, `.feather`: a stream or file of Arrow's IPC format, as in a folder of `datasets.save_to_disk`.
     Arrow,
+    /// Plain text, a prompt a line: no comparisons are read from it.
+    Lines,
 }
 
 impl Format {
-    /// Every format.
+    /// Every format of comparisons.
     pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Tsv, Self::Parquet, Self::Arrow];
 
     pub(super) const ENDINGS: &str =
@@ -73,6 +75,25 @@ impl DataFile {
         }
     }
 
+    /// A file of prompts by its ending: what ends in `.txt` holds one a line.
+    pub fn of_prompts(path: &Path) -> Self {
+        let name = path.to_string_lossy().to_ascii_lowercase();
+        let endings = [".txt", ".txt.gz", ".txt.zst", ".txt.zstd"];
+        let lines = endings.iter().any(|ending| name.ends_with(ending));
+        match lines {
+            true => Self::of_lines(path),
+            false => Self::at(path),
+        }
+    }
+
+    /// A file with a prompt a line.
+    pub fn of_lines(path: &Path) -> Self {
+        Self {
+            format: Some(Format::Lines),
+            ..Self::at(path)
+        }
+    }
+
     /// Standard input, kept in a temporary file: it comes once and is read more than once.
     fn stdin() -> Result<Self, DataError> {
         static KEPT: OnceLock<io::Result<Arc<File>>> = OnceLock::new();
@@ -93,6 +114,11 @@ impl DataFile {
                 Err(DataError::io(&path, error))
             }
         }
+    }
+
+    /// Whether it is plain text by its name.
+    pub fn is_lines(&self) -> bool {
+        self.format == Some(Format::Lines)
     }
 
     /// What messages call it.

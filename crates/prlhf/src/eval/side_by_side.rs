@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use statistics::Interval;
+use statistics::{Interval, signed};
 use terminal::Output;
 use trainer::TrainError;
 use trainer::config::{Config, DataSection, read_toml};
@@ -162,8 +162,12 @@ fn line(name: &str, n: usize, [a, b, difference]: [f64; 3], interval: &Interval)
         n.to_string(),
         format!("{a:.3}"),
         format!("{b:.3}"),
-        format!("{difference:+.3}"),
-        format!("[{:+.3}, {:+.3}]", interval.low, interval.high),
+        signed(difference, 3),
+        format!(
+            "[{}, {}]",
+            signed(interval.low, 3),
+            signed(interval.high, 3)
+        ),
     ]
 }
 
@@ -184,7 +188,7 @@ fn users(versus: &Versus, out: &mut Output<'_>) -> Result<(), TrainError> {
                 outcomes.comparisons.to_string(),
                 format!("{a:.3}"),
                 format!("{b:.3}"),
-                format!("{:+.3}", b - a),
+                signed(b - a, 3),
                 outcomes.only_b.to_string(),
                 outcomes.only_a.to_string(),
             ])

@@ -13,7 +13,7 @@ use trainer::inference::Trained;
 use trainer::pref_data::Comparison;
 use trainer::user_model::{self, By, Chosen, Mix, UserTable};
 
-use super::{OnArgs, UsersArgs, origin};
+use super::{OnArgs, UsersArgs, origin, put_prompt};
 use crate::eval::{Cache, Loaded};
 use crate::trained::TrainedArgs;
 
@@ -147,25 +147,13 @@ fn as_new(table: &UserTable, id: &str) -> String {
 /// A candidate in the layout of comparisons, with what its answer is expected to tell.
 fn record(comparison: &Comparison, user: &str, chosen: &Chosen) -> Value {
     let mut fields = Map::new();
-    let template = &comparison.template;
-    let optional = [
-        ("user_text", comparison.user_text.clone().map(Value::from)),
-        ("tools", template.tools.clone()),
-        (
-            "chat_template_kwargs",
-            (!template.chat_template_kwargs.is_empty())
-                .then(|| template.chat_template_kwargs.clone().into()),
-        ),
-    ];
     fields.insert("user".into(), user.into());
-    fields.insert("prompt".into(), json!(comparison.prompt));
+    if let Some(text) = &comparison.user_text {
+        fields.insert("user_text".into(), text.as_str().into());
+    }
+    put_prompt(&mut fields, &comparison.prompt, &comparison.template);
     fields.insert("chosen".into(), comparison.chosen.as_str().into());
     fields.insert("rejected".into(), comparison.rejected.as_str().into());
-    for (name, value) in optional {
-        if let Some(value) = value {
-            fields.insert(name.into(), value);
-        }
-    }
     fields.insert("probability".into(), json!(chosen.probability));
     fields.insert("bits".into(), json!(chosen.value));
     Value::Object(fields)

@@ -1,7 +1,7 @@
 //! `prlhf users fit`: a user from a few answers.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use terminal::{Bars, Output};
@@ -43,6 +43,9 @@ pub struct FitArgs {
     pub on: OnArgs,
 }
 
+/// How long others may write; a run that trains takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Fits the user's row and writes it.
 ///
 /// # Errors
@@ -51,7 +54,7 @@ pub fn run(users: &UsersArgs, args: &FitArgs, out: &mut Output<'_>) -> Result<()
     let of = users.trained(&args.on);
     let trained = of.trained()?;
     // Better now than after the work.
-    drop(RunFolder::hold(trained.dir())?);
+    drop(hold(trained.dir())?);
     let mut loaded = Loaded::read(&args.data, args.lenient, &trained.config.data)?;
     let others = keep_own(&mut loaded.comparisons, &args.user);
     if loaded.comparisons.is_empty() {
@@ -204,8 +207,16 @@ fn keep(
         fitted: before.and(fitted),
         belief,
     };
-    warn_of_lost(HeldUsers::open(dir)?.keep_fitted(id, &row)?);
+    warn_of_lost(HeldUsers::of(hold(dir)?, dir)?.keep_fitted(id, &row)?);
     Ok(())
+}
+
+/// The folder of the adapters, once another fit has written its row there.
+fn hold(dir: &Path) -> Result<RunFolder, TrainError> {
+    RunFolder::hold_after_others(dir, PATIENCE, &mut |process| {
+        let (path, seconds) = (dir.display(), PATIENCE.as_secs());
+        tracing::info!("{process} works at {path}: waiting for it, for up to {seconds} s");
+    })
 }
 
 fn describe(

@@ -26,12 +26,14 @@ pub struct MergeArgs {
 /// linear in it.
 pub fn run(dir: &Path, args: &MergeArgs) -> Result<String, TrainError> {
     let MergeArgs { id, gone, keep } = args;
+    if id == gone {
+        return Err(TableError::Twice { id: id.clone() }.into());
+    }
     let mut users = HeldUsers::open(dir)?;
     for id in [id, gone] {
         users.table.user(id)?;
     }
     let of = match keep {
-        _ if id == gone => return Err(not_two(id)),
         Some(keep) if keep != id && keep != gone => return Err(not_two(keep)),
         Some(keep) => keep.clone(),
         None => more(&users, id, gone)?.to_owned(),

@@ -1,22 +1,28 @@
 //! `prlhf users profile`: in what responses for a user differ from the generic user's.
 
 mod measures;
+mod paragraph;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use statistics::{Bootstrap, Interval, mean};
+use serde_json::{Map, Value};
+use statistics::{Bootstrap, Interval, mean, signed};
 use terminal::{Bars, Output};
 use trainer::TrainError;
+use trainer::config::Config;
+use trainer::files::replace_file;
 use trainer::inference::{Engine, Job};
 use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pref_data::general::PromptRecord;
 use trainer::user_model::UserRef;
 
-use super::{OnArgs, UsersArgs};
+use super::{OnArgs, UsersArgs, put_prompt};
 use crate::generate;
+use crate::judge::{Judge, JudgeArgs};
 use crate::sampling::SamplingArgs;
 use measures::MEASURES;
+use paragraph::{Evidence, Pair, Writer};
 
 /// Arguments of `prlhf users profile`.
 #[derive(Args, Debug)]
@@ -24,7 +30,8 @@ pub struct ProfileArgs {
     /// Whose responses.
     #[arg(long, value_name = "ID")]
     pub user: String,
-    /// Prompts to answer: JSON Lines, CSV or Parquet with `prompt`, as for `generate`; whose they are does not matter.
+    /// Prompts to answer: JSON Lines, CSV or Parquet with `prompt`, or plain text (`.txt`) with a prompt a line, as for `generate`; whose they
+    /// are does not matter.
     #[arg(long, value_name = "FILE")]
     pub prompts: PathBuf,
     /// Responses to each prompt, for each of the two.
@@ -33,12 +40,25 @@ pub struct ProfileArgs {
     /// Sequences at a time.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub batch: usize,
+    /// Have a language model say in a paragraph what the user likes, from the measures that differ and a few of the responses; it may stand
+    /// as the user's `user_text`.
+    #[arg(long, value_enum, value_name = "WRITER")]
+    pub paragraph: Option<Writer>,
+    /// Prompts whose responses the writer of the paragraph is shown.
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "paragraph")]
+    pub pairs: usize,
+    /// Write a JSON Lines file: the prompts with the user's id and the paragraph as `user_text`, as `generate --prompts` reads them.
+    #[arg(long, value_name = "FILE", requires = "paragraph")]
+    pub out: Option<PathBuf>,
     /// What the adapters are opened on.
     #[command(flatten)]
     pub on: OnArgs,
     /// How tokens are chosen.
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    /// Who writes with --paragraph judge.
+    #[command(flatten)]
+    pub judge: JudgeArgs,
 }
 
 /// Writes responses for both and compares them prompt by prompt.
@@ -47,25 +67,30 @@ pub struct ProfileArgs {
 /// An unknown user, a broken line, or adapters that cannot be opened.
 pub fn run(users: &UsersArgs, args: &ProfileArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
     let of = users.trained(&args.on);
-    let columns = of.trained()?.config.data.columns;
-    let prompts = generate::read(&args.prompts, columns)?;
+    let config = of.trained()?.config;
+    let judge = judge_of(args, &config)?;
+    validate_out(args)?;
+    let prompts = generate::read(&args.prompts, config.data.columns)?;
     let opened = of.open()?;
     let engine = &opened.engine;
     let user = engine.user(&args.user)?;
+    if args.paragraph == Some(Writer::Own) {
+        paragraph::validate_base(engine)?;
+    }
     let sampling = args.sampling.over(&opened.config().sampling);
     let [generic, own] =
         [UserRef::Generic, user].map(|user| responses(engine, &prompts, &user, &sampling, args));
     let (generic, own) = (generic?, own?);
     out.fact("user", printable::quoted(&args.user))?;
-    let (prompts, samples) = (prompts.len(), args.samples.max(1));
+    let (count, samples) = (prompts.len(), args.samples.max(1));
     out.fact(
         "responses",
-        format_args!("{samples} to each of {prompts} prompts, and as many for the generic user"),
+        format_args!("{samples} to each of {count} prompts, and as many for the generic user"),
     )?;
     out.line("")?;
-    let rows: Vec<Vec<String>> = MEASURES
+    let measured: Vec<Measured> = MEASURES
         .iter()
-        .filter_map(|(name, measure)| row(name, &generic, &own, *measure))
+        .filter_map(|(name, measure)| Measured::of(name, &generic, &own, *measure))
         .collect();
     let head = [
         "mean over prompts",
@@ -75,7 +100,85 @@ pub fn run(users: &UsersArgs, args: &ProfileArgs, out: &mut Output<'_>) -> Resul
         "95 %",
         "",
     ];
-    out.table(&head, &rows)
+    let rows: Vec<Vec<String>> = measured.iter().map(Measured::cells).collect();
+    out.table(&head, &rows)?;
+    let Some(writer) = args.paragraph else {
+        return Ok(());
+    };
+    let evidence = evidence(&measured, &prompts, [&generic, &own], args.pairs);
+    let paragraph = match (writer, &judge) {
+        (Writer::Judge, Some(judge)) => paragraph::by_judge(judge, &evidence)?,
+        _ => paragraph::by_base(engine, &evidence)?,
+    };
+    out.line(format_args!("\n{paragraph}"))?;
+    match &args.out {
+        Some(path) => {
+            let lines = prompts
+                .iter()
+                .map(|prompt| record(prompt, &args.user, &paragraph));
+            let lines = lines.map(|line| format!("{line}\n"));
+            replace_file(path, lines.collect::<String>())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses to write over the prompts.
+fn validate_out(args: &ProfileArgs) -> Result<(), TrainError> {
+    let whole = |path: &PathBuf| path.canonicalize().ok();
+    match &args.out {
+        Some(out) if whole(out).is_some() && whole(out) == whole(&args.prompts) => {
+            let problem = format!("--out and --prompts are both {}", out.display());
+            Err(TrainError::Usage(problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The judge that writes the paragraph, if one does.
+fn judge_of(args: &ProfileArgs, config: &Config) -> Result<Option<Judge>, TrainError> {
+    let usage = |problem: String| Err(TrainError::Usage(problem));
+    if args.paragraph == Some(Writer::Judge) {
+        return match args.judge.judge(config)? {
+            Some(judge) => Ok(Some(judge)),
+            None => usage("--paragraph judge needs --judge-url URL and --judge-model NAME, a language model that writes it".into()),
+        };
+    }
+    match args.judge.given() {
+        Some(flag) => usage(format!("{flag} is for --paragraph judge")),
+        None => Ok(None),
+    }
+}
+
+/// What the writer of a paragraph is told: the measures that differ, and the first responses to prompts from all over the list.
+fn evidence<'a>(
+    measured: &[Measured],
+    prompts: &[PromptRecord],
+    [generic, own]: [&'a [Vec<String>]; 2],
+    pairs: usize,
+) -> Evidence<'a> {
+    let pairs = pairs.min(prompts.len());
+    let places = (0..pairs).map(|pair| pair * prompts.len() / pairs);
+    let first = |of: &'a [Vec<String>], at: usize| of[at].first().map_or("", String::as_str);
+    let pair = |at: usize| Pair {
+        prompt: prompts[at].prompt.last_turn().1.into_owned(),
+        own: first(own, at),
+        generic: first(generic, at),
+    };
+    let differing = measured.iter().filter(|measured| measured.differs());
+    Evidence {
+        differences: differing.map(Measured::sentence).collect(),
+        pairs: places.map(pair).collect(),
+    }
+}
+
+/// A prompt in the layout of prompts, with a text about its user, which ends in a line end: the prompt stands right behind it.
+fn record(prompt: &PromptRecord, user: &str, text: &str) -> Value {
+    let mut fields = Map::new();
+    fields.insert("user".into(), user.into());
+    fields.insert("user_text".into(), format!("{text}\n").into());
+    put_prompt(&mut fields, &prompt.prompt, &prompt.template);
+    Value::Object(fields)
 }
 
 /// Of every prompt its responses.
@@ -106,46 +209,75 @@ fn responses(
     Ok(of_prompts.collect())
 }
 
-/// A measure of both, over prompts of which both have it; none where no prompt has.
-fn row(
-    name: &str,
-    generic: &[Vec<String>],
-    own: &[Vec<String>],
-    measure: fn(&str) -> Option<f64>,
-) -> Option<Vec<String>> {
-    let of_prompt = |texts: &Vec<String>| {
-        let values: Vec<f64> = texts.iter().filter_map(|text| measure(text)).collect();
-        mean(&values)
-    };
-    let both = generic.iter().zip(own);
-    let both = both.filter_map(|(a, b)| Some([of_prompt(a)?, of_prompt(b)?]));
-    let both: Vec<[f64; 2]> = both.collect();
-    let means = |pairs: &[[f64; 2]]| {
-        let side = |at: usize| mean(&pairs.iter().map(|pair| pair[at]).collect::<Vec<_>>());
-        Some([side(0)?, side(1)?])
-    };
-    let [a, b] = means(&both)?;
-    let difference = |pairs: &[[f64; 2]]| [means(pairs).map_or(f64::NAN, |[a, b]| b - a)];
-    let interval = Bootstrap::default().intervals(&both, difference);
-    let (shown, verdict) = match interval {
-        Some([Interval { low, high }]) => (
-            format!("[{low:.2}, {high:.2}]"),
-            if low > 0.0 || high < 0.0 {
-                "differs"
-            } else {
-                ""
-            },
-        ),
-        None => ("-".into(), ""),
-    };
-    Some(vec![
-        name.into(),
-        format!("{a:.2}"),
-        format!("{b:.2}"),
-        format!("{:+.2}", b - a),
-        shown,
-        verdict.into(),
-    ])
+/// A measure of both.
+struct Measured {
+    name: &'static str,
+    generic: f64,
+    own: f64,
+    /// Of the difference.
+    interval: Option<Interval>,
+}
+
+impl Measured {
+    /// Over prompts of which both have it; none where no prompt has.
+    fn of(
+        name: &'static str,
+        generic: &[Vec<String>],
+        own: &[Vec<String>],
+        measure: fn(&str) -> Option<f64>,
+    ) -> Option<Self> {
+        let of_prompt = |texts: &Vec<String>| {
+            let values: Vec<f64> = texts.iter().filter_map(|text| measure(text)).collect();
+            mean(&values)
+        };
+        let both = generic.iter().zip(own);
+        let both = both.filter_map(|(a, b)| Some([of_prompt(a)?, of_prompt(b)?]));
+        let both: Vec<[f64; 2]> = both.collect();
+        let means = |pairs: &[[f64; 2]]| {
+            let side = |at: usize| mean(&pairs.iter().map(|pair| pair[at]).collect::<Vec<_>>());
+            Some([side(0)?, side(1)?])
+        };
+        let [generic, own] = means(&both)?;
+        let difference = |pairs: &[[f64; 2]]| [means(pairs).map_or(f64::NAN, |[a, b]| b - a)];
+        let interval = Bootstrap::default().intervals(&both, difference);
+        Some(Self {
+            name,
+            generic,
+            own,
+            interval: interval.map(|[interval]| interval),
+        })
+    }
+
+    /// Whether the difference is no chance, as far as prompts go.
+    fn differs(&self) -> bool {
+        let apart = |&Interval { low, high }: &Interval| low > 0.0 || high < 0.0;
+        self.interval.as_ref().is_some_and(apart)
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let shown = match self.interval {
+            Some(Interval { low, high }) => format!("[{}, {}]", signed(low, 2), signed(high, 2)),
+            None => "-".into(),
+        };
+        let verdict = if self.differs() { "differs" } else { "" };
+        vec![
+            self.name.into(),
+            format!("{:.2}", self.generic),
+            format!("{:.2}", self.own),
+            signed(self.own - self.generic, 2),
+            shown,
+            verdict.into(),
+        ]
+    }
+
+    fn sentence(&self) -> String {
+        let Self {
+            name, generic, own, ..
+        } = self;
+        format!(
+            "{name}: {own:.2} in the answers for the reader, {generic:.2} in those for nobody in particular"
+        )
+    }
 }
 
 #[cfg(test)]
@@ -162,15 +294,16 @@ mod tests {
         let own = texts(&[&["aaaaa", "aaaaa"], &["aaa", "aaa"], &["aaaaaaa"]]);
         // The third prompt has no measure on one side; the others differ by 2 each.
         let measure = |text: &str| (!text.is_empty()).then_some(text.len() as f64);
-        let row = row("letters", &generic, &own, measure).unwrap();
+        let measured = Measured::of("letters", &generic, &own, measure).unwrap();
         let expected = [
             "letters",
             "2.00",
             "4.00",
             "+2.00",
-            "[2.00, 2.00]",
+            "[+2.00, +2.00]",
             "differs",
         ];
-        assert_eq!(row, expected);
+        assert_eq!(measured.cells(), expected);
+        assert!(measured.differs());
     }
 }

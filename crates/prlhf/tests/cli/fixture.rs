@@ -146,7 +146,7 @@ impl Fixture {
             path("run.toml"),
             path("run"),
         );
-        make_model(&model);
+        make_model(&model, 128);
         let long = "very ".repeat(200);
         let text =
             comparisons(&["long", "short"]).replacen("is it so", &format!("is it {long}so"), 1);
@@ -219,7 +219,8 @@ fn toml(model: &Path, data: &Path) -> String {
     )
 }
 
-fn make_model(dir: &Path) {
+/// A tiny random model with a context of so many tokens.
+pub fn make_model(dir: &Path, max_positions: usize) {
     fs::create_dir(dir).unwrap();
     let texts = [SHORT, LONG, "Question: is it very so? Answer: "];
     let tokenizer = Tokenizer::train_bpe(texts.into_iter().cycle().take(12), 300, &["<s>", "</s>"])
@@ -234,7 +235,7 @@ fn make_model(dir: &Path) {
             num_heads: 4,
             num_kv_heads: 2,
             head_dim: 8,
-            max_positions: 128,
+            max_positions,
             ties_embeddings: true,
             bos_token_id: tokenizer.bos(),
             eos_token_ids: tokenizer.eos().into_iter().collect(),

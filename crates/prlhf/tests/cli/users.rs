@@ -329,6 +329,11 @@ fn two_ids_of_one_person_become_one() {
     let list = "long\ttrained\nshort\ttrained\nem\tfitted\n";
     assert_eq!(users(&run, &["list"]).ok(), list);
     // A fitted and a trained one cannot be compared.
+    let error = users(&run, &["merge", "em", "em"]).error();
+    assert!(
+        error.contains("user `em` was named twice: two users become one"),
+        "{error}"
+    );
     let error = users(&run, &["merge", "em", "short"]).error();
     assert!(
         error.contains("give --keep `em` or --keep `short`"),

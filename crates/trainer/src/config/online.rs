@@ -1,5 +1,6 @@
 //! `[online]`
 
+use llm_backbone::sampling::SamplingConfig;
 use pdpo_loss::{Aggregation, Grpo, LossError, PolicyGradient, Rloo, ScaleRewards};
 use serde::{Deserialize, Serialize};
 
@@ -146,8 +147,8 @@ impl OnlineSection {
             }
         }
         let temperature = self.sampled_at();
-        if !(temperature.is_finite() && temperature > 0.0) {
-            return refuse("temperature", &temperature, "a positive number");
+        if !(temperature.is_finite() && temperature >= SamplingConfig::LOWEST_TEMPERATURE) {
+            return refuse("temperature", &temperature, "a number of at least 0.0001");
         }
         let penalty = self.missing_eos_penalty;
         if !(0.0..=LARGEST).contains(&penalty) {
@@ -198,6 +199,7 @@ mod tests {
             ("max_new_tokens = 0", "`online.max_new_tokens` is 0"),
             ("num_iterations = 0", "`online.num_iterations` is 0"),
             ("temperature = 0.0", "`online.temperature` is 0"),
+            ("temperature = 1e-5", "`online.temperature` is 0.00001"),
             (
                 "missing_eos_penalty = -1",
                 "`online.missing_eos_penalty` is -1",

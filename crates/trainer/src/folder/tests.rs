@@ -118,6 +118,32 @@ fn a_second_run_in_the_same_folder_is_refused_until_the_first_has_ended() {
 }
 
 #[test]
+fn who_does_not_take_long_is_waited_for() {
+    let dir = folder();
+    let adapters = dir.path().join("adapters");
+    fs::create_dir(&adapters).unwrap();
+    fs::write(dir.path().join(MARKER), "").unwrap();
+    let first = RunFolder::hold(&adapters).unwrap();
+    let none = std::time::Duration::ZERO;
+    let error = RunFolder::hold_after_others(&adapters, none, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("is in use"), "{error}");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| {
+            let long = std::time::Duration::from_secs(600);
+            let mut told = |who: &str| sender.send(who.to_owned()).unwrap();
+            RunFolder::hold_after_others(&adapters, long, &mut told).map(drop)
+        });
+        assert_eq!(
+            receiver.recv().unwrap(),
+            format!("process {}", std::process::id())
+        );
+        drop(first);
+        second.join().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn a_run_that_does_not_begin_leaves_no_trace() {
     let parent = folder();
     let dir = parent.path().join("run");

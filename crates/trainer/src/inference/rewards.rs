@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pref_data::Comparison;
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use super::{Engine, Opened};
 use crate::adapters;
 use crate::error::TrainError;
 use crate::progress::Progress;
-use crate::scorer::Scorer;
+use crate::scorer::{Beside, Scorer};
 use crate::task::Reward;
 use crate::tokenise::SpecialTokens;
 
@@ -20,7 +20,12 @@ use crate::tokenise::SpecialTokens;
 pub struct RewardModel {
     engine: Engine,
     task: Reward,
-    key: String,
+    /// What tells the base model from others.
+    base: String,
+    /// Where the adapters lie.
+    dir: PathBuf,
+    /// What tells fitted users from others.
+    fitted: Option<String>,
 }
 
 impl RewardModel {
@@ -35,7 +40,9 @@ impl RewardModel {
             return Err(TrainError::format(dir, problem));
         };
         Ok(Self {
-            key: format!("{}+{}", opened.key, hash_of(dir)?),
+            base: opened.key,
+            dir: dir.into(),
+            fitted: None,
             engine: opened.engine,
             task,
         })
@@ -63,9 +70,7 @@ impl RewardModel {
                 row.values.iter().for_each(|x| hash.update(x.to_le_bytes()));
             }
         }
-        if some {
-            self.key = format!("{}+{:x}", self.key, hash.finalize());
-        }
+        self.fitted = some.then(|| format!("{:x}", hash.finalize()));
         Ok(self)
     }
 
@@ -80,8 +85,10 @@ impl RewardModel {
 }
 
 impl Scorer for RewardModel {
-    fn key(&self) -> String {
-        self.key.clone()
+    fn key(&self) -> Result<String, TrainError> {
+        let adapters = hash_of(&self.dir)?;
+        let parts = [Some(self.base.clone()), Some(adapters), self.fitted.clone()];
+        Ok(parts.into_iter().flatten().collect::<Vec<_>>().join("+"))
     }
 
     fn knows(&self, user: &str) -> bool {
@@ -96,6 +103,7 @@ impl Scorer for RewardModel {
     fn rewards(
         &self,
         texts: &[Comparison],
+        _: Beside<'_>,
         progress: &dyn Progress,
     ) -> Result<Vec<f32>, TrainError> {
         if texts.is_empty() {

@@ -4,7 +4,7 @@
 //!
 //! An example of the data is a prompt and whose it is. A step begins with [`Task::made`]: it samples, scores, and makes the examples that
 //! are learnt from (`rollout.rs`). With RLOO and GRPO an example is two responses with an advantage each, with online DPO it is a
-//! comparison of the best response with the worst, for the ordinary objective.
+//! comparison of the best response with the worst, for the ordinary objective; nothing is learnt of a group whose responses are all worth the same.
 //!
 //! Both branches write for themselves: the user's responses are scored for the user and weigh `alpha`, the generic user's are scored
 //! for the generic user and weigh `1 - alpha`.
@@ -77,7 +77,7 @@ impl Online {
     /// generic branch.
     ///
     /// # Errors
-    /// A number out of range, or a loss that cannot be learnt from comparisons made in the step, by its key.
+    /// A number out of range, or a loss that cannot be learnt from comparisons made in the step, by its key; a scorer without a key.
     pub fn new(
         section: &OnlineSection,
         objective: &ObjectiveConfig,
@@ -90,7 +90,7 @@ impl Online {
         let mut settings = json!({
             "online": section.said(),
             "objective": { "alpha": objective.alpha },
-            "reward_model": surroundings.scorer.key(),
+            "reward_model": surroundings.scorer.key()?,
         });
         let method = match section.gradient() {
             Some(gradient) => Method::Gradient(gradient),
@@ -238,6 +238,8 @@ impl Task for Online {
             }
             Method::Preference(preference) => {
                 let RowLosses { losses, reports } = preference.losses(micro, outputs)?;
+                let differing = sample::differing(micro.rows, &losses.device())?;
+                let losses = losses * differing;
                 let rows = micro.rows.iter().zip(reports);
                 let reports = rows.map(|(row, scored)| self.report(row, Some(scored)));
                 Ok(RowLosses {
@@ -277,5 +279,9 @@ impl Task for Online {
 
     fn describe(&self, line: &mut Line, rows: &[(&Example, &OnlineRow)]) {
         report::describe(line, rows);
+        if let Some(effort) = self.scorer.effort() {
+            line.scorer_calls = Some(effort.calls);
+            line.scorer_cached = Some(effort.cached);
+        }
     }
 }

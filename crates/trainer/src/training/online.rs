@@ -10,12 +10,24 @@ use super::{Place, Training};
 use crate::config::Config;
 use crate::dataset::Dataset;
 use crate::error::TrainError;
+use crate::estimate;
 use crate::example::{Example, Item};
 use crate::scorer::Scorer;
 use crate::session::Session;
 use crate::sides::Sides;
-use crate::task::{Online, Surroundings};
+use crate::task::{Online, Preference, Surroundings};
 use crate::tokenise::TokenizedPair;
+
+/// Groups of responses that an online run has scored, each of `online.num_generations` to one prompt in one branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoredGroups {
+    /// Optimiser steps.
+    pub steps: usize,
+    /// In all steps.
+    pub training: usize,
+    /// In all validations.
+    pub validation: usize,
+}
 
 impl Training {
     /// The run of adapters and user model on responses that the policy writes to the prompts of both sides, and `scorer` scores
@@ -55,6 +67,41 @@ impl Training {
         let data = (train, validation.unwrap_or_default());
         self.validate_room(&data)?;
         self.session_of(task, start, ("training", training.clone()), (place, data))
+    }
+
+    /// Prompts that an online run on `sides`, those that this was made of, has in training and for validation: one of two users is two.
+    pub fn prompts(&self, sides: &Sides) -> [usize; 2] {
+        let count = |side, comparisons: &[Comparison]| prompts(side, comparisons, None).len();
+        let held_out = self.validation.as_ref();
+        [
+            count(&self.train, &sides.train),
+            held_out.map_or(0, |side| count(side, &sides.validation)),
+        ]
+    }
+
+    /// How much an online run on `sides`, those that this was made of, has scored.
+    ///
+    /// # Errors
+    /// An objective out of range.
+    pub fn scored_groups(&self, sides: &Sides) -> Result<ScoredGroups, TrainError> {
+        let Config {
+            users,
+            objective,
+            training,
+            ..
+        } = &self.config;
+        let task = Preference::from_config(objective, users.is_some(), None)?;
+        let branches = task.objective().mix().branches().len();
+        let [train, held_out] = self.prompts(sides);
+        let steps = training.total_steps(train);
+        let per_epoch = train.div_ceil(training.batch.max(1)).max(1);
+        let partial = (steps % per_epoch) * training.batch;
+        let validations = estimate::validations(training, steps, held_out);
+        Ok(ScoredGroups {
+            steps,
+            training: branches * (steps / per_epoch * train + partial.min(train)),
+            validation: branches * (validations * held_out as f64).round() as usize,
+        })
     }
 
     /// Refuses responses that do not fit the model's context behind some prompt.

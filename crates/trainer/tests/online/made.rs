@@ -1,14 +1,17 @@
 //! What a step makes of prompts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pdpo_loss::Branch;
+use trainer::TrainError;
 use trainer::config::TrainingSection;
 use trainer::example::{Example, Item};
 use trainer::learner::Learner;
 use trainer::policy::Policy;
-use trainer::progress::Quiet;
+use trainer::progress::{Progress, Quiet};
 use trainer::reference::Reference;
+use trainer::scorer::{Beside, Scorer};
 use trainer::task::{Moment, Online, Sampled, Surroundings, Task};
 use trainer::tokenise::TokenizedPair;
 use user_model::{RowInit, UserRef, UserTable};
@@ -17,15 +20,16 @@ use super::World;
 use super::support::{INDIVIDUAL, difference, gradients, users, with_random_adapters};
 
 /// A policy with random adapters and users, and a task on it.
-struct Start {
+pub struct Start {
     world: World,
+    pub scorer: Arc<dyn Scorer>,
     policy: Policy,
     table: UserTable,
-    prompts: Vec<Example>,
+    pub prompts: Vec<Example>,
 }
 
 impl Start {
-    fn new(keys: &str) -> Self {
+    pub fn new(keys: &str) -> Self {
         let world = World::new(keys);
         let model = with_random_adapters(world.training.model.clone(), 3);
         let rows = RowInit::Uniform { range: 0.5 };
@@ -48,6 +52,7 @@ impl Start {
             policy: Policy::new(model, Some(users)),
             table,
             world,
+            scorer: World::scorer(),
         }
     }
 
@@ -58,29 +63,50 @@ impl Start {
             micro_rows: 3,
             formatter: self.world.training.formatter.clone(),
             reference: self.world.training.model.clone(),
-            scorer: World::scorer(),
+            scorer: self.scorer.clone(),
         };
         Online::new(&config.online, &config.objective, true, surroundings).expect("good settings")
     }
 
-    fn made(&self, prompts: &[&Example], step: usize) -> Vec<Example> {
+    pub fn made(&self, prompts: &[&Example], step: usize) -> Vec<Example> {
         let moment = Moment {
             policy: &self.policy,
             table: Some(&self.table),
             step,
+            validates: false,
             progress: &Quiet,
         };
         let made = self.task().made(prompts, moment).expect("samples");
         made.expect("examples of its own")
     }
 
-    fn learner(&self, micro_rows: usize) -> Learner<Online> {
+    pub fn learner(&self, micro_rows: usize) -> Learner<Online> {
         let training = TrainingSection {
             micro_rows,
             ..TrainingSection::default()
         };
         let (policy, table) = (self.policy.clone(), self.table.clone());
         Learner::new(self.task(), policy, Some(table), &training).expect("good settings")
+    }
+}
+
+/// Hardly two texts are worth the same.
+#[derive(Debug)]
+struct Bytes;
+
+impl Scorer for Bytes {
+    fn rewards(
+        &self,
+        texts: &[pref_data::Comparison],
+        _: Beside<'_>,
+        _: &dyn Progress,
+    ) -> Result<Vec<f32>, TrainError> {
+        let sum = |text: &str| text.bytes().map(u32::from).sum::<u32>() % 101;
+        Ok(texts.iter().map(|text| sum(&text.chosen) as f32).collect())
+    }
+
+    fn key(&self) -> Result<String, TrainError> {
+        Ok("bytes".into())
     }
 }
 
@@ -189,7 +215,8 @@ fn gradients_do_not_depend_on_micro_batches_and_mix_by_alpha() {
         "[online]\nmethod = \"dpo\"\nnum_generations = 3\nmax_new_tokens = 6\n",
     ] {
         let of = |alpha: f64, micro_rows: usize| {
-            let start = Start::new(&format!("{keys}[objective]\nalpha = {alpha}\n"));
+            let mut start = Start::new(&format!("{keys}[objective]\nalpha = {alpha}\n"));
+            start.scorer = Arc::new(Bytes);
             let some: Vec<&Example> = start.prompts[..3].iter().collect();
             let made = start.made(&some, 0);
             let (_, report) = start

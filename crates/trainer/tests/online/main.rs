@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compared;
 mod made;
 mod runs;
 
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use trainer::TrainError;
 use trainer::config::{Config, Dtype};
 use trainer::progress::Progress;
-use trainer::scorer::Scorer;
+use trainer::scorer::{Beside, Scorer};
 use trainer::sides::Sides;
 use trainer::source;
 use trainer::training::Training;
@@ -27,7 +28,12 @@ use support::{device, model_fixture};
 struct Words;
 
 impl Scorer for Words {
-    fn rewards(&self, texts: &[Comparison], _: &dyn Progress) -> Result<Vec<f32>, TrainError> {
+    fn rewards(
+        &self,
+        texts: &[Comparison],
+        _: Beside<'_>,
+        _: &dyn Progress,
+    ) -> Result<Vec<f32>, TrainError> {
         let reward = |text: &Comparison| {
             let words = text.chosen.split_whitespace().count() as f32;
             match text.user.as_ref().map(UserId::as_str) {
@@ -39,8 +45,8 @@ impl Scorer for Words {
         Ok(texts.iter().map(reward).collect())
     }
 
-    fn key(&self) -> String {
-        "words".into()
+    fn key(&self) -> Result<String, TrainError> {
+        Ok("words".into())
     }
 
     fn knows(&self, user: &str) -> bool {

@@ -21,6 +21,7 @@ use crate::policy::Policy;
 use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::replicas;
+use crate::scorer::Beside;
 use crate::task::{Moment, Row};
 use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
@@ -90,8 +91,7 @@ pub(super) fn made(
 ) -> Result<Vec<Example>, TrainError> {
     let (mut groups, texts) =
         trace_span!(target: TARGET, "sampling").in_scope(|| written(task, examples, moment))?;
-    trace_span!(target: TARGET, "scoring")
-        .in_scope(|| score(task, &mut groups, &texts, moment.progress))?;
+    trace_span!(target: TARGET, "scoring").in_scope(|| score(task, &mut groups, &texts, moment))?;
     trace_span!(target: TARGET, "log-probs of samples")
         .in_scope(|| log_probs(task, &mut groups, moment))?;
     match &task.method {
@@ -188,9 +188,17 @@ fn score(
     task: &Online,
     groups: &mut [Group<'_>],
     texts: &[Comparison],
-    progress: &dyn Progress,
+    moment: Moment<'_>,
 ) -> Result<(), TrainError> {
-    let rewards = task.scorer.rewards(texts, progress)?;
+    let by_base = match moment.validates && task.scorer.compares() {
+        true => Some(by_base(task, groups, moment)?),
+        false => None,
+    };
+    let beside = match &by_base {
+        Some(texts) => Beside::Base(texts),
+        None => Beside::Group(task.section.generations()),
+    };
+    let rewards = task.scorer.rewards(texts, beside, moment.progress)?;
     if rewards.len() != texts.len() {
         let (found, expected) = (rewards.len(), texts.len());
         let problem = format!("the scorer gave {found} rewards for {expected} responses");
@@ -206,6 +214,29 @@ fn score(
         sample.penalised = sample.reward - penalty;
     }
     Ok(())
+}
+
+/// For every sample what the reference answers to its prompt: one response to a prompt, for all branches.
+fn by_base(
+    task: &Online,
+    groups: &[Group<'_>],
+    moment: Moment<'_>,
+) -> Result<Vec<String>, TrainError> {
+    let branches = task.mix.branches().len();
+    let first = || groups.iter().step_by(branches);
+    let jobs: Result<Vec<Job>, TrainError> = first()
+        .map(|group| {
+            let job = job(task, group, moment.step, 0)?;
+            let user = UserRef::Generic;
+            Ok(Job { user, ..job })
+        })
+        .collect();
+    let prompts: Vec<&TokenizedPrompt> = first().map(|g| &g.example.pair().prompt).collect();
+    let engine = Engine::new(task.reference.clone(), None, task.formatter.clone());
+    let responses = engine.respond_to(&jobs?, &prompts, AT_ONCE, moment.progress)?;
+    let samples = branches * task.section.generations();
+    let of_prompt = |response: Response| std::iter::repeat_n(response.text, samples);
+    Ok(responses.into_iter().flat_map(of_prompt).collect())
 }
 
 /// Gives every sample the log-probs of its tokens under the policy and under the reference.

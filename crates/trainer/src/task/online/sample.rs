@@ -1,9 +1,11 @@
 //! Responses that the policy wrote, and what became of them.
 
+use burn::tensor::{Device, Tensor};
 use pdpo_loss::Branch;
 
 use crate::error::TrainError;
 use crate::example::Example;
+use crate::task::Row;
 
 /// A response that the policy wrote.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,4 +55,16 @@ pub struct Sampled {
 /// What an example was made of.
 pub(super) fn of(example: &Example) -> Result<&Sampled, TrainError> {
     example.item.sampled.as_deref().ok_or(TrainError::NoSamples)
+}
+
+/// 1 for rows whose samples are worth different things, 0 for those of which nothing is better than the rest; `[rows]`.
+pub(super) fn differing(rows: &[Row<'_>], device: &Device) -> Result<Tensor<1>, TrainError> {
+    let differ = |row: &Row<'_>| {
+        let samples = &of(row.example)?.samples;
+        let mut pairs = samples.windows(2);
+        let differ = pairs.any(|two| two[0].penalised != two[1].penalised);
+        Ok(f32::from(u8::from(differ)))
+    };
+    let weights: Result<Vec<f32>, TrainError> = rows.iter().map(differ).collect();
+    Ok(Tensor::from_floats(weights?.as_slice(), device))
 }
