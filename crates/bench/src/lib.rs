@@ -12,7 +12,7 @@ mod prism;
 mod psoups;
 #[cfg(test)]
 mod tests;
-mod text;
+mod texts;
 mod tiny;
 mod tldr;
 

@@ -6,7 +6,6 @@ mod config;
 mod figures;
 mod in_context;
 mod measure;
-pub(crate) mod profile;
 mod tables;
 
 use serde::{Deserialize, Serialize};

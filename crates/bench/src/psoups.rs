@@ -19,7 +19,7 @@ use crate::claims;
 use crate::config::{EvaluationConfig, validate_shares};
 use crate::experiment::{Experiment, ExperimentData, Results};
 use crate::report::{Claim, Report};
-use crate::text::{MEASURES, by_user};
+use crate::texts::{self, MEASURES};
 
 impl Experiment for PsoupsConfig {
     const NAME: &'static str = "psoups";
@@ -65,8 +65,8 @@ impl Experiment for PsoupsConfig {
         if self.newcomers.is_some() {
             return Vec::new(); // What is claimed of newcomers, every experiment claims.
         }
-        let texts = by_user::gather(results);
-        report.text_measures = by_user::measures(&texts, &MEASURES);
+        let texts = texts::gather(results);
+        report.text_measures = texts::measures(&texts, &MEASURES);
         let mut all = vec![("e3", claims::per_user(results, &report.systems))];
         all.extend(directions::claims(report, &texts));
         all.extend(claims::prm::claim(

@@ -93,6 +93,11 @@ impl ScoredRow {
     pub fn correct(&self) -> bool {
         self.reward_chosen > self.reward_rejected
     }
+
+    /// How far the preferred response is rewarded beyond the other.
+    pub fn margin(&self) -> f32 {
+        self.reward_chosen - self.reward_rejected
+    }
 }
 
 impl Objective {

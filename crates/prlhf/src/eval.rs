@@ -8,6 +8,7 @@ mod side_by_side;
 mod spread;
 mod tables;
 mod training_data;
+mod ways;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use trainer::inference::{Engine, Opened};
 use trainer::pdpo_loss::{PairLoss, ScoredRow};
 use trainer::policy::Policy;
 use trainer::pref_data::{Comparison, Skipped, read_comparisons};
-use trainer::task::{Reward, Task};
+use trainer::task::{Ranking, Reward, Task};
 use whole_file::Temporary;
 
 use crate::prepare::{cuts, fit_responses};
@@ -35,6 +36,7 @@ use report::{EvalReport, VERSION};
 use rows::{EvalRow, comparisons_hash};
 use spread::Spreads;
 use training_data::TrainedOn;
+use ways::{AnsweredReport, Plan, Served, Serving, WaysArgs};
 
 /// Arguments of `prlhf eval`.
 #[derive(Args, Debug)]
@@ -43,7 +45,8 @@ pub struct EvalArgs {
     /// What to evaluate.
     #[command(flatten)]
     pub trained: TrainedArgs,
-    /// Two runs, folders of adapters, or earlier --json files, side by side; B is measured against A.
+    /// Two runs, folders of adapters, or earlier --json files, side by side; B is measured against A. Of a file that was written with
+    /// --answers, FILE#WAY is one of its ways (`generic`, `own`, or one of --ways).
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["run", "adapters"])]
     pub compare: Vec<PathBuf>,
     /// Comparisons to evaluate: files or folders, as for training. Not needed where --compare names two files.
@@ -63,12 +66,15 @@ pub struct EvalArgs {
     /// for each of their comparisons.
     #[arg(long)]
     pub spread: bool,
-    /// The seed of the bootstrap of --compare.
+    /// The seed of the bootstrap of --compare and --answers.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Also write everything as JSON: every user and every comparison.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Other ways to serve users.
+    #[command(flatten)]
+    pub ways: WaysArgs,
 }
 
 /// Evaluates and prints tables.
@@ -174,7 +180,9 @@ pub fn evaluate(
     cache: &Cache,
     out: &mut Output<'_>,
 ) -> Result<EvalReport, TrainError> {
-    let dir = of.trained()?.dir().to_owned();
+    let trained = of.trained()?;
+    let dir = trained.dir().to_owned();
+    let answers = args.ways.read(args.lenient, &trained.config.data)?;
     let opened = of.open()?;
     let (engine, config) = (&opened.engine, opened.config());
     let training = TrainedOn::read(&args.training_data, args.lenient, &config.data)?;
@@ -183,14 +191,25 @@ pub fn evaluate(
     let loaded = &*loaded;
     out.fact("skipped", &loaded.skipped)?;
     out.fact("cut", cuts(std::iter::once(&dataset), limits.config()))?;
+    let answers = answers.as_ref().map(|answers| (answers, args.lenient));
+    let plan = answers.map(|answers| args.ways.plan(answers, loaded, engine, out));
+    let plan = plan.transpose()?;
+    let asked = Asked {
+        comparisons: &loaded.comparisons,
+        spread: args.spread,
+        plan: plan.as_ref(),
+    };
     let measured = match opened.reward()? {
-        Some(task) => Measured::of_rewards(&task, engine, &dataset, args.spread)?,
+        Some(task) => Measured::of_rewards(&task, engine, &dataset, &asked)?,
         None => {
             let (folder, limit) = (cache.folder(of), args.quality);
-            Measured::of_preferences(&opened, dataset, (&folder, limit, args.spread), out)?
+            Measured::of_preferences(&opened, dataset, (&folder, limit, &asked), out)?
         }
     };
     let mut rows = rows(engine, loaded, &measured.scored, &training)?;
+    let answered = plan.as_ref().zip(measured.served);
+    let answered =
+        answered.map(|(plan, served)| AnsweredReport::new(plan, served, &rows, args.seed));
     let spread = measured.spreads.map(|spreads| spreads.give(&mut rows));
     let [kl, nll, nll_reference] = measured.text.map_or([None; 3], |text| text.map(Some));
     Ok(EvalReport {
@@ -203,12 +222,47 @@ pub fn evaluate(
         accuracy: Accuracy::of(&rows),
         calibration: rows::calibration(&rows),
         spread,
+        answered: answered.transpose()?,
         loss: measured.loss,
         kl,
         nll,
         nll_reference,
         rows,
     })
+}
+
+/// What is asked of an evaluation beside how often the policy is right.
+struct Asked<'a> {
+    comparisons: &'a [Comparison],
+    /// How sure fitted rows are.
+    spread: bool,
+    /// What else can be done with users' answers.
+    plan: Option<&'a Plan>,
+}
+
+impl Asked<'_> {
+    /// What an engine makes of the comparisons, which it has scored.
+    fn of<T: Ranking>(
+        &self,
+        engine: &Engine,
+        task: &T,
+        examples: &[Example],
+        scored: &[ScoredRow],
+    ) -> Result<(Option<Spreads>, Option<Vec<Served>>), TrainError> {
+        let spreads = self.spread.then(|| Spreads::of(engine, task, examples));
+        let served = self.plan.map(|plan| {
+            let serving = Serving {
+                engine,
+                task,
+                comparisons: self.comparisons,
+                examples,
+                scored,
+                plan,
+            };
+            serving.served()
+        });
+        Ok((spreads.transpose()?, served.transpose()?))
+    }
 }
 
 /// What a model says of the comparisons.
@@ -219,32 +273,34 @@ struct Measured {
     text: Option<[f64; 3]>,
     /// Where it was asked for.
     spreads: Option<Spreads>,
+    /// Likewise.
+    served: Option<Vec<Served>>,
 }
 
 impl Measured {
-    /// With how sure fitted rows are, where `spread` asks for it.
     fn of_rewards(
         task: &Reward,
         engine: &Engine,
         dataset: &Dataset,
-        spread: bool,
+        asked: &Asked<'_>,
     ) -> Result<Self, TrainError> {
         RewardSection::validate_thumbs(dataset.thumbs)?;
         let examples = dataset.examples(engine.table());
         let scored = engine.score(task, &examples, &Bars::default())?;
-        let spreads = spread.then(|| Spreads::of(engine, task, &examples));
+        let (spreads, served) = asked.of(engine, task, &examples, &scored)?;
         Ok(Self {
             loss: task.mean_loss(&scored),
             scored,
             text: None,
-            spreads: spreads.transpose()?,
+            spreads,
+            served,
         })
     }
 
     fn of_preferences(
         opened: &Opened,
         mut dataset: Dataset,
-        (cache, limit, spread): (&Path, usize, bool),
+        (cache, limit, asked): (&Path, usize, &Asked<'_>),
         out: &mut Output<'_>,
     ) -> Result<Self, TrainError> {
         let objective = &opened.config().objective;
@@ -263,13 +319,16 @@ impl Measured {
         let examples = dataset.examples(opened.engine.table());
         let scored = opened.engine.score(&task, &examples, &Bars::default())?;
         let [quality, reference] = quality(opened, &examples, limit)?;
-        let engine = &opened.engine;
-        let spreads = spread.then(|| Spreads::of(engine, &task, &examples));
+        let loss = task.mean_loss(&scored);
+        // Of a loss with a KL term rewards alone are of interest from here on.
+        let task = task.without_kl();
+        let (spreads, served) = asked.of(&opened.engine, &task, &examples, &scored)?;
         Ok(Self {
-            loss: task.mean_loss(&scored),
+            loss,
             scored,
             text: Some([quality.kl, quality.nll, reference.nll]),
-            spreads: spreads.transpose()?,
+            spreads,
+            served,
         })
     }
 }

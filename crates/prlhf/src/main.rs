@@ -125,8 +125,16 @@ for the preferred response; of a reward model, if the reward is. Users whom the 
 trained on. Calibration asks how often the preferred response was the one that the policy gives a probability of so much,
 sigmoid(difference of rewards).
 
+--answers asks what else a few answers of a user could be used for, on the comparisons of users who have some: each way has accuracy, the difference
+to the generic user with its interval, the tokens of a request, and the seconds that a user takes. Policies of all kinds can read answers or a sentence in
+the prompt; what they make of them is measured against the base model without them. Users without answers are left out of these rows, and told.
+Adapters of each user's own are `cargo xtask repro onboarding`'s. Nothing is written to the run.
+
 Examples:
   prlhf eval --run runs/a --data test.jsonl
+  prlhf eval --run runs/a --data test.jsonl --answers answers.jsonl --json a.json
+  prlhf eval --run runs/vanilla --data test.jsonl --answers answers.jsonl --ways nearest-in-prompt,profile --json b.json
+  prlhf eval --compare 'b.json#nearest-in-prompt' 'a.json#fitted'
   prlhf eval --adapters runs/a/adapters --model path/to/model --data test.jsonl more/ --json a.json
   prlhf eval --compare runs/a runs/b --data test.jsonl
   prlhf eval --compare a.json b.json                 no model is needed";

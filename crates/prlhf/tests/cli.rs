@@ -37,6 +37,8 @@ mod stub;
 mod thumbs;
 #[path = "cli/users.rs"]
 mod users;
+#[path = "cli/ways.rs"]
+mod ways;
 
 use std::fs;
 

@@ -91,6 +91,15 @@ impl Example {
         }
     }
 
+    /// The same comparison for that user.
+    #[must_use]
+    pub fn of(&self, user: &UserRef) -> Self {
+        Self {
+            user: user.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The same user with what answers another prompt; see [`Item::mismatched`].
     pub fn mismatched(&self) -> Option<Self> {
         Some(Self {

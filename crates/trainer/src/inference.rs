@@ -126,7 +126,19 @@ impl Engine {
     /// # Errors
     /// No comparisons, or a text that the tokenizer or the chat template fails on.
     pub fn dataset(&self, comparisons: &[Comparison]) -> Result<Dataset, TrainError> {
-        self.fitting(Dataset::new(comparisons, &self.scoring_formatter()?)?)
+        self.dataset_with_room(comparisons, 0)
+    }
+
+    /// The same with room for so many tokens of prompt beyond those that the configuration allows.
+    ///
+    /// # Errors
+    /// As [`dataset`](Self::dataset).
+    pub fn dataset_with_room(
+        &self,
+        comparisons: &[Comparison],
+        more: usize,
+    ) -> Result<Dataset, TrainError> {
+        self.fitting(Dataset::new(comparisons, &self.scoring_formatter(more)?)?)
     }
 
     /// The same without comparisons that the chat template refuses, which are taken out of `comparisons` and counted.
@@ -138,13 +150,15 @@ impl Engine {
         comparisons: &mut Vec<Comparison>,
         skipped: &mut Skipped,
     ) -> Result<Dataset, TrainError> {
-        let formatter = self.scoring_formatter()?;
+        let formatter = self.scoring_formatter(0)?;
         self.fitting(leave_out_refused(comparisons, &formatter, skipped)?)
     }
 
-    fn scoring_formatter(&self) -> Result<Formatter, TrainError> {
-        let most = self.formatter.config().max_response_length;
-        let formatter = self.formatter.clone();
+    fn scoring_formatter(&self, more: usize) -> Result<Formatter, TrainError> {
+        let mut limits = self.formatter.config().clone();
+        let most = limits.max_response_length;
+        limits.max_prompt_length = limits.max_prompt_length.saturating_add(more);
+        let formatter = self.formatter.clone().limited(limits)?;
         formatter.fitted(self.positions(), most, MAX_RESPONSE)
     }
 
@@ -163,8 +177,22 @@ impl Engine {
         examples: &[Example],
         progress: &dyn Progress,
     ) -> Result<Vec<T::Report>, TrainError> {
+        self.score_with(self.table(), task, examples, progress)
+    }
+
+    /// What `task` says of every example, in the order given, with these users in the place of the engine's own.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn score_with<T: Task>(
+        &self,
+        table: Option<&UserTable>,
+        task: &T,
+        examples: &[Example],
+        progress: &dyn Progress,
+    ) -> Result<Vec<T::Report>, TrainError> {
         let rows = self.micro_rows;
-        eval::evaluate(task, &self.policy, self.table(), examples, rows, progress)
+        eval::evaluate(task, &self.policy, table, examples, rows, progress)
     }
 
     /// The model's context.

@@ -40,6 +40,7 @@ pub mod source;
 pub mod task;
 pub mod tokenise;
 pub mod training;
+pub mod ways;
 
 mod blockwise;
 mod gradients;

@@ -34,10 +34,7 @@ pub fn newcomers<D>(
         ..*trainer
     };
     let tokenised = prepared.newcomers(system.text)?;
-    let (task, rows) = (
-        preference(&system, prepared)?,
-        system.settings.training.micro_rows,
-    );
+    let task = preference(&system, prepared)?;
     let (start, _) = prepared
         .model
         .clone()
@@ -62,7 +59,7 @@ pub fn newcomers<D>(
             let seconds = outcome.state.train_seconds;
             let engine = engine(&system, prepared, (outcome.policy, None))?;
             let bars = Bars::default();
-            let scorer = Scorer::new((&engine, &task, rows), Trained::OnOthers, &bars);
+            let scorer = Scorer::new((&engine, &task), Trained::OnOthers, &bars);
             served.push(scorer.adapted(&user.id, of, (count, seconds))?);
         }
     }

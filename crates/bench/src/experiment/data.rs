@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use trainer::pref_data::{Comparison, Message, Prompt};
+use trainer::ways;
 
 use crate::config::UserText;
 use crate::measure::{Case, Users};
-use crate::newcomers::{Newcomers, profile};
+use crate::newcomers::Newcomers;
 use crate::report::{Data, Yardstick};
 
 /// Comparisons of one split and what is to be done with them.
@@ -154,9 +155,15 @@ impl ExperimentData {
         if text != UserText::Profile {
             return BTreeMap::new();
         }
-        let profiles = profile::of_users(&self.train).into_iter();
-        profiles
-            .map(|(user, profile)| (user.as_str(), profile))
+        let mut answers = BTreeMap::<&str, Vec<&Comparison>>::new();
+        for comparison in &self.train {
+            if let Some(user) = &comparison.user {
+                answers.entry(user.as_str()).or_default().push(comparison);
+            }
+        }
+        let users = answers.into_iter();
+        users
+            .filter_map(|(user, answers)| Some((user, ways::sentence(answers)?)))
             .collect()
     }
 
@@ -173,7 +180,7 @@ impl ExperimentData {
         };
         let user_text = user_text.filter(|_| text != UserText::None);
         let user_text = match user.and_then(|user| profiles.get(user)) {
-            Some(profile) => Some(profile::before(user_text, profile)),
+            Some(profile) => Some(ways::before(user_text, profile)),
             None => user_text.map(str::to_owned),
         };
         let user_text = self.raw.user_text(user_text);

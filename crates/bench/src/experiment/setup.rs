@@ -19,11 +19,12 @@ use trainer::session::{Session, SessionConfig};
 use trainer::source::{self, BaseModel};
 use trainer::task::{Language, Responses};
 use trainer::tokenise::Formatter;
+use trainer::ways;
 
 use super::stage::{self, Stage};
 use super::{ExperimentData, MODEL};
 use crate::config::{ExperimentConfig, SFT, SystemConfig, TinyConfig, UserText};
-use crate::newcomers::{self, profile};
+use crate::newcomers;
 use crate::report;
 use crate::tiny;
 
@@ -314,8 +315,8 @@ impl SplitSetup {
         let formatter = self.formatter_of(UserText::Profile)?;
         let users = newcomers.users.iter().map(|user| {
             let profiled = counts.clone().map(|&count| {
-                let sentence = profile::sentence(&user.answers[..count]).unwrap_or_default();
-                with(&formatter, &profile::behind(&user.tests, &sentence))
+                let sentence = ways::sentence(&user.answers[..count]).unwrap_or_default();
+                with(&formatter, &ways::behind(&user.tests, &sentence))
             });
             Ok(newcomers::Tokenised {
                 answers: of(&user.answers)?,

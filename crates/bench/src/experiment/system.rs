@@ -210,9 +210,8 @@ fn newcomers(
     trained: Trained,
 ) -> Result<Vec<Served>, TrainError> {
     let tokenised = prepared.newcomers(system.text)?;
-    let scored = (engine, task, system.settings.training.micro_rows);
     let bars = Bars::default();
-    Scorer::new(scored, trained, &bars).serve(&prepared.data.newcomers, &tokenised)
+    Scorer::new((engine, task), trained, &bars).serve(&prepared.data.newcomers, &tokenised)
 }
 
 /// Several datasets as one.

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use trainer::TrainError;
 use trainer::dataset::Dataset;
-use trainer::eval;
 use trainer::example::{Example, Item};
 use trainer::inference::Engine;
+use trainer::pdpo_loss::ScoredRow;
 use trainer::progress::{Part, Progress};
-use trainer::task::{Preference, Task};
-use trainer::tokenise::TokenizedPair;
+use trainer::task::Preference;
 use trainer::user_model::{self, Belief, By, Mix, Question, UserRef, UserTable};
+use trainer::ways::{Nearest, against_plain, longer_by};
 
 use super::figures::Way;
 use super::{How, Newcomers, Served};
@@ -43,7 +43,6 @@ pub(crate) enum Trained {
 pub(crate) struct Scorer<'a> {
     pub(super) engine: &'a Engine,
     pub(super) task: &'a Preference,
-    micro_rows: usize,
     trained: Trained,
     pub(super) progress: Part<'a>,
 }
@@ -51,14 +50,13 @@ pub(crate) struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     /// A policy, and what it learnt.
     pub(crate) fn new(
-        (engine, task, micro_rows): (&'a Engine, &'a Preference, usize),
+        (engine, task): (&'a Engine, &'a Preference),
         trained: Trained,
         progress: &'a dyn Progress,
     ) -> Self {
         Self {
             engine,
             task,
-            micro_rows,
             trained,
             progress: Part(progress),
         }
@@ -185,36 +183,15 @@ impl Scorer<'_> {
             let mut examples = profiled.examples(None);
             if self.trained != Trained::OnProfiles {
                 let pairs = profiled.items.iter().map(|item| item.pair.clone());
-                examples = self.against_plain(&plain, pairs)?;
+                examples = against_plain(self.task, &plain, pairs, &self.progress)?;
             }
             let margins = self.margins_of(None, &examples)?;
             found.push(Served {
-                tokens: longer_by(&examples, &plain),
+                tokens: statistics::mean(&longer_by(&examples, &plain)).unwrap_or(0.0),
                 ..self.served(id, (How::Profile, count), margins, 0.0)
             });
         }
         Ok(found)
-    }
-
-    /// Examples with other tokens, in the order of `plain`, whose reference log-probs are those of `plain`.
-    pub(super) fn against_plain(
-        &self,
-        plain: &[Example],
-        pairs: impl Iterator<Item = TokenizedPair>,
-    ) -> Result<Vec<Example>, TrainError> {
-        let known: Vec<&Example> = plain.iter().collect();
-        self.task.prepare(&known, &self.progress)?;
-        let with_tokens = |(example, pair): (&Example, TokenizedPair)| {
-            let item = Item {
-                pair,
-                ..Item::clone(&example.item)
-            };
-            Example {
-                item: Arc::new(item),
-                ..example.clone()
-            }
-        };
-        Ok(plain.iter().zip(pairs).map(with_tokens).collect())
     }
 
     /// The tests by adapters that were trained on the first answers in so many seconds.
@@ -239,7 +216,7 @@ impl Scorer<'_> {
         counts: &[usize],
     ) -> Result<Vec<Served>, TrainError> {
         let mut found = vec![self.generic(id, of)?];
-        found.extend(self.nearest(id, table, of, counts)?);
+        found.extend(self.nearest(id, of, counts)?);
         let Some(prior) = table.belief() else {
             let after = "of trained users to learn from".into();
             return Err(TrainError::Empty { after });
@@ -305,28 +282,23 @@ impl Scorer<'_> {
     fn nearest(
         &self,
         id: &str,
-        table: &UserTable,
         of: &Tokenised,
         counts: &[usize],
     ) -> Result<Vec<Served>, TrainError> {
         let start = Instant::now();
-        let users = table.ids().into_iter().map(UserRef::id);
-        let users: Vec<UserRef> = users.filter(|user| table.is_touched(user)).collect();
-        let margins = users
-            .iter()
-            .map(|user| self.margins(Some(table), user, &of.answers));
-        let margins: Vec<Vec<f32>> = margins.collect::<Result<_, _>>()?;
-        let each = start.elapsed().as_secs_f64() / of.answers.items.len().max(1) as f64;
-        let mut tests: HashMap<usize, Vec<f32>> = HashMap::new();
+        let answers = of.answers.examples(None);
+        let nearest = Nearest::of(self.engine, self.task, (&answers, None), &self.progress)?;
+        let each = start.elapsed().as_secs_f64() / answers.len().max(1) as f64;
+        let mut tests: HashMap<&UserRef, Vec<f32>> = HashMap::new();
         let mut found = Vec::new();
         for &count in counts {
-            let likely = margins.iter().map(|margins| likelihood(margins, count));
-            let nearest = likely.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
-            let Some((nearest, _)) = nearest else { break };
-            let margins = match tests.entry(nearest) {
+            let Some(user) = nearest.after(count) else {
+                break;
+            };
+            let margins = match tests.entry(user) {
                 Entry::Occupied(known) => known.get().clone(),
                 Entry::Vacant(place) => {
-                    let margins = self.margins(Some(table), &users[nearest], &of.tests)?;
+                    let margins = self.margins(self.engine.table(), user, &of.tests)?;
                     place.insert(margins).clone()
                 }
             };
@@ -343,14 +315,8 @@ impl Scorer<'_> {
         user: &UserRef,
         of: &Dataset,
     ) -> Result<Vec<f32>, TrainError> {
-        let items = of.items.iter();
-        let examples: Vec<Example> = items
-            .map(|item| Example {
-                item: item.clone(),
-                user: user.clone(),
-                drawn: None,
-            })
-            .collect();
+        let plain = of.examples(None);
+        let examples: Vec<Example> = plain.iter().map(|example| example.of(user)).collect();
         self.margins_of(table, &examples)
     }
 
@@ -360,10 +326,9 @@ impl Scorer<'_> {
         table: Option<&UserTable>,
         examples: &[Example],
     ) -> Result<Vec<f32>, TrainError> {
-        let (policy, rows) = (self.engine.policy(), self.micro_rows);
-        let scored = eval::evaluate(self.task, policy, table, examples, rows, &self.progress)?;
-        let margins = scored.iter().map(|r| r.reward_chosen - r.reward_rejected);
-        Ok(margins.collect())
+        let (engine, task) = (self.engine, self.task);
+        let scored = engine.score_with(table, task, examples, &self.progress)?;
+        Ok(scored.iter().map(ScoredRow::margin).collect())
     }
 
     /// What was found; a request has the policy's own positions for a user.
@@ -395,20 +360,6 @@ fn sign(number: f32) -> f32 {
     }
 }
 
-/// By how many tokens the prompts of examples are longer than those of others, in the mean.
-pub(super) fn longer_by(examples: &[Example], plain: &[Example]) -> f64 {
-    let tokens = |example: &Example| example.pair().prompt.ids.len() as f64;
-    let both = examples.iter().zip(plain);
-    let differences: Vec<f64> = both.map(|(a, b)| tokens(a) - tokens(b)).collect();
-    statistics::mean(&differences).unwrap_or(0.0)
-}
-
-/// How likely the first answers are.
-fn likelihood(margins: &[f32], count: usize) -> f64 {
-    let first: Vec<f64> = margins.iter().take(count).map(|&m| m.into()).collect();
-    user_model::log_likelihood(&first)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,13 +370,5 @@ mod tests {
         let questions = [[4.0, -4.0], [4.0, -4.0], [3.0, 3.0], [0.1, 0.1]];
         let questions = questions.map(|at| Question::new(0.0, &at));
         assert_eq!(asking_order(&questions, 2), [0, 2, 1, 3]);
-    }
-
-    #[test]
-    fn the_first_answers_alone_count() {
-        let two = 2.0 * (1.0_f64 / (1.0 + (-1.0_f64).exp())).ln();
-        assert!((likelihood(&[1.0, 1.0, -9.0], 2) - two).abs() < 1e-6);
-        assert!((likelihood(&[1.0, 1.0], 5) - two).abs() < 1e-6);
-        assert_eq!(likelihood(&[], 3), 0.0);
     }
 }

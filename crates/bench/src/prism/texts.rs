@@ -3,8 +3,7 @@
 use crate::experiment::Results;
 use crate::report::format::short_estimate;
 use crate::report::{Report, Table, TextMeasure};
-use crate::text::MEASURES;
-use crate::text::by_user::{Texts, gather_as, measures};
+use crate::texts::{MEASURES, Texts, gather_as, measures};
 
 /// A row per system and kind of user; `None` where nothing was sampled. A single user has too few texts for a row.
 pub fn table(results: &Results<'_>, report: &Report) -> Option<Table> {

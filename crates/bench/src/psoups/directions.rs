@@ -1,11 +1,11 @@
 //! Whether texts go the way their users want: a check on the texts themselves, without a judge.
 
 use statistics::{Estimated, Interval, signed};
+use text_measures::{GRADE, LONG_WORDS, Measure, WARMTH, WORDS};
 
 use crate::claims::{personalised, word};
 use crate::report::{Claim, Finding, Report, all, any};
-use crate::text::by_user::{Texts, difference};
-use crate::text::{GRADE, LONG_WORDS, Measure, WARMTH, WORDS};
+use crate::texts::{Texts, difference};
 
 /// A dimension: the profile that should have less of a measure, the one that should have more, and the measures of which
 /// one must go that way.
@@ -94,7 +94,7 @@ mod tests {
     use crate::experiment::Results;
     use crate::report::{Data, UserInfo};
     use crate::tests::{results, system, wrote};
-    use crate::text::by_user::gather;
+    use crate::texts::gather;
 
     #[test]
     fn a_direction_holds_where_all_of_the_interval_does() {

@@ -8,7 +8,7 @@ use crate::claims::{Building, Part, Unit, VANILLA, personalised, pooled, prm, wo
 use crate::experiment::Results;
 use crate::measure::{MAJORITY, MINORITY};
 use crate::report::{Claim, Finding, System, all};
-use crate::text::by_user::{self, Texts};
+use crate::texts::{self, Texts};
 use lengths::{Groups, Lengths};
 
 /// In the direction: the minority's median response has at most so many words ...
@@ -29,7 +29,7 @@ const AS_IN_THE_PAPER: &str = "as in the paper";
 
 /// All claims by key.
 pub fn claims(results: &Results<'_>, systems: &[System]) -> Vec<(&'static str, Claim)> {
-    let texts = by_user::gather(results);
+    let texts = texts::gather(results);
     let mut claims = vec![
         ("e1", e1(results, &texts, systems)),
         ("e2", e2(results, systems)),

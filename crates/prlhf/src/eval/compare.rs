@@ -220,6 +220,12 @@ impl Group {
         }
     }
 
+    /// The same comparisons, in the same order, under A and B.
+    pub fn between(a: &[EvalRow], b: &[EvalRow], seed: u64) -> Self {
+        let pairs: Vec<Pair<'_>> = a.iter().zip(b).collect();
+        Self::of(&pairs, seed)
+    }
+
     fn is_some(&self) -> bool {
         self.outcomes.comparisons > 0
     }
@@ -316,6 +322,7 @@ mod tests {
             adapters: "a".into(),
             comparisons_hash: comparisons_hash(&rows),
             rows,
+            answered: None,
         }
     }
 

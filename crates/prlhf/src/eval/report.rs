@@ -8,6 +8,7 @@ use statistics::Calibration;
 use super::accuracy::Accuracy;
 use super::rows::{EvalRow, comparisons_hash};
 use super::spread::SpreadReport;
+use super::ways::AnsweredReport;
 use trainer::TrainError;
 
 /// The version of the layout.
@@ -36,6 +37,9 @@ pub struct EvalReport {
     /// The same of fitted users, with and without how sure their rows are; where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spread: Option<SpreadReport>,
+    /// Other ways to serve users, from their answers; where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<AnsweredReport>,
     /// Mean preference loss.
     pub loss: f64,
     /// Mean KL to the reference per response token, in nats; none of a reward model, which writes nothing.
@@ -76,6 +80,21 @@ pub struct SavedEval {
     pub comparisons_hash: String,
     /// Every comparison.
     pub rows: Vec<EvalRow>,
+    /// Other ways to serve users, where they were asked for.
+    #[serde(default)]
+    pub answered: Option<SavedAnswered>,
+}
+
+/// What a comparison of two evaluations needs of other ways to serve users.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct SavedAnswered {
+    served: Vec<SavedWay>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct SavedWay {
+    way: String,
+    rows: Vec<EvalRow>,
 }
 
 impl SavedEval {
@@ -99,6 +118,32 @@ impl SavedEval {
         }
         Ok(saved)
     }
+
+    /// What `prlhf eval --json --answers` wrote to `path` of users served in one way.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), or a way that is not there.
+    pub fn read_way(path: &Path, way: &str) -> Result<Self, TrainError> {
+        let mut saved = Self::read(path)?;
+        let served = saved.answered.take().map(|answered| answered.served);
+        let mut served = served.unwrap_or_default();
+        let Some(place) = served.iter().position(|served| served.way == way) else {
+            let there: Vec<&str> = served.iter().map(|served| served.way.as_str()).collect();
+            let problem = match there.is_empty() {
+                true => "the evaluation was made without --answers".into(),
+                false => format!("it has {}", there.join(", ")),
+            };
+            let way = printable::quoted(way);
+            let problem = format!("no users served as {way}: {problem}");
+            return Err(TrainError::format(path, problem));
+        };
+        let rows = served.swap_remove(place).rows;
+        Ok(Self {
+            comparisons_hash: comparisons_hash(&rows),
+            rows,
+            ..saved
+        })
+    }
 }
 
 impl From<EvalReport> for SavedEval {
@@ -109,6 +154,7 @@ impl From<EvalReport> for SavedEval {
             adapters: report.adapters,
             comparisons_hash: report.comparisons_hash,
             rows: report.rows,
+            answered: None,
         }
     }
 }

@@ -43,23 +43,39 @@ impl EvalRow {
         scored: &ScoredRow,
         (seen_user, seen_prompt): (Option<bool>, Option<bool>),
     ) -> Result<Self, TrainError> {
+        let unscored = Self {
+            index,
+            id: comparison_id(comparison),
+            user: comparison.user.as_ref().map(|u| u.as_str().to_string()),
+            seen_user,
+            seen_prompt,
+            reward_chosen: 0.0,
+            reward_rejected: 0.0,
+            correct: false,
+            spread: None,
+        };
+        unscored.with(scored)
+    }
+
+    /// The same comparison with other rewards.
+    ///
+    /// # Errors
+    /// A reward that is no finite number.
+    pub fn with(&self, scored: &ScoredRow) -> Result<Self, TrainError> {
         for reward in [scored.reward_chosen, scored.reward_rejected] {
             if !reward.is_finite() {
+                let index = self.index;
                 return Err(TrainError::Usage(format!(
                     "comparison {index} has a reward of {reward}: the adapters are broken or not made for this model"
                 )));
             }
         }
         Ok(Self {
-            index,
-            id: comparison_id(comparison),
-            user: comparison.user.as_ref().map(|u| u.as_str().to_string()),
-            seen_user,
-            seen_prompt,
             reward_chosen: scored.reward_chosen,
             reward_rejected: scored.reward_rejected,
             correct: scored.correct(),
             spread: None,
+            ..self.clone()
         })
     }
 
@@ -155,7 +171,8 @@ pub(super) mod tests {
         }
     }
 
-    fn comparison() -> Comparison {
+    /// A judgement of anna.
+    pub fn comparison() -> Comparison {
         Comparison {
             user: Some("anna".into()),
             user_text: None,

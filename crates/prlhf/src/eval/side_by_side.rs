@@ -1,6 +1,6 @@
 //! `prlhf eval --compare A B`: two runs, or two earlier evaluations, on the same comparisons.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use statistics::{Interval, signed};
 use terminal::Output;
@@ -19,7 +19,7 @@ use crate::trained::TrainedArgs;
 /// # Errors
 /// As an evaluation of each, or different comparisons.
 pub fn run(args: &EvalArgs, sides: [&Path; 2], out: &mut Output<'_>) -> Result<(), TrainError> {
-    let folders = sides.iter().any(|path| !path.is_file());
+    let folders = sides.iter().any(|path| saved(path).is_none());
     if !folders && !args.data.is_empty() {
         tracing::warn!("--data is not read: both sides are evaluated already");
     }
@@ -55,6 +55,16 @@ fn section(args: &EvalArgs, sides: [&Path; 2]) -> DataSection {
     config.unwrap_or_default().data
 }
 
+/// An earlier evaluation: its file and, behind `#`, the way of `--answers` in which users are served.
+fn saved(path: &Path) -> Option<(PathBuf, Option<String>)> {
+    if path.is_file() {
+        return Some((path.into(), None));
+    }
+    let (file, way) = path.to_str()?.rsplit_once('#')?;
+    let file = Path::new(file);
+    file.is_file().then(|| (file.into(), Some(way.into())))
+}
+
 /// A file as it is, a folder evaluated.
 fn side(
     args: &EvalArgs,
@@ -63,8 +73,11 @@ fn side(
     cache: &Cache,
     out: &mut Output<'_>,
 ) -> Result<SavedEval, TrainError> {
-    if path.is_file() {
-        return SavedEval::read(path);
+    if let Some((file, way)) = saved(path) {
+        return match way {
+            Some(way) => SavedEval::read_way(&file, &way),
+            None => SavedEval::read(&file),
+        };
     }
     let Some(loaded) = loaded else {
         let problem = match path.is_dir() {

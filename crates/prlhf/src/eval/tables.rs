@@ -7,6 +7,7 @@ use trainer::TrainError;
 use super::accuracy::{Accuracy, Tally, UserMean};
 use super::report::{EvalReport, TrainingData};
 use super::spread::SpreadReport;
+use super::ways;
 
 /// Users with a line of their own.
 pub const SHOWN: usize = 40;
@@ -33,6 +34,10 @@ pub fn print(report: &EvalReport, out: &mut Output<'_>) -> Result<(), TrainError
     }
     out.line("")?;
     users(accuracy, out)?;
+    if let Some(answered) = &report.answered {
+        ways::print(answered, out)?;
+        out.line("")?;
+    }
     quality(report, out)
 }
 
@@ -89,7 +94,7 @@ fn grid(report: &EvalReport, out: &mut Output<'_>) -> Result<(), TrainError> {
 }
 
 /// `0.750 [0.409, 0.929] of 8`.
-fn cell(tally: &Tally) -> String {
+pub fn cell(tally: &Tally) -> String {
     match (tally.accuracy, tally.interval) {
         (Some(accuracy), Some(interval)) => format!(
             "{accuracy:.3} [{:.3}, {:.3}] of {}",

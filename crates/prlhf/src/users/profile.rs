@@ -1,6 +1,5 @@
 //! `prlhf users profile`: in what responses for a user differ from the generic user's.
 
-mod measures;
 mod paragraph;
 
 use std::path::PathBuf;
@@ -9,6 +8,10 @@ use clap::Args;
 use serde_json::{Map, Value};
 use statistics::{Bootstrap, Interval, mean, signed};
 use terminal::{Bars, Output};
+use text_measures::{
+    EXCLAMATIONS, HEDGES, LIST_ITEMS, LONG_WORDS, Measure, QUESTIONS, READABILITY, SECOND_PERSON,
+    WORDS, WORDS_PER_SENTENCE,
+};
 use trainer::TrainError;
 use trainer::config::Config;
 use trainer::files::replace_file;
@@ -21,8 +24,20 @@ use super::{OnArgs, UsersArgs, put_prompt};
 use crate::generate;
 use crate::judge::{Judge, JudgeArgs};
 use crate::sampling::SamplingArgs;
-use measures::MEASURES;
 use paragraph::{Evidence, Pair, Writer};
+
+/// In the order in which they are shown. Hedges and words that speak to the reader are English ones.
+const MEASURES: [Measure; 9] = [
+    WORDS,
+    WORDS_PER_SENTENCE,
+    READABILITY,
+    LIST_ITEMS,
+    LONG_WORDS,
+    HEDGES,
+    SECOND_PERSON,
+    EXCLAMATIONS,
+    QUESTIONS,
+];
 
 /// Arguments of `prlhf users profile`.
 #[derive(Args, Debug)]
@@ -90,7 +105,7 @@ pub fn run(users: &UsersArgs, args: &ProfileArgs, out: &mut Output<'_>) -> Resul
     out.line("")?;
     let measured: Vec<Measured> = MEASURES
         .iter()
-        .filter_map(|(name, measure)| Measured::of(name, &generic, &own, *measure))
+        .filter_map(|measure| Measured::of(measure, &generic, &own))
         .collect();
     let head = [
         "mean over prompts",
@@ -220,14 +235,12 @@ struct Measured {
 
 impl Measured {
     /// Over prompts of which both have it; none where no prompt has.
-    fn of(
-        name: &'static str,
-        generic: &[Vec<String>],
-        own: &[Vec<String>],
-        measure: fn(&str) -> Option<f64>,
-    ) -> Option<Self> {
+    fn of(measure: &Measure, generic: &[Vec<String>], own: &[Vec<String>]) -> Option<Self> {
         let of_prompt = |texts: &Vec<String>| {
-            let values: Vec<f64> = texts.iter().filter_map(|text| measure(text)).collect();
+            let values: Vec<f64> = texts
+                .iter()
+                .filter_map(|text| (measure.value)(text))
+                .collect();
             mean(&values)
         };
         let both = generic.iter().zip(own);
@@ -241,7 +254,7 @@ impl Measured {
         let difference = |pairs: &[[f64; 2]]| [means(pairs).map_or(f64::NAN, |[a, b]| b - a)];
         let interval = Bootstrap::default().intervals(&both, difference);
         Some(Self {
-            name,
+            name: measure.title,
             generic,
             own,
             interval: interval.map(|[interval]| interval),
@@ -293,8 +306,12 @@ mod tests {
         let generic = texts(&[&["aa", "aaaa"], &["a", ""], &[""]]);
         let own = texts(&[&["aaaaa", "aaaaa"], &["aaa", "aaa"], &["aaaaaaa"]]);
         // The third prompt has no measure on one side; the others differ by 2 each.
-        let measure = |text: &str| (!text.is_empty()).then_some(text.len() as f64);
-        let measured = Measured::of("letters", &generic, &own, measure).unwrap();
+        let letters = Measure {
+            key: "letters",
+            title: "letters",
+            value: |text| (!text.is_empty()).then_some(text.len() as f64),
+        };
+        let measured = Measured::of(&letters, &generic, &own).unwrap();
         let expected = [
             "letters",
             "2.00",

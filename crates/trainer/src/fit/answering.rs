@@ -112,15 +112,12 @@ impl<'a, T: Ranking> Answering<'a, T> {
         for (index, row) in rows.iter().enumerate() {
             let user = UserRef::id(format!("{index:08}"));
             table.set_row(&user, row.to_vec())?;
-            examples.extend(answers.iter().map(|answer| Example {
-                user: user.clone(),
-                ..answer.clone()
-            }));
+            examples.extend(answers.iter().map(|answer| answer.of(&user)));
         }
         let (policy, at_a_time) = (self.engine.policy(), self.engine.micro_rows());
         let table = Some(&table);
         let scored = eval::evaluate(self.task, policy, table, &examples, at_a_time, progress)?;
-        let margin = |row: &ScoredRow| f64::from(row.reward_chosen - row.reward_rejected);
+        let margin = |row: &ScoredRow| f64::from(row.margin());
         let by_row = scored.chunks(answers.len().max(1));
         Ok(by_row.map(|row| row.iter().map(margin).collect()).collect())
     }
@@ -140,10 +137,7 @@ impl<'a, T: Ranking> Answering<'a, T> {
         for (index, &place) in places.iter().enumerate() {
             let user = UserRef::id(format!("{index:08}"));
             table.set_row(&user, row.to_vec())?;
-            examples.push(Example {
-                user,
-                ..self.answers[place].clone()
-            });
+            examples.push(self.answers[place].of(&user));
         }
         Ok((table, examples))
     }

@@ -4,7 +4,7 @@ use statistics::{Bootstrap, Cluster, Estimated, mean, median};
 
 use crate::experiment::Results;
 use crate::measure::{MAJORITY, MINORITY, Users, words};
-use crate::text::by_user::Texts;
+use crate::texts::Texts;
 
 /// The seen workers.
 pub struct Groups(Users);

@@ -26,7 +26,7 @@ fn e1_of_both(minority: &[usize], majority: &[usize]) -> Claim {
         &[("pdpo-individual", wrote(&words))],
     )];
     let results = Results { seeds: &seeds };
-    let texts = by_user::gather(&results);
+    let texts = texts::gather(&results);
     e1(
         &results,
         &texts,
@@ -68,7 +68,7 @@ fn e1_needs_both_groups() {
         &[("pdpo-individual", wrote(&[("1", &[1, 2])]))],
     )];
     let results = Results { seeds: &seeds };
-    let texts = by_user::gather(&results);
+    let texts = texts::gather(&results);
     let claim = e1(&results, &texts, &[system("pdpo-individual")]);
     assert_eq!(claim.verdict(), "not measured");
 }
@@ -125,7 +125,7 @@ fn the_generic_users_words_are_compared_prompt_by_prompt() {
             ("pdpo-cluster", wrote(&[("", ours)])),
         ];
         let seeds = [results(&[], &systems)];
-        let texts = by_user::gather(&Results { seeds: &seeds });
+        let texts = texts::gather(&Results { seeds: &seeds });
         e2_words(&texts, &[system(VANILLA), system("pdpo-cluster")])
     };
     let longer = of(&[11, 22, 33, 22]);

@@ -3,11 +3,21 @@
 use std::collections::BTreeMap;
 
 use statistics::Cluster;
+use text_measures::{EXCLAMATIONS, GRADE, LONG_WORDS, Measure, SECOND_PERSON, SENTENCES, WORDS};
 
-use super::Measure;
 use crate::claims::means_of;
 use crate::experiment::{Results, SampledText, SplitResult};
 use crate::report::{Estimate, MeasuredText, TextMeasure};
+
+/// What a report shows, in the order they are shown.
+pub const MEASURES: [Measure; 6] = [
+    WORDS,
+    SENTENCES,
+    GRADE,
+    LONG_WORDS,
+    EXCLAMATIONS,
+    SECOND_PERSON,
+];
 
 /// Who wrote for whom: the system, and the user (none: the generic user, or everyone).
 pub type Writer = (String, Option<String>);
@@ -93,7 +103,6 @@ pub fn difference(texts: &Texts, measure: Measure, (less, more): (&Writer, &Writ
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::WORDS;
 
     fn texts() -> Texts {
         let of = |user: &str, texts: [&str; 2]| {

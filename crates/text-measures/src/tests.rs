@@ -42,3 +42,25 @@ fn shares_are_per_hundred_words() {
     assert_eq!((EXCLAMATIONS.value)("!!!"), None);
     assert_eq!((WORDS.value)(""), Some(0.0));
 }
+
+#[test]
+fn lists_hedges_and_readability_are_measured_as_by_hand() {
+    let text = "Perhaps you might like it. Try!\n\n1. First item\n- second, at 3.5 km\n* \n";
+    // Words: 5 + 1 + (1, First, item) + (second, at, 3, 5, km).
+    assert_eq!(words(text).len(), 14);
+    assert_eq!(list_items(text), 2);
+    // Of the third line, `1.` is one of its own.
+    assert_eq!(sentences(text), 5);
+    assert_eq!(
+        (hedges(text), second_person(text), long_words(text)),
+        (2, 1, 1)
+    );
+    assert_eq!((WORDS_PER_SENTENCE.value)(text), Some(2.8));
+    let exclamations = (EXCLAMATIONS.value)(text).unwrap();
+    assert!((exclamations - 100.0 / 14.0).abs() < 1e-12);
+    assert_eq!((QUESTIONS.value)("Is it? No."), Some(100.0 / 3.0));
+    // 4 letters a word, 2 words a sentence.
+    let found = readability("Make soup.").unwrap();
+    assert!((found - (18.84 + 1.0 - 21.43)).abs() < 1e-12);
+    assert_eq!(readability(" ... "), None);
+}
