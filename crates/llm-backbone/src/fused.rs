@@ -96,6 +96,11 @@ pub(crate) trait FusedOps: Backend {
         composed::stored_product_backward::<Self>(grad, weight)
     }
 
+    /// `a b` of matrices, or of as many pairs of them: the last two dimensions of each.
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(a, b)
+    }
+
     /// `x W`, `[n, d_out]`, of `[n, d_in]` and `[d_in, d_out]`, made for a few rows.
     fn thin_product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_matmul(x, weight)
@@ -108,13 +113,15 @@ pub(crate) fn stored_product(x: Tensor<2>, weight: StoredMatrix) -> Tensor<2> {
     Tensor::from_dispatch(y)
 }
 
-/// `x W`; where no gradient is asked for and `x` has a few rows, by [`FusedOps::thin_product`].
+/// `x W`, by [`FusedOps::product`]; where no gradient is asked for and `x` has a few rows, by [`FusedOps::thin_product`].
 pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
-    if x.is_autodiff() || weight.is_autodiff() || x.dims()[0] > cpu_kernels::MOST_ROWS {
-        return x.matmul(weight);
-    }
+    let many = x.dims()[0] > cpu_kernels::MOST_ROWS;
+    let with_gradient = x.is_autodiff() || weight.is_autodiff();
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as FusedOps>::thin_product(x, weight))
+    Tensor::from_dispatch(match many || with_gradient {
+        true => <Dispatch as FusedOps>::product(x, weight),
+        false => <Dispatch as FusedOps>::thin_product(x, weight),
+    })
 }
 
 /// See [`FusedOps::attention`].

@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 
-use crate::fused::normalise;
+use crate::fused::{normalise, product};
 use crate::matrix::cast_if_needed;
 use crate::model::Model;
 
@@ -82,7 +82,7 @@ impl Model {
         for start in (0..n).step_by(CHUNK) {
             let len = CHUNK.min(n - start);
             let targets = targets.clone().narrow(0, start, len);
-            let logits = states.clone().narrow(0, start, len).matmul(weight.clone());
+            let logits = product(states.clone().narrow(0, start, len), weight.clone());
             let mut logits = cast_if_needed(logits, DType::F32);
             if let Some(bias) = &bias {
                 logits = logits + cast_if_needed(bias.clone(), DType::F32).unsqueeze();
@@ -93,8 +93,8 @@ impl Model {
             values.push((picked_logit - normaliser).reshape([len]));
             square(probs.clone());
             if tracked {
-                let expected =
-                    cast_if_needed(probs, weight.dtype()).matmul(weight.clone().transpose());
+                let probs = cast_if_needed(probs, weight.dtype());
+                let expected = product(probs, weight.clone().transpose());
                 let picked = weight.clone().transpose().select(0, targets);
                 slopes.push(cast_if_needed(picked - expected, DType::F32));
             }

@@ -92,7 +92,7 @@ impl Matrix {
     }
 
     /// `x W^T`: `[n, d_in]` to `[n, d_out]`.
-    pub(crate) fn product(&self, x: Tensor<2>) -> Tensor<2> {
+    pub fn product(&self, x: Tensor<2>) -> Tensor<2> {
         match (&self.dense, &self.stored) {
             (None, Some(stored)) => stored_product(x, stored.clone()),
             _ => {

@@ -1,6 +1,7 @@
 //! The operations in burn's graph.
 
 use burn::backend::Autodiff;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -68,6 +69,26 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         }
     }
 
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (a_tracked, b_tracked) = (a.is_tracked(), b.is_tracked());
+        match Product
+            .prepare::<C>([a.node(), b.node()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                // A side is needed for the gradient of the other.
+                let a_kept = b_tracked.then(|| prep.checkpoint(&a));
+                let b_kept = a_tracked.then(|| prep.checkpoint(&b));
+                let product = B::product(a.into_primitive(), b.into_primitive());
+                prep.finish((a_kept, b_kept), product)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::product(a.into_primitive(), b.into_primitive()))
+            }
+        }
+    }
+
     fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         match StoredProduct
@@ -77,6 +98,34 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         {
             OpsKind::Tracked(prep) => prep.finish(weight.clone(), B::stored_product(x, weight)),
             OpsKind::UnTracked(prep) => prep.finish(B::stored_product(x, weight)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Product;
+
+impl<B: FusedOps> Backward<B, 2> for Product {
+    type State = (Option<NodeId>, Option<NodeId>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let (a, b) = ops.state;
+        let mut transposed = |kept: Option<NodeId>| {
+            kept.map(|kept| B::float_transpose(checkpointer.retrieve_node_output(kept)))
+        };
+        let (a, b) = (transposed(a), transposed(b));
+        let grad = grads.consume::<B>(&ops.node);
+        let [for_a, for_b] = ops.parents;
+        if let (Some(parent), Some(b)) = (for_a, b) {
+            grads.register::<B>(parent.id, B::product(grad.clone(), b));
+        }
+        if let (Some(parent), Some(a)) = (for_b, a) {
+            grads.register::<B>(parent.id, B::product(a, grad));
         }
     }
 }

@@ -27,9 +27,9 @@ pub(super) fn attention<B: FusedOps>(
         true => x,
         false => B::float_cast(x, dtype.into()),
     };
-    let scores = B::float_matmul(stacked(q, dim), B::float_swap_dims(k, 2, 3));
+    let scores = B::product(stacked(q, dim), B::float_swap_dims(k, 2, 3));
     let probs = B::masked_softmax(cast(apart(scores, keys), DType::F32), bias);
-    let sums = B::float_matmul(stacked(cast(probs, dtype), keys), v);
+    let sums = B::product(stacked(cast(probs, dtype), keys), v);
     apart(sums, dim)
 }
 
@@ -140,20 +140,20 @@ pub(super) fn rotate_halves<B: Backend>(
     B::float_add(B::float_mul(x, cos), B::float_mul(turned, sin))
 }
 
-pub(super) fn stored_product<B: Backend>(
+pub(super) fn stored_product<B: FusedOps>(
     x: FloatTensor<B>,
     weight: StoredMatrix,
 ) -> FloatTensor<B> {
     let weight = numbers::<B>(&weight, &x);
-    B::float_matmul(x, B::float_transpose(weight))
+    B::product(x, B::float_transpose(weight))
 }
 
-pub(super) fn stored_product_backward<B: Backend>(
+pub(super) fn stored_product_backward<B: FusedOps>(
     grad: FloatTensor<B>,
     weight: StoredMatrix,
 ) -> FloatTensor<B> {
     let weight = numbers::<B>(&weight, &grad);
-    B::float_matmul(grad, weight)
+    B::product(grad, weight)
 }
 
 /// The numbers of a stored matrix where `like` is.

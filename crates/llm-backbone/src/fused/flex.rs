@@ -8,6 +8,10 @@ use cpu_kernels::{Activation, AttentionShape, StoredMatrix, View, Weights};
 
 use super::{FusedOps, composed};
 
+/// Products with fewer rows, inner steps or columns, as those of a head of attention, are faster without tiles: numbers are packed for too few
+/// operations.
+const LEAST: usize = 128;
+
 impl FusedOps for Flex {
     fn masked_softmax(scores: FlexTensor, bias: FlexTensor) -> FlexTensor {
         if !all_f32([&scores, &bias]) {
@@ -147,6 +151,13 @@ impl FusedOps for Flex {
         tensor(y, [n, d_out].into())
     }
 
+    fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+        match on_tiles(&a, &b) {
+            Some(product) => product,
+            None => Self::float_matmul(a, b),
+        }
+    }
+
     fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
         // Weights come as files have them, `[d_out, d_in]`, seen as their transpose.
         let [per_number, stride] = strides_of(&weight);
@@ -162,6 +173,54 @@ impl FusedOps for Flex {
         let y = cpu_kernels::thin_product(x.storage::<f32>(), weights, [d_in, d_out]);
         tensor(y, [n, d_out].into())
     }
+}
+
+/// `a b` with the processor's tiles, where it has them and the product is large enough.
+fn on_tiles(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
+    if !amx::is_supported() || !all_f32([a, b]) {
+        return None;
+    }
+    let (left, right) = (matrices(a)?, matrices(b)?);
+    let ([m, k], [_, n]) = (left.first()?.shape(), right.first()?.shape());
+    if m.min(k).min(n) < LEAST || left.len() != right.len() {
+        return None;
+    }
+    let pairs: Vec<_> = left.into_iter().zip(right).map(|(a, b)| [a, b]).collect();
+    let mut shape = a.layout().shape().clone();
+    let rank = shape.num_dims();
+    shape[rank - 1] = n;
+    Some(tensor(amx::products(&pairs), shape))
+}
+
+/// The matrices that the last two dimensions are, in order; none where neither their rows nor their columns are whole.
+fn matrices(tensor: &FlexTensor) -> Option<Vec<amx::View<'_>>> {
+    let layout = tensor.layout();
+    let (shape, strides) = (layout.shape(), layout.strides());
+    let rank = shape.num_dims();
+    if !layout.has_positive_strides() || rank < 2 {
+        return None;
+    }
+    let numbers = &tensor.storage::<f32>();
+    let stride = |dim: usize| strides[dim].unsigned_abs();
+    let of = |start: usize| {
+        let numbers = numbers.get(start..)?;
+        let [rows, columns] = [shape[rank - 2], shape[rank - 1]];
+        match (stride(rank - 2), stride(rank - 1)) {
+            (stride, 1) => amx::View::of_rows(numbers, [rows, columns], stride),
+            (1, stride) => {
+                let columns = amx::View::of_rows(numbers, [columns, rows], stride)?;
+                Some(columns.transposed())
+            }
+            _ => None,
+        }
+    };
+    let mut starts = vec![layout.start_offset()];
+    for dim in 0..rank - 2 {
+        let (step, count) = (stride(dim), shape[dim]);
+        let along = |start: usize| (0..count).map(move |i| start + i * step);
+        starts = starts.into_iter().flat_map(along).collect();
+    }
+    starts.into_iter().map(of).collect()
 }
 
 fn all_f32<const N: usize>(tensors: [&FlexTensor; N]) -> bool {

@@ -75,6 +75,21 @@ fn attention_is_softmax_over_keys_of_a_sum_of_values() {
 }
 
 #[test]
+fn a_product_is_that_of_matmul_however_large() {
+    for [m, k, n] in [[3, 5, 4], [130, 140, 150]] {
+        let inputs = [random([m, k]), random([k, n])].map(|x| x.mul_scalar(0.05));
+        let expected = |[a, b]: [Tensor<2>; 2]| a.matmul(b);
+        assert_same(inputs.clone(), |[a, b]| product(a, b), expected);
+        // As weights come: seen as their transpose, with room between rows.
+        let [a, b] = inputs;
+        let weight = Tensor::cat(vec![b.transpose(), random([n, 3])], 1).narrow(1, 0, k);
+        let kept = |[a]: [Tensor<2>; 1]| product(a, weight.clone().transpose().autodiff());
+        let expected = |[a]: [Tensor<2>; 1]| a.matmul(weight.clone().transpose().autodiff());
+        assert_same([a], kept, expected);
+    }
+}
+
+#[test]
 fn a_few_queries_read_a_cache_in_place() {
     // Heads of some vectors and a rest.
     for (queries, dim) in [(1, 24), (1, 72), (2, 24), (5, 72)] {

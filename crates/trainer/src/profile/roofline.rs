@@ -3,21 +3,22 @@
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
+use llm_backbone::matrix::Matrix;
 
 /// Shapes `[m, k, n]` of a block of SmolLM2-135M over 512 tokens: attention, the feed-forward layers in and out.
 pub const SHAPES: [[usize; 3]; 3] = [[512, 576, 576], [512, 576, 1536], [512, 1536, 576]];
 
-/// Floating-point operations per second of `[m, k] x [k, n]` in f32: the best of a few batches of products within about
-/// `seconds`.
+/// Floating-point operations per second of `[m, k] x [k, n]` in f32, as a model's layers multiply: the best of a few batches of products
+/// within about `seconds`.
 pub fn matmul(device: &Device, [m, k, n]: [usize; 3], seconds: f64) -> f64 {
     let device = device.clone().without_autodiff();
     let random = |shape| Tensor::<2>::random(shape, Distribution::Uniform(-1.0, 1.0), &device);
-    let (a, b) = (random([m, k]), random([k, n]));
+    let (a, b) = (random([m, k]), Matrix::dense(random([n, k])));
     let run = |products: usize| {
         let start = Instant::now();
-        let mut last = a.clone().matmul(b.clone());
+        let mut last = b.product(a.clone());
         for _ in 1..products {
-            last = a.clone().matmul(b.clone());
+            last = b.product(a.clone());
         }
         last.slice([0..1, 0..1]).into_data(); // Waits for the device.
         start.elapsed().as_secs_f64()

@@ -1,0 +1,190 @@
+//! A product by blocks, on all threads.
+#![expect(unsafe_code, reason = "threads write blocks of one matrix")]
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use crate::kernel::{BLOCK, DEPTH, Step, Tiles};
+use crate::pack::Lines;
+use crate::view::View;
+
+/// Steps of the right side that a thread keeps at a time: about a megabyte, half of a core's second cache.
+const PANEL: usize = 170;
+/// Inner steps at a time, about.
+const DEEP: usize = 18;
+/// Tasks for each thread, so that threads end together.
+const EACH: usize = 4;
+
+pub(crate) fn products(pairs: &[[View<'_>; 2]]) -> Vec<f32> {
+    let Some([a, b]) = pairs.first() else {
+        return Vec::new();
+    };
+    let ([m, k], [_, n]) = (a.shape(), b.shape());
+    let equal = |pair: &[View<'_>; 2]| pair[0].shape() == [m, k] && pair[1].shape() == [k, n];
+    assert!(pairs.iter().all(equal), "shapes of a product");
+    let (each, all) = (m * n, pairs.len() * m * n);
+    if all == 0 || k == 0 {
+        return vec![0.0; all];
+    }
+    let mut c = Vec::with_capacity(all);
+    let out = Out(c.as_mut_ptr());
+    let of_pair = |(i, [a, b]): (usize, &[View<'_>; 2])| {
+        // SAFETY: there is room for all products.
+        product(*a, *b, Out(unsafe { out.place().add(i * each) }));
+    };
+    match pairs {
+        [pair] => of_pair((0, pair)),
+        pairs => pairs.par_iter().enumerate().for_each(of_pair),
+    }
+    // SAFETY: all products are written.
+    unsafe { c.set_len(all) };
+    c
+}
+
+/// A product that is not empty, written to `out`.
+fn product(a: View<'_>, b: View<'_>, out: Out) {
+    let ([m, k], [_, n]) = (a.shape(), b.shape());
+    let steps = k.div_ceil(DEPTH);
+    let mut left = Scratch::of(m.div_ceil(BLOCK) * steps);
+    let rows = Lines::rows_of(a);
+    let blocks = left.steps.par_chunks_exact_mut(steps).enumerate();
+    blocks.for_each(|(block, out)| rows.pack(block * BLOCK, 0, steps, out));
+
+    let (row_blocks, column_blocks) = (m.div_ceil(BLOCK), n.div_ceil(BLOCK));
+    let deep = steps.div_ceil(steps.div_ceil(DEEP));
+    let widest = (PANEL / deep).max(1);
+    let panels = column_blocks.div_ceil(widest);
+    let width = column_blocks.div_ceil(panels.max(1)).max(1);
+    let wanted = EACH * rayon::current_num_threads();
+    let groups = wanted
+        .div_ceil(panels.max(1))
+        .clamp(1, row_blocks.div_ceil(EACH).max(1));
+    let height = row_blocks.div_ceil(groups).max(1);
+    let work = Work {
+        left: &left.steps,
+        right: Lines::columns_of(b),
+        steps,
+        deep,
+        shape: [m, n],
+        out,
+    };
+    let tasks = row_blocks.div_ceil(height) * panels;
+    (0..tasks).into_par_iter().for_each(|task| {
+        let (group, panel) = (task / panels, task % panels);
+        let rows = [group * height, row_blocks.min((group + 1) * height)];
+        let columns = [panel * width, column_blocks.min((panel + 1) * width)];
+        work.part(rows, columns);
+    });
+}
+
+/// Memory for packed numbers, kept for the next product.
+struct Scratch {
+    steps: Vec<Step>,
+}
+
+static KEPT: Mutex<Vec<Vec<Step>>> = Mutex::new(Vec::new());
+
+impl Scratch {
+    /// So many steps of any content.
+    fn of(count: usize) -> Self {
+        let kept = KEPT.lock().ok().and_then(|mut kept| kept.pop());
+        let mut steps = kept.unwrap_or_default();
+        match steps.len() < count {
+            true => steps.resize(count, Step::ZERO),
+            false => steps.truncate(count),
+        }
+        Self { steps }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Ok(mut kept) = KEPT.lock() {
+            kept.push(std::mem::take(&mut self.steps));
+        }
+    }
+}
+
+/// Where blocks of the result go.
+struct Out(*mut f32);
+
+impl Out {
+    fn place(&self) -> *mut f32 {
+        self.0
+    }
+}
+
+// SAFETY: tasks write different blocks.
+unsafe impl Sync for Out {}
+
+struct Work<'a> {
+    left: &'a [Step],
+    right: Lines<'a>,
+    steps: usize,
+    /// Of these, so many at a time.
+    deep: usize,
+    shape: [usize; 2],
+    out: Out,
+}
+
+thread_local! {
+    static RIGHT: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Work<'_> {
+    /// The blocks in ranges of rows and columns.
+    fn part(&self, rows: [usize; 2], columns: [usize; 2]) {
+        let Some(tiles) = Tiles::new() else {
+            panic!("this processor has no tiles")
+        };
+        RIGHT.with_borrow_mut(|right| {
+            for from in (0..self.steps).step_by(self.deep) {
+                let deep = self.deep.min(self.steps - from);
+                let count = (columns[1] - columns[0]) * deep;
+                if right.len() < count {
+                    right.resize(count, Step::ZERO);
+                }
+                let panel = &mut right[..count];
+                (self.right).pack(columns[0] * BLOCK, from * DEPTH, deep, panel);
+                for row in rows[0]..rows[1] {
+                    let left = &self.left[row * self.steps + from..][..deep];
+                    for (column, right) in (columns[0]..).zip(panel.chunks_exact(deep)) {
+                        self.block(&tiles, (left, right), [row, column], from > 0);
+                    }
+                }
+            }
+        });
+    }
+
+    /// One block of the result.
+    fn block(
+        &self,
+        tiles: &Tiles,
+        sides: (&[Step], &[Step]),
+        [row, column]: [usize; 2],
+        adds: bool,
+    ) {
+        let [m, n] = self.shape;
+        let (row, column) = (row * BLOCK, column * BLOCK);
+        let (rows, columns) = (BLOCK.min(m - row), BLOCK.min(n - column));
+        // SAFETY: the block lies in the result.
+        let place = unsafe { self.out.place().add(row * n + column) };
+        if rows == BLOCK && columns == BLOCK {
+            // SAFETY: only this task writes this block.
+            return unsafe { tiles.multiply_at(sides, place, n, adds) };
+        }
+        let mut whole = [0.0; BLOCK * BLOCK];
+        tiles.multiply(sides, &mut whole, BLOCK, false);
+        for (i, numbers) in whole.chunks_exact(BLOCK).take(rows).enumerate() {
+            for (j, number) in numbers[..columns].iter().enumerate() {
+                // SAFETY: as above; numbers that are added to were written before.
+                unsafe {
+                    let place = place.add(i * n + j);
+                    place.write(if adds { place.read() + number } else { *number });
+                }
+            }
+        }
+    }
+}
