@@ -107,29 +107,31 @@ impl JudgeClient {
         self.cache.as_ref()?.get(&self.key(messages))
     }
 
-    /// The judge's answer, from the cache if it is there. Blocks until it has come or the repetitions are used up.
+    /// The judge's answer, from the cache if it is there. Blocks until it has come or the repetitions are used up. An answer without a word is
+    /// not kept.
     ///
     /// # Errors
     /// [`JudgeError::Budget`], [`JudgeError::Refused`], [`JudgeError::Failing`], or [`JudgeError::Cache`] if the answer
     /// cannot be kept.
     pub fn ask(&self, messages: &[Message]) -> Result<Answer, JudgeError> {
         match self.cached(messages) {
-            Some(answer) => Ok(answer),
-            None => self.call(messages, &AtomicBool::new(false)),
+            Some(answer) if has_words(&answer) => Ok(answer),
+            _ => self.call(messages, has_words, &AtomicBool::new(false)),
         }
     }
 
-    /// Asks the endpoint, whatever is in the cache, and keeps the answer.
+    /// Asks the endpoint, whatever is in the cache, and keeps the answer if it `is_usable`: another one may be asked for again.
     pub(crate) fn call(
         &self,
         messages: &[Message],
+        is_usable: impl Fn(&Answer) -> bool,
         called_off: &AtomicBool,
     ) -> Result<Answer, JudgeError> {
         let body = chat::request(&self.config, messages);
         let (text, cut) = self.repeat(&body, called_off)?;
         let cached = false;
         let answer = Answer { text, cut, cached };
-        if let Some(cache) = &self.cache {
+        if let Some(cache) = self.cache.as_ref().filter(|_| is_usable(&answer)) {
             cache.put(&self.key(messages), &self.config.model, &answer)?;
         }
         Ok(answer)
@@ -137,11 +139,12 @@ impl JudgeClient {
 
     fn repeat(&self, body: &str, called_off: &AtomicBool) -> Result<(String, bool), JudgeError> {
         let mut attempt = 0;
+        let mut last = None;
         loop {
             if !self.pause.wait(called_off) {
                 return Err(JudgeError::CalledOff);
             }
-            self.count_call()?;
+            self.count_call(last.take())?;
             let (what, after) = match self.endpoint.call(body) {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Refused(error)) => return Err(error),
@@ -161,11 +164,12 @@ impl JudgeClient {
                 return Err(JudgeError::CalledOff);
             }
             attempt += 1;
+            last = Some(what);
         }
     }
 
-    /// Counts one more call, if the budget allows it.
-    fn count_call(&self) -> Result<(), JudgeError> {
+    /// Counts one more call, if the budget allows it. `last` is why the call before was none.
+    fn count_call(&self, last: Option<String>) -> Result<(), JudgeError> {
         let budget = self.config.budget.unwrap_or(u64::MAX);
         let more = |calls| (calls < budget).then_some(calls + 1);
         match self
@@ -173,7 +177,11 @@ impl JudgeClient {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
         {
             Ok(_) => Ok(()),
-            Err(_) => Err(JudgeError::Budget { budget, left: 1 }),
+            Err(_) => Err(JudgeError::Budget {
+                budget,
+                left: 1,
+                last,
+            }),
         }
     }
 
@@ -188,4 +196,8 @@ impl JudgeClient {
             last,
         }
     }
+}
+
+fn has_words(answer: &Answer) -> bool {
+    !answer.text.trim().is_empty()
 }

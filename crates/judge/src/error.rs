@@ -46,12 +46,17 @@ pub enum JudgeError {
         source: io::Error,
     },
     /// The budget of calls is used up. What was judged before is kept.
-    #[error("the budget of {budget} calls to the judge is used up; left unjudged: {left}")]
+    #[error(
+        "the budget of {budget} calls to the judge is used up; left unjudged: {left}{}",
+        failed_before(last)
+    )]
     Budget {
         /// The limit that was set.
         budget: u64,
         /// How many items are left without a verdict for it.
         left: usize,
+        /// What went wrong with the call before, if the budget ended while a question was repeated.
+        last: Option<String>,
     },
     /// The server does not want the request, and would not want it again.
     #[error("{url} answered {status}: {message}")]
@@ -84,6 +89,11 @@ pub enum JudgeError {
     /// The question was called off because another one had ended the evaluation.
     #[error("not asked: judging had ended before")]
     CalledOff,
+}
+
+fn failed_before(last: &Option<String>) -> String {
+    let last = last.as_ref();
+    last.map_or_else(String::new, |last| format!("; the last call: {last}"))
 }
 
 fn about(variable: &Option<String>, item: &Option<String>) -> String {

@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Judges every item. `progress` is called with the answered questions and all questions, at first with what the cache
 /// knew, then after every answer and a few times a second; where it says `false`, judging ends once the calls under way have. Questions
-/// that are the same are asked once.
+/// that are the same are asked once. Answers without a verdict are not kept: the next evaluation asks again.
 ///
 /// A question that fails leaves its item unjudged, and the rest goes on. A used up budget, a server that refuses the key or
 /// the address, three failed questions in a row, or an answer that cannot be kept ends the evaluation: what was judged
@@ -39,7 +39,9 @@ pub fn judge_all(
 ) -> Result<Outcome, JudgeError> {
     let calls = client.calls();
     let plan = Plan::new(client, prompt, items, position)?;
-    let mut answers: Vec<_> = plan.questions.iter().map(|q| client.cached(q)).collect();
+    let has_verdict = |answer: &Answer| prompt.labels().read(&answer.text).is_some();
+    let kept = plan.questions.iter().map(|q| client.cached(q));
+    let mut answers: Vec<_> = kept.map(|answer| answer.filter(has_verdict)).collect();
     let open: Vec<usize> = (0..answers.len())
         .filter(|&i| answers[i].is_none())
         .collect();
@@ -48,7 +50,7 @@ pub fn judge_all(
     let mut done = cached;
     let stopped = match progress(cached, answers.len()) {
         false => Some(JudgeError::CalledOff),
-        true => ask_all(client, &plan.questions, &open, |news| {
+        true => ask_all((client, &has_verdict), &plan.questions, &open, |news| {
             match news {
                 Some((question, Ok(answer))) => {
                     answers[question] = Some(answer);
@@ -169,16 +171,20 @@ fn agreed(verdicts: &[Verdict]) -> Verdict {
 /// A question, and what came of it.
 type News<'a> = (usize, Result<Answer, &'a JudgeError>);
 
+/// Whether an answer is kept.
+type IsUsable<'a> = dyn Fn(&Answer) -> bool + Sync + 'a;
+
 /// Asks the open questions from as many threads as the client may have calls under way. `take` is called in this
 /// thread, as the answers come and while none does, and says whether to go on. Gives the reason if it ended early.
 fn ask_all(
-    client: &JudgeClient,
+    (client, is_usable): (&JudgeClient, &IsUsable<'_>),
     questions: &[Vec<Message>],
     open: &[usize],
     mut take: impl FnMut(Option<News<'_>>) -> bool,
 ) -> Option<JudgeError> {
     let queue = Queue {
         client,
+        is_usable,
         questions,
         open,
         next: AtomicUsize::new(0),
@@ -223,6 +229,7 @@ fn ask_all(
 
 struct Queue<'a> {
     client: &'a JudgeClient,
+    is_usable: &'a IsUsable<'a>,
     questions: &'a [Vec<Message>],
     open: &'a [usize],
     next: AtomicUsize,
@@ -236,7 +243,8 @@ impl Queue<'_> {
             let Some(&question) = self.open.get(next) else {
                 return;
             };
-            let result = self.client.call(&self.questions[question], &self.ended);
+            let messages = &self.questions[question];
+            let result = (self.client).call(messages, self.is_usable, &self.ended);
             if sender.send((question, result)).is_err() {
                 return;
             }
@@ -256,7 +264,7 @@ fn is_final(error: &JudgeError) -> bool {
 
 fn with_left(error: JudgeError, left: usize) -> JudgeError {
     match error {
-        JudgeError::Budget { budget, .. } => JudgeError::Budget { budget, left },
+        JudgeError::Budget { budget, last, .. } => JudgeError::Budget { budget, left, last },
         source => JudgeError::GivenUp {
             left,
             source: Box::new(source),

@@ -80,6 +80,8 @@ fn every_line_of_plain_text_is_a_prompt_of_the_general_layout() {
     assert_eq!(read("P.TXT", "one line"), Ok(texts(&["one line"])));
     // What is JSON by its first line is read as that.
     assert_eq!(read("p.txt", "{\"prompt\": \"x\"}\n"), Ok(texts(&["x"])));
+    let words = "prompt, please tell me";
+    assert_eq!(read("p.txt", words), Ok(texts(&[words])));
     for table in [
         "prompt\nx\n",
         "user,prompt\na,x\n",
@@ -112,4 +114,9 @@ fn errors_name_the_place() {
         read_prompts(Path::new("absent.txt")),
         Err(DataError::Io { .. })
     ));
+    let folder = read_prompts(Path::new("tests")).unwrap_err().to_string();
+    assert!(
+        folder.contains("found a folder, expected a file"),
+        "{folder}"
+    );
 }

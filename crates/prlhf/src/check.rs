@@ -15,7 +15,7 @@ use trainer::pref_data::Audit;
 use trainer::training::Training;
 
 use crate::estimate::{self, Estimate, Learnt, Plan};
-use crate::judge::{Judge, JudgeArgs};
+use crate::judge::{Judge, JudgeArgs, JudgeScorer, validate_section};
 use crate::prepare::{cuts, prepare};
 use crate::show::show;
 use crate::train::{self, Mode};
@@ -83,15 +83,18 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
             "\nEstimate\n  none: the steps are as long as the responses that the policy will write",
         )?,
     }
-    if let Some(judge) = &judge {
+    let mut untold = None;
+    if let Some(judge) = judge {
         let size = config.online.generations();
         let cost = judge.cost(training.scored_groups(&sides)?, size);
         out.line(format_args!("\nJudge\n  {cost}"))?;
+        let scorer = JudgeScorer::new(judge, &sides.train, config.users.is_some())?;
+        untold = train::untold(&config, &sides, &scorer);
     }
     out.line("")?;
     let unread = train::idle(args.mode, config.online.method, &args.set);
     let warnings = warnings(&plan, &training, &audit);
-    for warning in warnings.into_iter().chain(unread) {
+    for warning in warnings.into_iter().chain(unread).chain(untold) {
         out.line(format_args!("warning: {warning}"))?;
     }
     out.line("trainable: yes")
@@ -101,6 +104,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
 fn judge_of(args: &CheckArgs, config: &Config) -> Result<Option<Judge>, TrainError> {
     if args.mode != Mode::Online {
         args.judge.validate_absent()?;
+        validate_section(config)?;
         return Ok(None);
     }
     let judge = args.judge.judge(config)?;

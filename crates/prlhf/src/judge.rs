@@ -262,6 +262,38 @@ fn typed<T: DeserializeOwned>(table: Table) -> Result<T, TrainError> {
     })
 }
 
+/// Refuses a section `[judge]` that could not be used, where no judge is asked.
+///
+/// # Errors
+/// Names the key.
+pub fn validate_section(config: &Config) -> Result<(), TrainError> {
+    let Some(section) = &config.judge else {
+        return Ok(());
+    };
+    let Judge { mut config, .. } = Judge::read(section.clone())?;
+    // These two may come from flags.
+    for (key, stand_in) in [
+        (&mut config.url, "http://localhost"),
+        (&mut config.model, "model"),
+    ] {
+        if key.is_empty() {
+            *key = stand_in.into();
+        }
+    }
+    config.validate().map_err(of_section)
+}
+
+/// The longest part of a text that is shown as an example, in characters.
+const SHOWN: usize = 1200;
+
+/// The beginning of a long text.
+pub fn beginning(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} [...]", &text[..end]),
+        None => text.into(),
+    }
+}
+
 /// The configuration as it may be written: an address in it without its secrets.
 pub fn without_secrets(config: &mut Config) {
     let url = config.judge.as_mut().and_then(|table| table.get_mut("url"));

@@ -128,7 +128,8 @@ sigmoid(difference of rewards).
 --answers asks what else a few answers of a user could be used for, on the comparisons of users who have some: each way has accuracy, the difference
 to the generic user with its interval, the tokens of a request, and the seconds that a user takes. Policies of all kinds can read answers or a sentence in
 the prompt; what they make of them is measured against the base model without them. Users without answers are left out of these rows, and told.
-Adapters of each user's own are `cargo xtask repro onboarding`'s. Nothing is written to the run.
+Adapters of each user's own are `cargo xtask repro onboarding`'s. Nothing is written to the run
+but log-probs of the base model, which later evaluations read.
 
 Examples:
   prlhf eval --run runs/a --data test.jsonl

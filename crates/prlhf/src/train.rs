@@ -29,6 +29,7 @@ use crate::estimate::Plan;
 use crate::judge::{Judge, JudgeArgs};
 use crate::prepare::{cuts, prepare};
 pub use idle::idle;
+pub use online::untold;
 
 /// Arguments of `prlhf train`.
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ mod merge;
 mod profile;
 mod show;
 mod transfer;
+mod written;
 
 use std::path::{Path, PathBuf};
 

@@ -20,6 +20,8 @@ mod models;
 mod moved;
 #[path = "cli/online.rs"]
 mod online;
+#[path = "cli/paragraphs.rs"]
+mod paragraphs;
 #[path = "cli/reward.rs"]
 mod reward;
 #[cfg(unix)]

@@ -372,7 +372,9 @@ impl<T: Task> Session<T> {
     fn validate(&self, progress: &dyn Progress) -> Result<Line, TrainError> {
         let training = &self.config.training;
         let examples = &self.validation[..self.config.validated(self.validation.len())];
+        let start = Instant::now();
         let made = self.made(&examples.iter().collect::<Vec<_>>(), None, progress)?;
+        let making = start.elapsed();
         let examples = made.as_deref().unwrap_or(examples);
         let Learner {
             task,
@@ -385,7 +387,7 @@ impl<T: Task> Session<T> {
         let start = Instant::now();
         let rows = training.micro_rows;
         let reports = eval::evaluate(task, policy, table.as_ref(), examples, rows, progress)?;
-        let when = self.when(start.elapsed().as_secs_f64());
+        let when = self.when((making + start.elapsed()).as_secs_f64());
         let mut line = validation_line(task, examples, &reports, when);
         if let Some(endings) = &self.endings {
             line.ends_at_once_by_user = endings.measure(policy, table.as_ref(), rows, progress)?;

@@ -261,14 +261,6 @@ impl Training {
         policy.with_head(self.config.reward.head).validate_head()
     }
 
-    /// The same of learning from the policy's own responses.
-    ///
-    /// # Errors
-    /// Names the setting.
-    pub fn validate_online(&self) -> Result<(), TrainError> {
-        self.tried_policy(self.config.users.as_ref()).map(drop)
-    }
-
     /// The same of supervised fine-tuning.
     ///
     /// # Errors

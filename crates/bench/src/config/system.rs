@@ -79,7 +79,7 @@ pub struct SystemConfig {
 pub struct SystemSettings {
     /// `[lora]`
     pub lora: LoraConfig,
-    /// `[objective]`, of which a reward model reads alpha alone.
+    /// `[objective]`, of which a reward model reads alpha and branches alone.
     pub objective: ObjectiveConfig,
     /// `[reward]`
     #[serde(skip_serializing_if = "is_default")]

@@ -158,7 +158,14 @@ fn a_used_up_budget_keeps_what_was_judged_and_says_how_many_are_left() {
     assert_eq!((outcome.calls, outcome.unjudged.len()), (4, 6));
     let stopped = outcome.stopped.expect("a reason");
     assert!(
-        matches!(stopped, JudgeError::Budget { budget: 4, left: 6 }),
+        matches!(
+            stopped,
+            JudgeError::Budget {
+                budget: 4,
+                left: 6,
+                last: None
+            }
+        ),
         "{stopped}"
     );
 
@@ -169,6 +176,27 @@ fn a_used_up_budget_keeps_what_was_judged_and_says_how_many_are_left() {
     assert_eq!(outcome.verdicts, [Some(Verdict::Win); 10]);
     assert!(outcome.stopped.is_none());
     assert_eq!(stub.count(), 10);
+}
+
+#[test]
+fn an_answer_without_a_verdict_is_asked_for_again() {
+    let stub = Stub::start(|request, before| match before {
+        0 => says("I cannot say."),
+        1 => raw(200, "{\"choices\": [{\"message\": {\"content\": null}}]}"),
+        _ => fair(request),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = JudgeConfig {
+        cache_dir: Some(folder.path().into()),
+        concurrency: 1,
+        ..stub.config()
+    };
+    let items = items(3);
+    let first = judge(config.clone(), &items, Position::default());
+    assert_eq!((first.calls, first.unparsable.len()), (3, 2));
+    let second = judge(config, &items, Position::default());
+    assert_eq!((second.calls, second.cached), (2, 1));
+    assert_eq!(second.verdicts, [Some(Verdict::Win); 3]);
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl DataFile {
             }),
             None => fs::metadata(&self.path).and_then(|metadata| match metadata.is_file() {
                 true => File::open(&self.path),
-                false => Err(no_file()),
+                false => Err(no_file(metadata.is_dir())),
             }),
         };
         file.map_err(|error| DataError::io(&self.path, error))
@@ -143,8 +143,13 @@ impl DataFile {
 }
 
 /// A pipe gives its contents once, or never.
-fn no_file() -> io::Error {
-    let found = "found a pipe or a device, expected a file: write it to one, or name `-` for standard input";
+fn no_file(is_folder: bool) -> io::Error {
+    let found = match is_folder {
+        true => "found a folder, expected a file",
+        false => {
+            "found a pipe or a device, expected a file: write it to one, or name `-` for standard input"
+        }
+    };
     io::Error::new(io::ErrorKind::InvalidInput, found)
 }
 
@@ -182,7 +187,7 @@ pub(crate) fn list<P: AsRef<Path>>(paths: &[P], formats: &[Format]) -> Result<Fo
         if metadata.is_dir() {
             in_folder(path, formats, &mut found)?;
         } else if !metadata.is_file() {
-            return Err(DataError::io(path, no_file()));
+            return Err(DataError::io(path, no_file(false)));
         } else if Format::of(path).is_some_and(|format| formats.contains(&format)) {
             found.files.push(DataFile::at(path));
         } else {

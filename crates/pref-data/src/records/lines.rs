@@ -71,8 +71,13 @@ const LINE: &str = "a line of UTF-8 text of at most 1 MiB";
 
 /// Whether the first line is that of a table with prompts.
 fn names_columns(line: &str) -> bool {
-    let is_prompt = |cell: &str| cell.trim().trim_matches('"') == "prompt";
-    line.split([',', '\t']).any(is_prompt)
+    let cells = line.split([',', '\t']);
+    let cells: Vec<&str> = cells.map(|cell| cell.trim().trim_matches('"')).collect();
+    let is_name = |cell: &&str| {
+        cell.chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+    };
+    cells.contains(&"prompt") && cells.iter().all(is_name)
 }
 
 impl<R: BufRead> Iterator for Lines<R> {

@@ -1,26 +1,49 @@
 //! What a judge is told of a user and of a prompt.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use judge::{PastChoice, Value, past_choices};
 use sha2::{Digest, Sha256};
-use trainer::pref_data::Comparison;
+use trainer::pref_data::{Comparison, Prompt};
+
+use super::beginning;
 
 /// What is known of users: their own text, or a few of their comparisons.
 #[derive(Debug)]
 pub struct Known {
     /// Of every user comparisons of two responses, each to another prompt.
-    comparisons: BTreeMap<String, Vec<Comparison>>,
+    comparisons: BTreeMap<String, Vec<Example>>,
     most: usize,
     /// Whether texts without a user are the generic user's.
     personal: bool,
+}
+
+/// A comparison as it is told: long texts by their beginning.
+#[derive(Debug)]
+struct Example {
+    prompt: Prompt,
+    message: String,
+    chosen: String,
+    rejected: String,
+}
+
+impl Example {
+    fn of(comparison: &Comparison) -> Self {
+        Self {
+            prompt: comparison.prompt.clone(),
+            message: beginning(&comparison.prompt.last_turn().1),
+            chosen: beginning(&comparison.chosen),
+            rejected: beginning(&comparison.rejected),
+        }
+    }
 }
 
 impl Known {
     /// Of these comparisons, up to `most` of each user. Where nothing is learnt of users, `personal` is false, and a user's own text counts
     /// whoever is named.
     pub fn new(comparisons: &[Comparison], most: usize, personal: bool) -> Self {
-        let mut of_users = BTreeMap::<String, Vec<Comparison>>::new();
+        let mut of_users = BTreeMap::<String, Vec<Example>>::new();
         for comparison in comparisons {
             let Some(user) = &comparison.user else {
                 continue;
@@ -30,8 +53,8 @@ impl Known {
             }
             let found = of_users.entry(user.as_str().into()).or_default();
             // One more: that of the prompt in question is left out.
-            if found.len() <= most && found.iter().all(|c| c.prompt != comparison.prompt) {
-                found.push(comparison.clone());
+            if found.len() <= most && found.iter().all(|e| e.prompt != comparison.prompt) {
+                found.push(Example::of(comparison));
             }
         }
         Self {
@@ -53,11 +76,10 @@ impl Known {
             hash.update(text);
         };
         part(&format!("{} {}", self.most, self.personal));
-        for (user, comparisons) in &self.comparisons {
+        for (user, examples) in &self.comparisons {
             part(user);
-            for comparison in comparisons {
-                let (_, message) = comparison.prompt.last_turn();
-                for text in [&*message, &comparison.chosen, &comparison.rejected] {
+            for example in examples {
+                for text in [&example.message, &example.chosen, &example.rejected] {
                     part(text);
                 }
             }
@@ -97,12 +119,12 @@ impl Known {
 
     fn examples(&self, user: &str, text: &Comparison) -> Vec<PastChoice<'_>> {
         let all = self.comparisons.get(user).into_iter().flatten();
-        all.filter(|comparison| comparison.prompt != text.prompt)
+        all.filter(|example| example.prompt != text.prompt)
             .take(self.most)
-            .map(|comparison| PastChoice {
-                message: comparison.prompt.last_turn().1,
-                chosen: &comparison.chosen,
-                rejected: &comparison.rejected,
+            .map(|example| PastChoice {
+                message: Cow::from(&example.message),
+                chosen: &example.chosen,
+                rejected: &example.rejected,
             })
             .collect()
     }
@@ -166,6 +188,20 @@ mod tests {
             Some("I like it short.")
         );
         assert_eq!(known.fields(&comparison(Some("ben"), "x")).len(), 1);
+    }
+
+    #[test]
+    fn long_examples_are_told_by_their_beginning() {
+        let mut long = comparison(Some("ada"), &"é".repeat(2000));
+        long.chosen = "x".repeat(1201);
+        long.rejected = "y".repeat(1200);
+        let known = Known::new(&[long], 2, true);
+        let fields = known.fields(&comparison(Some("ada"), "q"));
+        let told = fields["examples"].try_iter().unwrap().next().unwrap();
+        let text = |key: &str| told.get_attr(key).unwrap().to_string();
+        assert_eq!(text("message"), format!("{} [...]", "é".repeat(1200)));
+        assert_eq!(text("output_a"), format!("{} [...]", "x".repeat(1200)));
+        assert_eq!(text("output_b"), "y".repeat(1200));
     }
 
     #[test]

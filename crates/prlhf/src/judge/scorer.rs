@@ -33,6 +33,8 @@ struct Tallies {
     all: Effort,
     /// Answers without a verdict.
     unread: u64,
+    /// Such answers since the last one with a verdict.
+    unread_in_a_row: usize,
 }
 
 impl JudgeScorer {
@@ -142,22 +144,26 @@ impl JudgeScorer {
 
     fn count(&self, outcome: &Outcome) {
         let mut tallies = self.tallies();
-        let Tallies { since, all, unread } = &mut *tallies;
+        let Tallies {
+            since, all, unread, ..
+        } = &mut *tallies;
         for effort in [since, all] {
             effort.calls += outcome.calls;
             effort.cached += outcome.cached as u64;
         }
         *unread += outcome.unparsable.len() as u64;
+        tallies.unread_in_a_row = match read(outcome) {
+            0 => tallies.unread_in_a_row + outcome.unparsable.len(),
+            _ => 0,
+        };
     }
 
-    /// Warns of the first answers without a verdict, and refuses to go on where no answer has one.
+    /// Warns of the first answers without a verdict, and refuses to go on after too many without one that has a verdict.
     fn look_at_unread(&self, outcome: &Outcome) -> Result<(), TrainError> {
         let Some(first) = outcome.unparsable.first() else {
             return Ok(());
         };
         let unread = outcome.unparsable.len();
-        let places = &outcome.places;
-        let read = (places.first + places.second + places.tie) as usize;
         let cut = match first.cut {
             true => "; it was cut at judge.max_tokens",
             false => "",
@@ -165,12 +171,21 @@ impl JudgeScorer {
         let answer: String = first.answer.chars().take(200).collect();
         let told = format!(
             "{unread} of {} answers hold no verdict, the first: {answer:?}{cut}",
-            unread + read
+            unread + read(outcome)
         );
-        if read == 0 && unread >= FEW {
-            return Err(problem(told));
+        let tallies = *self.tallies();
+        if tallies.unread_in_a_row >= FEW {
+            let kept = self.judge.config.cache_dir.as_ref();
+            let kept = kept.map_or_else(String::new, |dir| {
+                let dir = dir.display();
+                format!("; only answers with a verdict are kept, in {dir}")
+            });
+            let count = tallies.unread_in_a_row;
+            return Err(problem(format!(
+                "{told}; {count} answers in a row hold none{kept}"
+            )));
         }
-        if self.tallies().unread == unread as u64 {
+        if tallies.unread == unread as u64 {
             tracing::warn!(
                 "the judge: {told}; such answers count as ties, and are counted at the end"
             );
@@ -228,6 +243,12 @@ impl Scorer for JudgeScorer {
     fn effort(&self) -> Option<Effort> {
         Some(std::mem::take(&mut self.tallies().since))
     }
+}
+
+/// Answers with a verdict.
+fn read(outcome: &Outcome) -> usize {
+    let places = &outcome.places;
+    (places.first + places.second + places.tie) as usize
 }
 
 fn unscored(error: JudgeError) -> TrainError {

@@ -27,8 +27,8 @@ pub fn idle(mode: Mode, method: OnlineMethod, set: &[Setting]) -> Vec<String> {
                 Some("without --mode online")
             }
             (Mode::Sft, "users" | "objective") => Some("with --mode sft"),
-            (Mode::Reward, "objective") if name != "alpha" => {
-                Some("with --mode reward, which reads alpha alone of [objective]")
+            (Mode::Reward, "objective") if !matches!(name, "alpha" | "branches") => {
+                Some("with --mode reward, which reads alpha and branches alone of [objective]")
             }
             (Mode::Online, "objective") if name != "alpha" && method != OnlineMethod::Dpo => {
                 Some("with that online.method, which reads alpha alone of [objective]")
@@ -60,6 +60,7 @@ mod tests {
             "users.user_tokens=2",
             "objective.beta=0.2",
             "objective.alpha=0.2",
+            "objective.branches=sampled",
             "reward.head=user",
             "online.method=grpo",
             "judge.examples=2",
@@ -80,7 +81,12 @@ mod tests {
             "sft.steps",
         ];
         assert_eq!(keys(Mode::Pdpo), of_others);
-        let of_online = ["objective.beta", "reward.head", "sft.steps"];
+        let of_online = [
+            "objective.beta",
+            "objective.branches",
+            "reward.head",
+            "sft.steps",
+        ];
         assert_eq!(keys(Mode::Online), of_online);
         let dpo = of(Mode::Online, OnlineMethod::Dpo);
         assert_eq!(dpo, ["reward.head", "sft.steps"]);
@@ -89,6 +95,7 @@ mod tests {
             "users.user_tokens",
             "objective.beta",
             "objective.alpha",
+            "objective.branches",
             "reward.head",
             "online.method",
             "judge.examples",

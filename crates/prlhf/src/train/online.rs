@@ -16,7 +16,7 @@ use trainer::training::{Place, Training};
 
 use super::{Mode, TrainArgs, ranking};
 use crate::best_of::open_reward;
-use crate::judge::{Judge, JudgeScorer, without_secrets};
+use crate::judge::{Judge, JudgeScorer, validate_section, without_secrets};
 
 /// The judge of the run into `out`, which is written into its configuration; none where a reward model scores, or in other modes.
 ///
@@ -52,6 +52,7 @@ pub(super) fn judge_of(
         _ => {}
     }
     if args.mode != Mode::Online || args.reward.is_some() {
+        validate_section(config)?;
         if args.mode == Mode::Online && config.judge.is_some() {
             tracing::warn!("the section [judge] has no effect with --reward");
         }
@@ -105,7 +106,9 @@ pub(super) fn run(
             out.fact("judge", judge.cost(groups, online.generations()))?;
             let personal = config.users.is_some();
             let scorer = Arc::new(JudgeScorer::new(judge, &sides.train, personal)?);
-            warn_of_untold(config, sides, &scorer);
+            if let Some(warning) = untold(config, sides, &scorer) {
+                tracing::warn!("{warning}");
+            }
             let session = training.online(place, sides, scorer.clone())?;
             let trained = ranking(session, (config, training, &dir), args, out);
             // What was asked counts however the run ended.
@@ -140,11 +143,9 @@ fn reward_model(args: &TrainArgs, training: &Training) -> Result<RewardModel, Tr
     model.with_users(users.collect())
 }
 
-/// Says of how many users a judge is told nothing.
-fn warn_of_untold(config: &Config, sides: &Sides, scorer: &JudgeScorer) {
-    if config.users.is_none() {
-        return;
-    }
+/// Of how many users a judge is told nothing, in a sentence; none where it is told of all, or asked for none.
+pub fn untold(config: &Config, sides: &Sides, scorer: &JudgeScorer) -> Option<String> {
+    config.users.as_ref()?;
     let mut users = BTreeMap::<&str, bool>::new();
     for comparison in sides.train.iter().chain(&sides.validation) {
         if let Some(user) = &comparison.user {
@@ -153,11 +154,11 @@ fn warn_of_untold(config: &Config, sides: &Sides, scorer: &JudgeScorer) {
         }
     }
     let (all, untold) = (users.len(), users.values().filter(|told| !**told).count());
-    if untold > 0 {
-        tracing::warn!(
+    (untold > 0).then(|| {
+        format!(
             "the judge is told nothing of {untold} of {all} users: they have neither user_text nor comparisons of two responses to train on"
-        );
-    }
+        )
+    })
 }
 
 /// What is odd about these rewards for these users and responses, in sentences.

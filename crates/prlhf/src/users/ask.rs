@@ -13,6 +13,7 @@ use trainer::inference::Trained;
 use trainer::pref_data::Comparison;
 use trainer::user_model::{self, By, Chosen, Mix, UserTable};
 
+use super::written::validate_out;
 use super::{OnArgs, UsersArgs, origin, put_prompt};
 use crate::eval::{Cache, Loaded};
 use crate::trained::TrainedArgs;
@@ -39,6 +40,9 @@ pub struct AskArgs {
     /// A JSON Lines file to write. Default: the standard output.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Replace the file of --out even if this command did not write it.
+    #[arg(long, requires = "out")]
+    pub force: bool,
     /// Leave broken records out and count them.
     #[arg(long)]
     pub lenient: bool,
@@ -65,6 +69,12 @@ pub enum Measure {
 /// # Errors
 /// Broken data, adapters that cannot be opened, or fewer trained users than one can learn from.
 pub fn run(users: &UsersArgs, args: &AskArgs, out: &mut Output<'_>) -> Result<(), TrainError> {
+    if let Some(out) = &args.out {
+        let ours = ["chosen", "rejected", "probability", "bits"];
+        let is_ours =
+            |fields: &Map<String, Value>| ours.iter().all(|&key| fields.contains_key(key));
+        validate_out(out, args.force, is_ours)?;
+    }
     let of = users.trained(&args.on);
     let trained = of.trained()?;
     let loaded = Loaded::read(&args.candidates, args.lenient, &trained.config.data)?;

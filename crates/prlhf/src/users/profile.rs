@@ -20,9 +20,10 @@ use trainer::llm_backbone::sampling::SamplingConfig;
 use trainer::pref_data::general::PromptRecord;
 use trainer::user_model::UserRef;
 
+use super::written::validate_out;
 use super::{OnArgs, UsersArgs, put_prompt};
 use crate::generate;
-use crate::judge::{Judge, JudgeArgs};
+use crate::judge::{Judge, JudgeArgs, validate_section};
 use crate::sampling::SamplingArgs;
 use paragraph::{Evidence, Pair, Writer};
 
@@ -65,6 +66,9 @@ pub struct ProfileArgs {
     /// Write a JSON Lines file: the prompts with the user's id and the paragraph as `user_text`, as `generate --prompts` reads them.
     #[arg(long, value_name = "FILE", requires = "paragraph")]
     pub out: Option<PathBuf>,
+    /// Replace the file of --out even if this command did not write it.
+    #[arg(long, requires = "out")]
+    pub force: bool,
     /// What the adapters are opened on.
     #[command(flatten)]
     pub on: OnArgs,
@@ -84,7 +88,7 @@ pub fn run(users: &UsersArgs, args: &ProfileArgs, out: &mut Output<'_>) -> Resul
     let of = users.trained(&args.on);
     let config = of.trained()?.config;
     let judge = judge_of(args, &config)?;
-    validate_out(args)?;
+    validate_file(args)?;
     let prompts = generate::read(&args.prompts, config.data.columns)?;
     let opened = of.open()?;
     let engine = &opened.engine;
@@ -138,15 +142,16 @@ pub fn run(users: &UsersArgs, args: &ProfileArgs, out: &mut Output<'_>) -> Resul
     }
 }
 
-/// Refuses to write over the prompts.
-fn validate_out(args: &ProfileArgs) -> Result<(), TrainError> {
+/// Refuses to write over the prompts, or over somebody's data.
+fn validate_file(args: &ProfileArgs) -> Result<(), TrainError> {
     let whole = |path: &PathBuf| path.canonicalize().ok();
     match &args.out {
         Some(out) if whole(out).is_some() && whole(out) == whole(&args.prompts) => {
             let problem = format!("--out and --prompts are both {}", out.display());
             Err(TrainError::Usage(problem))
         }
-        _ => Ok(()),
+        Some(out) => validate_out(out, args.force, is_record),
+        None => Ok(()),
     }
 }
 
@@ -161,7 +166,7 @@ fn judge_of(args: &ProfileArgs, config: &Config) -> Result<Option<Judge>, TrainE
     }
     match args.judge.given() {
         Some(flag) => usage(format!("{flag} is for --paragraph judge")),
-        None => Ok(None),
+        None => validate_section(config).map(|()| None),
     }
 }
 
@@ -194,6 +199,21 @@ fn record(prompt: &PromptRecord, user: &str, text: &str) -> Value {
     fields.insert("user_text".into(), format!("{text}\n").into());
     put_prompt(&mut fields, &prompt.prompt, &prompt.template);
     Value::Object(fields)
+}
+
+/// Whether [`record`] made it, of whatever user.
+fn is_record(fields: &Map<String, Value>) -> bool {
+    let text = fields.get("user_text").and_then(Value::as_str);
+    let known = [
+        "user",
+        "user_text",
+        "prompt",
+        "tools",
+        "chat_template_kwargs",
+    ];
+    text.is_some_and(|text| text.ends_with('\n'))
+        && fields.contains_key("prompt")
+        && fields.keys().all(|key| known.contains(&key.as_str()))
 }
 
 /// Of every prompt its responses.

@@ -1,10 +1,10 @@
-//! A language model as judge: online runs against one, and profiles in words.
+//! A language model as judge: online runs against one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::fixture::{Called, Place, comparisons, fixture, make_model, prlhf};
+use super::fixture::{Called, Place, comparisons, fixture, prlhf};
 use super::stub::{Reply, Request, Stub, raw, says};
 
 const SHORT_WISH: &str = "I like it short.";
@@ -28,7 +28,7 @@ fn told() -> PathBuf {
 }
 
 /// What a request says in all its messages.
-fn all(request: &Request) -> String {
+pub fn all(request: &Request) -> String {
     let messages = request.body["messages"].as_array().unwrap();
     let texts = messages.iter().filter_map(|m| m["content"].as_str());
     texts.collect::<Vec<_>>().join("\n")
@@ -171,6 +171,12 @@ fn a_judge_takes_the_place_of_a_reward_model() {
         "{checked}"
     );
     assert_eq!(stub.count(), calls);
+    let untold = ["--set", "judge.examples=0", "--no-estimate"];
+    let config = fixture().config.to_str().unwrap();
+    let check = [&check[..2], &[config], &check[3..]].concat();
+    let checked = prlhf(&[&check[..], &SET, &untold].concat()).ok();
+    let warning = "warning: the judge is told nothing of 2 of 2 users";
+    assert!(checked.contains(warning), "{checked}");
 }
 
 #[test]
@@ -229,6 +235,29 @@ fn a_budget_is_kept_and_what_is_not_there_or_not_read_is_told() {
         error.contains("answers hold no verdict, the first: \"I cannot say.\""),
         "{error}"
     );
+    // Once the judge is mended, what it said before stands in nobody's way.
+    let kept = out.path().join("judge").display().to_string();
+    assert!(error.contains(&kept), "{error}");
+    train(&config, &stub.url(), &out, &["--resume"]).ok();
+    // Few questions at a time are no way around.
+    let out = fixture().fresh("silent-in-small");
+    let small = [
+        "--set",
+        "training.batch=1",
+        "--set",
+        "judge.both_orders=false",
+    ];
+    let asked = silent.count();
+    let long = [
+        "--set",
+        "training.max_steps=9",
+        "--set",
+        "training.eval_every=0",
+    ];
+    let more = [small, long].concat();
+    let error = train(&config, &silent.url(), &out, &more).error();
+    assert!(error.contains("8 answers in a row hold none"), "{error}");
+    assert_eq!(silent.count() - asked, 8);
     // Now and then such an answer is a tie.
     let asked = AtomicUsize::new(0);
     let absent = Stub::start(
@@ -297,6 +326,42 @@ fn flags_of_a_judge_that_do_not_go_together_are_refused() {
             [&both[..], &["--set", "judge.max_tokens=0"]].concat(),
             "`judge.max_tokens`",
         ),
+        // Also where no judge is asked.
+        (
+            &train,
+            vec!["--set", "judge.modle=m"],
+            "unknown field `modle`",
+        ),
+        (
+            &check,
+            vec!["--set", "judge.concurrency=0"],
+            "`judge.concurrency`",
+        ),
+        (
+            &check,
+            vec!["--mode", "sft", "--set", "judge.url=localhost"],
+            "`judge.url`",
+        ),
+        // What train would refuse, check refuses.
+        (
+            &check,
+            [
+                &both[..],
+                &[
+                    "--set",
+                    "online.method=dpo",
+                    "--set",
+                    "objective.branches=sampled",
+                ],
+            ]
+            .concat(),
+            "`objective.branches`",
+        ),
+        (
+            &check,
+            [&both[..], &["--set", "online.max_new_tokens=100000"]].concat(),
+            "`online.max_new_tokens`",
+        ),
         (
             &train,
             [&online[..], &["--reward", "nowhere"]].concat(),
@@ -307,122 +372,6 @@ fn flags_of_a_judge_that_do_not_go_together_are_refused() {
         assert!(error.contains(expected), "{more:?}: {error}");
     }
     assert!(!out.path().exists());
-}
-
-#[test]
-fn a_profile_is_put_into_words_by_a_judge() {
-    let stub = Stub::start(|request, _| {
-        let question = all(request);
-        let answers = question.matches("The answer for the reader:").count();
-        says(&format!("\"I like what {answers} examples\nshow.\""))
-    });
-    let run = fixture().run.to_str().unwrap();
-    let prompts = fixture().file(
-        "prompts.jsonl",
-        "{\"prompt\": \"Is it so?\"}\n{\"prompt\": [{\"role\": \"user\", \"content\": \"And so?\"}]}\n",
-    );
-    let raw = fixture().file(
-        "raw.jsonl",
-        "{\"prompt\": \"Is it so?\"}\n{\"prompt\": \"And so?\"}\n",
-    );
-    let profile = |prompts: &Path, more: &[&str]| {
-        let args = [
-            "users",
-            "--run",
-            run,
-            "profile",
-            "--user",
-            "short",
-            "--prompts",
-            prompts.to_str().unwrap(),
-        ];
-        prlhf(&[&args[..], more].concat())
-    };
-    let url = stub.url();
-    let judge = [
-        "--paragraph",
-        "judge",
-        "--judge-url",
-        &url,
-        "--judge-model",
-        "stub",
-    ];
-    let out = fixture().fresh("told.jsonl");
-    let done = profile(&raw, &[&judge[..], &["--out", out.str()]].concat()).ok();
-    assert!(done.ends_with("\nI like what 2 examples show.\n"), "{done}");
-    let asked = all(&stub.requests()[0]);
-    assert!(
-        asked.contains("Prompt: And so?") && asked.contains("Prompt: Is it so?"),
-        "{asked}"
-    );
-    // No id leaves the machine.
-    assert!(!asked.contains("short"), "{asked}");
-    let written = fs::read_to_string(out.path()).unwrap();
-    assert_eq!(
-        written.lines().next().unwrap(),
-        r#"{"user":"short","user_text":"I like what 2 examples show.\n","prompt":"Is it so?"}"#
-    );
-    let answered = prlhf(&["generate", "--run", run, "--prompts", out.str(), "--json"]).ok();
-    assert_eq!(answered.lines().count(), 2);
-    let one = profile(&raw, &[&judge[..], &["--pairs", "1"]].concat()).ok();
-    assert!(one.contains("what 1 examples"), "{one}");
-
-    let error = profile(&raw, &["--paragraph", "own"]).error();
-    assert!(error.contains("has no chat template"), "{error}");
-    let error = profile(&raw, &["--paragraph", "judge"]).error();
-    assert!(
-        error.contains("--paragraph judge needs --judge-url"),
-        "{error}"
-    );
-    let error = profile(&raw, &["--judge-url", &url]).error();
-    assert!(
-        error.contains("--judge-url is for --paragraph judge"),
-        "{error}"
-    );
-    assert_eq!(profile(&raw, &["--out", out.str()]).code, 2);
-    let own = [&judge[..], &["--out", raw.to_str().unwrap()]].concat();
-    let error = profile(&raw, &own).error();
-    assert!(error.contains("--out and --prompts are both"), "{error}");
-    let error = profile(&prompts, &judge).error();
-    assert!(error.contains("chat template"), "{error}");
-}
-
-#[test]
-fn a_base_model_with_a_chat_template_writes_a_paragraph() {
-    let model = fixture().fresh("chat-model");
-    make_model(model.path(), 4096);
-    let settings = model.path().join("tokenizer_config.json");
-    let mut config: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(&settings).unwrap()).unwrap();
-    config["chat_template"] = "{% for m in messages %}{{ m.content }}{% endfor %}".into();
-    fs::write(&settings, config.to_string()).unwrap();
-    let source = format!("source = {:?} # ", model.path());
-    let config = fixture().config_with("source = ", &source);
-    let run = fixture().fresh("chat-run");
-    let (config, out) = (config.to_str().unwrap(), run.str());
-    let one = ["--set", "training.max_steps=1"];
-    prlhf(&[&["train", "--config", config, "--out", out][..], &one].concat()).ok();
-    let prompts = fixture().file("prompts.txt", "Is it so?\nAnd so?\n");
-    let profile = || {
-        let prompts = prompts.to_str().unwrap();
-        let user = [
-            "--user",
-            "short",
-            "--prompts",
-            prompts,
-            "--paragraph",
-            "own",
-        ];
-        prlhf(&[&["users", "--run", out, "profile"][..], &user].concat()).ok()
-    };
-    let first = profile();
-    let (table, paragraph) = first.rsplit_once("\n\n").unwrap();
-    assert!(table.contains("words per sentence"), "{first}");
-    assert!(
-        !paragraph.trim().is_empty() && paragraph.trim().lines().count() == 1,
-        "{first}"
-    );
-    assert_eq!(first, profile());
 }
 
 #[cfg(unix)]

@@ -103,7 +103,12 @@ fn an_online_run_needs_a_reward_model_and_no_other_run_takes_one() {
         assert!(error.contains(expected), "{set}: {error}");
     }
     assert!(!out.path().join("metrics.jsonl").exists());
-    let checked = prlhf(&["check", "--config", config, "--mode", "online"]).ok();
+    let check = ["check", "--config", config, "--mode", "online"];
+    // The default of 512 tokens leaves no room for a prompt.
+    let error = prlhf(&check).error();
+    assert!(error.contains("`online.max_new_tokens` is 512"), "{error}");
+    let fits = ["--set", "online.max_new_tokens=8"];
+    let checked = prlhf(&[&check[..], &fits].concat()).ok();
     assert!(checked.contains("as long as the responses"), "{checked}");
 }
 

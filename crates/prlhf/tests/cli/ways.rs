@@ -391,6 +391,26 @@ fn thumbs_answer_too_and_what_was_not_liked_is_not_shown() {
     assert_eq!(report["answered"]["answers"], 2);
     assert_eq!(way(&report, "first-in-prompt")["answers_shown"], 1.0);
     assert_eq!(names(&report).len(), 6);
+    // Who likes nothing is served as nobody in particular, and told.
+    let down = lines(&[thumb("it is so.", false)]);
+    let (text, report) = eval(run(), &tests, &["--answers", down.to_str().unwrap()]);
+    for (name, expected) in [
+        ("fitted", json!({})),
+        ("nearest", json!({})),
+        ("first-in-prompt", json!({ "no answer prefers a text": 1 })),
+        (
+            "nearest-in-prompt",
+            json!({ "no answer prefers a text": 1 }),
+        ),
+        (
+            "profile",
+            json!({ "no measure of their answers agrees": 1 }),
+        ),
+    ] {
+        assert_eq!(way(&report, name)["served_as_generic"], expected, "{name}");
+    }
+    let line = "as generic   first-in-prompt: 1 of 1 users, no answer prefers a text\n";
+    assert!(text.contains(line), "{text}");
     let error = call(
         reward::run(),
         &tests,

@@ -84,8 +84,7 @@ impl Online {
         has_users: bool,
         surroundings: Surroundings,
     ) -> Result<Self, TrainError> {
-        section.validate()?;
-        let preference = Preference::from_config(objective, has_users, None)?;
+        let preference = Self::preference(section, objective, has_users)?;
         let mix = preference.objective().mix();
         let mut settings = json!({
             "online": section.said(),
@@ -95,7 +94,6 @@ impl Online {
         let method = match section.gradient() {
             Some(gradient) => Method::Gradient(gradient),
             None => {
-                validate_alone(&preference, objective)?;
                 settings["objective"] = json!(objective);
                 Method::Preference(Box::new(preference))
             }
@@ -111,6 +109,23 @@ impl Online {
             scorer: surroundings.scorer,
             settings,
         })
+    }
+
+    /// The objective that samples are learnt by with `dpo`, of which the other methods read alpha.
+    ///
+    /// # Errors
+    /// As [`Online::new`], but for the scorer.
+    pub(crate) fn preference(
+        section: &OnlineSection,
+        objective: &ObjectiveConfig,
+        has_users: bool,
+    ) -> Result<Preference, TrainError> {
+        section.validate()?;
+        let preference = Preference::from_config(objective, has_users, None)?;
+        if section.gradient().is_none() {
+            validate_alone(&preference, objective)?;
+        }
+        Ok(preference)
     }
 
     /// The temperature of the log-probs that are learnt from: with a policy gradient that of sampling.

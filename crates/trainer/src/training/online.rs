@@ -65,8 +65,25 @@ impl Training {
         let validation = self.validation.as_ref();
         let validation = validation.map(|validation| prompts(validation, &sides.validation, table));
         let data = (train, validation.unwrap_or_default());
-        self.validate_room(&data)?;
+        self.validate_room()?;
         self.session_of(task, start, ("training", training.clone()), (place, data))
+    }
+
+    /// Refuses an objective that cannot be learnt from the policy's own responses, responses that do not fit the model's context, and adapters
+    /// and users that it has no place for, before a run begins.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate_online(&self) -> Result<(), TrainError> {
+        let Config {
+            online,
+            objective,
+            users,
+            ..
+        } = &self.config;
+        Online::preference(online, objective, users.is_some())?;
+        self.validate_room()?;
+        self.tried_policy(users.as_ref()).map(drop)
     }
 
     /// Prompts that an online run on `sides`, those that this was made of, has in training and for validation: one of two users is two.
@@ -105,14 +122,11 @@ impl Training {
     }
 
     /// Refuses responses that do not fit the model's context behind some prompt.
-    fn validate_room(
-        &self,
-        (train, validation): &(Vec<Example>, Vec<Example>),
-    ) -> Result<(), TrainError> {
+    fn validate_room(&self) -> Result<(), TrainError> {
         let online = &self.config.online;
         let positions = self.model.config().max_positions();
-        let lengths = train.iter().chain(validation);
-        let longest = lengths.map(|example| example.pair().prompt.ids.len()).max();
+        let items = self.datasets().flat_map(|side| &side.items);
+        let longest = items.map(|item| item.pair.prompt.ids.len()).max();
         let taken = self.formatter.user_tokens() + longest.unwrap_or(0);
         let most = online.most_tokens();
         match taken + most > positions {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use statistics::signed;
 use terminal::Output;
 use trainer::TrainError;
 
@@ -55,6 +56,8 @@ pub struct ServedReport {
     pub seconds: Option<f64>,
     /// Answers in the prompt: the mean over the tests.
     pub answers_shown: Option<f64>,
+    /// Users whose answers this way makes nothing of, and who are served as the generic user: how many, by why.
+    pub served_as_generic: BTreeMap<&'static str, usize>,
     /// The tests by user.
     pub users: BTreeMap<String, Tally>,
     /// Every test, in the order of the data.
@@ -88,6 +91,7 @@ impl AnsweredReport {
                 tokens: served.tokens,
                 seconds: served.seconds,
                 answers_shown: served.shown,
+                served_as_generic: served.as_generic,
                 users: by_user(&own),
                 rows: own,
             });
@@ -192,13 +196,14 @@ pub fn print(report: &AnsweredReport, out: &mut Output<'_>) -> Result<(), TrainE
         "tokens",
         format_args!("of a request for its user, soft ones or of the prompt{limit}"),
     )?;
-    let shows_none = |served: &&ServedReport| served.answers_shown == Some(0.0);
-    if let Some(served) = report.served.iter().find(shows_none) {
+    for served in &report.served {
         let way = &served.way;
-        out.fact(
-            "shown",
-            format_args!("{way}: no answer fits, and the generic user is served"),
-        )?;
+        for (why, some) in &served.served_as_generic {
+            out.fact(
+                "as generic",
+                format_args!("{way}: {some} of {users} users, {why}"),
+            )?;
+        }
     }
     out.fact(
         "interval",
@@ -218,10 +223,9 @@ fn row(served: &ServedReport) -> Vec<String> {
         cell(&served.tally),
         difference.map_or("-".into(), |difference| {
             let interval = &difference.pooled_interval;
-            format!(
-                "{:+.3} [{:+.3}, {:+.3}]",
-                difference.pooled, interval.low, interval.high
-            )
+            let [pooled, low, high] =
+                [difference.pooled, interval.low, interval.high].map(|value| signed(value, 3));
+            format!("{pooled} [{low}, {high}]")
         }),
         decimal(Some(served.tokens)),
         served

@@ -1,5 +1,6 @@
 //! What the run makes of the tests when it serves users in other ways than by what it knows of them.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use terminal::Bars;
@@ -39,7 +40,12 @@ pub struct Served {
     pub seconds: Option<f64>,
     /// Answers in the prompt: the mean over the tests.
     pub shown: Option<f64>,
+    /// Users whose answers this way makes nothing of, and who are served as the generic user: how many, by why.
+    pub as_generic: BTreeMap<&'static str, usize>,
 }
+
+/// Whom there is nobody to be like.
+const NO_OTHERS: &str = "no other user has a trained row, or all are alike";
 
 /// Serves the users of a plan.
 pub struct Serving<'a, T> {
@@ -65,6 +71,14 @@ struct Made {
     /// Of each test the tokens beyond those of the user's own positions.
     tokens: Vec<f64>,
     shown: Vec<f64>,
+    as_generic: BTreeMap<&'static str, usize>,
+}
+
+impl Made {
+    /// Why a user is served as the generic one.
+    fn count_generic(&mut self, why: &'static str) {
+        *self.as_generic.entry(why).or_default() += 1;
+    }
 }
 
 impl<T: Ranking> Serving<'_, T> {
@@ -94,6 +108,7 @@ impl<T: Ranking> Serving<'_, T> {
             tokens: self.engine.policy().user_tokens() as f64,
             seconds: None,
             shown: None,
+            as_generic: BTreeMap::new(),
         }
     }
 
@@ -134,6 +149,7 @@ impl<T: Ranking> Serving<'_, T> {
             tokens: user_tokens + statistics::mean(&made.tokens).unwrap_or(0.0),
             seconds: Some(made.seconds / users.max(1) as f64),
             shown: statistics::mean(&made.shown),
+            as_generic: made.as_generic,
         })
     }
 
@@ -149,6 +165,9 @@ impl<T: Ranking> Serving<'_, T> {
             all.tokens.extend(made.tokens);
             all.shown.extend(made.shown);
             all.seconds += made.seconds;
+            for (why, users) in made.as_generic {
+                *all.as_generic.entry(why).or_default() += users;
+            }
         }
         Ok(all)
     }
@@ -175,8 +194,10 @@ impl<T: Ranking> Serving<'_, T> {
                     let fitted = self.engine.fit(self.task, answers, &prior, None, &bars)?;
                     fitted.row().0
                 }
-                // There is nobody else.
-                None => trained.generic_row()?,
+                None => {
+                    all.count_generic(NO_OTHERS);
+                    trained.generic_row()?
+                }
             };
             table.set_row(&as_user, row)?;
             all.seconds += start.elapsed().as_secs_f64();
@@ -190,11 +211,15 @@ impl<T: Ranking> Serving<'_, T> {
         let answers = (&user.examples[..], Some(&*user.id));
         let nearest = Nearest::of(self.engine, self.task, answers, &Bars::default())?;
         let nearest = nearest.after(user.examples.len());
-        Ok(Made {
+        let mut made = Made {
             seconds: start.elapsed().as_secs_f64(),
             examples: self.tests(user, nearest.unwrap_or(&UserRef::Generic)),
             ..Made::default()
-        })
+        };
+        if nearest.is_none() {
+            made.count_generic(NO_OTHERS);
+        }
+        Ok(made)
     }
 
     fn in_prompt(&self, way: Way, user: &AnsweredUser) -> Result<Made, TrainError> {
@@ -214,12 +239,20 @@ impl<T: Ranking> Serving<'_, T> {
             _ => (prompt.first(all), 0.0),
         };
         let examples = prompt.examples(self.task, &shown, &bars)?;
-        Ok(Made {
+        let mut made = Made {
             tokens: longer_by(&examples, &tests),
             shown: shown.iter().map(|shown| shown.len() as f64).collect(),
             examples,
             seconds,
-        })
+            ..Made::default()
+        };
+        if shown.iter().all(Vec::is_empty) {
+            made.count_generic(match all {
+                0 => "no answer prefers a text",
+                _ => "no answer fits",
+            });
+        }
+        Ok(made)
     }
 
     /// One whose answers prefer no text has no profile, and is served as the generic user.
@@ -227,10 +260,12 @@ impl<T: Ranking> Serving<'_, T> {
         let start = Instant::now();
         let tests = self.tests(user, &UserRef::Generic);
         let Some(sentence) = sentence(&user.answers) else {
-            return Ok(Made {
+            let mut made = Made {
                 examples: tests,
                 ..Made::default()
-            });
+            };
+            made.count_generic("no measure of their answers agrees");
+            return Ok(made);
         };
         let seconds = start.elapsed().as_secs_f64();
         let comparisons = user.tests.iter().map(|&place| &self.comparisons[place]);
