@@ -47,9 +47,10 @@ pub(crate) fn products(pairs: &[[View<'_>; 2]]) -> Vec<f32> {
 fn product(a: View<'_>, b: View<'_>, out: Out) {
     let ([m, k], [_, n]) = (a.shape(), b.shape());
     let steps = k.div_ceil(DEPTH);
-    let mut left = Scratch::of(m.div_ceil(BLOCK) * steps);
+    let mut scratch = Scratch::of(m.div_ceil(BLOCK) * steps);
+    let left = scratch.steps();
     let rows = Lines::rows_of(a);
-    let blocks = left.steps.par_chunks_exact_mut(steps).enumerate();
+    let blocks = left.par_chunks_exact_mut(steps).enumerate();
     blocks.for_each(|(block, out)| rows.pack(block * BLOCK, 0, steps, out));
 
     let (row_blocks, column_blocks) = (m.div_ceil(BLOCK), n.div_ceil(BLOCK));
@@ -63,7 +64,7 @@ fn product(a: View<'_>, b: View<'_>, out: Out) {
         .clamp(1, row_blocks.div_ceil(EACH).max(1));
     let height = row_blocks.div_ceil(groups).max(1);
     let work = Work {
-        left: &left.steps,
+        left,
         right: Lines::columns_of(b),
         steps,
         deep,
@@ -74,14 +75,15 @@ fn product(a: View<'_>, b: View<'_>, out: Out) {
     (0..tasks).into_par_iter().for_each(|task| {
         let (group, panel) = (task / panels, task % panels);
         let rows = [group * height, row_blocks.min((group + 1) * height)];
-        let columns = [panel * width, column_blocks.min((panel + 1) * width)];
+        let columns = [panel, panel + 1].map(|panel| column_blocks.min(panel * width));
         work.part(rows, columns);
     });
 }
 
 /// Memory for packed numbers, kept for the next product.
 struct Scratch {
-    steps: Vec<Step>,
+    kept: Vec<Step>,
+    count: usize,
 }
 
 static KEPT: Mutex<Vec<Vec<Step>>> = Mutex::new(Vec::new());
@@ -90,19 +92,22 @@ impl Scratch {
     /// So many steps of any content.
     fn of(count: usize) -> Self {
         let kept = KEPT.lock().ok().and_then(|mut kept| kept.pop());
-        let mut steps = kept.unwrap_or_default();
-        match steps.len() < count {
-            true => steps.resize(count, Step::ZERO),
-            false => steps.truncate(count),
+        let mut kept = kept.unwrap_or_default();
+        if kept.len() < count {
+            kept.resize(count, Step::ZERO);
         }
-        Self { steps }
+        Self { kept, count }
+    }
+
+    fn steps(&mut self) -> &mut [Step] {
+        &mut self.kept[..self.count]
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Ok(mut kept) = KEPT.lock() {
-            kept.push(std::mem::take(&mut self.steps));
+            kept.push(std::mem::take(&mut self.kept));
         }
     }
 }
