@@ -57,12 +57,10 @@ fn product(a: View<'_>, b: View<'_>, out: Out) {
     let deep = steps.div_ceil(steps.div_ceil(DEEP));
     let widest = (PANEL / deep).max(1);
     let panels = column_blocks.div_ceil(widest);
-    let width = column_blocks.div_ceil(panels.max(1)).max(1);
+    let width = column_blocks.div_ceil(panels);
     let wanted = EACH * rayon::current_num_threads();
-    let groups = wanted
-        .div_ceil(panels.max(1))
-        .clamp(1, row_blocks.div_ceil(EACH).max(1));
-    let height = row_blocks.div_ceil(groups).max(1);
+    let groups = wanted.div_ceil(panels).min(row_blocks.div_ceil(EACH));
+    let height = row_blocks.div_ceil(groups);
     let work = Work {
         left,
         right: Lines::columns_of(b),

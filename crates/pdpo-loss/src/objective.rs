@@ -265,6 +265,14 @@ impl Objective {
         self.branches == Branches::Sampled && self.branches().len() > 1
     }
 
+    /// Rows of a comparison that a step computes.
+    pub fn rows_each(&self) -> usize {
+        match self.draws() {
+            true => 1,
+            false => self.branches().len(),
+        }
+    }
+
     /// See [`PairLoss::needs_reference`].
     pub fn needs_reference(&self) -> bool {
         self.loss.needs_reference()

@@ -102,12 +102,9 @@ pub trait Task: Send + Sync {
         None
     }
 
-    /// Rows of a comparison that a step computes.
+    /// Rows of a comparison that a step computes. Default: one in each branch.
     fn rows_each(&self) -> usize {
-        match self.draw(0.0, 0) {
-            Some(_) => 1,
-            None => self.branches().len(),
-        }
+        self.branches().len()
     }
 
     /// The peak rate of the policy's head where it is not that of the adapters. Default: it is.

@@ -55,12 +55,7 @@ pub fn expectation<D>(
             false => sketch(&system.settings)?,
         };
         let training = &system.settings.training;
-        let objective = system.objective()?;
-        let rows_each = match objective.draws() {
-            true => 1,
-            false => objective.branches().len(),
-        };
-        let sizes = (tokens(system), rows_each);
+        let sizes = (tokens(system), system.objective()?.rows_each());
         let step = |train: &Dataset| -> Result<Step, TrainError> {
             let users = sizes.0;
             Ok(match system.is_reward_model() {

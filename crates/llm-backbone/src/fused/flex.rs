@@ -177,17 +177,18 @@ impl FusedOps for Flex {
 
 /// `a b` with the processor's tiles, where it has them and the product is large enough.
 fn on_tiles(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
-    if !amx::is_supported() || !all_f32([a, b]) {
+    let (mut shape, other) = (a.layout().shape().clone(), b.layout().shape());
+    let rank = shape.num_dims();
+    let n = other[other.num_dims() - 1];
+    let least = shape[rank - 2].min(shape[rank - 1]).min(n);
+    if least < LEAST || !amx::is_supported() || !all_f32([a, b]) {
         return None;
     }
     let (left, right) = (matrices(a)?, matrices(b)?);
-    let ([m, k], [_, n]) = (left.first()?.shape(), right.first()?.shape());
-    if m.min(k).min(n) < LEAST || left.len() != right.len() {
+    if left.len() != right.len() {
         return None;
     }
     let pairs: Vec<_> = left.into_iter().zip(right).map(|(a, b)| [a, b]).collect();
-    let mut shape = a.layout().shape().clone();
-    let rank = shape.num_dims();
     shape[rank - 1] = n;
     Some(tensor(amx::products(&pairs), shape))
 }
@@ -197,7 +198,7 @@ fn matrices(tensor: &FlexTensor) -> Option<Vec<amx::View<'_>>> {
     let layout = tensor.layout();
     let (shape, strides) = (layout.shape(), layout.strides());
     let rank = shape.num_dims();
-    if !layout.has_positive_strides() || rank < 2 {
+    if !layout.has_positive_strides() {
         return None;
     }
     let numbers = &tensor.storage::<f32>();

@@ -143,6 +143,10 @@ impl Task for Preference {
         ranked::draw(&self.objective, uniform, epoch)
     }
 
+    fn rows_each(&self) -> usize {
+        self.objective.rows_each()
+    }
+
     fn needs_whole_batch(&self) -> bool {
         self.objective.needs_batch_statistics()
     }

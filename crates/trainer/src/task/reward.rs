@@ -83,6 +83,10 @@ impl Task for Reward {
         ranked::draw(&self.objective, uniform, epoch)
     }
 
+    fn rows_each(&self) -> usize {
+        self.objective.rows_each()
+    }
+
     fn head_rate(&self) -> Option<f64> {
         self.head_rate
     }
