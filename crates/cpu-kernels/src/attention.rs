@@ -1,11 +1,15 @@
 //! Attention of a few queries over the keys of a cache, as in decoding: the cache is read in place.
 
+mod blocks;
+
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::{rows, thin};
+
+pub use blocks::{KEPT_OF_ROW, attention_backward, attention_kept};
 
 /// The most queries of a key head for which this is the better way.
 pub const MOST_QUERIES: usize = 16;
@@ -34,6 +38,13 @@ pub struct AttentionShape {
     pub keys: usize,
     /// Width of a head.
     pub dim: usize,
+}
+
+impl AttentionShape {
+    /// Rows of scores of a key head: queries of all heads that look at it.
+    fn rows_of_key_head(&self) -> usize {
+        self.heads / self.kv_heads * self.queries
+    }
 }
 
 /// `softmax(q k^T + bias) v`, `[batch, heads, queries, dim]`. `q` is of that shape and scaled already; `bias` is

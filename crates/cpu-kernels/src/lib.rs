@@ -11,12 +11,15 @@ mod attention;
 mod dequant;
 mod gated;
 mod memory;
+mod panels;
 mod rows;
 mod stored;
 mod thin;
 mod types;
 
-pub use attention::{AttentionShape, MOST_QUERIES, View, attention};
+pub use attention::{
+    AttentionShape, KEPT_OF_ROW, MOST_QUERIES, View, attention, attention_backward, attention_kept,
+};
 pub use dequant::dequantise;
 pub use gated::{Activation, gated, gated_backward};
 pub use memory::side_by_side;

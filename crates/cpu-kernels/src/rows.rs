@@ -263,16 +263,30 @@ fn largest(values: &[f32]) -> f32 {
 /// Turns `row` into its softmax; returns the logarithm of the normaliser.
 #[inline(always)]
 fn softmax_of(row: &mut [f32]) -> f32 {
-    let top = largest(row);
-    for x in row.iter_mut() {
-        *x = exp(*x - top);
-    }
-    let total = sum(row.len(), |i| row[i]);
+    let [top, total] = powers(row);
     let factor = 1.0 / total;
     for x in row.iter_mut() {
         *x *= factor;
     }
     top + total.ln()
+}
+
+/// Turns `row` into `e^(x - top)`; returns the largest, `top`, and their sum.
+#[inline(always)]
+pub(crate) fn powers(row: &mut [f32]) -> [f32; 2] {
+    let top = largest(row);
+    for x in row.iter_mut() {
+        *x = exp(*x - top);
+    }
+    [top, sum(row.len(), |i| row[i])]
+}
+
+/// Turns `row` into its softmax, from the largest and one over the sum that [`powers`] told.
+#[inline(always)]
+pub(crate) fn powers_again(row: &mut [f32], [top, factor]: [f32; 2]) {
+    for x in row.iter_mut() {
+        *x = exp(*x - top) * factor;
+    }
 }
 
 /// As [`softmax_of`], of `row + bias`.
@@ -286,7 +300,7 @@ pub(crate) fn add_and_softmax(row: &mut [f32], bias: &[f32]) {
 
 /// `grad` becomes `probs * (grad - sum(probs * grad))`.
 #[inline(always)]
-fn softmax_backward_of(grad: &mut [f32], probs: &[f32]) {
+pub(crate) fn softmax_backward_of(grad: &mut [f32], probs: &[f32]) {
     let probs = &probs[..grad.len()];
     let along = sum(grad.len(), |i| probs[i] * grad[i]);
     for (g, p) in grad.iter_mut().zip(probs) {

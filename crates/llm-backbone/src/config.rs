@@ -132,9 +132,9 @@ impl ModelConfig {
         self.sizes().hidden_size
     }
 
-    /// Numbers that the graph of a training step keeps of each token and block, where attention sees `keys` tokens.
-    pub fn activations_per_token(&self, keys: usize) -> usize {
-        self.0.config().activations_per_token(keys)
+    /// Numbers that the graph of a training step keeps of each token and block.
+    pub fn activations_per_token(&self) -> usize {
+        self.0.config().activations_per_token()
     }
 
     /// Numbers that a key/value cache keeps of each token, over all blocks.

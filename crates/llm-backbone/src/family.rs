@@ -100,9 +100,9 @@ pub(crate) trait DecoderConfig {
     /// Refuses what makes no model, beside the sizes; `file` appears in errors only.
     fn validate(&self, file: &Path) -> Result<(), ConfigError>;
 
-    /// Numbers that the graph keeps of each token and block for the backward pass, where attention sees `keys` tokens: what
-    /// norms, products with adapters, softmax and activations look at again.
-    fn activations_per_token(&self, keys: usize) -> usize;
+    /// Numbers that the graph keeps of each token and block for the backward pass: what norms, products with adapters, attention and
+    /// activations look at again.
+    fn activations_per_token(&self) -> usize;
 }
 
 /// A decoder-only model: blocks between an embedding and a head.

@@ -1,6 +1,6 @@
 //! Operations that pass over activations once where burn's building blocks pass over them several times.
 //!
-//! Softmax over masked scores, the gated unit of feed-forward layers, RMS norm and rotary positions are one node each in
+//! Attention, the gated unit of feed-forward layers, RMS norm and rotary positions are one node each in
 //! the graph, with a backward pass of its own that keeps less in memory than a chain of small operations would. On the
 //! CPU they run as vectorised loops; elsewhere they are composed of burn's operations.
 
@@ -34,6 +34,29 @@ pub(crate) trait FusedOps: Backend {
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         composed::attention::<Self>(q, k, v, bias)
+    }
+
+    /// The same, and what [`Self::attention_backward`] needs of it besides: for each query so many numbers as it takes.
+    fn attention_kept(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::attention_kept::<Self>(q, k, v, bias)
+    }
+
+    /// The gradients of `q`, `k` and `v`, from what [`Self::attention_kept`] got and kept, and the gradient of its result.
+    fn attention_backward(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kept: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let _ = kept;
+        composed::attention_backward::<Self>([q, k, v], bias, grad)
     }
 
     /// The gradient of the scores, from the probabilities and theirs.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cpu_kernels::Activation;
+use cpu_kernels::{Activation, KEPT_OF_ROW};
 use serde_json::{Map, Value};
 
 use crate::attention::{Context, Sight, usual_scale};
@@ -262,7 +262,7 @@ impl<F: GatedFamily> DecoderConfig for F {
         self.check(file)
     }
 
-    fn activations_per_token(&self, keys: usize) -> usize {
+    fn activations_per_token(&self) -> usize {
         let (plan, shape) = (self.plan(), self.shape());
         let sizes = &shape.sizes;
         let (queries, key) = (sizes.query_width(), sizes.key_width());
@@ -270,7 +270,7 @@ impl<F: GatedFamily> DecoderConfig for F {
         let stream = (2 + plan.norms.count()) * sizes.hidden_size;
         // Norms of queries and keys look at them again.
         let looks = if plan.qk_norms == QkNorms::None { 2 } else { 3 };
-        let attention = looks * (queries + key) + sizes.num_heads * keys;
+        let attention = looks * (queries + key) + KEPT_OF_ROW * sizes.num_heads;
         stream + attention + 3 * shape.intermediate_size
     }
 }

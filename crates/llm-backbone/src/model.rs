@@ -365,6 +365,7 @@ pub(crate) fn costs(config: &ModelConfig, weights: usize) -> Costs {
     Costs {
         blocks: sizes.num_layers,
         weights,
+        heads: sizes.num_heads,
         attention_width: sizes.query_width(),
     }
 }
@@ -376,6 +377,8 @@ pub struct Costs {
     pub blocks: usize,
     /// Frozen weights of all blocks that a token meets in products.
     pub weights: usize,
+    /// Query heads of a block.
+    pub heads: usize,
     /// Numbers of a token's queries in a block; each meets every key twice, for scores and for sums.
     pub attention_width: usize,
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::activation::gelu_approximate;
 use burn::tensor::{Device, Tensor};
+use cpu_kernels::KEPT_OF_ROW;
 use serde_json::{Map, Value, json};
 
 use super::{Decoder, DecoderConfig, Facts};
@@ -147,9 +148,9 @@ impl DecoderConfig for GptJConfig {
         Ok(())
     }
 
-    fn activations_per_token(&self, keys: usize) -> usize {
+    fn activations_per_token(&self) -> usize {
         let d = self.sizes.hidden_size;
-        let attention = 5 * d + self.sizes.num_heads * keys;
+        let attention = 5 * d + KEPT_OF_ROW * self.sizes.num_heads;
         4 * d + attention + 6 * self.n_inner
     }
 }

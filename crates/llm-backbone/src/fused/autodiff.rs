@@ -12,20 +12,23 @@ use super::{FusedOps, composed};
 use cpu_kernels::{Activation, StoredMatrix};
 
 impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
-    fn masked_softmax(scores: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
         let (bias, _) = bias.into_parts();
-        let probs = |scores| B::masked_softmax(scores, bias);
-        let (scores, node) = scores.into_parts();
-        match MaskedSoftmax
-            .prepare::<C>([node])
-            .compute_bound()
-            .stateful()
-        {
+        let ((q, q_node), (k, k_node), (v, v_node)) =
+            (q.into_parts(), k.into_parts(), v.into_parts());
+        let nodes = [q_node, k_node, v_node];
+        match Attention.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let probs = probs(scores);
-                prep.finish(probs.clone(), probs)
+                let inputs = [q.clone(), k.clone(), v.clone(), bias.clone()];
+                let (out, kept) = B::attention_kept(q, k, v, bias);
+                prep.finish((inputs, kept), out)
             }
-            OpsKind::UnTracked(prep) => prep.finish(probs(scores)),
+            OpsKind::UnTracked(prep) => prep.finish(<B as FusedOps>::attention(q, k, v, bias)),
         }
     }
 
@@ -145,16 +148,20 @@ impl<B: FusedOps> Backward<B, 1> for StoredProduct {
 }
 
 #[derive(Debug)]
-struct MaskedSoftmax;
+struct Attention;
 
-impl<B: FusedOps> Backward<B, 1> for MaskedSoftmax {
-    type State = FloatTensor<B>;
+impl<B: FusedOps> Backward<B, 3> for Attention {
+    type State = ([FloatTensor<B>; 4], FloatTensor<B>);
 
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let probs = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            B::softmax_backward(probs, grad)
-        });
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let ([q, k, v, bias], kept) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let (for_q, for_k, for_v) = B::attention_backward(q, k, v, bias, kept, grad);
+        for (parent, gradient) in ops.parents.into_iter().zip([for_q, for_k, for_v]) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
     }
 }
 

@@ -17,20 +17,70 @@ pub(super) fn attention<B: FusedOps>(
     v: FloatTensor<B>,
     bias: FloatTensor<B>,
 ) -> FloatTensor<B> {
-    let [batch, heads, queries, dim] = q.shape().dims();
-    let [_, kv_heads, keys, _] = k.shape().dims();
-    let per_key_head = heads / kv_heads * queries;
-    let dtype = q.dtype();
-    let stacked = |x, width| B::float_reshape(x, [batch, kv_heads, per_key_head, width].into());
-    let apart = |x, width| B::float_reshape(x, [batch, heads, queries, width].into());
-    let cast = |x: FloatTensor<B>, dtype: DType| match x.dtype() == dtype {
+    let (shape, dtype) = (q.shape(), q.dtype());
+    let probs = probabilities::<B>(q, &k, bias);
+    let sums = B::product(stacked::<B>(cast::<B>(probs, dtype), &k), v);
+    B::float_reshape(sums, shape)
+}
+
+/// The backward pass makes the probabilities anew, as on a CPU, and needs nothing but `q`, `k` and `v`.
+pub(super) fn attention_kept<B: FusedOps>(
+    q: FloatTensor<B>,
+    k: FloatTensor<B>,
+    v: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let nothing = bias.clone();
+    (attention::<B>(q, k, v, bias), nothing)
+}
+
+pub(super) fn attention_backward<B: FusedOps>(
+    [q, k, v]: [FloatTensor<B>; 3],
+    bias: FloatTensor<B>,
+    grad: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let (shape, dtype) = (q.shape(), q.dtype());
+    let probs = probabilities::<B>(q.clone(), &k, bias);
+    let grad = stacked::<B>(grad, &k);
+    let for_probs = B::product(grad.clone(), B::float_swap_dims(v, 2, 3));
+    let for_probs = B::float_reshape(cast::<B>(for_probs, DType::F32), probs.shape());
+    let for_scores = B::softmax_backward(probs.clone(), for_probs);
+    let [probs, for_scores] = [probs, for_scores].map(|x| stacked::<B>(cast::<B>(x, dtype), &k));
+    let turned = |x| B::float_swap_dims(x, 2, 3);
+    let for_v = B::product(turned(probs), grad);
+    let for_k = B::product(turned(for_scores.clone()), stacked::<B>(q, &k));
+    let for_q = B::float_reshape(B::product(for_scores, k), shape);
+    (for_q, for_k, for_v)
+}
+
+/// `softmax(q k^T + bias)` in f32, `[batch, heads, queries, keys]`.
+fn probabilities<B: FusedOps>(
+    q: FloatTensor<B>,
+    k: &FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let [batch, heads, queries, _] = q.shape().dims();
+    let [_, _, keys, _] = k.shape().dims();
+    let scores = B::product(stacked::<B>(q, k), B::float_swap_dims(k.clone(), 2, 3));
+    let scores = B::float_reshape(scores, [batch, heads, queries, keys].into());
+    B::masked_softmax(cast::<B>(scores, DType::F32), bias)
+}
+
+/// The rows of all query heads that look at a head of `k`: `[batch, heads, queries, width]` to `[batch, kv_heads, rows, width]`.
+fn stacked<B: Backend>(x: FloatTensor<B>, k: &FloatTensor<B>) -> FloatTensor<B> {
+    let [batch, heads, queries, width] = x.shape().dims();
+    let [_, kv_heads, _, _] = k.shape().dims();
+    B::float_reshape(
+        x,
+        [batch, kv_heads, heads / kv_heads * queries, width].into(),
+    )
+}
+
+fn cast<B: Backend>(x: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
+    match x.dtype() == dtype {
         true => x,
         false => B::float_cast(x, dtype.into()),
-    };
-    let scores = B::product(stacked(q, dim), B::float_swap_dims(k, 2, 3));
-    let probs = B::masked_softmax(cast(apart(scores, keys), DType::F32), bias);
-    let sums = B::product(stacked(cast(probs, dtype), keys), v);
-    apart(sums, dim)
+    }
 }
 
 pub(super) fn masked_softmax<B: Backend>(

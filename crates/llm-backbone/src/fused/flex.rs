@@ -25,31 +25,74 @@ impl FusedOps for Flex {
     }
 
     fn attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        let [batch, heads, queries, dim] = shape_of(&q);
-        let [_, kv_heads, keys, _] = shape_of(&k);
+        let [_, heads, queries, dim] = shape_of(&q);
+        let [_, kv_heads, _, _] = shape_of(&k);
         // Rows of a head lie side by side, as a cache has them.
         let rows_are_whole = |x: &FlexTensor| {
             let [_, _, per_row, per_number] = strides_of(x);
             x.layout().has_positive_strides() && [per_row, per_number] == [dim, 1]
         };
         let few = heads / kv_heads * queries <= cpu_kernels::MOST_QUERIES;
-        let ours = few && all_f32([&q, &k, &v, &bias]);
-        if !ours || !rows_are_whole(&k) || !rows_are_whole(&v) {
-            return composed::attention::<Self>(q, k, v, bias);
+        if !few || !all_f32([&q, &k, &v, &bias]) || !rows_are_whole(&k) || !rows_are_whole(&v) {
+            return Self::attention_kept(q, k, v, bias).0;
         }
+        let sizes = sizes_of(&q, &k);
         let shape = q.layout().shape().clone();
         let (q, bias) = (dense(q), dense(bias));
-        let sizes = AttentionShape {
-            batch,
-            heads,
-            kv_heads,
-            queries,
-            keys,
-            dim,
-        };
         let (q, bias) = (q.storage::<f32>(), bias.storage::<f32>());
         let seen = cpu_kernels::attention(q, view(&k), view(&v), bias, sizes);
         tensor(seen, shape)
+    }
+
+    fn attention_kept(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        bias: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        if !all_f32([&q, &k, &v, &bias]) {
+            return composed::attention_kept::<Self>(q, k, v, bias);
+        }
+        let (sizes, shape) = (sizes_of(&q, &k), q.layout().shape().clone());
+        let [q, bias, k, v] = [
+            dense(q),
+            dense(bias),
+            with_whole_rows(k),
+            with_whole_rows(v),
+        ];
+        let numbers = (q.storage::<f32>(), bias.storage::<f32>());
+        let (seen, kept) =
+            cpu_kernels::attention_kept(numbers.0, view(&k), view(&v), numbers.1, sizes);
+        let mut of_rows = shape.clone();
+        of_rows[3] = cpu_kernels::KEPT_OF_ROW;
+        (tensor(seen, shape), tensor(kept, of_rows))
+    }
+
+    fn attention_backward(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        bias: FlexTensor,
+        kept: FlexTensor,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !all_f32([&q, &k, &v, &bias]) {
+            return composed::attention_backward::<Self>([q, k, v], bias, grad);
+        }
+        let sizes = sizes_of(&q, &k);
+        let shapes = [&q, &k, &v].map(|x| x.layout().shape().clone());
+        let [k, v] = [k, v].map(with_whole_rows);
+        let [q, bias, kept, grad] = [q, bias, kept, grad].map(dense);
+        let [numbers, bias, kept, grad] = [&q, &bias, &kept, &grad].map(|x| x.storage::<f32>());
+        let gradients =
+            cpu_kernels::attention_backward(numbers, view(&k), view(&v), bias, (kept, grad), sizes);
+        let [for_q, for_k, for_v] = gradients;
+        let [of_q, of_k, of_v] = shapes;
+        (
+            tensor(for_q, of_q),
+            tensor(for_k, of_k),
+            tensor(for_v, of_v),
+        )
     }
 
     fn softmax_backward(probs: FlexTensor, grad: FlexTensor) -> FlexTensor {
@@ -133,9 +176,7 @@ impl FusedOps for Flex {
         }
         let sizes = shape_of(&x);
         let shape = x.layout().shape().clone();
-        // Heads come as a view of `[batch, seq, heads, dim]`; only rows must be whole.
-        let whole = x.layout().strides()[3] == 1 && x.layout().has_positive_strides();
-        let x = if whole { x } else { dense(x) };
+        let x = with_whole_rows(x); // Heads come as a view of `[batch, seq, heads, dim]`.
         let (cos, sin) = (dense(cos), dense(sin));
         let (cos, sin) = (cos.storage::<f32>(), sin.storage::<f32>());
         tensor(cpu_kernels::rotate_halves(view(&x), cos, sin, sizes), shape)
@@ -235,6 +276,25 @@ fn shape_of<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
 fn strides_of<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     let strides = tensor.layout().strides();
     std::array::from_fn(|i| strides[i].unsigned_abs())
+}
+
+fn sizes_of(q: &FlexTensor, k: &FlexTensor) -> AttentionShape {
+    let [batch, heads, queries, dim] = shape_of(q);
+    let [_, kv_heads, keys, _] = shape_of(k);
+    AttentionShape {
+        batch,
+        heads,
+        kv_heads,
+        queries,
+        keys,
+        dim,
+    }
+}
+
+/// The tensor, `[batch, heads, rows, dim]`, with the numbers of a row side by side.
+fn with_whole_rows(x: FlexTensor) -> FlexTensor {
+    let whole = x.layout().strides()[3] == 1 && x.layout().has_positive_strides();
+    if whole { x } else { dense(x) }
 }
 
 /// The tensor with its numbers in order and nothing else in its buffer.

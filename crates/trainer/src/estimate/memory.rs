@@ -18,6 +18,9 @@ const SCORED: usize = 128;
 /// Numbers for each of their logits: the logits, their powers, the probabilities, and these once more in the type of the head.
 const PER_LOGIT: usize = 4;
 
+/// Numbers for each score of the block that is on its way: the probabilities, and their gradient.
+const PER_SCORE: usize = 2;
+
 /// What CubeCL's pool keeps for every byte of a step: measured 43 GB where this module counts 18 (docs/performance.md).
 const POOL: [u64; 2] = [43, 18];
 
@@ -96,7 +99,8 @@ impl Sketch {
     pub(crate) fn step(&self, step: Step) -> u64 {
         let longest = self.padded(step.longest);
         let tokens = step.rows * longest;
-        let (blocks, d) = (self.outline.costs().blocks, self.config().d_model());
+        let costs = self.outline.costs();
+        let (blocks, d) = (costs.blocks, self.config().d_model());
         // Of the inputs of adapters: a mask and what it leaves, or a copy in f32.
         let copies = match (self.has_dropout, self.is_half) {
             (true, _) => 2,
@@ -105,7 +109,12 @@ impl Sketch {
         };
         // Of outputs with a magnitude what it multiplies.
         let adapters = (copies * self.adapters.inputs + self.adapters.outputs) / blocks;
-        let per_block = self.config().activations_per_token(step.prefix + longest) + adapters;
+        let per_block = self.config().activations_per_token() + adapters;
+        // On a CPU in f32 scores are made some at a time (`cpu_kernels::attention_kept`).
+        let scores = match self.on_gpu || self.is_half {
+            true => PER_SCORE * tokens * costs.heads * (step.prefix + longest),
+            false => 0,
+        };
         let kept = match step.checkpointing {
             Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
             Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
@@ -118,7 +127,7 @@ impl Sketch {
         let logits = scored * PER_LOGIT * self.config().vocab_size();
         // Those of the users, and a copy beside the keys and values of the row.
         let prefix = 2 * step.rows * step.prefix * self.config().cached_per_token();
-        let bytes = 4 * (kept + prefix + logits) as u64;
+        let bytes = 4 * (kept + scores + prefix + logits) as u64;
         match self.on_gpu {
             true => bytes * POOL[0] / POOL[1],
             false => bytes,

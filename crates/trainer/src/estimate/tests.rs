@@ -28,8 +28,8 @@ fn step(rows: usize, longest: usize, checkpointing: Checkpointing) -> Step {
 #[test]
 fn a_step_keeps_the_same_of_every_token_and_block() {
     // Widths as in `model`. Per token and block: 4 * 8, queries and output 2 * 8, keys and values 2 * 4,
-    // probabilities 2 * 10, and 3 * 16. Four numbers for each of 128 times 32 logits.
-    let (tokens, per_block, logits) = (6 * 10, 32 + 16 + 8 + 20 + 48, 4 * 128 * 32);
+    // 2 * 2 of the rows of scores, and 3 * 16. Four numbers for each of 128 times 32 logits.
+    let (tokens, per_block, logits) = (6 * 10, 32 + 16 + 8 + 4 + 48, 4 * 128 * 32);
     let sketch = Sketch::of_model(&model(3)).expect("shapes");
     let kept = sketch.step(step(6, 10, Checkpointing::None));
     assert_eq!(kept, 4 * (tokens * 4 * per_block + logits));
@@ -48,14 +48,20 @@ fn a_reward_model_makes_no_logits() {
 }
 
 #[test]
-fn a_prefix_takes_probabilities_and_its_own_numbers() {
+fn a_prefix_takes_its_own_numbers() {
     let sketch = Sketch::of_model(&model(3)).expect("shapes");
     let plain = step(6, 10, Checkpointing::None);
     let behind = Step { prefix: 5, ..plain };
-    // Of each token two heads see 5 more keys, in three blocks and one on its way; a user's 5 times 3 * 2 * 4 numbers are there
-    // twice.
-    let more = 6 * 10 * 4 * 2 * 5 + 2 * 6 * 5 * 24;
+    // A user's 5 times 3 * 2 * 4 numbers are there twice.
+    let more = 2 * 6 * 5 * 24;
     assert_eq!(sketch.step(behind) - sketch.step(plain), 4 * more);
+    // Where all scores of a block are there at once, two heads have 5 more for each token, probabilities and their gradient.
+    let at_once = Sketch {
+        is_half: true,
+        ..sketch
+    };
+    let more = more + 2 * 6 * 10 * 2 * 5;
+    assert_eq!(at_once.step(behind) - at_once.step(plain), 4 * more);
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //!
 //! - A frozen weight of a block costs 2 per token forward and 2 backward (the gradient of its input; it has none itself).
 //! - A weight of an adapter costs 2 forward and 4 backward; what PiSSA takes of weights costs as frozen weights do.
-//! - Attention computes `q k^T` and `p v` over whole squares: `4 * seq^2 * heads * head_dim` per row and block forward (a
-//!   prefix is more keys for as many queries),
-//!   twice that backward.
+//! - Attention computes `q k^T` and `p v` for every token with those in front of it in its row: `4 * heads * head_dim` for each pair and
+//!   block forward (a prefix is more keys for as many queries), twice that backward. That is what must be computed: the CPU's blocks go a
+//!   little beyond the diagonal and make scores a second time backward, and a GPU computes whole squares.
 //! - The head runs on scored positions only: 2 per weight for the logits, and in training 2 more at once for their
 //!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass. Where it has an adapter, these 2 are the backward
 //!   pass's own but counted forward all the same; the adapter costs what others do, on scored positions.
@@ -105,8 +105,8 @@ impl Shape {
 
     /// Scores and sums of all blocks forward.
     fn attention(self, costs: Costs) -> usize {
-        let keys = self.prefix + self.seq;
-        4 * self.tokens() * keys * costs.attention_width * costs.blocks
+        let pairs = self.rows * self.seq * (2 * self.prefix + self.seq + 1) / 2;
+        4 * pairs * costs.attention_width * costs.blocks
     }
 }
 
@@ -148,9 +148,9 @@ pub(crate) mod tests {
     #[test]
     fn a_block_by_hand() {
         // Weights: q 64, k 32, v 32, o 64, three of 128: 576. Ten tokens at 2: 11520.
-        // Attention: 2 rows * 4 * 25 * 8 = 1600. Head: 3 * 4 * 256 = 3072.
-        assert_eq!(forward(&model(1), SHAPE), 11520 + 1600 + 3072);
-        assert_eq!(backward(&model(1), SHAPE), 11520 + 3200);
+        // Attention: 2 rows * 4 * (1 + 2 + 3 + 4 + 5) * 8 = 960. Head: 3 * 4 * 256 = 3072.
+        assert_eq!(forward(&model(1), SHAPE), 11520 + 960 + 3072);
+        assert_eq!(backward(&model(1), SHAPE), 11520 + 1920);
     }
 
     #[test]

@@ -10,14 +10,14 @@ fn published() -> Value {
     serde_json::from_str(PUBLISHED).expect("JSON")
 }
 
-/// Per token and block: 4 * 2048 of the stream, 3 * 2048 of queries and 3 * 2048 of keys and values, 16 * 10 probabilities,
-/// 3 * 8192 of the feed-forward layer.
+/// Per token and block: 4 * 2048 of the stream, 3 * 2048 of queries and 3 * 2048 of keys and values, two for each of 16
+/// heads, 3 * 8192 of the feed-forward layer.
 #[test]
 fn reads_the_published_file() {
     let config = parse(&published()).expect("a good file");
     assert_eq!(parse(&config.to_hf_json()).expect("our own file"), config);
-    let kept = config.0.config().activations_per_token(10);
-    assert_eq!(kept, 10 * 2048 + 160 + 3 * 8192);
+    let kept = config.0.config().activations_per_token();
+    assert_eq!(kept, 10 * 2048 + 32 + 3 * 8192);
     assert_eq!(
         refusal(&with(published(), "attention_bias", json!(true))),
         "key `attention_bias`: found true, expected false (nothing else is supported)"
