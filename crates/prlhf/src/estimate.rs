@@ -254,6 +254,7 @@ fn measured<T: Task>(
     let longest = order.last().copied().unwrap_or(0); // invariant: a data set is never empty
     let median = order[order.len() / 2];
 
+    memory::give_back();
     let before = memory::current_bytes().filter(|_| on_cpu);
     memory::reset_peak();
     let (_, report) = once(&learner, train, longest)?;

@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 use terminal::{
     INTERRUPTED, Output, Profile, WhileRead, end_at_signals, fail, logging, say, stopped,
 };
-use trainer::TrainError;
+use trainer::{TrainError, memory};
 
 /// Language models that learn who prefers what, from comparisons that carry a user id.
 #[derive(Parser)]
@@ -188,6 +188,7 @@ Examples:
   prlhf inspect run.toml                             the configuration with every default";
 
 fn main() -> ExitCode {
+    memory::keep();
     let cli = Cli::parse();
     let profile = match &cli.command {
         Command::Train(args) if args.profile.is_some() => Some(Profile::default()),

@@ -1,6 +1,10 @@
 //! Memory: what this process takes and what is free, where the system tells (Linux). What training will take is
 //! [`estimate`](crate::estimate)'s.
 
+mod allocator;
+
+pub use allocator::{give_back, keep};
+
 /// Forgets the peak so far, so that the next [`peak_bytes`] speaks of what follows.
 pub fn reset_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
@@ -16,8 +20,10 @@ pub fn current_bytes() -> Option<u64> {
     status("VmRSS:")
 }
 
-/// What programs can still take without swapping; none where the system does not tell.
+/// What programs can still take without swapping, with what this one has kept and does not use; none where the system does not
+/// tell.
 pub(crate) fn available_bytes() -> Option<u64> {
+    give_back();
     field("/proc/meminfo", "MemAvailable:")
 }
 

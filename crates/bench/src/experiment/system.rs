@@ -52,6 +52,7 @@ pub fn run<D>(
         let measured = serde_json::from_slice(&text);
         return Ok((measured.map_err(|e| TrainError::format(&result, e))?, false));
     }
+    memory::give_back();
     memory::reset_peak();
     let start = Instant::now();
     let trainer = Trainer {

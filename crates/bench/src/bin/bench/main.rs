@@ -10,6 +10,7 @@ use bench::{PrismConfig, PsoupsConfig, TldrConfig};
 use clap::Parser;
 
 fn main() -> ExitCode {
+    trainer::memory::keep();
     terminal::logging::init();
     terminal::end_at_signals();
     let result = match Cli::parse().command {
