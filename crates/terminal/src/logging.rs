@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
+use tracing_log::{AsLog, log};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::FormatFields;
@@ -28,6 +29,7 @@ pub fn init() {
 /// The same, with a profile that listens to the spans of the work.
 pub fn init_with(profile: Option<Profile>) {
     let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let shown = level.max_level_hint();
     let lines = fmt::layer()
         .fmt_fields(Fields)
         .with_target(false)
@@ -36,7 +38,14 @@ pub fn init_with(profile: Option<Profile>) {
         .with_filter(level);
     let profile = profile.map(|profile| profile.with_filter(filter_fn(Profile::wants)));
     let subscriber = tracing_subscriber::registry().with(lines).with(profile);
-    let _ = subscriber.try_init();
+    if subscriber.try_init().is_err() {
+        return;
+    }
+    // The profile's spans have the lowest level of all, which records of the crate `log` would be made for: libraries write
+    // millions of them, which nothing shows.
+    if let Some(shown) = shown {
+        log::set_max_level(shown.as_log());
+    }
 }
 
 /// Keeps log lines back until the value returned is dropped: something else draws on the terminal.
