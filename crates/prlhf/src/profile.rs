@@ -5,7 +5,8 @@ use std::time::Duration;
 use terminal::{Output, Phase, Profile, duration, phases};
 use trainer::TrainError;
 use trainer::device;
-use trainer::profile::roofline;
+use trainer::machine::Machine;
+use trainer::profile::{PRODUCTS, roofline};
 
 use crate::train::TrainArgs;
 
@@ -35,10 +36,11 @@ pub fn print(
     out.line(format_args!(
         "roofline: {:.0} GFLOP/s, {origin}",
         rate / 1e9
-    ))
+    ))?;
+    out.line(format_args!("processor: {}", Machine::here()))
 }
 
-/// One row per phase, then what no phase holds, then a step's passes together, then everything.
+/// One row per phase, with those of its matrix products and of the rest of it (copies, passes over activations), then what no phase holds, then a step's passes together, then everything.
 fn rows(phases: &[Phase], total: f64, roofline: f64) -> Vec<Vec<String>> {
     let row = |name: &str, seconds: f64, rate: Option<f64>| {
         let of = |value: f64| format!("{:.1} %", 100.0 * value);
@@ -50,10 +52,19 @@ fn rows(phases: &[Phase], total: f64, roofline: f64) -> Vec<Vec<String>> {
             rate.map_or_else(String::new, |rate| of(rate / roofline)),
         ]
     };
-    let mut rows: Vec<_> = phases
-        .iter()
-        .map(|phase| row(phase.name, phase.seconds, phase.rate))
-        .collect();
+    let mut rows = Vec::new();
+    for phase in phases {
+        rows.push(row(phase.name, phase.seconds, phase.rate));
+        if let Some(products) = phase.products {
+            let rest = (phase.seconds - products.seconds).max(0.0);
+            rows.push(row(
+                &format!("  {PRODUCTS}"),
+                products.seconds,
+                products.rate,
+            ));
+            rows.push(row("  the rest", rest, None));
+        }
+    }
     let known: f64 = phases.iter().map(|phase| phase.seconds).sum();
     rows.push(row("other", (total - known).max(0.0), None));
     let steps = [
@@ -78,6 +89,8 @@ fn rows(phases: &[Phase], total: f64, roofline: f64) -> Vec<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use terminal::Share;
+
     use super::*;
 
     #[test]
@@ -86,10 +99,18 @@ mod tests {
             name,
             seconds,
             rate,
+            products: None,
+        };
+        let products = Share {
+            seconds: 1.5,
+            rate: Some(80e9),
         };
         let phases = [
             phase("loading", 1.0, None),
-            phase("forward", 2.0, Some(60e9)),
+            Phase {
+                products: Some(products),
+                ..phase("forward", 2.0, Some(60e9))
+            },
             phase("backward", 4.0, Some(45e9)),
             phase("optimiser", 2.0, None),
         ];
@@ -100,6 +121,8 @@ mod tests {
         };
         assert_eq!(text("loading"), "1.0 s|10.0 %||");
         assert_eq!(text("forward"), "2.0 s|20.0 %|60.0|60.0 %");
+        assert_eq!(text("  products"), "1.5 s|15.0 %|80.0|80.0 %");
+        assert_eq!(text("  the rest"), "0.5 s|5.0 %||");
         assert_eq!(text("other"), "1.0 s|10.0 %||");
         // (2 * 60 + 4 * 45) / 8 = 37.5
         assert_eq!(text("all steps"), "8.0 s|80.0 %|37.5|37.5 %");

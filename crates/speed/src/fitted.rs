@@ -16,7 +16,7 @@ use trainer::user_model::{
     self, DatedBelief, Fitted, FittedRow, KeptBelief, Mix, Moments, UserBelief, UserModelConfig,
     UserModelKind, UserRef, UserTable,
 };
-use trainer::{TrainError, device, memory};
+use trainer::{TrainError, machine, memory};
 
 /// Fitted users of the run that others are compared with.
 const FEW: usize = 10;
@@ -88,7 +88,7 @@ pub fn measure(args: &UsersArgs, out: &mut dyn Write) -> Result<(), TrainError> 
     }
     std::fs::remove_dir_all(&folder).map_err(|e| TrainError::io(&folder, e))?;
     let mut out = Output(out);
-    out.line(device::processor().unwrap_or("an unknown processor".into()))?;
+    out.line(machine::processor().unwrap_or("an unknown processor".into()))?;
     let answer = format!("seconds for {TOKENS} tokens");
     let header = [
         "",

@@ -13,8 +13,9 @@ use serde_json::{Map, json};
 use speed::contest::{self, Contest, Round};
 use speed::worker::{self, Size};
 use speed::{Workload, inputs, summary};
-use terminal::{Output, fail, logging, say};
-use trainer::{TrainError, device, files};
+use terminal::{Output, Profile, fail, logging, say};
+use trainer::machine::Machine;
+use trainer::{TrainError, files, memory};
 
 /// Our speed against that of TRL and llama.cpp, in turns on this machine.
 #[derive(Parser)]
@@ -92,10 +93,15 @@ struct WorkerArgs {
 }
 
 fn main() -> ExitCode {
-    logging::init();
+    memory::keep();
     let cli = Cli::parse();
+    let profile = match &cli.side {
+        Some(Side::Worker(_)) => Some(Profile::default()),
+        _ => None,
+    };
+    logging::init_with(profile.clone());
     let result = match (cli.side, cli.contests) {
-        (Some(Side::Worker(args)), _) => work(&args),
+        (Some(Side::Worker(args)), _) => work(&args, &profile.unwrap_or_default()),
         (Some(Side::Gpu(args)), _) => visit::go(&args),
         (Some(Side::GpuPart(args)), _) => visit::part(&args),
         (Some(Side::Users(args)), _) => fitted::measure(&args, &mut io::stdout()),
@@ -113,13 +119,13 @@ fn main() -> ExitCode {
 }
 
 /// Our side of a contest.
-fn work(args: &WorkerArgs) -> Result<(), TrainError> {
+fn work(args: &WorkerArgs, profile: &Profile) -> Result<(), TrainError> {
     let size = Size {
         steps: args.steps,
         batch: args.batch,
     };
     let (input, out) = (io::stdin().lock(), io::stdout().lock());
-    worker::run(args.workload, &args.folder, size, input, out)
+    worker::run(args.workload, (&args.folder, profile), size, input, out)
 }
 
 /// Measures, writes the figures, prints the table.
@@ -155,10 +161,13 @@ fn compete(args: &ContestArgs) -> Result<(), TrainError> {
         let contest = contest::run(workload, sides.0, sides.1, args.rounds, heard);
         contests.push(contest.map_err(|e| TrainError::io(&args.python, e))?);
     }
+    let machine = Machine::here();
     if let Some(path) = &args.json {
         let context = json!({
-            "cpu": device::processor(),
-            "threads": std::thread::available_parallelism().map_or(1, usize::from),
+            "cpu": machine.processor,
+            "threads": machine.cores,
+            "caches": machine.caches,
+            "instructions": machine.instructions,
             "model": args.model,
             "data": data,
             "comparisons": facts,
@@ -168,7 +177,14 @@ fn compete(args: &ContestArgs) -> Result<(), TrainError> {
         let text = format!("{:#}\n", summary::json(&contests, context));
         files::replace_file(path, text)?;
     }
-    Output(&mut io::stdout()).line(summary::table(&contests))
+    let mut stdout = io::stdout();
+    let out = &mut Output(&mut stdout);
+    out.line(format_args!("On {machine}.\n"))?;
+    out.line(summary::table(&contests))?;
+    match summary::phases(&contests) {
+        Some(phases) => out.line(phases),
+        None => Ok(()),
+    }
 }
 
 /// Why llama.cpp cannot take part.

@@ -156,6 +156,59 @@ pub fn table(contests: &[Contest]) -> String {
     text
 }
 
+/// Where the time of our training went, all rounds together, in Markdown; none where nothing was trained.
+pub fn phases(contests: &[Contest]) -> Option<String> {
+    let mut text = String::new();
+    for contest in contests {
+        for (name, [seconds, flops, roofline]) in phases_of(contest) {
+            let all: f64 = contest
+                .rounds
+                .iter()
+                .filter_map(|r| r.ours["seconds"].as_f64())
+                .sum();
+            let rate = flops / seconds;
+            let rated = match flops > 0.0 {
+                true => format!("{:.0} | {:.0} %", rate / 1e9, 100.0 * rate / roofline),
+                false => " | ".into(),
+            };
+            // invariant: writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "| {}, {name} | {seconds:.1} s | {:.0} % | {rated} |",
+                contest.workload.name(),
+                100.0 * seconds / all
+            );
+        }
+    }
+    let head = "| ours, phase | time | share | GFLOP/s | of roofline |\n|---|--:|--:|--:|--:|\n";
+    (!text.is_empty()).then(|| format!("{head}{text}"))
+}
+
+/// Seconds, operations and the rate of plain products (the median of the rounds), by phase.
+fn phases_of(contest: &Contest) -> Vec<(&str, [f64; 3])> {
+    let rounds = || contest.rounds.iter().map(|round| &round.ours);
+    let rooflines = rounds().filter_map(|ours| ours["roofline"].as_f64());
+    let roofline = spread(rooflines.collect()).map_or(f64::NAN, |spread| spread.median);
+    let mut found: Vec<(&str, [f64; 3])> = Vec::new();
+    for phase in rounds()
+        .filter_map(|ours| ours["phases"].as_array())
+        .flatten()
+    {
+        let (Some(name), Some(seconds)) = (phase["name"].as_str(), phase["seconds"].as_f64())
+        else {
+            continue;
+        };
+        let at = found.iter().position(|(known, _)| *known == name);
+        let at = at.unwrap_or_else(|| {
+            found.push((name, [0.0, 0.0, roofline]));
+            found.len() - 1
+        });
+        found[at].1[0] += seconds;
+        found[at].1[1] += phase["flops"].as_f64().unwrap_or(0.0);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +271,33 @@ mod tests {
         let line = "ours with the file's own weights | tokens/s | 60 | 15 | 4.00 (4.00 to 4.00) |";
         assert!(text.contains(line), "{text}");
         assert_eq!(text.lines().count(), 2 + 7);
+    }
+
+    #[test]
+    fn phases_are_added_up_over_the_rounds() {
+        let round = |seconds: f64, flops: f64| {
+            let mut ours = trained(2.0 * seconds, 500);
+            ours["phases"] = json!([
+                {"name": "forward", "seconds": seconds, "flops": flops},
+                {"name": "optimiser", "seconds": 0.5, "flops": null},
+            ]);
+            ours["roofline"] = json!(200e9);
+            (ours, trained(9.0, 500))
+        };
+        let rounds = [round(1.0, 60e9), round(3.0, 340e9)];
+        let contests = [contest(Workload::Pdpo, &rounds)];
+        let text = phases(&contests).unwrap();
+        // 400 GFLOP in 4 of 8 seconds.
+        assert!(
+            text.contains("| pdpo, forward | 4.0 s | 50 % | 100 | 50 % |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| pdpo, optimiser | 1.0 s | 12 % |  |  |"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 4);
+        assert_eq!(phases(&self::contests()), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use terminal::{Phase, Profile, phases};
 use trainer::burn::module::Module;
 use trainer::burn::tensor::Device;
 use trainer::config::{Dtype, TrainingSection, UsersSection};
@@ -35,22 +36,22 @@ pub struct Size {
     pub batch: usize,
 }
 
-/// Serves rounds of work on the files in `folder` until the end of `input`.
+/// Serves rounds of work on the files in `folder` until the end of `input`; what `profile` heard of a round's training is told with it.
 ///
 /// # Errors
 /// Files that [`crate::inputs::write`] did not write, or a broken stream.
 pub fn run(
     workload: Workload,
-    folder: &Path,
+    (folder, profile): (&Path, &Profile),
     size: Size,
     input: impl BufRead,
     out: impl Write,
 ) -> Result<(), TrainError> {
     match workload {
-        Workload::Vanilla => serve(training(folder, size, None)?, input, out),
+        Workload::Vanilla => serve(training((folder, profile), size, None)?, input, out),
         Workload::Pdpo => {
             let users = UsersSection::default();
-            serve(training(folder, size, Some(users))?, input, out)
+            serve(training((folder, profile), size, Some(users))?, input, out)
         }
         Workload::Decode => serve(decoding(folder)?, input, out),
         Workload::LlamaCpp => serve(stored_decoding(folder)?, input, out),
@@ -85,7 +86,7 @@ fn serve(
 
 /// Training steps, as `prlhf train` does them, reference log-probs precomputed; the first is done, as a warm-up.
 fn training(
-    folder: &Path,
+    (folder, profile): (&Path, &Profile),
     size: Size,
     users: Option<UsersSection>,
 ) -> Result<impl FnMut() -> Result<Value, TrainError>, TrainError> {
@@ -126,15 +127,31 @@ fn training(
         None => Ok(0),
     };
     step()?;
+    let roofline = roofline::measure(&Device::flex());
     Ok(move || {
+        profile.take();
         let start = Instant::now();
         let mut comparisons = 0;
         for _ in 0..size.steps {
             comparisons += step()?;
         }
         let seconds = start.elapsed().as_secs_f64();
-        Ok(json!({"comparisons": comparisons, "seconds": seconds}))
+        Ok(json!({
+            "comparisons": comparisons,
+            "seconds": seconds,
+            "phases": told(&phases(&profile.take())),
+            "roofline": roofline,
+        }))
     })
+}
+
+/// Phases as JSON: seconds by name, and floating-point operations where they are counted.
+fn told(phases: &[Phase]) -> Vec<Value> {
+    let phases = phases.iter().map(|phase| {
+        let flops = phase.rate.map(|rate| rate * phase.seconds);
+        json!({"name": phase.name, "seconds": phase.seconds, "flops": flops})
+    });
+    phases.collect()
 }
 
 /// Greedy tokens per second after the prompts, without the time for the prompts themselves.

@@ -23,7 +23,7 @@ pub use dashboard::{Dashboard, has_terminal};
 pub use end::stopped;
 pub use expectation::Expectation;
 pub use output::{Output, WhileRead, bytes, duration, grouped};
-pub use profile::{Phase, Profile, Total, Totals, phases};
+pub use profile::{Phase, Products, Profile, Share, Total, Totals, phases};
 pub use progress::Bars;
 pub use say::{fail, say};
 pub use watch::{INTERRUPTED, Watch, end_at_signals};

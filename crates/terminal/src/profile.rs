@@ -9,8 +9,8 @@ use tracing::span::{Attributes, Id};
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
-use trainer::profile::TARGET;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use trainer::profile::{PRODUCTS, TARGET};
 
 /// The phases inside a micro-batch.
 const INSIDE: [&str; 4] = ["data", "forward", "loss", "backward"];
@@ -44,6 +44,17 @@ pub struct Total {
     pub time: Duration,
     /// Floating-point operations.
     pub flops: u64,
+    /// What of it were matrix products.
+    pub products: Products,
+}
+
+/// The matrix products inside spans of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Products {
+    /// Time on the threads that waited for them.
+    pub time: Duration,
+    /// Floating-point operations.
+    pub flops: u64,
 }
 
 /// A phase of a run.
@@ -55,6 +66,28 @@ pub struct Phase {
     pub seconds: f64,
     /// Floating-point operations per second of that time; none where they are not counted.
     pub rate: Option<f64>,
+    /// What of it were matrix products; none where they are not marked.
+    pub products: Option<Share>,
+}
+
+/// A part of a phase.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// Its part of the time on the clock.
+    pub seconds: f64,
+    /// Floating-point operations per second of that time; none where they are not counted.
+    pub rate: Option<f64>,
+}
+
+impl Share {
+    fn new(time: Duration, flops: u64, scale: f64) -> Self {
+        let seconds = time.as_secs_f64() * scale;
+        let counted = flops > 0 && seconds > 0.0;
+        Self {
+            seconds,
+            rate: counted.then(|| flops as f64 / seconds),
+        }
+    }
 }
 
 impl Profile {
@@ -66,6 +99,28 @@ impl Profile {
     /// The sums so far.
     pub fn totals(&self) -> Totals {
         self.locked().clone()
+    }
+
+    /// The sums since the start or the last call.
+    pub fn take(&self) -> Totals {
+        std::mem::take(&mut self.locked())
+    }
+
+    fn add<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>, time: Duration, flops: u64) {
+        if span.name() != PRODUCTS {
+            let mut totals = self.locked();
+            let total = totals.entry(span.name()).or_default();
+            total.time += time;
+            total.flops += flops;
+        } else if let Some(phase) = span.parent().map(|outer| outer.name()) {
+            // Those inside of others are counted with them.
+            if phase != PRODUCTS {
+                let mut totals = self.locked();
+                let products = &mut totals.entry(phase).or_default().products;
+                products.time += time;
+                products.flops += flops;
+            }
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, Totals> {
@@ -87,12 +142,14 @@ pub fn phases(totals: &Totals) -> Vec<Phase> {
     phases
         .map(|(name, total)| {
             let scale = if INSIDE.contains(&name) { scale } else { 1.0 };
-            let seconds = total.time.as_secs_f64() * scale;
-            let counted = total.flops > 0 && seconds > 0.0;
+            let Share { seconds, rate } = Share::new(total.time, total.flops, scale);
+            let Products { time, flops } = total.products;
+            let products = Share::new(time, flops, scale);
             Phase {
                 name,
                 seconds,
-                rate: counted.then(|| total.flops as f64 / seconds),
+                rate,
+                products: (!time.is_zero()).then_some(products),
             }
         })
         .collect()
@@ -102,11 +159,13 @@ pub fn phases(totals: &Totals) -> Vec<Phase> {
 struct Entered(Instant);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Profile {
-    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else {
+            return;
+        };
         let mut flops = Flops(0);
         attributes.record(&mut flops);
-        let name = attributes.metadata().name();
-        self.locked().entry(name).or_default().flops += flops.0;
+        self.add(&span, Duration::ZERO, flops.0);
     }
 
     fn on_enter(&self, id: &Id, context: Context<'_, S>) {
@@ -120,8 +179,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Profile {
             return;
         };
         if let Some(Entered(start)) = span.extensions_mut().remove() {
-            let time = start.elapsed();
-            self.locked().entry(span.name()).or_default().time += time;
+            self.add(&span, start.elapsed(), 0);
         }
     }
 }
@@ -167,6 +225,39 @@ mod tests {
         assert!(totals["loss"].time >= Duration::from_millis(10));
         assert!(totals["forward"].time >= totals["loss"].time);
         assert_eq!(totals.len(), 2);
+        assert_eq!(profile.take(), totals);
+        assert!(profile.take().is_empty());
+    }
+
+    #[test]
+    fn products_are_added_up_in_the_phase_that_they_are_in() {
+        let profile = Profile::default();
+        let layer = profile.clone().with_filter(filter_fn(Profile::wants));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let product = |flops: u64| {
+            trace_span!(target: TARGET, "products", flops).in_scope(|| {
+                std::thread::sleep(Duration::from_millis(5));
+                trace_span!(target: TARGET, "products", flops = 50u64).in_scope(|| {});
+            });
+        };
+        tracing::subscriber::with_default(subscriber, || {
+            trace_span!(target: TARGET, "gradients").in_scope(|| {
+                trace_span!(target: TARGET, "forward", flops = 10u64).in_scope(|| {
+                    trace_span!("layer").in_scope(|| product(3));
+                    product(4);
+                });
+                trace_span!(target: TARGET, "backward").in_scope(|| product(5));
+            });
+            product(100); // In no phase.
+        });
+        let totals = profile.totals();
+        let (forward, backward) = (totals["forward"], totals["backward"]);
+        assert_eq!((forward.flops, forward.products.flops), (10, 7));
+        assert_eq!((backward.flops, backward.products.flops), (0, 5));
+        assert!(forward.products.time >= Duration::from_millis(10));
+        assert!(forward.time >= forward.products.time);
+        assert_eq!(totals["gradients"].products, Products::default());
+        assert_eq!(totals.len(), 3);
     }
 
     #[test]
@@ -174,6 +265,10 @@ mod tests {
         let total = |seconds, flops| Total {
             time: Duration::from_secs(seconds),
             flops,
+            products: Products {
+                time: Duration::from_secs(seconds / 2),
+                flops: flops / 3,
+            },
         };
         let totals = Totals::from([
             // Two threads: 20 s of work in 10 s.
@@ -189,5 +284,10 @@ mod tests {
         assert_eq!(seconds, [3.0, 7.0, 1.0]);
         assert_eq!(found[0].rate, Some(100.0));
         assert_eq!(found[1].rate, None);
+        let products = |seconds, rate| Some(Share { seconds, rate });
+        // 100 of 300 operations in 3 of 6 seconds of two threads.
+        assert_eq!(found[0].products, products(1.5, Some(100.0 / 1.5)));
+        assert_eq!(found[1].products, products(3.5, None));
+        assert_eq!(found[2].products, None);
     }
 }

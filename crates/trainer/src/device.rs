@@ -31,13 +31,6 @@ pub fn parse(name: &str) -> Result<Device, TrainError> {
     device.map_err(|way_out| TrainError::config("device", name, way_out))
 }
 
-/// The name of the processor; none where the system does not tell.
-pub fn processor() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("model name"))?;
-    Some(line.split(':').nth(1)?.trim().to_string())
-}
-
 /// The device, or what to do instead.
 type Found = Result<Device, String>;
 

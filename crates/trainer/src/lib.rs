@@ -22,6 +22,7 @@ pub mod head;
 pub mod inference;
 pub mod learner;
 pub mod lineage;
+pub mod machine;
 pub mod memory;
 pub mod merge;
 pub mod metrics;

@@ -3,6 +3,8 @@
 //! The work of a run is marked with `tracing` spans of the target [`TARGET`]: `loading`, `reference`, `optimiser`,
 //! `validation`, `logging`, and `gradients` around the micro-batches of a step. Inside a micro-batch there are `data`,
 //! `forward`, `loss` and `backward`, one thread each; forward and backward carry their arithmetic in the field `flops`.
+//! Inside of any of these, spans [`PRODUCTS`] of the same target may mark matrix products, with their arithmetic, on the thread that waits for
+//! them.
 //! Without a listener spans cost nothing; any subscriber may listen.
 
 pub mod flops;
@@ -10,3 +12,6 @@ pub mod roofline;
 
 /// The target of all spans.
 pub const TARGET: &str = "prlhf::profile";
+
+/// The name of the spans around matrix products.
+pub const PRODUCTS: &str = "products";

@@ -1,6 +1,6 @@
 //! What a run writes beside its report, and says while it runs.
 
-use trainer::{TrainError, device, files};
+use trainer::{TrainError, files, machine};
 
 use super::{Experiment, Run};
 use crate::report::{Environment, System};
@@ -67,7 +67,7 @@ pub fn environment<E>(run: &Run<E>, seconds: f64) -> Environment {
     Environment {
         command: Some(run.command.clone()),
         device: Some(run.devices.1.clone()),
-        cpu: device::processor(),
+        cpu: machine::processor(),
         threads: std::thread::available_parallelism()
             .ok()
             .map(|n| n.get() as u64),
