@@ -60,9 +60,10 @@ impl FusedOps for Flex {
             with_whole_rows(k),
             with_whole_rows(v),
         ];
-        let numbers = (q.storage::<f32>(), bias.storage::<f32>());
-        let (seen, kept) =
-            cpu_kernels::attention_kept(numbers.0, view(&k), view(&v), numbers.1, sizes);
+        let [numbers, bias] = [&q, &bias].map(|x| x.storage::<f32>());
+        let (seen, kept) = in_profile(products_of_pairs(2, sizes), || {
+            cpu_kernels::attention_kept(numbers, view(&k), view(&v), bias, sizes)
+        });
         let mut of_rows = shape.clone();
         of_rows[3] = cpu_kernels::KEPT_OF_ROW;
         (tensor(seen, shape), tensor(kept, of_rows))
@@ -84,9 +85,10 @@ impl FusedOps for Flex {
         let [k, v] = [k, v].map(with_whole_rows);
         let [q, bias, kept, grad] = [q, bias, kept, grad].map(dense);
         let [numbers, bias, kept, grad] = [&q, &bias, &kept, &grad].map(|x| x.storage::<f32>());
-        let gradients =
-            cpu_kernels::attention_backward(numbers, view(&k), view(&v), bias, (kept, grad), sizes);
-        let [for_q, for_k, for_v] = gradients;
+        let kept = (kept, grad);
+        let [for_q, for_k, for_v] = in_profile(products_of_pairs(4, sizes), || {
+            cpu_kernels::attention_backward(numbers, view(&k), view(&v), bias, kept, sizes)
+        });
         let [of_q, of_k, of_v] = shapes;
         (
             tensor(for_q, of_q),
@@ -193,10 +195,14 @@ impl FusedOps for Flex {
     }
 
     fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
-        match on_tiles(&a, &b) {
-            Some(product) => product,
-            None => Self::float_matmul(a, b),
-        }
+        let shape = a.layout().shape();
+        let columns = b.layout().shape()[shape.num_dims() - 1];
+        in_profile(2 * shape.num_elements() * columns, || {
+            match on_tiles(&a, &b) {
+                Some(product) => product,
+                None => Self::float_matmul(a, b),
+            }
+        })
     }
 
     fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
@@ -214,6 +220,19 @@ impl FusedOps for Flex {
         let y = cpu_kernels::thin_product(x.storage::<f32>(), weights, [d_in, d_out]);
         tensor(y, [n, d_out].into())
     }
+}
+
+/// Matrix products, the passes between those of attention among them, in the span that a profile counts them by (`trainer::profile`).
+fn in_profile<R>(flops: usize, products: impl FnOnce() -> R) -> R {
+    let flops = flops as u64;
+    tracing::trace_span!(target: "prlhf::profile", "products", flops).in_scope(products)
+}
+
+/// Operations of so many products of each query with the keys in front of it.
+fn products_of_pairs(count: usize, sizes: AttentionShape) -> usize {
+    let AttentionShape { queries, keys, .. } = sizes;
+    let pairs = queries * (2 * keys + 1).saturating_sub(queries) / 2;
+    count * 2 * pairs * sizes.dim * sizes.heads * sizes.batch
 }
 
 /// `a b` with the processor's tiles, where it has them and the product is large enough.

@@ -6,6 +6,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::rules::{Kind, Shape};
 use super::stable_id;
+use crate::fused::product;
 use crate::matrix::{Matrix, cast_if_needed, frozen};
 
 /// The least square of a norm that is divided by: a row of zeros has none to speak of.
@@ -141,7 +142,7 @@ impl Lora {
 
     /// `scale (x A) B`
     fn low(&self, x: Tensor<2>, [a, b]: [Tensor<2>; 2]) -> Tensor<2> {
-        x.matmul(a).mul_scalar(self.scale).matmul(b)
+        product(product(x, a).mul_scalar(self.scale), b)
     }
 
     /// What PiSSA leaves of a product with the weight, `y = x W^T`.
