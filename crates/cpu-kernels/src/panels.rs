@@ -96,8 +96,8 @@ pub(crate) fn add_rows<S: Simd, const R: usize>(
     for l in 0..steps.len() {
         for r in 0..R {
             let number = simd.splat_f32s(rows[r][l]);
-            held[r][0] = simd.mul_add_f32s(number, steps[l][0], held[r][0]);
-            held[r][1] = simd.mul_add_f32s(number, steps[l][1], held[r][1]);
+            held[r][0] = simd.mul_add_e_f32s(number, steps[l][0], held[r][0]);
+            held[r][1] = simd.mul_add_e_f32s(number, steps[l][1], held[r][1]);
         }
     }
     *sums = held;
@@ -118,8 +118,8 @@ pub(crate) fn add_columns<S: Simd, const R: usize>(
         let numbers = &matrix[l * stride..][..R];
         for r in 0..R {
             let number = simd.splat_f32s(numbers[r]);
-            held[r][0] = simd.mul_add_f32s(number, steps[l][0], held[r][0]);
-            held[r][1] = simd.mul_add_f32s(number, steps[l][1], held[r][1]);
+            held[r][0] = simd.mul_add_e_f32s(number, steps[l][0], held[r][0]);
+            held[r][1] = simd.mul_add_e_f32s(number, steps[l][1], held[r][1]);
         }
     }
     *sums = held;

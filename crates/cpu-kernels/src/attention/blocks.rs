@@ -163,7 +163,7 @@ impl<'a> Head<'a> {
         &self.bias[query * self.shape.keys..][..self.shape.keys]
     }
 
-    /// The panels of keys of which these queries see a key; all where one of them sees none, since what it gets is their mean.
+    /// The panels of keys of which these queries see a key; all where one of them sees none, since what it gets is the mean of those hidden least.
     #[inline(always)]
     fn seen<S: Simd>(&self, queries: Range<usize>) -> Seen {
         let width = width::<S>();

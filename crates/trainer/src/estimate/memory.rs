@@ -18,10 +18,14 @@ const SCORED: usize = 128;
 /// Numbers for each of their logits: the logits, their powers, the probabilities, and these once more in the type of the head.
 const PER_LOGIT: usize = 4;
 
-/// Numbers for each score of the block that is on its way: the probabilities, and their gradient.
-const PER_SCORE: usize = 2;
+/// Numbers of a mask for each token and each that it may see: what is added to its score, and what that is made of.
+const PER_PAIR: usize = 2;
 
-/// What CubeCL's pool keeps for every byte of a step: measured 43 GB where this module counts 18 (docs/performance.md).
+/// Numbers for each score of the block that is on its way: the probabilities, and twice as many on the way to their gradient.
+const PER_SCORE: usize = 3;
+
+/// What CubeCL's pool keeps for every byte of a step: measured 43 GB where this module counted 18, when the graph and the count had the scores of
+/// all blocks (docs/performance.md).
 const POOL: [u64; 2] = [43, 18];
 
 /// What is in work at a time.
@@ -110,11 +114,12 @@ impl Sketch {
         // Of outputs with a magnitude what it multiplies.
         let adapters = (copies * self.adapters.inputs + self.adapters.outputs) / blocks;
         let per_block = self.config().activations_per_token() + adapters;
-        // On a CPU in f32 scores are made some at a time (`cpu_kernels::attention_kept`).
+        // On a CPU in f32 scores are made some at a time (`cpu_kernels::attention_kept`), in a few megabytes of each thread that are not counted.
         let scores = match self.on_gpu || self.is_half {
-            true => PER_SCORE * tokens * costs.heads * (step.prefix + longest),
+            true => PER_SCORE * costs.heads,
             false => 0,
         };
+        let pairs = tokens * (step.prefix + longest) * (PER_PAIR + scores);
         let kept = match step.checkpointing {
             Checkpointing::Blocks => tokens * (blocks * d + 2 * per_block),
             Checkpointing::None | Checkpointing::Operations => tokens * (blocks + 1) * per_block,
@@ -127,7 +132,7 @@ impl Sketch {
         let logits = scored * PER_LOGIT * self.config().vocab_size();
         // Those of the users, and a copy beside the keys and values of the row.
         let prefix = 2 * step.rows * step.prefix * self.config().cached_per_token();
-        let bytes = 4 * (kept + scores + prefix + logits) as u64;
+        let bytes = 4 * (kept + pairs + prefix + logits) as u64;
         match self.on_gpu {
             true => bytes * POOL[0] / POOL[1],
             false => bytes,

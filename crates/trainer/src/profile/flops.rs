@@ -5,8 +5,9 @@
 //! - A frozen weight of a block costs 2 per token forward and 2 backward (the gradient of its input; it has none itself).
 //! - A weight of an adapter costs 2 forward and 4 backward; what PiSSA takes of weights costs as frozen weights do.
 //! - Attention computes `q k^T` and `p v` for every token with those in front of it in its row: `4 * heads * head_dim` for each pair and
-//!   block forward (a prefix is more keys for as many queries), twice that backward. That is what must be computed: the CPU's blocks go a
-//!   little beyond the diagonal and make scores a second time backward, and a GPU computes whole squares.
+//!   block forward (a prefix is more keys for as many queries), twice that backward. What is computed differs: the CPU's blocks go a
+//!   little beyond the diagonal and make scores a second time backward, but leave out what no token sees, as one response of a row of the
+//!   other; a GPU computes whole squares.
 //! - The head runs on scored positions only: 2 per weight for the logits, and in training 2 more at once for their
 //!   gradient ([`Model::log_probs`]), so nothing is left for the backward pass. Where it has an adapter, these 2 are the backward
 //!   pass's own but counted forward all the same; the adapter costs what others do, on scored positions.
