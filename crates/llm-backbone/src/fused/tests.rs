@@ -74,6 +74,32 @@ fn attention_is_softmax_over_keys_of_a_sum_of_values() {
     );
 }
 
+/// GPUs and 16 bits take the composed way.
+#[test]
+fn composed_gradients_of_attention_are_those_of_blocks() {
+    let shapes = [[2, 6, 5, 24], [2, 2, 37, 24], [2, 2, 37, 24], [2, 6, 5, 24]];
+    let inputs = shapes.map(|shape| random(shape).mul_scalar(0.1));
+    let [q, k, v, grad] = inputs.map(Tensor::into_dispatch);
+    let bias = mask(5).into_dispatch();
+    let composed = composed::attention_backward::<Dispatch>(
+        [q.clone(), k.clone(), v.clone()],
+        bias.clone(),
+        grad.clone(),
+    );
+    let (_, kept) =
+        <Dispatch as FusedOps>::attention_kept(q.clone(), k.clone(), v.clone(), bias.clone());
+    let blocks = <Dispatch as FusedOps>::attention_backward(q, k, v, bias, kept, grad);
+    let data = |x| Tensor::<4>::from_dispatch(x).into_data();
+    let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(2e-5, 2e-6);
+    for (composed, blocks) in [
+        (composed.0, blocks.0),
+        (composed.1, blocks.1),
+        (composed.2, blocks.2),
+    ] {
+        data(composed).assert_approx_eq(&data(blocks), tolerance);
+    }
+}
+
 #[test]
 fn a_product_is_that_of_matmul_however_large() {
     for [m, k, n] in [[3, 5, 4], [130, 140, 150]] {
