@@ -160,12 +160,9 @@ pub fn table(contests: &[Contest]) -> String {
 pub fn phases(contests: &[Contest]) -> Option<String> {
     let mut text = String::new();
     for contest in contests {
+        let rounds = contest.rounds.iter();
+        let all: f64 = rounds.filter_map(|r| r.ours["seconds"].as_f64()).sum();
         for (name, [seconds, flops, roofline]) in phases_of(contest) {
-            let all: f64 = contest
-                .rounds
-                .iter()
-                .filter_map(|r| r.ours["seconds"].as_f64())
-                .sum();
             let rate = flops / seconds;
             let rated = match flops > 0.0 {
                 true => format!("{:.0} | {:.0} %", rate / 1e9, 100.0 * rate / roofline),

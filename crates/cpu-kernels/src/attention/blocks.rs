@@ -1,6 +1,8 @@
 //! Attention of many queries, as in training, forward and backward: some queries of a key head at a time, with the keys that at least one of them
 //! sees. Scores are made anew in the backward pass and are never in memory all at once (as in FlashAttention, arXiv 2205.14135).
 
+mod products;
+
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -8,8 +10,9 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{AttentionShape, HIDDEN, View};
-use crate::panels::{self, ROWS, Scratch, no_sums, packed_len, width};
+use crate::panels::{self, Scratch, packed_len, width};
 use crate::rows;
+use products::{add_for_keys, products_with_seen, write_sums_over_seen};
 
 /// Rows of scores at a time, about: with some hundred keys they stay in a core's second cache.
 const ROWS_OF_SCORES: usize = 96;
@@ -185,27 +188,22 @@ impl<'a> Head<'a> {
             }
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
-        for panel in (0..panels).filter(|panel| seen[*panel]) {
+        for first in (0..panels).filter(|i| seen[*i]).map(|i| i * width) {
             match ranges.last_mut() {
-                Some(last) if last.end == panel => last.end += 1,
-                _ => ranges.push(panel..panel + 1),
+                Some(last) if last.end == first => last.end += width,
+                _ => ranges.push(first..first + width),
             }
         }
-        let count = ranges.iter().map(Range::len).sum();
-        Seen { ranges, count }
+        let len = ranges.iter().map(Range::len).sum();
+        Seen { ranges, len }
     }
 }
 
-/// Panels of keys.
+/// Keys in whole panels, of which the last may go beyond the last key.
 struct Seen {
     ranges: Vec<Range<usize>>,
-    count: usize,
-}
-
-impl Seen {
-    fn panels(&self) -> impl Iterator<Item = usize> {
-        self.ranges.iter().cloned().flatten()
-    }
+    /// Of all ranges: numbers of a row of scores.
+    len: usize,
 }
 
 /// A block of queries of all query heads, whose rows of scores are numbered head by head.
@@ -237,112 +235,6 @@ impl Block {
     }
 }
 
-/// `scores = rows panels` for the panels that are seen, one behind the other; `row(i)` are the rows, of so many numbers.
-#[inline(always)]
-fn products_with_seen<'a, S: Simd>(
-    simd: S,
-    (rows, depth): (usize, usize),
-    row: impl Fn(usize) -> &'a [f32],
-    (packed, seen): (&[f32], &Seen),
-    scores: &mut [f32],
-) {
-    let (width, stride) = (width::<S>(), seen.count * width::<S>());
-    for (at, panel) in seen.panels().enumerate() {
-        let panel = &packed[panel * depth * width..][..depth * width];
-        let mut i = 0;
-        while i < rows {
-            let out = &mut scores[i * stride + at * width..];
-            i += match rows - i {
-                ROWS.. => some_rows::<S, ROWS>(simd, (i, depth), &row, panel, (out, stride)),
-                2.. => some_rows::<S, 2>(simd, (i, depth), &row, panel, (out, stride)),
-                _ => some_rows::<S, 1>(simd, (i, depth), &row, panel, (out, stride)),
-            };
-        }
-    }
-}
-
-/// `R` rows from row `i` on.
-#[inline(always)]
-fn some_rows<'a, S: Simd, const R: usize>(
-    simd: S,
-    (i, depth): (usize, usize),
-    row: &impl Fn(usize) -> &'a [f32],
-    panel: &[f32],
-    (out, stride): (&mut [f32], usize),
-) -> usize {
-    let mut taken: [&[f32]; R] = [&[]; R];
-    for (r, taken) in taken.iter_mut().enumerate() {
-        *taken = &row(i + r)[..depth];
-    }
-    let mut sums = no_sums::<S, R>(simd);
-    panels::add_rows(simd, &mut sums, taken, panel);
-    for (r, sums) in sums.into_iter().enumerate() {
-        panels::write(simd, sums, 1.0, &mut out[r * stride..][..width::<S>()]);
-    }
-    R
-}
-
-/// For each row of the block, what its numbers for the keys that are seen make of `packed`, panels of rows of keys, times what is `kept` of the
-/// sum of its exponentials, if anything is: written to the row of `out`, `[rows of the head, dim]`.
-#[inline(always)]
-fn write_sums_over_seen<S: Simd>(
-    simd: S,
-    (block, dim): (&Block, usize),
-    (numbers, seen): (&[f32], &Seen),
-    (packed, kept): (&[f32], Option<&[f32]>),
-    out: &mut [f32],
-) {
-    let width = width::<S>();
-    let each = packed.len() / dim.div_ceil(width);
-    for (at, panel) in packed.chunks_exact(each).enumerate() {
-        let sizes = (block, dim, [at * width, dim.min((at + 1) * width)]);
-        let mut i = 0;
-        while i < block.rows {
-            let numbers = (numbers, seen);
-            i += match block.rows - i {
-                ROWS.. => some_sums::<S, ROWS>(simd, i, sizes, numbers, (panel, kept), out),
-                2.. => some_sums::<S, 2>(simd, i, sizes, numbers, (panel, kept), out),
-                _ => some_sums::<S, 1>(simd, i, sizes, numbers, (panel, kept), out),
-            };
-        }
-    }
-}
-
-/// `R` rows from row `i` on, in some columns.
-#[inline(always)]
-fn some_sums<S: Simd, const R: usize>(
-    simd: S,
-    i: usize,
-    (block, dim, columns): (&Block, usize, [usize; 2]),
-    (numbers, seen): (&[f32], &Seen),
-    (panel, kept): (&[f32], Option<&[f32]>),
-    out: &mut [f32],
-) -> usize {
-    let (width, stride) = (width::<S>(), seen.count * width::<S>());
-    let keys = panel.len() / width;
-    let mut sums = no_sums::<S, R>(simd);
-    let mut from = 0;
-    for range in &seen.ranges {
-        let (first, last) = (range.start * width, keys.min(range.end * width));
-        let mut taken: [&[f32]; R] = [&[]; R];
-        for (r, taken) in taken.iter_mut().enumerate() {
-            *taken = &numbers[(i + r) * stride + from..][..last - first];
-        }
-        panels::add_rows(simd, &mut sums, taken, &panel[first * width..last * width]);
-        from += range.len() * width;
-    }
-    for (r, sums) in sums.into_iter().enumerate() {
-        let row = block.row(i + r);
-        let factor = match kept {
-            Some(kept) => kept[row * KEPT_OF_ROW + 1],
-            None => 1.0,
-        };
-        let out = &mut out[row * dim + columns[0]..row * dim + columns[1]];
-        panels::write(simd, sums, factor, out);
-    }
-    R
-}
-
 struct Forward<'a, 'm> {
     head: Head<'a>,
     memory: &'m mut Memory,
@@ -366,12 +258,11 @@ impl WithSimd for Forward<'_, '_> {
         for queries in head.blocks() {
             let seen = head.seen::<S>(queries.clone());
             let block = Block::new(head, queries);
-            let stride = seen.count * width::<S>();
-            let scores = scores[0].of(block.rows * stride);
+            let scores = scores[0].of(block.rows * seen.len);
             let q = |i: usize| &head.q[block.row(i) * dim..][..dim];
             products_with_seen(simd, (block.rows, dim), q, (for_scores, &seen), scores);
-            for (i, scores) in scores.chunks_exact_mut(stride).enumerate() {
-                add_bias::<S>(scores, head.bias(block.query(i)), &seen);
+            for (i, scores) in scores.chunks_exact_mut(seen.len).enumerate() {
+                add_bias(scores, head.bias(block.query(i)), &seen);
                 let kept = &mut self.kept[block.row(i) * KEPT_OF_ROW..][..KEPT_OF_ROW];
                 let [top, total] = rows::powers(scores);
                 kept.copy_from_slice(&[top, 1.0 / total]);
@@ -385,12 +276,11 @@ impl WithSimd for Forward<'_, '_> {
 
 /// Adds the bias of the keys that are seen; columns behind the last key are hidden from everybody.
 #[inline(always)]
-fn add_bias<S: Simd>(scores: &mut [f32], bias: &[f32], seen: &Seen) {
-    let width = width::<S>();
+fn add_bias(scores: &mut [f32], bias: &[f32], seen: &Seen) {
     let mut scores = scores;
     for range in &seen.ranges {
-        let (here, rest) = scores.split_at_mut(range.len() * width);
-        let bias = &bias[range.start * width..bias.len().min(range.end * width)];
+        let (here, rest) = scores.split_at_mut(range.len());
+        let bias = &bias[range.start..bias.len().min(range.end)];
         let (there, behind) = here.split_at_mut(bias.len());
         for (score, bias) in there.iter_mut().zip(bias) {
             *score += bias;
@@ -427,19 +317,18 @@ impl WithSimd for Backward<'_, '_> {
         for queries in head.blocks() {
             let seen = head.seen::<S>(queries.clone());
             let block = Block::new(head, queries);
-            let stride = seen.count * width::<S>();
-            let probs = probs.of(block.rows * stride);
-            let slopes = slopes.of(block.rows * stride);
+            let probs = probs.of(block.rows * seen.len);
+            let slopes = slopes.of(block.rows * seen.len);
             let row_of_q = |i: usize| &head.q[block.row(i) * dim..][..dim];
             let row_of_grad = |i: usize| &self.grad[block.row(i) * dim..][..dim];
             let sizes = (block.rows, dim);
             products_with_seen(simd, sizes, row_of_q, (k_turned, &seen), probs);
             products_with_seen(simd, sizes, row_of_grad, (v_turned, &seen), slopes);
             let pairs = probs
-                .chunks_exact_mut(stride)
-                .zip(slopes.chunks_exact_mut(stride));
+                .chunks_exact_mut(seen.len)
+                .zip(slopes.chunks_exact_mut(seen.len));
             for (i, (probs, slopes)) in pairs.enumerate() {
-                add_bias::<S>(probs, head.bias(block.query(i)), &seen);
+                add_bias(probs, head.bias(block.query(i)), &seen);
                 let at = block.row(i) * KEPT_OF_ROW;
                 rows::powers_again(probs, [self.kept[at], self.kept[at + 1]]);
                 rows::softmax_backward_of(slopes, probs);
@@ -454,54 +343,6 @@ impl WithSimd for Backward<'_, '_> {
             add_for_keys(simd, (probs, &seen), (grad, dim), for_v);
         }
     }
-}
-
-/// Adds to each key that is seen, `[keys, dim]`, the rows of `packed` times its column of `numbers`.
-#[inline(always)]
-fn add_for_keys<S: Simd>(
-    simd: S,
-    (numbers, seen): (&[f32], &Seen),
-    (packed, dim): (&[f32], usize),
-    out: &mut [f32],
-) {
-    let width = width::<S>();
-    let (stride, keys) = (seen.count * width, out.len() / dim);
-    let each = packed.len() / dim.div_ceil(width);
-    for (at, panel) in packed.chunks_exact(each).enumerate() {
-        let columns = [at * width, dim.min((at + 1) * width)];
-        let mut from = 0;
-        for range in &seen.ranges {
-            let (first, last) = (range.start * width, keys.min(range.end * width));
-            let mut key = first;
-            while key < last {
-                let numbers = (&numbers[from + key - first..], stride);
-                let out = &mut out[key * dim..];
-                key += match last - key {
-                    ROWS.. => some_keys::<S, ROWS>(simd, numbers, panel, (out, dim), columns),
-                    2.. => some_keys::<S, 2>(simd, numbers, panel, (out, dim), columns),
-                    _ => some_keys::<S, 1>(simd, numbers, panel, (out, dim), columns),
-                };
-            }
-            from += range.len() * width;
-        }
-    }
-}
-
-/// `R` keys.
-#[inline(always)]
-fn some_keys<S: Simd, const R: usize>(
-    simd: S,
-    numbers: (&[f32], usize),
-    panel: &[f32],
-    (out, dim): (&mut [f32], usize),
-    [first, last]: [usize; 2],
-) -> usize {
-    let mut sums = no_sums::<S, R>(simd);
-    panels::add_columns(simd, &mut sums, numbers, panel);
-    for (r, sums) in sums.into_iter().enumerate() {
-        panels::add_to(simd, sums, &mut out[r * dim + first..r * dim + last]);
-    }
-    R
 }
 
 #[cfg(test)]
