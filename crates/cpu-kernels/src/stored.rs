@@ -75,9 +75,9 @@ impl StoredMatrix {
 
     /// `x W^T`, `[n, d_out]`, of `x`, `[n, d_in]`; made for at most [`MOST_ROWS`](crate::MOST_ROWS) rows.
     ///
-    /// Up to three rows may be rounded to 16 bits, by blocks of 32 numbers.
-    pub fn thin_product(&self, x: &[f32]) -> Vec<f32> {
-        thin::stored_product(x, self)
+    /// Rows may be rounded to 16 bits, by blocks of 32 numbers; where it is to be `exact`, up to three rows alone.
+    pub fn thin_product(&self, x: &[f32], exact: bool) -> Vec<f32> {
+        thin::stored_product(x, self, exact)
     }
 
     /// The numbers of as many rows as `out` holds, from row `first` on.
@@ -89,12 +89,12 @@ impl StoredMatrix {
 
     /// `n` rows of `x`, each as long as the matrix's, ready for [`products`](Self::products); `None` where only
     /// [`rows`](Self::rows) can be had.
-    pub(crate) fn factor<'a>(&self, x: &'a [f32], n: usize) -> Option<Factor<'a>> {
+    pub(crate) fn factor<'a>(&self, x: &'a [f32], n: usize, exact: bool) -> Option<Factor<'a>> {
         debug_assert_eq!(x.len(), n * self.0.shape[1]);
         if !self.0.finite {
             return None;
         }
-        Factor::new(self.0.kind, x, n)
+        Factor::new(self.0.kind, x, n, exact)
     }
 
     /// Fills each row of `out` with the inner products of rows from row `first` on and the row of `x` of the same index.
@@ -214,9 +214,9 @@ mod tests {
             }
             let matrix = StoredMatrix::new(kind, bytes, [rows, d_in]).expect("whole blocks");
             let numbers = matrix.to_vec();
-            for n in [1, 5] {
+            for (n, exact) in [(1, false), (5, false), (5, true)] {
                 let x: Vec<f32> = (0..n * d_in).map(|i| (i as f32 * 0.37).sin()).collect();
-                let found = matrix.thin_product(&x);
+                let found = matrix.thin_product(&x, exact);
                 for (i, found) in found.into_iter().enumerate() {
                     let (x, w) = (
                         &x[i / rows * d_in..][..d_in],
@@ -226,10 +226,10 @@ mod tests {
                     let (expected, scale) = terms.fold((0.0, 0.0), |(sum, scale), term: f64| {
                         (sum + term, scale + term.abs())
                     });
-                    // Few rows may be rounded to 16 bits.
+                    let tolerance = if exact { 1e-6 } else { 5e-5 };
                     let error = (f64::from(found) - expected).abs();
                     assert!(
-                        error <= 5e-5 * scale,
+                        error <= tolerance * scale,
                         "{kind}, {n} rows: {found}, expected {expected}"
                     );
                 }

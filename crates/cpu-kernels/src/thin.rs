@@ -12,7 +12,7 @@ use crate::stored::StoredMatrix;
 pub const MOST_ROWS: usize = 64;
 
 /// Rows of weights that meet all rows of `x` while they are in the cache: a multiple of what every tile takes.
-const TOGETHER: usize = 24;
+const TOGETHER: usize = 48;
 
 /// Weights that a thread takes at a time, at least.
 const PER_TASK: usize = 1 << 14;
@@ -58,10 +58,10 @@ pub(crate) fn columns(x: &[f32], w: Weights<'_>, d_in: usize, out: &mut [&mut [f
 
 /// [`thin_product`] with a matrix of a file. Blocks need no numbers in memory where that is supported; otherwise a few
 /// rows of the matrix do at a time, in a cache's worth of memory.
-pub(crate) fn stored_product(x: &[f32], w: &StoredMatrix) -> Vec<f32> {
+pub(crate) fn stored_product(x: &[f32], w: &StoredMatrix, exact: bool) -> Vec<f32> {
     let [d_out, d_in] = w.shape();
     let n = x.len() / d_in;
-    let factor = w.factor(x, n);
+    let factor = w.factor(x, n, exact);
     by_tasks([n, d_in, d_out], |first, out| {
         if let Some(factor) = &factor {
             return w.products(first, factor, out);

@@ -109,8 +109,13 @@ pub(crate) trait FusedOps: Backend {
         composed::rotate_halves::<Self>(x, cos, sin)
     }
 
-    /// `x W^T`, `[n, d_out]` in f32, of `[n, d_in]` and a matrix of a file, `[d_out, d_in]`.
-    fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix) -> FloatTensor<Self> {
+    /// `x W^T`, `[n, d_out]` in f32, of `[n, d_in]` and a matrix of a file, `[d_out, d_in]`. Unless `exact`, `x` may be rounded to 16 bits.
+    fn stored_product(
+        x: FloatTensor<Self>,
+        weight: StoredMatrix,
+        exact: bool,
+    ) -> FloatTensor<Self> {
+        let _ = exact;
         composed::stored_product::<Self>(x, weight)
     }
 
@@ -130,9 +135,9 @@ pub(crate) trait FusedOps: Backend {
     }
 }
 
-/// See [`FusedOps::stored_product`].
+/// See [`FusedOps::stored_product`]; exact where a gradient is asked for.
 pub(crate) fn stored_product(x: Tensor<2>, weight: StoredMatrix) -> Tensor<2> {
-    let y = <Dispatch as FusedOps>::stored_product(x.into_dispatch(), weight);
+    let y = <Dispatch as FusedOps>::stored_product(x.into_dispatch(), weight, false);
     Tensor::from_dispatch(y)
 }
 

@@ -26,7 +26,7 @@ pub use online::{OnlineMethod, OnlineSection};
 pub use overlay::{Setting, from_table, keep_shared, read_toml_with};
 pub use reward::{Head, RewardSection};
 use toml_error::one_line;
-pub use training::{Checkpointing, Clip, SftConfig, TrainingSection};
+pub use training::{Checkpointing, Clip, SftConfig, Shuffle, TrainingSection};
 pub(crate) use users::refused;
 pub use users::{Kind, UserTokens, UsersSection, Widths};
 pub use values::{

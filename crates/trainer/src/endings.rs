@@ -92,7 +92,8 @@ impl Endings {
             .map(|(prompt, _)| RowTokens::ending(prompt, end))
             .collect();
         let UserTokens { soft, prefix } = policy.places();
-        let packed = PackedBatch::of_rows(&tokens, soft, &device).behind(prefix);
+        let packed =
+            PackedBatch::of_rows(&tokens, &vec![1; tokens.len()], soft, &device).behind(prefix);
         let on_device = packed.to_device(&device);
         let users = match table {
             Some(table) => {

@@ -12,15 +12,16 @@ use user_model::UserTable;
 
 use crate::error::TrainError;
 use crate::example::{Example, ReferenceLogProbs};
-use crate::learner::input;
+use crate::learner::{input, tokens, whose};
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::replicas;
+use crate::sharing::{self, Pass};
 use crate::task::{BatchFigures, Language, MicroBatch, Responses, Row, Task, WholeBatch};
 
 /// What `task` says of every example with its own user's soft prompt (the generic one for
 /// [`UserRef::Generic`](user_model::UserRef)), in the given order, `micro_rows` rows at a time. What several people judged
-/// alike, and the policy sees alike, is computed once; what the task needs beside the policy, when it is needed.
+/// alike, and the policy sees alike, is computed once, and so is a prompt of several comparisons.
 ///
 /// # Errors
 /// Users that the table does not know, a reference cache that cannot be written, or [`TrainError::Stopped`].
@@ -37,29 +38,37 @@ pub fn evaluate<T: Task>(
     let firsts = firsts(examples, table.is_some());
     let mut order: Vec<usize> = (0..examples.len()).filter(|&i| firsts[i] == i).collect();
     order.sort_by_key(|&i| examples[i].pair().row_length(0));
+    let rows = own_rows(examples, &order);
     let mut found = vec![None; examples.len()];
     let threads = replicas::on(&policy.model.device());
     progress.report(WHAT, 0, order.len());
+    let needed: Vec<&Example> = rows.iter().map(|row| row.example).collect();
+    task.prepare(&needed, progress)?;
     // As many micro-batches at a time as there are threads.
     let micro_rows = micro_rows.max(1);
     let figures = figures(task, &policy, table, examples, micro_rows, progress)?;
-    let of_chunk =
-        |chunk: &&[usize]| evaluate_chunk(task, &policy, table, (examples, chunk), figures);
+    let of_pass = |pass: &Pass| evaluate_pass(task, &policy, table, (&rows, pass), figures);
+    let each = micro_rows.min(rows.len().div_ceil(threads));
+    let at_once = (policy.places().soft, each, threads);
+    let passes = sharing::passes(
+        &tokens(task, &rows),
+        &whose(&rows, table),
+        at_once,
+        |rows| {
+            rows.sort_by_key(|row| row.length);
+        },
+    );
     let mut done = 0;
-    for round in order.chunks(micro_rows.saturating_mul(threads)) {
+    for round in passes.chunks(threads) {
         if progress.stopped() {
             return Err(TrainError::Stopped);
         }
-        let needed: Vec<&Example> = round.iter().map(|&i| &examples[i]).collect();
-        task.prepare(&needed, progress)?;
-        let chunks: Vec<&[usize]> = round.chunks(micro_rows).collect();
-        let mut places = round.iter();
-        for reports in replicas::map(&chunks, threads, of_chunk) {
-            for (report, &i) in reports?.into_iter().zip(places.by_ref()) {
-                found[i] = Some(report);
+        for (pass, reports) in round.iter().zip(replicas::map(round, threads, of_pass)) {
+            for (report, &i) in reports?.into_iter().zip(&pass.members) {
+                found[order[i]] = Some(report);
             }
         }
-        done += round.len();
+        done += round.iter().map(|pass| pass.members.len()).sum::<usize>();
         progress.report(WHAT, done, order.len());
     }
     Ok(firsts
@@ -107,15 +116,15 @@ fn firsts(examples: &[Example], personal: bool) -> Vec<usize> {
 }
 
 /// One forward pass.
-fn evaluate_chunk<T: Task>(
+fn evaluate_pass<T: Task>(
     task: &T,
     policy: &Policy,
     table: Option<&UserTable>,
-    (examples, chunk): (&[Example], &[usize]),
+    (rows, pass): (&[Row<'_>], &Pass),
     figures: BatchFigures,
 ) -> Result<Vec<T::Report>, TrainError> {
-    let rows = own_rows(examples, chunk);
-    let (packed, on_device, users) = input(task, policy, table, &rows)?;
+    let rows: Vec<Row<'_>> = pass.members.iter().map(|&i| rows[i]).collect();
+    let (packed, on_device, users) = input(task, policy, table, (&rows, &pass.sizes))?;
     let states = policy.scored_states(&packed, &on_device, users.as_ref());
     let outputs = task.outputs(policy, states, (&on_device, users.as_ref()))?;
     let micro = MicroBatch {
@@ -201,9 +210,10 @@ fn chunk_quality(
         prompts_too: false,
     };
     let rows = own_rows(examples, chunk);
-    let (packed, batch, users) = input(&both, policy, table, &rows)?;
+    let apart = vec![1; rows.len()]; // Both score the same tokens in the same order.
+    let (packed, batch, users) = input(&both, policy, table, (&rows, &apart))?;
     let states = policy.scored_states(&packed, &batch, users.as_ref());
-    let (plain, on_device, _) = input(&both, reference, None, &rows)?;
+    let (plain, on_device, _) = input(&both, reference, None, (&rows, &apart))?;
     let plain_states = reference.scored_states(&plain, &on_device, None);
     let [scored, _] = states.dims();
     let (mut kl, mut nll) = (0.0, 0.0);

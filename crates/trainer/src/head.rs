@@ -102,14 +102,10 @@ impl RewardHead {
         }
         let (model, rows) = users?;
         let heads = model.soft_prompt(rows).reshape([rows.len(), d]);
-        // 1 where a state is of a row, 0 elsewhere: each state meets the head of its own user, to the last bit.
-        let of_rows = batch.membership.clone().reshape([rows.len(), 2, scored]);
-        let of_rows = of_rows.sum_dim(1).reshape([rows.len(), scored]);
-        Some(
-            (states * of_rows.transpose().matmul(heads))
-                .sum_dim(1)
-                .reshape([scored]),
-        )
+        // The row that a state is of: it meets the head of its own user.
+        let [_, seq] = batch.positions.dims();
+        let heads = heads.select(0, batch.predictors.clone().div_scalar(seq as i32));
+        Some((states * heads).sum_dim(1).reshape([scored]))
     }
 
     /// Writes it into a folder.

@@ -100,7 +100,8 @@ fn log_ratios<T: Task>(
     table: Option<&UserTable>,
     rows: &[Row<'_>],
 ) -> Result<Vec<f64>, TrainError> {
-    let (packed, on_device, users) = input(task, policy, table, rows)?;
+    let apart = vec![1; rows.len()];
+    let (packed, on_device, users) = input(task, policy, table, (rows, &apart))?;
     let found = policy.response_log_probs(&packed, &on_device, users.as_ref());
     let found = host(found.chosen)?;
     let known = rows.iter().map(|row| row.example.item.reference.get());

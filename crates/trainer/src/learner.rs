@@ -1,8 +1,8 @@
 //! One optimiser step, from comparisons to updated weights: the page to read first.
 //!
-//! A batch of comparisons becomes rows, one per comparison and branch. Rows of similar length share a forward pass (a
-//! micro-batch); each row's loss carries its share of the whole batch's, so gradients simply add up and do not depend on how
-//! rows fall into micro-batches.
+//! A batch of comparisons becomes rows, one per comparison and branch; those of one prompt and one user are one packed row
+//! (`sharing.rs`). Rows of similar length share a forward pass (a micro-batch); each row's loss carries its share of the whole batch's, so
+//! gradients simply add up and do not depend on how rows fall into micro-batches.
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
@@ -24,14 +24,14 @@ use crate::config::{
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::gradients::{BatchGradients, GradNorms};
-use crate::pack::{DeviceBatch, PackedBatch};
+use crate::pack::{DeviceBatch, PackedBatch, RowTokens};
 use crate::policy::Policy;
 use crate::profile::{TARGET, flops};
 use crate::progress::Quiet;
 use crate::replicas;
 use crate::schedule::Rates;
+use crate::sharing::{self, Pass};
 use crate::task::{BatchFigures, MicroBatch, Row, Task, WholeBatch};
-use crate::tokenise::TokenizedPair;
 
 /// AdamW's constants, as in `transformers`.
 const BETA_1: f32 = 0.9;
@@ -258,7 +258,12 @@ impl<T: Task> Learner<T> {
             .collect();
         // No worker idle.
         let each = self.rows_at_once(batch.len()).div_ceil(workers.len());
-        let micros: Vec<&[Row<'_>]> = rows.chunks(each.max(1)).collect();
+        let passes = self.passes(&rows, each, workers.len());
+        let micro = |pass: &Pass| pass.members.iter().map(|&i| rows[i]).collect();
+        let micros: Vec<Vec<Row<'_>>> = passes.iter().map(micro).collect();
+        let micros: Vec<(&[Row<'_>], &[usize])> = (micros.iter().zip(&passes))
+            .map(|(rows, pass)| (&rows[..], &pass.sizes[..]))
+            .collect();
         let figures = self.task.figures(WholeBatch {
             workers: &workers,
             table: self.table.as_ref(),
@@ -267,7 +272,7 @@ impl<T: Task> Learner<T> {
             micro_rows: each,
         })?;
         let done = trace_span!(target: TARGET, "gradients").in_scope(|| {
-            replicas::map_with(&micros, &workers, |policy, micro| {
+            replicas::map_with(&micros, &workers, |policy, &micro| {
                 self.micro_gradients(policy, micro, (size, figures))
             })
         });
@@ -283,7 +288,7 @@ impl<T: Task> Learner<T> {
         let mut module = GradientsAccumulator::new();
         let mut row_gradients = RowGradients::default();
         let mut slots = 0;
-        for (micro, done) in micros.into_iter().zip(done) {
+        for ((micro, _), done) in micros.into_iter().zip(done) {
             let done = done?;
             slots += done.slots;
             report.tokens += done.tokens;
@@ -306,7 +311,7 @@ impl<T: Task> Learner<T> {
         Ok((gradients, report))
     }
 
-    /// The rows of a batch, the longest first, so that threads end together.
+    /// The rows of a batch.
     fn rows<'a>(&self, batch: &[&'a Example]) -> Vec<Row<'a>> {
         let of_example = |(index, &example): (usize, &&'a Example)| {
             let drawn = example.drawn.as_ref().map(slice::from_ref);
@@ -317,20 +322,36 @@ impl<T: Task> Learner<T> {
                 branch,
             })
         };
-        let mut rows: Vec<Row<'a>> = batch.iter().enumerate().flat_map(of_example).collect();
-        rows.sort_by_key(|row| Reverse(row.example.pair().row_length(0)));
-        rows
+        batch.iter().enumerate().flat_map(of_example).collect()
+    }
+
+    /// The passes over the rows of a batch, the longest first, so that threads end together.
+    fn passes(&self, rows: &[Row<'_>], each: usize, workers: usize) -> Vec<Pass> {
+        if self.task.needs_whole_batch() {
+            return vec![Pass::apart(rows.len())]; // One, whatever is shared.
+        }
+        let whose = whose(rows, self.table.as_ref());
+        let soft = self.policy.places().soft;
+        sharing::passes(
+            &tokens(&self.task, rows),
+            &whose,
+            (soft, each, workers),
+            |rows| {
+                rows.sort_by_key(|row| Reverse(row.length));
+            },
+        )
     }
 
     /// Forward and backward pass of a few rows.
     fn micro_gradients(
         &self,
         policy: &Policy,
-        rows: &[Row<'_>],
+        (rows, sizes): (&[Row<'_>], &[usize]),
         (size, figures): (usize, BatchFigures),
     ) -> Result<Done<T::Report>, TrainError> {
         let policy = replicas::with_own_leaves(policy);
-        let (packed, on_device, users) = input(&self.task, &policy, self.table.as_ref(), rows)?;
+        let table = self.table.as_ref();
+        let (packed, on_device, users) = input(&self.task, &policy, table, (rows, sizes))?;
         let micro = MicroBatch {
             rows,
             packed: &packed,
@@ -372,27 +393,45 @@ impl<T: Task> Learner<T> {
     }
 }
 
-/// What a few rows give the model: tokens, the same on the device, and the users' rows.
+/// What a few rows give the model: tokens, the same on the device, and the users' rows. `sizes` says how many stand in each packed row: one
+/// user's, with one prompt.
 pub(crate) fn input<T: Task>(
     task: &T,
     policy: &Policy,
     table: Option<&UserTable>,
-    rows: &[Row<'_>],
+    (rows, sizes): (&[Row<'_>], &[usize]),
 ) -> Result<(PackedBatch, DeviceBatch, Option<RowBatch>), TrainError> {
     let _span = trace_span!(target: TARGET, "data").entered();
     let device = policy.model.device();
-    let pairs: Vec<&TokenizedPair> = rows.iter().map(|row| row.example.pair()).collect();
     let UserTokens { soft, prefix } = policy.places();
-    let packed = task.pack(&pairs, soft, &device).behind(prefix);
+    let packed = PackedBatch::of_rows(&tokens(task, rows), sizes, soft, &device).behind(prefix);
     let on_device = packed.to_device(&device);
     let users = match table {
         Some(table) => {
-            let users: Vec<UserRef> = rows.iter().map(user).collect();
+            let mut left = rows;
+            let mut first = |&size: &usize| {
+                let (of_row, others) = left.split_at(size);
+                left = others;
+                user(&of_row[0])
+            };
+            let users: Vec<UserRef> = sizes.iter().map(&mut first).collect();
             Some(table.batch(&users, &device)?)
         }
         None => None,
     };
     Ok((packed, on_device, users))
+}
+
+/// What a task reads of these rows.
+pub(crate) fn tokens<'a, T: Task>(task: &T, rows: &[Row<'a>]) -> Vec<RowTokens<'a>> {
+    rows.iter()
+        .map(|row| task.reads(row.example.pair()))
+        .collect()
+}
+
+/// Who stands in front of these rows; nobody without users.
+pub(crate) fn whose(rows: &[Row<'_>], table: Option<&UserTable>) -> Vec<Option<UserRef>> {
+    rows.iter().map(|row| table.map(|_| user(row))).collect()
 }
 
 /// Whose soft prompt or prefix a row gets.

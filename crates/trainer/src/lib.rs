@@ -49,6 +49,7 @@ mod host;
 mod kl;
 mod replicas;
 mod settings;
+mod sharing;
 
 pub use error::TrainError;
 pub use training::train;

@@ -8,15 +8,19 @@
 //!
 //! The last token of a response is predicted but never read, so it is no input. A reward model reads it: there a response has one
 //! scored position, that of its last token, whose state has seen the prefix and the whole response.
+//!
+//! Several comparisons of one prefix may share a row (`sharing.rs`): their responses stand behind each other, each once.
+
+use std::ops::Range;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use llm_backbone::device::is_cpu;
 
 use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
-/// What a packed row holds: the shared prefix and one response or two.
+/// What is read of a comparison: the prefix and one response or two.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RowTokens<'a> {
+pub struct RowTokens<'a> {
     /// Token ids of the prefix, without soft tokens.
     pub prompt: &'a [u32],
     /// Where the soft tokens go.
@@ -31,20 +35,30 @@ pub(crate) struct RowTokens<'a> {
 
 /// What is asked of the responses of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub enum Asked {
     /// How likely each of their tokens is: the last one is predicted, never read.
     Tokens,
+    /// The same of samples, of which two that are equal are still two.
+    Samples,
+    /// The same, and of the prompt's tokens too: they count for the first response. Such rows have no soft tokens and share no prompt.
+    WholeText,
     /// What they are worth, at the state of the last token, which is read.
     Worth,
 }
 
 impl<'a> RowTokens<'a> {
     /// The comparison without its other response.
-    pub(crate) fn chosen_alone(pair: &'a TokenizedPair) -> Self {
+    pub fn chosen_alone(pair: &'a TokenizedPair) -> Self {
         Self {
             rejected: &[],
             ..Self::from(pair)
         }
+    }
+
+    /// The same tokens for another purpose.
+    #[must_use]
+    pub fn asking(self, asked: Asked) -> Self {
+        Self { asked, ..self }
     }
 
     /// A prompt with an empty response, which is its end alone.
@@ -58,26 +72,23 @@ impl<'a> RowTokens<'a> {
         }
     }
 
-    /// A comparison whose responses are read to the end, and judged there.
-    pub(crate) fn to_judge(pair: &'a TokenizedPair) -> Self {
-        Self {
-            asked: Asked::Worth,
-            ..Self::from(pair)
-        }
+    /// Both responses.
+    fn both(&self) -> [Behind<'a>; 2] {
+        let asked = self.asked;
+        [self.chosen, self.rejected].map(|tokens| Behind { tokens, asked })
     }
 
-    /// Input tokens of each response.
-    fn inputs(&self) -> [usize; 2] {
-        let unread = match self.asked {
-            Asked::Tokens => 1,
-            Asked::Worth => 0,
-        };
-        [self.chosen, self.rejected].map(|response| response.len().saturating_sub(unread))
+    /// The responses that there are.
+    pub(crate) fn responses(&self) -> impl Iterator<Item = Behind<'a>> {
+        self.both()
+            .into_iter()
+            .filter(|response| !response.tokens.is_empty())
     }
 
-    fn length(&self, soft: usize) -> usize {
-        let [chosen, rejected] = self.inputs();
-        soft + self.prompt.len() + chosen + rejected
+    /// Input tokens, `soft` soft tokens included.
+    pub(crate) fn length(&self, soft: usize) -> usize {
+        let responses = self.both().iter().map(Behind::inputs).sum::<usize>();
+        soft + self.prompt.len() + responses
     }
 }
 
@@ -89,6 +100,37 @@ impl<'a> From<&'a TokenizedPair> for RowTokens<'a> {
             chosen: &pair.chosen,
             rejected: &pair.rejected,
             asked: Asked::Tokens,
+        }
+    }
+}
+
+/// A response behind a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Behind<'a> {
+    tokens: &'a [u32],
+    asked: Asked,
+}
+
+impl Behind<'_> {
+    /// Tokens that are read.
+    pub(crate) fn inputs(&self) -> usize {
+        match self.asked {
+            Asked::Tokens | Asked::Samples | Asked::WholeText => {
+                self.tokens.len().saturating_sub(1)
+            }
+            Asked::Worth => self.tokens.len(),
+        }
+    }
+
+    /// Whether it need not be read again beside these.
+    pub(crate) fn is_in(&self, held: &[Self]) -> bool {
+        self.place_in(held).is_some()
+    }
+
+    fn place_in(&self, held: &[Self]) -> Option<usize> {
+        match self.asked {
+            Asked::Tokens | Asked::Worth => held.iter().position(|other| other == self),
+            Asked::Samples | Asked::WholeText => None,
         }
     }
 }
@@ -116,8 +158,8 @@ pub struct PackedBatch {
     pub predictors: Vec<i32>,
     /// `[scored]`: the scored token.
     pub targets: Vec<i32>,
-    /// `[scored]`: `2 * row` for a chosen token, `2 * row + 1` for a rejected one.
-    pub segments: Vec<usize>,
+    /// `[comparisons]`: the scored tokens of the chosen response and those of the rejected one. Comparisons that share a row may share these.
+    pub responses: Vec<[Range<usize>; 2]>,
     /// Input tokens without padding.
     pub tokens: usize,
 }
@@ -135,7 +177,7 @@ pub struct DeviceBatch {
     pub predictors: Tensor<1, Int>,
     /// `[scored]`.
     pub targets: Tensor<1, Int>,
-    /// `[2 * rows, scored]`, 1 where a scored token belongs to a response.
+    /// `[2 * comparisons, scored]`, 1 where a scored token belongs to a response.
     pub membership: Tensor<2>,
 }
 
@@ -143,47 +185,28 @@ pub struct DeviceBatch {
 pub(crate) const GPU_LENGTHS: usize = 64;
 
 impl PackedBatch {
-    /// Packs comparisons, each with `soft` soft tokens, to the length of the longest.
+    /// Packs comparisons, each in a row of its own with `soft` soft tokens, to the length of the longest.
     pub fn new(pairs: &[&TokenizedPair], soft: usize) -> Self {
-        let rows = rows_of(pairs);
-        Self::of_length(&rows, soft, longest(&rows, soft))
+        let tokens: Vec<RowTokens<'_>> = pairs.iter().map(|&pair| pair.into()).collect();
+        let rows = Rows::of(&tokens, &vec![1; tokens.len()], soft);
+        let length = rows.longest();
+        rows.pack(length)
     }
 
-    /// As [`PackedBatch::new`] on a CPU; on another device up to the next multiple of 64, because kernels are chosen and memory
-    /// is kept by shape there.
-    pub(crate) fn for_device(pairs: &[&TokenizedPair], soft: usize, device: &Device) -> Self {
-        Self::of_rows(&rows_of(pairs), soft, device)
-    }
-
-    /// As [`PackedBatch::for_device`], of any rows.
-    pub(crate) fn of_rows(rows: &[RowTokens<'_>], soft: usize, device: &Device) -> Self {
-        let longest = longest(rows, soft);
+    /// Packs comparisons, as many of them in each row as `sizes` says: their prefixes are equal. Rows are as long as the longest on a CPU; on
+    /// another device up to the next multiple of 64, because kernels are chosen and memory is kept by shape there.
+    pub(crate) fn of_rows(
+        tokens: &[RowTokens<'_>],
+        sizes: &[usize],
+        soft: usize,
+        device: &Device,
+    ) -> Self {
+        let rows = Rows::of(tokens, sizes, soft);
         let length = match is_cpu(device) {
-            true => longest,
-            false => longest.next_multiple_of(GPU_LENGTHS),
+            true => rows.longest(),
+            false => rows.longest().next_multiple_of(GPU_LENGTHS),
         };
-        Self::of_length(rows, soft, length)
-    }
-
-    fn of_length(rows: &[RowTokens<'_>], soft: usize, seq: usize) -> Self {
-        let mut batch = Self {
-            rows: rows.len(),
-            seq,
-            soft,
-            prefix: 0,
-            ids: vec![0; rows.len() * (seq - soft)],
-            soft_at: rows.iter().map(|r| r.soft_at).collect(),
-            positions: vec![0; rows.len() * seq],
-            visible: vec![false; rows.len() * seq * seq],
-            predictors: Vec::new(),
-            targets: Vec::new(),
-            segments: Vec::new(),
-            tokens: 0,
-        };
-        for (index, row) in rows.iter().enumerate() {
-            batch.fill(index, row);
-        }
-        batch
+        rows.pack(length)
     }
 
     /// The same behind so many positions, which keys and values in front of the rows have.
@@ -196,115 +219,93 @@ impl PackedBatch {
         self
     }
 
-    /// Scores the prompts' tokens too, in the segment of the chosen response: for language modelling, not for
-    /// preferences. Rows must have no soft tokens.
-    pub(crate) fn score_prompts(&mut self, rows: &[RowTokens<'_>]) {
-        for (row, prompt) in rows.iter().map(|r| r.prompt).enumerate() {
-            for (i, &target) in prompt.iter().enumerate().skip(1) {
-                self.predictors.push((row * self.seq + i - 1) as i32);
-                self.targets.push(target as i32);
-                self.segments.push(2 * row);
-            }
-        }
-    }
-
-    fn fill(&mut self, row: usize, tokens: &RowTokens<'_>) {
+    /// Fills row `index`, and says of which tokens its responses are scored.
+    fn fill(&mut self, index: usize, row: &PlannedRow<'_>) -> Vec<Range<usize>> {
         let (seq, soft) = (self.seq, self.soft);
-        let prefix = soft + tokens.prompt.len();
-        let [chosen, rejected] = tokens.inputs();
-        let length = prefix + chosen + rejected;
-
-        let texts = [
-            tokens.prompt,
-            &tokens.chosen[..chosen],
-            &tokens.rejected[..rejected],
-        ];
-        let ids = &mut self.ids[row * (seq - soft)..][..length - soft];
-        for (slot, id) in ids.iter_mut().zip(texts.into_iter().flatten()) {
-            *slot = *id as i32;
+        let prefix = soft + row.prompt.len();
+        let inputs = |response: &Behind<'_>| response.tokens[..response.inputs()].to_vec();
+        let texts = row.responses.iter().flat_map(inputs);
+        let ids = &mut self.ids[index * (seq - soft)..][..row.length - soft];
+        for (slot, id) in ids.iter_mut().zip(row.prompt.iter().copied().chain(texts)) {
+            *slot = id as i32;
         }
-        let positions = &mut self.positions[row * seq..][..length];
-        for (i, slot) in positions.iter_mut().enumerate() {
-            *slot = (if i < prefix + chosen { i } else { i - chosen }) as i32;
+        let positions = &mut self.positions[index * seq..][..row.length];
+        let visible = &mut self.visible[index * seq * seq..][..seq * seq];
+        for i in 0..prefix {
+            positions[i] = i as i32;
+            visible[i * seq..][..=i].fill(true);
         }
-        let visible = &mut self.visible[row * seq * seq..][..seq * seq];
-        for i in 0..length {
-            let own_start = if i < prefix + chosen {
-                0
-            } else {
-                prefix + chosen
-            };
-            let line = &mut visible[i * seq..][..seq];
-            line[..prefix.min(i + 1)].fill(true);
-            line[own_start..=i].fill(true);
-        }
-        self.tokens += length;
-        for (start, response, segment) in [
-            (prefix, tokens.chosen, 2 * row),
-            (prefix + chosen, tokens.rejected, 2 * row + 1),
-        ] {
-            match tokens.asked {
-                Asked::Tokens => self.score(row, prefix, start, response, segment),
-                Asked::Worth => self.judge(row, start, response, segment),
+        self.tokens += row.length;
+        let mut start = prefix;
+        let mut scored = Vec::with_capacity(row.responses.len());
+        for response in &row.responses {
+            let end = start + response.inputs();
+            for i in start..end {
+                positions[i] = (prefix + i - start) as i32;
+                let line = &mut visible[i * seq..][..seq];
+                line[..prefix].fill(true);
+                line[start..=i].fill(true);
             }
+            let from = self.targets.len();
+            if response.asked == Asked::WholeText && scored.is_empty() {
+                for (i, &target) in row.prompt.iter().enumerate().skip(1) {
+                    self.predictors.push((index * seq + i - 1) as i32);
+                    self.targets.push(target as i32);
+                }
+            }
+            let behind = |i: usize| match response.asked {
+                Asked::Worth => start + i,
+                // The first token is predicted by the last one of the prefix, the others by the one before.
+                _ if i == 0 => prefix - 1,
+                _ => start + i - 1,
+            };
+            // A response is judged at its last token, which is the target as well.
+            let first = match response.asked {
+                Asked::Worth => response.tokens.len().saturating_sub(1),
+                _ => 0,
+            };
+            for (i, &target) in response.tokens.iter().enumerate().skip(first) {
+                self.predictors.push((index * seq + behind(i)) as i32);
+                self.targets.push(target as i32);
+            }
+            scored.push(from..self.targets.len());
+            start = end;
         }
+        scored
     }
 
-    /// A response is judged at its last token, which is the target as well; one without tokens is not.
-    fn judge(&mut self, row: usize, start: usize, response: &[u32], segment: usize) {
-        if let Some(&last) = response.last() {
-            let at = row * self.seq + start + response.len() - 1;
-            self.predictors.push(at as i32);
-            self.targets.push(last as i32);
-            self.segments.push(segment);
-        }
-    }
-
-    /// The first token of a response is predicted by the last one of the prefix, the others by the one before.
-    fn score(&mut self, row: usize, prefix: usize, start: usize, response: &[u32], segment: usize) {
-        for (i, &target) in response.iter().enumerate() {
-            let predictor = if i == 0 { prefix - 1 } else { start + i - 1 };
-            self.predictors.push((row * self.seq + predictor) as i32);
-            self.targets.push(target as i32);
-            self.segments.push(segment);
-        }
-    }
-
-    /// Scored tokens of each response: chosen of all rows, rejected of all rows.
+    /// Scored tokens of each response: chosen of all comparisons, rejected of all comparisons.
     pub fn response_lengths(&self) -> (Vec<f32>, Vec<f32>) {
-        let mut counts = vec![0f32; 2 * self.rows];
-        for &segment in &self.segments {
-            counts[segment] += 1.0;
-        }
-        let side = |s: usize| counts.iter().skip(s).step_by(2).copied().collect();
+        let side = |s: usize| self.responses.iter().map(|r| r[s].len() as f32).collect();
         (side(0), side(1))
     }
 
-    /// `[2 * rows, scored]`, 1 where a scored token belongs to a response.
+    /// `[2 * comparisons, scored]`, 1 where a scored token belongs to a response.
     fn membership(&self, device: &Device) -> Tensor<2> {
-        self.matrix(|_, _| true, device)
+        self.matrix(|_, _| usize::MAX, device)
     }
 
-    /// The same of the first tokens of both responses of a row, as many as the shorter one has.
+    /// The same of the first tokens of both responses of a comparison, as many as the shorter one has.
     pub(crate) fn shared_membership(&self, device: &Device) -> Tensor<2> {
-        let (chosen, rejected) = self.response_lengths();
-        let shared = |row: usize| chosen[row].min(rejected[row]);
-        self.matrix(
-            |segment, place| (place as f32) < shared(segment / 2),
-            device,
-        )
+        self.matrix(|chosen, rejected| chosen.min(rejected), device)
     }
 
-    /// `[2 * rows, scored]`, 1 where `counts` says so of a scored token's segment and its place in it.
-    fn matrix(&self, counts: impl Fn(usize, usize) -> bool, device: &Device) -> Tensor<2> {
-        let (segments, scored) = (2 * self.rows, self.segments.len());
+    /// `[2 * comparisons, scored]`, 1 where a scored token is among the first of a response, as many as `counts` makes of the lengths of both.
+    fn matrix(&self, counts: impl Fn(usize, usize) -> usize, device: &Device) -> Tensor<2> {
+        let (segments, scored) = (2 * self.responses.len(), self.targets.len());
         let mut matrix = vec![0f32; segments * scored];
-        let mut places = vec![0; segments];
-        for (token, &segment) in self.segments.iter().enumerate() {
-            if counts(segment, places[segment]) {
-                matrix[segment * scored + token] = 1.0;
+        for (both, lines) in self
+            .responses
+            .iter()
+            .zip(matrix.chunks_mut(2 * scored.max(1)))
+        {
+            let count = counts(both[0].len(), both[1].len());
+            for (range, line) in both.iter().zip(lines.chunks_mut(scored.max(1))) {
+                line[range.clone()]
+                    .iter_mut()
+                    .take(count)
+                    .for_each(|one| *one = 1.0);
             }
-            places[segment] += 1;
         }
         Tensor::from_data(TensorData::new(matrix, [segments, scored]), device)
     }
@@ -338,13 +339,98 @@ impl PackedBatch {
     }
 }
 
-fn rows_of<'a>(pairs: &[&'a TokenizedPair]) -> Vec<RowTokens<'a>> {
-    pairs.iter().map(|&pair| pair.into()).collect()
+/// What goes into a packed batch.
+struct Rows<'a> {
+    soft: usize,
+    rows: Vec<PlannedRow<'a>>,
+    /// Of every comparison its row, and where its responses are among those of the row.
+    comparisons: Vec<(usize, [Option<usize>; 2])>,
 }
 
-fn longest(rows: &[RowTokens<'_>], soft: usize) -> usize {
-    let lengths = rows.iter().map(|row| row.length(soft));
-    lengths.max().unwrap_or(soft)
+struct PlannedRow<'a> {
+    prompt: &'a [u32],
+    soft_at: usize,
+    responses: Vec<Behind<'a>>,
+    length: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn of(tokens: &[RowTokens<'a>], sizes: &[usize], soft: usize) -> Self {
+        let mut rows = Vec::with_capacity(sizes.len());
+        let mut comparisons = Vec::with_capacity(tokens.len());
+        let mut left = tokens;
+        for &size in sizes {
+            let (of_row, others) = left.split_at(size.min(left.len()));
+            left = others;
+            let Some(first) = of_row.first() else {
+                continue; // invariant: no row is empty
+            };
+            let mut responses: Vec<Behind<'a>> = Vec::with_capacity(2 * of_row.len());
+            for tokens in of_row {
+                let held = responses.len(); // Two equal responses of one comparison stay two.
+                debug_assert_eq!(
+                    (tokens.prompt, tokens.soft_at),
+                    (first.prompt, first.soft_at)
+                );
+                let places = tokens.both().map(|response| {
+                    if response.tokens.is_empty() {
+                        return None;
+                    }
+                    Some(response.place_in(&responses[..held]).unwrap_or_else(|| {
+                        responses.push(response);
+                        responses.len() - 1
+                    }))
+                });
+                comparisons.push((rows.len(), places));
+            }
+            let inputs: usize = responses.iter().map(Behind::inputs).sum();
+            rows.push(PlannedRow {
+                prompt: first.prompt,
+                soft_at: first.soft_at,
+                length: soft + first.prompt.len() + inputs,
+                responses,
+            });
+        }
+        Self {
+            soft,
+            rows,
+            comparisons,
+        }
+    }
+
+    /// The longest row's length.
+    fn longest(&self) -> usize {
+        let lengths = self.rows.iter().map(|row| row.length);
+        lengths.max().unwrap_or(self.soft)
+    }
+
+    /// The rows, each padded to `seq`.
+    fn pack(self, seq: usize) -> PackedBatch {
+        let (rows, soft) = (self.rows.len(), self.soft);
+        let mut batch = PackedBatch {
+            rows,
+            seq,
+            soft,
+            prefix: 0,
+            ids: vec![0; rows * (seq - soft)],
+            soft_at: self.rows.iter().map(|row| row.soft_at).collect(),
+            positions: vec![0; rows * seq],
+            visible: vec![false; rows * seq * seq],
+            predictors: Vec::new(),
+            targets: Vec::new(),
+            responses: Vec::new(),
+            tokens: 0,
+        };
+        let mut scored = Vec::with_capacity(rows);
+        for (index, row) in self.rows.iter().enumerate() {
+            scored.push(batch.fill(index, row));
+        }
+        let of_comparison = |(row, places): (usize, [Option<usize>; 2])| {
+            places.map(|place| place.map_or(0..0, |place: usize| scored[row][place].clone()))
+        };
+        batch.responses = self.comparisons.into_iter().map(of_comparison).collect();
+        batch
+    }
 }
 
 #[cfg(test)]
@@ -367,7 +453,7 @@ mod tests {
     }
 
     fn packed_to(length: usize) -> PackedBatch {
-        PackedBatch::of_length(&[RowTokens::from(&pair())], 2, length)
+        Rows::of(&[RowTokens::from(&pair())], &[1], 2).pack(length)
     }
 
     fn packed() -> PackedBatch {
@@ -431,7 +517,7 @@ mod tests {
         let batch = packed();
         assert_eq!(batch.targets, [20, 21, 2, 30, 2]);
         assert_eq!(batch.predictors, [4, 5, 6, 4, 7]);
-        assert_eq!(batch.segments, [0, 0, 0, 1, 1]);
+        assert_eq!(batch.responses, [[0..3, 3..5]]);
         assert_eq!(batch.response_lengths(), (vec![3.0], vec![2.0]));
     }
 
@@ -446,8 +532,8 @@ mod tests {
     #[test]
     fn a_response_to_judge_is_read_to_its_end_and_judged_there() {
         let pair = pair();
-        let row = RowTokens::to_judge(&pair);
-        let batch = PackedBatch::of_length(&[row], 2, row.length(2));
+        let row = RowTokens::from(&pair).asking(Asked::Worth);
+        let batch = Rows::of(&[row], &[1], 2).pack(row.length(2));
         assert_eq!(batch.seq, 2 + 3 + 3 + 2);
         assert_eq!(batch.ids, [1, 10, 11, 20, 21, 2, 30, 2]);
         assert_eq!(batch.positions, [0, 1, 2, 3, 4, 5, 6, 7, 5, 6]);
@@ -455,7 +541,7 @@ mod tests {
             (&*batch.predictors, &*batch.targets),
             (&[7, 9][..], &[2, 2][..])
         );
-        assert_eq!(batch.segments, [0, 1]);
+        assert_eq!(batch.responses, [[0..1, 1..2]]);
         let seen = |i: usize| -> Vec<usize> {
             let line = &batch.visible[i * 10..][..10];
             (0..10).filter(|&j| line[j]).collect()
@@ -468,7 +554,7 @@ mod tests {
     fn a_response_alone_takes_no_room_for_the_other() {
         let pair = pair();
         let alone = RowTokens::chosen_alone(&pair);
-        let batch = PackedBatch::of_length(&[alone], 2, alone.length(2));
+        let batch = Rows::of(&[alone], &[1], 2).pack(alone.length(2));
         assert_eq!((batch.seq, batch.tokens), (7, 7));
         assert_eq!(batch.targets, [20, 21, 2]);
         assert_eq!(batch.response_lengths(), (vec![3.0], vec![0.0]));

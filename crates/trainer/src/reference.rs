@@ -14,11 +14,12 @@ use llm_backbone::Model;
 use crate::error::TrainError;
 use crate::example::{Example, Item, ReferenceLogProbs};
 use crate::host::host;
-use crate::pack::PackedBatch;
+use crate::pack::{PackedBatch, RowTokens};
 use crate::policy::Policy;
 use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::replicas;
+use crate::sharing::{self, Pass};
 use crate::tokenise::TokenizedPair;
 use cache::Cache;
 pub(crate) use cache::{append_lines, is_cache};
@@ -141,7 +142,12 @@ impl Reference {
             .collect();
         if !missing.is_empty() {
             missing.sort_by_key(|&i| pairs[i].row_length(0));
-            self.compute(&mut cache, pairs, &keys, &missing, progress)?;
+            let (pairs, keys) = (
+                missing.iter().map(|&i| pairs[i]),
+                missing.iter().map(|&i| &keys[i]),
+            );
+            let (pairs, keys): (Vec<_>, Vec<_>) = (pairs.collect(), keys.collect());
+            self.compute(&mut cache, &pairs, &keys, progress)?;
         }
         let found = keys.iter().map(|[chosen, rejected]| {
             Ok(ReferenceLogProbs {
@@ -152,46 +158,58 @@ impl Reference {
         found.collect()
     }
 
-    /// Computes log-probs in rounds of as many micro-batches as there are threads; each round goes to the file. A round that an
+    /// Computes log-probs, a prompt once for all of its pairs, in rounds of as many micro-batches as there are threads; each round goes to the file. A round that an
     /// earlier process got done before it was stopped is not computed again, and the others have the company that they would
     /// have had in it.
     fn compute(
         &self,
         cache: &mut Cache,
         pairs: &[&TokenizedPair],
-        keys: &[[String; 2]],
-        missing: &[usize],
+        keys: &[&[String; 2]],
         progress: &dyn Progress,
     ) -> Result<(), TrainError> {
         let _span = tracing::trace_span!(target: TARGET, "reference").entered();
         const WHAT: &str = "reference log-probs";
         let device = self.policy.model.device();
         let threads = replicas::on(&device);
-        let sums = |chunk: &&[usize]| -> Result<Vec<(f32, f32)>, TrainError> {
-            let rows: Vec<&TokenizedPair> = chunk.iter().map(|&i| pairs[i]).collect();
-            let packed = PackedBatch::for_device(&rows, 0, &device);
+        let tokens: Vec<RowTokens<'_>> = pairs.iter().map(|&pair| pair.into()).collect();
+        let each = self.micro_rows.min(pairs.len().div_ceil(threads));
+        let passes = sharing::passes(
+            &tokens,
+            &vec![(); pairs.len()],
+            (0, each, threads),
+            |rows| {
+                rows.sort_by_key(|row| row.length);
+            },
+        );
+        let sums = |pass: &Pass| -> Result<Vec<(f32, f32)>, TrainError> {
+            let tokens: Vec<RowTokens<'_>> = pass.members.iter().map(|&i| tokens[i]).collect();
+            let packed = PackedBatch::of_rows(&tokens, &pass.sizes, 0, &device);
             let sums = self
                 .policy
                 .response_log_probs(&packed, &packed.to_device(&device), None);
             let (chosen, rejected) = (host(sums.chosen)?, host(sums.rejected)?);
             Ok(chosen.into_iter().zip(rejected).collect())
         };
-        progress.report(WHAT, 0, missing.len());
+        progress.report(WHAT, 0, pairs.len());
         let mut done = 0;
-        for round in missing.chunks(self.micro_rows.saturating_mul(threads)) {
+        for round in passes.chunks(threads) {
             if progress.stopped() {
                 return Err(TrainError::Stopped);
             }
-            let of_round = || round.iter().map(|&i| &keys[i]);
+            let of_round = || {
+                round
+                    .iter()
+                    .flat_map(|pass| &pass.members)
+                    .map(|&i| keys[i])
+            };
             if of_round().flatten().any(|key| cache.get(key).is_none()) {
-                let each = round.len().div_ceil(threads).min(self.micro_rows);
-                let chunks: Vec<&[usize]> = round.chunks(each).collect();
-                let log_probs = replicas::map(&chunks, threads, sums).into_iter();
+                let log_probs = replicas::map(round, threads, sums).into_iter();
                 let log_probs: Vec<Vec<(f32, f32)>> = log_probs.collect::<Result<_, _>>()?;
                 cache.add(of_round().zip(log_probs.into_iter().flatten()))?;
             }
-            done += round.len();
-            progress.report(WHAT, done, missing.len());
+            done += of_round().count();
+            progress.report(WHAT, done, pairs.len());
         }
         cache.settle()
     }

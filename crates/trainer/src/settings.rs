@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use user_model::{UserModelConfig, UserModelKind};
 
-use crate::config::TrainingSection;
+use crate::config::{Shuffle, TrainingSection};
 use crate::example::Example;
 use crate::lineage::same_weights;
 
@@ -82,6 +82,13 @@ impl Settings {
         });
         let mut both = json!({ section: own });
         merge(&mut both, json!({ "training": all }));
+        // Runs of before there was a choice have no such key.
+        if training.shuffle != Shuffle::default() {
+            merge(
+                &mut both,
+                json!({ "training": { "shuffle": training.shuffle } }),
+            );
+        }
         both
     }
 

@@ -9,7 +9,7 @@ mod reward;
 
 use std::fmt::Debug;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use pdpo_loss::{Branch, ScoredRow};
 use serde_json::Value;
 use user_model::{RowBatch, UserTable};
@@ -18,7 +18,7 @@ use crate::error::TrainError;
 use crate::example::Example;
 pub use crate::kl::{BatchFigures, WholeBatch};
 use crate::metrics::Line;
-use crate::pack::{DeviceBatch, PackedBatch};
+use crate::pack::{DeviceBatch, PackedBatch, RowTokens};
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::tokenise::TokenizedPair;
@@ -171,14 +171,14 @@ pub trait Task: Send + Sync {
         Ok(BatchFigures::default())
     }
 
-    /// Input tokens of a comparison's row, `soft` soft tokens included. Default: without the responses' last ones.
+    /// Input tokens of a comparison's row at most, `soft` soft tokens included. Default: as many as are read.
     fn row_length(&self, pair: &TokenizedPair, soft: usize) -> usize {
-        pair.row_length(soft)
+        self.reads(pair).length(soft)
     }
 
-    /// Packs comparisons for a forward pass.
-    fn pack(&self, pairs: &[&TokenizedPair], soft: usize, device: &Device) -> PackedBatch {
-        PackedBatch::for_device(pairs, soft, device)
+    /// What is read of a comparison, and asked of it. Default: how likely the tokens of both responses are.
+    fn reads<'a>(&self, pair: &'a TokenizedPair) -> RowTokens<'a> {
+        pair.into()
     }
 
     /// From the states that predict scored tokens, `[scored, d]`, to what is learnt from; `users` holds one row per row of the

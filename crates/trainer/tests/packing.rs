@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::ops::Range;
+
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use llm_backbone::{Model, ModelInput, Prefix, soft_prompt};
@@ -51,11 +53,13 @@ fn packed(
     let batch = PackedBatch::new(&rows(pairs), places.soft).behind(places.prefix);
     let users = table.map(|table| table.batch(owners, &device).expect("known users"));
     let tokens = policy.token_log_probs(&batch, &batch.to_device(&device), users.as_ref());
-    let mut found = vec![[Vec::new(), Vec::new()]; pairs.len()];
-    for (value, segment) in values(tokens).into_iter().zip(&batch.segments) {
-        found[segment / 2][segment % 2].push(value);
-    }
-    found
+    let values = values(tokens);
+    let of = |range: Range<usize>| values[range].to_vec();
+    batch
+        .responses
+        .into_iter()
+        .map(|both| both.map(of))
+        .collect()
 }
 
 /// How a sequence alone goes through the model.
@@ -278,11 +282,8 @@ fn check_row(batch: &PackedBatch, row: usize, pair: &TokenizedPair) {
         };
         assert_eq!(batch.positions[row * seq + i] as usize, depth);
     }
-    let responses = [(&pair.chosen, 2 * row), (&pair.rejected, 2 * row + 1)];
-    for (side, (response, segment)) in responses.into_iter().enumerate() {
-        let scored: Vec<usize> = (0..batch.targets.len())
-            .filter(|&t| batch.segments[t] == segment)
-            .collect();
+    for (side, response) in [&pair.chosen, &pair.rejected].into_iter().enumerate() {
+        let scored: Vec<usize> = batch.responses[row][side].clone().collect();
         let targets: Vec<u32> = scored.iter().map(|&t| batch.targets[t] as u32).collect();
         assert_eq!(
             targets,

@@ -4,8 +4,9 @@
 
 mod products;
 mod rounded;
+mod vnni;
 
-use core::arch::x86_64::{__m128i, __m256, __m256i};
+use core::arch::x86_64::{__m128i, __m256, __m256i, __m512i};
 use std::marker::PhantomData;
 
 use pulp::NullaryFnOnce;
@@ -15,6 +16,7 @@ use super::{HALF_IN_PLACE, REBIAS, half_at};
 use crate::types::TensorType;
 
 pub(crate) use products::Factor;
+use vnni::Vnni;
 
 /// Fills `out` as [`super::dequantise_into`] does, bit by bit; `false`, and nothing done, for another type or processor.
 pub(super) fn dequantise_into(kind: TensorType, bytes: &[u8], out: &mut [f32]) -> bool {
@@ -63,6 +65,12 @@ trait Block<const B: usize> {
     /// The quants of two blocks as 16-bit integers, each half of a vector one block's: the even ones of the first 16, the
     /// odd ones, the even and the odd ones of the others.
     fn words(simd: V3, blocks: [&[u8; B]; 2]) -> [__m256i; 4];
+
+    /// Which quants are side by side in the vectors of [`panel`](Self::panel).
+    const PAIRS: [[u8; 2]; vnni::PAIRS];
+
+    /// The quants of sixteen blocks as 16-bit integers: vectors of a pair of each.
+    fn panel(simd: Vnni, blocks: [&[u8; B]; 16]) -> [__m512i; vnni::PAIRS];
 
     /// Scales and minima of two blocks, which must be finite, each half of a vector one block's.
     #[inline(always)]
@@ -165,6 +173,17 @@ impl Block<18> for Q4_0 {
         let ([_, _, a @ ..], [_, _, b @ ..]) = (*a, *b);
         nibble_words(simd, [a, b])
     }
+
+    const PAIRS: [[u8; 2]; vnni::PAIRS] = vnni::PAIRS_OF_NIBBLES;
+
+    #[inline(always)]
+    fn panel(simd: Vnni, blocks: [&[u8; 18]; 16]) -> [__m512i; vnni::PAIRS] {
+        let mut rows = [[0; 16]; 16];
+        for (row, block) in rows.iter_mut().zip(blocks) {
+            *row = block[2..].try_into().unwrap_or_default();
+        }
+        vnni::nibbles(simd, rows)
+    }
 }
 
 struct Q4_1;
@@ -182,6 +201,17 @@ impl Block<20> for Q4_1 {
     fn words(simd: V3, [a, b]: [&[u8; 20]; 2]) -> [__m256i; 4] {
         let ([_, _, _, _, a @ ..], [_, _, _, _, b @ ..]) = (*a, *b);
         nibble_words(simd, [a, b])
+    }
+
+    const PAIRS: [[u8; 2]; vnni::PAIRS] = vnni::PAIRS_OF_NIBBLES;
+
+    #[inline(always)]
+    fn panel(simd: Vnni, blocks: [&[u8; 20]; 16]) -> [__m512i; vnni::PAIRS] {
+        let mut rows = [[0; 16]; 16];
+        for (row, block) in rows.iter_mut().zip(blocks) {
+            *row = block[4..].try_into().unwrap_or_default();
+        }
+        vnni::nibbles(simd, rows)
     }
 
     #[inline(always)]
@@ -220,6 +250,17 @@ impl Block<34> for Q8_0 {
         let [first, second] = [beside(simd, a[0], b[0]), beside(simd, a[1], b[1])];
         let [even, odd] = [even_bytes(simd, first), odd_bytes(simd, first)];
         [even, odd, even_bytes(simd, second), odd_bytes(simd, second)]
+    }
+
+    const PAIRS: [[u8; 2]; vnni::PAIRS] = vnni::PAIRS_OF_BYTES;
+
+    #[inline(always)]
+    fn panel(simd: Vnni, blocks: [&[u8; 34]; 16]) -> [__m512i; vnni::PAIRS] {
+        let mut rows = [[0; 32]; 16];
+        for (row, block) in rows.iter_mut().zip(blocks) {
+            *row = block[2..].try_into().unwrap_or_default();
+        }
+        vnni::bytes(simd, rows)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::types::TensorType;
 pub(crate) struct Factor<'a>(Infallible, PhantomData<&'a f32>);
 
 impl<'a> Factor<'a> {
-    pub(crate) fn new(_: TensorType, _: &'a [f32], _: usize) -> Option<Self> {
+    pub(crate) fn new(_: TensorType, _: &'a [f32], _: usize, _: bool) -> Option<Self> {
         None
     }
 

@@ -92,15 +92,17 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         }
     }
 
-    fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix) -> FloatTensor<Self> {
+    fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix, _: bool) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         match StoredProduct
             .prepare::<C>([node])
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prep) => prep.finish(weight.clone(), B::stored_product(x, weight)),
-            OpsKind::UnTracked(prep) => prep.finish(B::stored_product(x, weight)),
+            OpsKind::Tracked(prep) => {
+                prep.finish(weight.clone(), B::stored_product(x, weight, true))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::stored_product(x, weight, true)),
         }
     }
 }

@@ -184,13 +184,13 @@ impl FusedOps for Flex {
         tensor(cpu_kernels::rotate_halves(view(&x), cos, sin, sizes), shape)
     }
 
-    fn stored_product(x: FlexTensor, weight: StoredMatrix) -> FlexTensor {
+    fn stored_product(x: FlexTensor, weight: StoredMatrix, exact: bool) -> FlexTensor {
         let [n, _] = shape_of(&x);
         if n > cpu_kernels::MOST_ROWS || !all_f32([&x]) {
             return composed::stored_product::<Self>(x, weight);
         }
         let [d_out, _] = weight.shape();
-        let y = weight.thin_product(dense(x).storage::<f32>());
+        let y = weight.thin_product(dense(x).storage::<f32>(), exact);
         tensor(y, [n, d_out].into())
     }
 

@@ -28,12 +28,26 @@ pub enum Clip {
     Together,
 }
 
+/// What is shuffled for every pass over the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shuffle {
+    /// Every comparison by itself.
+    #[default]
+    Comparisons,
+    /// Prompts, each with all of its comparisons, which share a row.
+    Prompts,
+}
+
 /// `[training]`: optimisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingSection {
     /// Passes over the training comparisons. Default 1.
     pub epochs: usize,
+    /// What is shuffled for each: `comparisons` (default) or `prompts`, whose comparisons then come in the same step, user by user, and are
+    /// computed together.
+    pub shuffle: Shuffle,
     /// Stop after so many optimiser steps; 0 (default): at the end of the last epoch.
     pub max_steps: usize,
     /// Comparisons per optimiser step. Default 32.
@@ -81,6 +95,7 @@ impl Default for TrainingSection {
     fn default() -> Self {
         Self {
             epochs: 1,
+            shuffle: Shuffle::Comparisons,
             max_steps: 0,
             batch: 32,
             micro_rows: 8,

@@ -147,7 +147,9 @@ impl<'a, T: Ranking> Answering<'a, T> {
         let (table, examples) = self.with_row(&chunk.places, row)?;
         let all: Vec<usize> = (0..examples.len()).collect();
         let rows = eval::own_rows(&examples, &all);
-        let (packed, on_device, users) = input(self.task, &self.policy, Some(&table), &rows)?;
+        let apart = vec![1; rows.len()];
+        let inputs = input(self.task, &self.policy, Some(&table), (&rows, &apart))?;
+        let (packed, on_device, users) = inputs;
         let scored = || (self.policy).scored_states(&packed, &on_device, users.as_ref());
         let states = match self.policy.has_user_heads() {
             true => chunk.states.get_or_init(scored).clone(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Session;
+use crate::config::Shuffle;
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::order;
@@ -44,10 +45,17 @@ impl<T: Task> Session<T> {
         let per_epoch = self.steps_per_epoch();
         let (epoch, index) = (step / per_epoch, step % per_epoch);
         let (batch, seed) = (self.config.training.batch, self.config.seed);
-        let train = &self.train;
+        let (train, shuffle) = (&self.train, self.config.training.shuffle);
         let ordered = || {
             let lengths: Vec<usize> = train.iter().map(|e| e.pair().row_length(0)).collect();
-            (epoch, order::epoch(&lengths, batch, seed, epoch))
+            let batches = match shuffle {
+                Shuffle::Comparisons => order::epoch(&lengths, batch, seed, epoch),
+                Shuffle::Prompts => {
+                    let together = order::together(train);
+                    order::epoch_of_groups(together, &lengths, batch, seed, epoch)
+                }
+            };
+            (epoch, batches)
         };
         let (_, batches) = match self.order.take() {
             Some(order) if order.0 == epoch => self.order.insert(order),

@@ -2,7 +2,7 @@
 //!
 //! A comparison is one packed row here too: the prompt once, then one response or both, each scored.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use pdpo_loss::Branch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::error::TrainError;
 use crate::example::Example;
 use crate::host::host;
 use crate::metrics::Line;
-use crate::pack::{PackedBatch, RowTokens};
+use crate::pack::{Asked, RowTokens};
 use crate::policy::sum_responses;
 use crate::profile::TARGET;
 use crate::tokenise::TokenizedPair;
@@ -75,17 +75,15 @@ impl Task for Language {
         self.responses == Responses::Both || !pair.chosen.is_empty()
     }
 
-    fn pack(&self, pairs: &[&TokenizedPair], soft: usize, device: &Device) -> PackedBatch {
-        let pairs = pairs.iter();
-        let rows: Vec<RowTokens<'_>> = match self.responses {
-            Responses::Chosen => pairs.map(|pair| RowTokens::chosen_alone(pair)).collect(),
-            Responses::Both => pairs.map(|&pair| pair.into()).collect(),
+    fn reads<'a>(&self, pair: &'a TokenizedPair) -> RowTokens<'a> {
+        let tokens = match self.responses {
+            Responses::Chosen => RowTokens::chosen_alone(pair),
+            Responses::Both => pair.into(),
         };
-        let mut packed = PackedBatch::of_rows(&rows, soft, device);
-        if self.prompts_too {
-            packed.score_prompts(&rows);
+        match self.prompts_too {
+            true => tokens.asking(Asked::WholeText),
+            false => tokens,
         }
-        packed
     }
 
     fn losses(

@@ -28,7 +28,7 @@ use crate::config::OnlineSection;
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::metrics::Line;
-use crate::pack::DeviceBatch;
+use crate::pack::{Asked, DeviceBatch, RowTokens};
 use crate::policy::Policy;
 use crate::scorer::Scorer;
 use crate::tokenise::{Formatter, TokenizedPair};
@@ -215,6 +215,13 @@ impl Task for Online {
 
     fn updates(&self) -> usize {
         self.section.num_iterations
+    }
+
+    fn reads<'a>(&self, pair: &'a TokenizedPair) -> RowTokens<'a> {
+        match &self.method {
+            Method::Gradient(_) => RowTokens::from(pair).asking(Asked::Samples),
+            Method::Preference(preference) => preference.reads(pair),
+        }
     }
 
     /// Two responses of the greatest length.

@@ -3,7 +3,7 @@
 //! The policy has a [`RewardHead`](crate::head::RewardHead) and adapters; no reference is needed. A response is read to its last
 //! token, and worth what the head makes of the state there.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use pdpo_loss::{Branch, Branches, Objective, ObjectiveConfig, Pair, PairLogProbs, ScoredRow};
 use serde_json::{Value, json};
 use tracing::trace_span;
@@ -14,7 +14,7 @@ use crate::config::RewardSection;
 use crate::error::TrainError;
 use crate::example::Example;
 use crate::metrics::Line;
-use crate::pack::{DeviceBatch, PackedBatch, RowTokens};
+use crate::pack::{Asked, DeviceBatch, RowTokens};
 use crate::policy::{Policy, sum_responses};
 use crate::profile::TARGET;
 use crate::tokenise::TokenizedPair;
@@ -91,13 +91,9 @@ impl Task for Reward {
         self.head_rate
     }
 
-    fn row_length(&self, pair: &TokenizedPair, soft: usize) -> usize {
-        soft + pair.prompt.ids.len() + pair.chosen.len() + pair.rejected.len()
-    }
-
-    fn pack(&self, pairs: &[&TokenizedPair], soft: usize, device: &Device) -> PackedBatch {
-        let rows: Vec<RowTokens<'_>> = pairs.iter().map(|pair| RowTokens::to_judge(pair)).collect();
-        PackedBatch::of_rows(&rows, soft, device)
+    /// To the end, where they are judged.
+    fn reads<'a>(&self, pair: &'a TokenizedPair) -> RowTokens<'a> {
+        RowTokens::from(pair).asking(Asked::Worth)
     }
 
     fn outputs(

@@ -6,6 +6,7 @@ mod clipping;
 mod gpu;
 mod losses;
 mod sampled;
+mod shared_rows;
 #[path = "../support/mod.rs"]
 mod support;
 mod trl;
@@ -170,7 +171,8 @@ fn weights_as_stored_train_as_their_numbers_do() {
         };
         let dense = with(Precision::Dense(DType::F32));
         let largest = difference(&dense, &with(Precision::Stored));
-        assert!(largest <= 1e-5, "{largest}");
+        // The reference, which has no gradient, is rounded to 16 bits in so small products.
+        assert!(largest <= 5e-5, "{largest}");
     }
 }
 

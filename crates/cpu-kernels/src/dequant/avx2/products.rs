@@ -1,7 +1,8 @@
 //! Inner products of rows of blocks with rows of `x`, without the matrix's numbers in memory.
 //!
 //! Eights and fours of rows of `x` meet each block's numbers in f32. For one to three rows, making those would take longer than
-//! multiplying them: so few are rounded to 16-bit integers, which multiply the stored quants directly.
+//! multiplying them: so few are rounded to 16-bit integers, which multiply the stored quants directly. Where the processor does that faster
+//! for more rows too (`vnni.rs`), they are rounded as well, unless the product is to be exact.
 
 use core::arch::x86_64::{__m256, __m256i};
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use pulp::NullaryFnOnce;
 use pulp::x86::{V3, V4};
 
 use super::rounded::{self, RoundedPair};
-use super::{Block, Q4_0, Q4_1, Q8_0, numbers};
+use super::{Block, Q4_0, Q4_1, Q8_0, numbers, vnni};
 use crate::types::TensorType;
 
 /// The most rows of `x` that are rounded.
@@ -28,16 +29,24 @@ pub(crate) struct Factor<'a> {
     in_row: usize,
     /// The rows, rounded, if they are at most [`FEW`].
     rounded: Vec<RoundedPair>,
+    /// The rows where they are more and the processor has VNNI.
+    pairs: Option<vnni::Factor>,
 }
 
 impl<'a> Factor<'a> {
-    /// Of `n` rows; `None` for another type or processor.
-    pub(crate) fn new(kind: TensorType, x: &'a [f32], n: usize) -> Option<Self> {
+    /// Of `n` rows, of which more than three are not rounded where products are to be `exact`; `None` for another type or processor.
+    pub(crate) fn new(kind: TensorType, x: &'a [f32], n: usize, exact: bool) -> Option<Self> {
         let supported = matches!(kind, TensorType::Q4_0 | TensorType::Q4_1 | TensorType::Q8_0);
         let simd = V3::try_new().filter(|_| supported)?;
         let (x, _) = x.as_chunks();
         let in_row = x.len().checked_div(n).unwrap_or(0);
         let rounded = rounded::pairs(simd, if n <= FEW { x } else { &[] }, in_row);
+        let pairs = || match kind {
+            TensorType::Q4_0 => vnni::Factor::new::<18, Q4_0>(simd, x, in_row),
+            TensorType::Q4_1 => vnni::Factor::new::<20, Q4_1>(simd, x, in_row),
+            TensorType::Q8_0 => vnni::Factor::new::<34, Q8_0>(simd, x, in_row),
+            _ => None, // invariant: supported types alone come here
+        };
         Some(Self {
             simd,
             more_registers: V4::try_new(),
@@ -45,6 +54,7 @@ impl<'a> Factor<'a> {
             x,
             in_row,
             rounded,
+            pairs: if n > FEW && !exact { pairs() } else { None },
         })
     }
 
@@ -70,6 +80,9 @@ impl<'a> Factor<'a> {
 
     fn multiply<const B: usize, T: Block<B>>(&self, bytes: &[u8], out: &mut [&mut [f32]]) {
         let (blocks, _) = bytes.as_chunks();
+        if let Some(pairs) = &self.pairs {
+            return pairs.products::<B, T>(blocks, out);
+        }
         match self.more_registers {
             Some(v4) => v4.vectorize(Products::<2, B, T>::of(self, blocks, out)),
             None => self

@@ -54,23 +54,9 @@ fn rounded_pair(simd: V3, blocks: [&[f32; 32]; 2]) -> RoundedPair {
         sums: [0.0; 8],
     };
     for (b, block) in blocks.into_iter().enumerate() {
-        let (largest, finite) = largest(simd, block);
-        let mut scale = largest * (1.0 / 32767.0);
-        let mut inverse = 32767.0 / largest;
-        if !finite {
-            (scale, inverse) = (f32::NAN, 0.0); // Seen in every product.
-        } else if !inverse.is_finite() {
-            (scale, inverse) = (0.0, 0.0); // All numbers are next to zero.
-        }
-        let inverse = simd.avx._mm256_set1_ps(inverse);
-        let x: [__m256; 4] = pulp::cast(*block);
-        for half in 0..2 {
-            let mut integers = [[0; 8]; 2];
-            for k in 0..2 {
-                let scaled = simd.avx._mm256_mul_ps(x[2 * half + k], inverse);
-                integers[k] = pulp::cast(simd.avx._mm256_cvtps_epi32(scaled));
-            }
-            let integers: [i32; 16] = pulp::cast(integers);
+        let (integers, scale) = integers(simd, block);
+        let halves: [[i32; 16]; 2] = pulp::cast(integers);
+        for (half, integers) in halves.into_iter().enumerate() {
             for i in 0..8 {
                 pair.integers[2 * half][8 * b + i] = integers[2 * i] as i16;
                 pair.integers[2 * half + 1][8 * b + i] = integers[2 * i + 1] as i16;
@@ -87,6 +73,27 @@ fn rounded_pair(simd: V3, blocks: [&[f32; 32]; 2]) -> RoundedPair {
         }
     }
     pair
+}
+
+/// The numbers as 16-bit integers, and what an integer has to be multiplied with.
+#[inline(always)]
+pub(super) fn integers(simd: V3, block: &[f32; 32]) -> ([i32; 32], f32) {
+    let (largest, finite) = largest(simd, block);
+    let mut scale = largest * (1.0 / 32767.0);
+    let mut inverse = 32767.0 / largest;
+    if !finite {
+        (scale, inverse) = (f32::NAN, 0.0); // Seen in every product.
+    } else if !inverse.is_finite() {
+        (scale, inverse) = (0.0, 0.0); // All numbers are next to zero.
+    }
+    let inverse = simd.avx._mm256_set1_ps(inverse);
+    let x: [__m256; 4] = pulp::cast(*block);
+    let mut integers = [[0; 8]; 4];
+    for k in 0..4 {
+        let scaled = simd.avx._mm256_mul_ps(x[k], inverse);
+        integers[k] = pulp::cast(simd.avx._mm256_cvtps_epi32(scaled));
+    }
+    (pulp::cast(integers), scale)
 }
 
 /// The largest absolute value, and whether all numbers are finite.

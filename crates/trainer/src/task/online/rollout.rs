@@ -1,5 +1,6 @@
 //! From prompts to examples: sampling, scoring, log-probs, advantages.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -16,12 +17,13 @@ use crate::error::TrainError;
 use crate::example::{Example, Item, ReferenceLogProbs};
 use crate::host::host;
 use crate::inference::{Engine, Job, Response};
-use crate::learner::input;
+use crate::learner::{input, tokens, whose};
 use crate::policy::Policy;
 use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::replicas;
 use crate::scorer::Beside;
+use crate::sharing::{self, Pass};
 use crate::task::{Moment, Row};
 use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
@@ -277,24 +279,29 @@ fn of_tokens(
     rows: &[Row<'_>],
     progress: &dyn Progress,
 ) -> Result<Vec<[Vec<f32>; 2]>, TrainError> {
-    let of_chunk = |chunk: &&[Row<'_>]| -> Result<Vec<[Vec<f32>; 2]>, TrainError> {
+    let of_pass = |pass: &Pass| -> Result<Vec<[Vec<f32>; 2]>, TrainError> {
         if progress.stopped() {
             return Err(TrainError::Stopped);
         }
-        let (packed, batch, users) = input(task, policy, table, chunk)?;
+        let rows: Vec<Row<'_>> = pass.members.iter().map(|&i| rows[i]).collect();
+        let (packed, batch, users) = input(task, policy, table, (&rows, &pass.sizes))?;
         let states = policy.scored_states(&packed, &batch, users.as_ref());
         let values = host(task.log_probs(policy, states, &batch))?;
-        let mut found = vec![[Vec::new(), Vec::new()]; chunk.len()];
-        for (&segment, value) in packed.segments.iter().zip(values) {
-            found[segment / 2][segment % 2].push(value);
-        }
-        Ok(found)
+        let of = |range: Range<usize>| values[range].to_vec();
+        Ok(packed
+            .responses
+            .into_iter()
+            .map(|both| both.map(of))
+            .collect())
     };
     let threads = replicas::on(&policy.model.device());
-    let chunks: Vec<&[Row<'_>]> = rows.chunks(task.micro_rows).collect();
-    let mut all = Vec::with_capacity(rows.len());
-    for found in replicas::map(&chunks, threads, of_chunk) {
-        all.extend(found?);
+    let at_once = (policy.places().soft, task.micro_rows, threads);
+    let passes = sharing::passes(&tokens(task, rows), &whose(rows, table), at_once, |_| {});
+    let mut all = vec![[Vec::new(), Vec::new()]; rows.len()];
+    for (pass, found) in passes.iter().zip(replicas::map(&passes, threads, of_pass)) {
+        for (&place, found) in pass.members.iter().zip(found?) {
+            all[place] = found;
+        }
     }
     Ok(all)
 }
