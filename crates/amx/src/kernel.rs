@@ -16,7 +16,7 @@ pub(crate) const PARTS: usize = 3;
 pub(crate) const NUMBERS: usize = TILE * DEPTH;
 
 /// A packed step of [`DEPTH`] of a block: of each part two tiles. Rows of tiles are lines of the cache.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct Step(pub(crate) [[u16; NUMBERS]; 2 * PARTS]);
 

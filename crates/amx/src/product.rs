@@ -14,7 +14,7 @@ use crate::view::View;
 const PANEL: usize = 170;
 /// Inner steps at a time, about.
 const DEEP: usize = 18;
-/// Tasks for each thread, so that threads end together.
+/// Tasks for each of several threads, so that they end together. One thread has as few as there are panels, each of which it packs once.
 const EACH: usize = 4;
 
 pub(crate) fn products(pairs: &[[View<'_>; 2]]) -> Vec<f32> {
@@ -32,7 +32,8 @@ pub(crate) fn products(pairs: &[[View<'_>; 2]]) -> Vec<f32> {
     let out = Out(c.as_mut_ptr());
     let of_pair = |(i, [a, b]): (usize, &[View<'_>; 2])| {
         // SAFETY: there is room for all products.
-        product(*a, *b, Out(unsafe { out.place().add(i * each) }));
+        let out = Out(unsafe { out.place().add(i * each) });
+        product(*a, Right::Lines(Lines::columns_of(*b)), n, out);
     };
     match pairs {
         [pair] => of_pair((0, pair)),
@@ -43,9 +44,37 @@ pub(crate) fn products(pairs: &[[View<'_>; 2]]) -> Vec<f32> {
     c
 }
 
-/// A product that is not empty, written to `out`.
-fn product(a: View<'_>, b: View<'_>, out: Out) {
-    let ([m, k], [_, n]) = (a.shape(), b.shape());
+/// See [`crate::product_with`]; `right` is what [`packed`] made of a right side of `shape`.
+pub(crate) fn product_with(a: View<'_>, shape: [usize; 2], right: &[Step]) -> Vec<f32> {
+    let ([m, k], [of_right, n]) = (a.shape(), shape);
+    assert_eq!(k, of_right, "shapes of a product");
+    let all = m * n;
+    if all == 0 || k == 0 {
+        return vec![0.0; all];
+    }
+    let mut c = Vec::with_capacity(all);
+    product(a, Right::Packed(right), n, Out(c.as_mut_ptr()));
+    // SAFETY: all numbers are written.
+    unsafe { c.set_len(all) };
+    c
+}
+
+/// All blocks of the columns of a right side, each with all its steps.
+pub(crate) fn packed(b: View<'_>) -> Vec<Step> {
+    let [k, n] = b.shape();
+    let steps = k.div_ceil(DEPTH);
+    let mut packed = vec![Step::ZERO; n.div_ceil(BLOCK) * steps];
+    if steps > 0 {
+        let columns = Lines::columns_of(b);
+        let blocks = packed.par_chunks_exact_mut(steps).enumerate();
+        blocks.for_each(|(block, out)| columns.pack(block * BLOCK, 0, steps, out));
+    }
+    packed
+}
+
+/// A product with `n` columns that is not empty, written to `out`.
+fn product(a: View<'_>, right: Right<'_>, n: usize, out: Out) {
+    let [m, k] = a.shape();
     let steps = k.div_ceil(DEPTH);
     let mut scratch = Scratch::of(m.div_ceil(BLOCK) * steps);
     let left = scratch.steps();
@@ -58,12 +87,15 @@ fn product(a: View<'_>, b: View<'_>, out: Out) {
     let widest = (PANEL / deep).max(1);
     let panels = column_blocks.div_ceil(widest);
     let width = column_blocks.div_ceil(panels);
-    let wanted = EACH * rayon::current_num_threads();
+    let wanted = match rayon::current_num_threads() {
+        1 => 1,
+        threads => EACH * threads,
+    };
     let groups = wanted.div_ceil(panels).min(row_blocks.div_ceil(EACH));
     let height = row_blocks.div_ceil(groups);
     let work = Work {
         left,
-        right: Lines::columns_of(b),
+        right,
         steps,
         deep,
         shape: [m, n],
@@ -122,9 +154,17 @@ impl Out {
 // SAFETY: tasks write different blocks.
 unsafe impl Sync for Out {}
 
+/// The right side of a product.
+enum Right<'a> {
+    /// To be packed on the way.
+    Lines(Lines<'a>),
+    /// By blocks of columns, each with all steps.
+    Packed(&'a [Step]),
+}
+
 struct Work<'a> {
     left: &'a [Step],
-    right: Lines<'a>,
+    right: Right<'a>,
     steps: usize,
     /// Of these, so many at a time.
     deep: usize,
@@ -145,15 +185,23 @@ impl Work<'_> {
         RIGHT.with_borrow_mut(|right| {
             for from in (0..self.steps).step_by(self.deep) {
                 let deep = self.deep.min(self.steps - from);
-                let count = (columns[1] - columns[0]) * deep;
-                if right.len() < count {
-                    right.resize(count, Step::ZERO);
-                }
-                let panel = &mut right[..count];
-                (self.right).pack(columns[0] * BLOCK, from * DEPTH, deep, panel);
+                // Where the steps of a block of columns begin, and of the next.
+                let (panel, stride) = match &self.right {
+                    Right::Lines(lines) => {
+                        let count = (columns[1] - columns[0]) * deep;
+                        if right.len() < count {
+                            right.resize(count, Step::ZERO);
+                        }
+                        let panel = &mut right[..count];
+                        lines.pack(columns[0] * BLOCK, from * DEPTH, deep, panel);
+                        (&*panel, deep)
+                    }
+                    Right::Packed(all) => (&all[columns[0] * self.steps + from..], self.steps),
+                };
                 for row in rows[0]..rows[1] {
                     let left = &self.left[row * self.steps + from..][..deep];
-                    for (column, right) in (columns[0]..).zip(panel.chunks_exact(deep)) {
+                    for column in columns[0]..columns[1] {
+                        let right = &panel[(column - columns[0]) * stride..][..deep];
                         self.block(&tiles, (left, right), [row, column], from > 0);
                     }
                 }

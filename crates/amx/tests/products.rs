@@ -1,7 +1,7 @@
 //! Products against those of f64.
 #![allow(clippy::print_stderr)]
 
-use amx::{View, is_supported, products};
+use amx::{Packed, View, is_supported, product_with, products};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -56,6 +56,13 @@ fn products_are_as_exact_as_those_of_f32() {
             let b_view = view(&stored_b, [k, n], b_turned, sb);
             let found = products(&[[a_view, b_view]]);
             assert_eq!(found.len(), m * n);
+            let packed = Packed::new(b_view);
+            assert_eq!(packed.shape(), [k, n]);
+            assert_eq!(
+                product_with(a_view, &packed),
+                found,
+                "cut before or on the way"
+            );
             let (mut worst, mut worst_single) = (0f64, 0f64);
             for i in 0..m {
                 for j in 0..n {

@@ -16,6 +16,8 @@ use burn::tensor::Tensor;
 
 use cpu_kernels::{Activation, StoredMatrix};
 
+use crate::packed::PackedWeight;
+
 /// The operations and their derivatives, on the tensors of one backend.
 #[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "wgpu")), Autodiff)]
 pub(crate) trait FusedOps: Backend {
@@ -129,6 +131,26 @@ pub(crate) trait FusedOps: Backend {
         Self::float_matmul(a, b)
     }
 
+    /// `x W^T`, `[n, d_out]`, of `[n, d_in]` and `[d_out, d_in]`, which may be kept cut in `packed`.
+    fn packed_product(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        packed: PackedWeight,
+    ) -> FloatTensor<Self> {
+        let _ = packed;
+        Self::product(x, Self::float_transpose(weight))
+    }
+
+    /// The gradient of `x`: that of the product times the matrix.
+    fn packed_product_backward(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        packed: PackedWeight,
+    ) -> FloatTensor<Self> {
+        let _ = packed;
+        Self::product(grad, weight)
+    }
+
     /// `x W`, `[n, d_out]`, of `[n, d_in]` and `[d_in, d_out]`, made for a few rows.
     fn thin_product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_matmul(x, weight)
@@ -150,6 +172,23 @@ pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
         true => <Dispatch as FusedOps>::product(x, weight),
         false => <Dispatch as FusedOps>::thin_product(x, weight),
     })
+}
+
+/// See [`FusedOps::packed_product`]; made for more than [`cpu_kernels::MOST_ROWS`] rows.
+pub(crate) fn packed_product(x: Tensor<2>, weight: Tensor<2>, packed: PackedWeight) -> Tensor<2> {
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as FusedOps>::packed_product(x, weight, packed))
+}
+
+/// See [`FusedOps::packed_product_backward`].
+pub(crate) fn packed_product_backward(
+    grad: Tensor<2>,
+    weight: Tensor<2>,
+    packed: PackedWeight,
+) -> Tensor<2> {
+    let (grad, weight) = (grad.into_dispatch(), weight.into_dispatch());
+    let back = <Dispatch as FusedOps>::packed_product_backward(grad, weight, packed);
+    Tensor::from_dispatch(back)
 }
 
 /// See [`FusedOps::attention`].

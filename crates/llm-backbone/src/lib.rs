@@ -34,6 +34,7 @@ mod mlp;
 mod model;
 mod norm;
 mod outline;
+mod packed;
 mod parts;
 pub mod peft;
 mod prefix;

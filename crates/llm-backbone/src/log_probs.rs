@@ -3,11 +3,12 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 
-use crate::fused::{normalise, product};
+use crate::fused::normalise;
 use crate::matrix::cast_if_needed;
 use crate::model::Model;
 
-/// Positions whose logits are in memory at a time.
+/// Positions whose logits are in memory at a time: so many or more, and fewer than twice as many, in equal pieces. Fewer would take a slower
+/// product.
 const CHUNK: usize = 128;
 
 impl Model {
@@ -18,8 +19,8 @@ impl Model {
     /// - returns `[n]`
     ///
     /// While the head is frozen and has no adapter, its value and its gradient with respect to `hidden`,
-    /// `head[target] - softmax(logits) head^T`, are computed together, `CHUNK` positions at a time, so that no logits
-    /// outlive their chunk and the backward pass costs no second softmax.
+    /// `head[target] - softmax(logits) head^T`, are computed together, a piece of the positions at a time, so that no logits
+    /// outlive their piece and the backward pass costs no second softmax.
     pub fn log_probs(&self, hidden: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         self.log_probs_at(hidden, targets, 1.0)
     }
@@ -45,7 +46,7 @@ impl Model {
         (log_probs, Tensor::cat(squares, 0))
     }
 
-    /// Log-probs, and in pieces of `CHUNK` positions the squares, if asked for.
+    /// Log-probs, and in pieces the squares, if asked for.
     fn scored(
         &self,
         hidden: Tensor<2>,
@@ -74,15 +75,15 @@ impl Model {
         }
         let hidden = cool(hidden);
         let tracked = hidden.is_autodiff() && hidden.is_tracked();
-        let (weight, bias) = self.head();
-        let weight = weight.tensor(&hidden.device()).transpose().inner();
+        let (head, bias) = self.head();
         let bias = bias.map(|bias| bias.inner().div_scalar(temperature));
         let (states, targets) = (hidden.clone().inner(), targets.inner());
         let (mut values, mut slopes) = (Vec::new(), Vec::new());
-        for start in (0..n).step_by(CHUNK) {
-            let len = CHUNK.min(n - start);
+        let each = n.div_ceil((n / CHUNK).max(1)).max(1);
+        for start in (0..n).step_by(each) {
+            let len = each.min(n - start);
             let targets = targets.clone().narrow(0, start, len);
-            let logits = product(states.clone().narrow(0, start, len), weight.clone());
+            let logits = head.product(states.clone().narrow(0, start, len));
             let mut logits = cast_if_needed(logits, DType::F32);
             if let Some(bias) = &bias {
                 logits = logits + cast_if_needed(bias.clone(), DType::F32).unsqueeze();
@@ -93,9 +94,8 @@ impl Model {
             values.push((picked_logit - normaliser).reshape([len]));
             square(probs.clone());
             if tracked {
-                let probs = cast_if_needed(probs, weight.dtype());
-                let expected = product(probs, weight.clone().transpose());
-                let picked = weight.clone().transpose().select(0, targets);
+                let expected = head.product_back(cast_if_needed(probs, head.dtype()));
+                let picked = head.rows(targets).inner();
                 slopes.push(cast_if_needed(picked - expected, DType::F32));
             }
         }

@@ -5,7 +5,8 @@ use burn::tensor::{AllocationProperty, Bytes, DType, Device, Int, Tensor, Tensor
 use cpu_kernels::{StoredMatrix, side_by_side};
 
 use crate::device::is_cpu;
-use crate::fused::{product, stored_product};
+use crate::fused::{packed_product, packed_product_backward, product, stored_product};
+use crate::packed::PackedWeight;
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
 pub(crate) fn frozen<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
@@ -24,6 +25,9 @@ pub struct Matrix {
     dense: Option<Param<Tensor<2>>>,
     #[module(skip)]
     stored: Option<StoredMatrix>,
+    /// Where a frozen tensor may be kept cut for tiles.
+    #[module(skip)]
+    packed: PackedWeight,
 }
 
 impl Matrix {
@@ -32,6 +36,7 @@ impl Matrix {
         Self {
             dense: Some(frozen(weight)),
             stored: None,
+            packed: PackedWeight::default(),
         }
     }
 
@@ -47,6 +52,7 @@ impl Matrix {
         Self {
             dense: None,
             stored: Some(blocks),
+            packed: PackedWeight::default(),
         }
     }
 
@@ -93,13 +99,29 @@ impl Matrix {
 
     /// `x W^T`: `[n, d_in]` to `[n, d_out]`.
     pub fn product(&self, x: Tensor<2>) -> Tensor<2> {
-        match (&self.dense, &self.stored) {
-            (None, Some(stored)) => stored_product(x, stored.clone()),
-            _ => {
-                let weight = self.tensor(&x.device()).transpose();
-                product(x, weight)
-            }
+        let weight = match (&self.dense, &self.stored) {
+            (None, Some(stored)) => return stored_product(x, stored.clone()),
+            _ => self.tensor(&x.device()),
+        };
+        let weight = match x.is_autodiff() {
+            true => weight,
+            false => weight.inner(),
+        };
+        match weight.is_require_grad() || x.dims()[0] <= cpu_kernels::MOST_ROWS {
+            true => product(x, weight.transpose()),
+            false => packed_product(x, weight, self.packed.clone()),
         }
+    }
+
+    /// `x W`: `[n, d_out]` to `[n, d_in]`, without gradient.
+    pub(crate) fn product_back(&self, x: Tensor<2>) -> Tensor<2> {
+        let weight = self.tensor(&x.device()).inner();
+        packed_product_backward(x, weight, self.packed.clone())
+    }
+
+    /// Keeps it cut for tiles from the next large product on, where the processor has them and the matrix is frozen.
+    pub(crate) fn keep_packed(&self) {
+        self.packed.allow();
     }
 
     /// The rows of index `ids`, `[n]` to `[n, d]`.

@@ -353,6 +353,18 @@ impl Model {
         })
     }
 
+    /// Keeps its frozen matrices cut for the tiles of the processor, where it has them, from the next products on; so do all copies of it. Products
+    /// of few rows take as long to cut the matrix as to multiply. [`Outline::packed_bytes`](crate::Outline::packed_bytes) tells what it takes.
+    pub fn keep_packed(&self) {
+        for part in self.parts() {
+            match part {
+                Part::Linear(linear) => linear.weight.keep_packed(),
+                Part::Head(_) | Part::Embedding(_) | Part::RmsNorm(_) | Part::LayerNorm(_) => {}
+            }
+        }
+        self.head().0.keep_packed();
+    }
+
     /// What a pass costs per token.
     pub fn costs(&self) -> Costs {
         costs(&self.config, self.decoder().weights_per_token())

@@ -145,6 +145,20 @@ impl Outline {
         costs(&self.config, self.per_token)
     }
 
+    /// Bytes that [`Model::keep_packed`](crate::Model::keep_packed) takes in f32 on this processor, once products have gone through every matrix
+    /// both ways; 0 without tiles.
+    pub fn packed_bytes(&self) -> u64 {
+        if !amx::is_supported() {
+            return 0;
+        }
+        let slots = self.slots.iter();
+        let through = slots.filter(|slot| slot.kind != Kind::Embedding);
+        let bytes = through.map(|Slot { sides: [a, b], .. }| {
+            amx::Packed::bytes([*a, *b]) + amx::Packed::bytes([*b, *a])
+        });
+        bytes.sum::<usize>() as u64
+    }
+
     /// What adapters of `lora` add, without being made.
     ///
     /// # Errors

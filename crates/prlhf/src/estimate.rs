@@ -8,7 +8,7 @@ use trainer::TrainError;
 use trainer::burn::tensor::Device;
 use trainer::config::{Config, TrainingSection, UserTokens, UsersSection};
 use trainer::dataset::Dataset;
-use trainer::estimate::{Sketch, Step, Work, steps, validations};
+use trainer::estimate::{Sketch, Step, Work, steps, validate_step, validations};
 use trainer::example::{Example, Item, ReferenceLogProbs};
 use trainer::learner::{Learner, StepReport};
 use trainer::memory;
@@ -184,7 +184,7 @@ fn counted<T: Task>(
         false => sketch,
     };
     let step = Step::of(training, &prepared.train, (task, plan.tokens()));
-    let memory = sketch.memory(step, (0, 0));
+    let memory = sketch.memory(step, (0, 0), training);
     sketch.validate(&memory, step, training)?;
     let forward = |side: &Dataset| sketch.forward_work(side, UserTokens::default());
     let datasets = prepared.datasets();
@@ -254,6 +254,10 @@ fn measured<T: Task>(
     let longest = order.last().copied().unwrap_or(0); // invariant: a data set is never empty
     let median = order[order.len() / 2];
 
+    let step = Step::of(training, train, (&learner.task, places));
+    if validate_step(&learner.policy, step, training)?.packed > 0 {
+        once(&learner, train, median)?; // Cuts the weights.
+    }
     memory::give_back();
     let before = memory::current_bytes().filter(|_| on_cpu);
     memory::reset_peak();
@@ -261,7 +265,6 @@ fn measured<T: Task>(
     let branches = report.rows.len().max(1);
     let peak = memory::peak_bytes();
     let memory = before.zip(peak).map(|(before, peak)| {
-        let step = Step::of(training, train, (&learner.task, places));
         let activations = peak.saturating_sub(before) / branches as u64;
         // AdamW keeps two numbers per weight, and the gradient is a third.
         before + activations * step.rows as u64 + 12 * weights as u64

@@ -23,6 +23,7 @@ impl Expectation {
     pub fn lines(&self, device: &Device, training: &TrainingSection) -> [String; 2] {
         let Memory {
             weights,
+            packed,
             trained,
             step,
             cache,
@@ -38,9 +39,16 @@ impl Expectation {
                 bytes(cache)
             ),
         };
+        let packed = match packed {
+            0 => String::new(),
+            packed => format!(
+                ", {} for the same cut for tiles (training.keep_packed)",
+                bytes(packed)
+            ),
+        };
         let Step { rows, longest, .. } = self.step;
         let memory = format!(
-            "about {}{room}: {} frozen weights, {} trained ones with their moments, {} a step of {rows} rows of up to {longest} tokens{sampling}",
+            "about {}{room}: {} frozen weights{packed}, {} trained ones with their moments, {} a step of {rows} rows of up to {longest} tokens{sampling}",
             bytes(self.memory.total()),
             bytes(weights),
             bytes(trained),

@@ -30,6 +30,8 @@ pub struct Sketch {
     writes: bool,
     /// Whether hidden states have 16 bits.
     is_half: bool,
+    /// Whether all weights are in f32, none in the blocks of a file.
+    is_f32: bool,
     on_gpu: bool,
 }
 
@@ -53,6 +55,7 @@ impl Sketch {
             outline,
             writes: true,
             is_half: matches!(dtype, Dtype::Bf16 | Dtype::F16),
+            is_f32: dtype == Dtype::F32,
             on_gpu: !is_cpu(device),
         })
     }
@@ -69,6 +72,7 @@ impl Sketch {
             frozen: model.num_base_bytes() as u64,
             writes: true,
             is_half: model.dtype().size() == 2,
+            is_f32: model.num_base_bytes() == 4 * model.num_base_params(),
             on_gpu: !is_cpu(&model.device()),
         })
     }
@@ -112,15 +116,16 @@ impl Sketch {
     }
 }
 
-/// That a training step of a policy that is there fits; of several GPUs each has its own rows.
+/// That a training step of a policy that is there fits, of which frozen weights are kept cut for tiles where `training` says so; of several GPUs
+/// each has its own rows.
 ///
 /// # Errors
 /// [`TrainError::Memory`] where less is there.
-pub(crate) fn validate_step(
+pub fn validate_step(
     policy: &Policy,
     step: Step,
     training: &TrainingSection,
-) -> Result<(), TrainError> {
+) -> Result<Memory, TrainError> {
     let sketch = Sketch::of_model(&policy.model)?;
     let sketch = match policy.head {
         Some(_) => sketch.that_rewards(),
@@ -131,8 +136,12 @@ pub(crate) fn validate_step(
         false => step.rows,
     };
     let step = Step { rows, ..step };
-    let memory = sketch.memory(step, (0, 0));
-    sketch.validate(&memory, step, training)
+    let memory = sketch.memory(step, (0, 0), training);
+    sketch.validate(&memory, step, training)?;
+    if memory.packed > 0 {
+        policy.model.keep_packed();
+    }
+    Ok(memory)
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub fn expectation<D>(
                 true => (0, 0),
                 false => sampled(config, system, place.model),
             };
-            let memory = sketch.memory(step, texts);
+            let memory = sketch.memory(step, texts, training);
             sketch.validate(&memory, step, training)?;
             if memory.total() > found.memory.total() {
                 (found.memory, found.step) = (memory, step);

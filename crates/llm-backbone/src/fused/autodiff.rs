@@ -9,6 +9,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 
 use super::{FusedOps, composed};
+use crate::packed::PackedWeight;
 use cpu_kernels::{Activation, StoredMatrix};
 
 impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
@@ -92,6 +93,27 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         }
     }
 
+    /// The matrix is frozen.
+    fn packed_product(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        packed: PackedWeight,
+    ) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let weight = weight.into_primitive();
+        match PackedProduct
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => {
+                let y = B::packed_product(x, weight.clone(), packed.clone());
+                prep.finish((weight, packed), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::packed_product(x, weight, packed)),
+        }
+    }
+
     fn stored_product(x: FloatTensor<Self>, weight: StoredMatrix, _: bool) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         match StoredProduct
@@ -104,6 +126,20 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
             }
             OpsKind::UnTracked(prep) => prep.finish(B::stored_product(x, weight, true)),
         }
+    }
+}
+
+#[derive(Debug)]
+struct PackedProduct;
+
+impl<B: FusedOps> Backward<B, 1> for PackedProduct {
+    type State = (FloatTensor<B>, PackedWeight);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (weight, packed) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::packed_product_backward(grad, weight, packed)
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use burn::tensor::{DType, Shape, TensorData};
 use cpu_kernels::{Activation, AttentionShape, StoredMatrix, View, Weights};
 
 use super::{FusedOps, composed};
+use crate::packed::{PackedWeight, Way};
 
 /// Products with fewer rows, inner steps or columns, as those of a head of attention, are faster without tiles: numbers are packed for too few
 /// operations.
@@ -205,6 +206,18 @@ impl FusedOps for Flex {
         })
     }
 
+    fn packed_product(x: FlexTensor, weight: FlexTensor, packed: PackedWeight) -> FlexTensor {
+        with_packed(x, Self::float_transpose(weight), (&packed, Way::Forward))
+    }
+
+    fn packed_product_backward(
+        grad: FlexTensor,
+        weight: FlexTensor,
+        packed: PackedWeight,
+    ) -> FlexTensor {
+        with_packed(grad, weight, (&packed, Way::Backward))
+    }
+
     fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
         // Weights come as files have them, `[d_out, d_in]`, seen as their transpose.
         let [per_number, stride] = strides_of(&weight);
@@ -251,6 +264,34 @@ fn on_tiles(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
     let pairs: Vec<_> = left.into_iter().zip(right).map(|(a, b)| [a, b]).collect();
     shape[rank - 1] = n;
     Some(tensor(amx::products(&pairs), shape))
+}
+
+/// `x weight`, with what is kept of `weight` where it is and the product is large enough.
+fn with_packed(
+    x: FlexTensor,
+    weight: FlexTensor,
+    (packed, way): (&PackedWeight, Way),
+) -> FlexTensor {
+    let [rows, inner] = shape_of(&x);
+    let [_, columns] = shape_of(&weight);
+    let pack = || match &matrices(&weight)?[..] {
+        [only] => Some(amx::Packed::new(*only)),
+        _ => None,
+    };
+    let large = rows.min(inner).min(columns) >= LEAST && all_f32([&x, &weight]);
+    let kept = match large && amx::is_supported() {
+        true => packed.get(way, &weight, pack),
+        false => None,
+    };
+    let view = matrices(&x);
+    let (Some(kept), Some([x_view])) = (kept, view.as_deref()) else {
+        drop(view);
+        return Flex::product(x, weight);
+    };
+    let product = in_profile(2 * rows * inner * columns, || {
+        amx::product_with(*x_view, kept)
+    });
+    tensor(product, [rows, columns].into())
 }
 
 /// The matrices that the last two dimensions are, in order; none where neither their rows nor their columns are whole.

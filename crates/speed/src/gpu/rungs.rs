@@ -204,7 +204,12 @@ impl Plan {
                     prefix: tokens.prefix,
                     checkpointing,
                 };
-                (step, sketch.memory(step, (0, 0)).total())
+                (
+                    step,
+                    sketch
+                        .memory(step, (0, 0), &TrainingSection::default())
+                        .total(),
+                )
             })
             .find(|(_, bytes)| *bytes as f64 <= 1e9 * limits.memory_gb);
         let training = TrainingSection {

@@ -61,6 +61,9 @@ pub struct TrainingSection {
     /// What the backward pass computes again instead of keeping it: `none` (default), `operations` (cheap ones: burn's
     /// switch) or `blocks` (a block of the model at a time: the least memory, half as much arithmetic again).
     pub gradient_checkpointing: Checkpointing,
+    /// On processors with tiles (AMX): whether frozen weights in f32 stay cut for them, in three times their memory, instead of being cut for
+    /// every product. It pays where passes have few tokens. Default false.
+    pub keep_packed: bool,
     /// The rate of the adapters. Default 5e-5.
     pub learning_rate: f64,
     /// The rate of the user model; 0 (default): the same.
@@ -101,6 +104,7 @@ impl Default for TrainingSection {
             micro_rows: 8,
             replicas: 0,
             gradient_checkpointing: Checkpointing::None,
+            keep_packed: false,
             learning_rate: 5e-5,
             users_learning_rate: 0.0,
             user_rows_learning_rate: 0.0,
@@ -145,6 +149,7 @@ impl TrainingSection {
             micro_rows,
             replicas,
             gradient_checkpointing,
+            keep_packed,
             save_every,
             gpu_memory_gb,
             gpu_tflops,
@@ -154,6 +159,7 @@ impl TrainingSection {
             micro_rows,
             replicas,
             gradient_checkpointing,
+            keep_packed,
             save_every,
             gpu_memory_gb,
             gpu_tflops,

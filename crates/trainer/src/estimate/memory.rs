@@ -12,8 +12,9 @@ use crate::error::TrainError;
 use crate::memory::available_bytes;
 use crate::task::Task;
 
-/// Positions whose logits are in memory at a time. A head with an adapter keeps those of all scored positions, at most all tokens.
-const SCORED: usize = 128;
+/// Positions whose logits are in memory at a time, at most (`llm_backbone::log_probs`). A head with an adapter keeps those of all scored
+/// positions, at most all tokens.
+const SCORED: usize = 255;
 
 /// Numbers for each of their logits: the logits, their powers, the probabilities, and these once more in the type of the head.
 const PER_LOGIT: usize = 4;
@@ -66,6 +67,8 @@ impl Step {
 pub struct Memory {
     /// Frozen weights, with what PiSSA takes of them.
     pub weights: u64,
+    /// The same cut for tiles, where they are kept so.
+    pub packed: u64,
     /// What is trained, in f32: adapters (or the whole model) with gradients and AdamW's two moments.
     pub trained: u64,
     /// Activations of a step.
@@ -77,13 +80,18 @@ pub struct Memory {
 impl Memory {
     /// All of it: no text is sampled during a step.
     pub fn total(&self) -> u64 {
-        self.weights + self.trained + self.step.max(self.cache)
+        self.weights + self.packed + self.trained + self.step.max(self.cache)
     }
 }
 
 impl Sketch {
     /// What training takes, and sampling of `texts` texts at a time of up to so many tokens, prompts included.
-    pub fn memory(&self, step: Step, (texts, tokens): (usize, usize)) -> Memory {
+    pub fn memory(
+        &self,
+        step: Step,
+        (texts, tokens): (usize, usize),
+        training: &TrainingSection,
+    ) -> Memory {
         let cached = texts * tokens * self.config().cached_per_token();
         let trained = match self.adapters.weights {
             0 => self.weights(),
@@ -91,9 +99,19 @@ impl Sketch {
         };
         Memory {
             weights: self.frozen + 4 * self.adapters.taken as u64,
+            packed: self.packed(training),
             trained: 16 * trained as u64,
             step: self.step(step),
             cache: (if self.is_half { 2 } else { 4 }) * cached as u64,
+        }
+    }
+
+    /// What frozen weights take that stay cut for tiles; 0 where they do not, or are trained.
+    fn packed(&self, training: &TrainingSection) -> u64 {
+        let frozen = self.is_f32 && !self.on_gpu && self.adapters.weights > 0;
+        match frozen && training.keep_packed {
+            true => self.outline.packed_bytes(),
+            false => 0,
         }
     }
 

@@ -28,8 +28,8 @@ fn step(rows: usize, longest: usize, checkpointing: Checkpointing) -> Step {
 #[test]
 fn a_step_keeps_the_same_of_every_token_and_block() {
     // Widths as in `model`. Per token and block: 4 * 8, queries and output 2 * 8, keys and values 2 * 4,
-    // 2 * 2 of the rows of scores, and 3 * 16. Four numbers for each of 128 times 32 logits.
-    let (tokens, per_block, logits) = (6 * 10, 32 + 16 + 8 + 4 + 48, 4 * 128 * 32);
+    // 2 * 2 of the rows of scores, and 3 * 16. Four numbers for each of 255 times 32 logits.
+    let (tokens, per_block, logits) = (6 * 10, 32 + 16 + 8 + 4 + 48, 4 * 255 * 32);
     let sketch = Sketch::of_model(&model(3)).expect("shapes");
     let kept = sketch.step(step(6, 10, Checkpointing::None));
     let logits = logits + 2 * 10 * tokens; // And the mask.
@@ -44,7 +44,7 @@ fn a_reward_model_makes_no_logits() {
     let of = |sketch: &Sketch| sketch.step(step(6, 10, Checkpointing::None));
     assert_eq!(
         of(&sketch) - of(&sketch.clone().that_rewards()),
-        4 * 4 * 128 * 32
+        4 * 4 * 255 * 32
     );
 }
 
@@ -123,9 +123,11 @@ fn magnitudes_keep_outputs_a_heads_adapter_keeps_logits_and_pissa_keeps_factors(
     let with = |lora: LoraConfig| {
         let lora = LoraConfig { rank: 2, ..lora };
         let adapted = model(3).with_lora(&lora, 0).expect("adapters");
-        Sketch::of_model(&adapted)
-            .expect("shapes")
-            .memory(step(6, 10, Checkpointing::None), (0, 0))
+        Sketch::of_model(&adapted).expect("shapes").memory(
+            step(6, 10, Checkpointing::None),
+            (0, 0),
+            &TrainingSection::default(),
+        )
     };
     let on = |names: &str| lora(0.0, names);
     let plain = with(on("q_proj down_proj"));
@@ -136,16 +138,16 @@ fn magnitudes_keep_outputs_a_heads_adapter_keeps_logits_and_pissa_keeps_factors(
     // Of 60 tokens outputs of 8 and 8 numbers, in three blocks and one on its way; 16 bytes for each of the magnitudes.
     assert_eq!(dora.step - plain.step, 4 * 60 * 4 * (8 + 8));
     assert_eq!(dora.trained - plain.trained, 16 * 3 * (8 + 8));
-    // More than 128 positions, four numbers for each of 32 logits.
+    // More than 255 positions, four numbers for each of 32 logits.
     let tall = |names: &str| {
         let adapted = model(1).with_lora(&on(names), 0).expect("adapters");
         Sketch::of_model(&adapted)
             .expect("shapes")
-            .step(step(20, 10, Checkpointing::None))
+            .step(step(30, 10, Checkpointing::None))
     };
     assert_eq!(
         tall("q_proj lm_head") - tall("q_proj"),
-        4 * 4 * 32 * (200 - 128)
+        4 * 4 * 32 * (300 - 255)
     );
     // In f32: of 8 x 8 and 16 x 8, three blocks.
     let pissa = with(LoraConfig {
@@ -200,19 +202,24 @@ fn lora(dropout: f64, targets: &str) -> LoraConfig {
 
 /// GPT-J 6B, one row of 648 tokens: 704 on a GPU. Per token and block it keeps 9 * 4096 + 16 * 2 + 6 * 16384 = 135200
 /// numbers, and with dropout twice the inputs of its adapters, 2 * (5 * 4096 + 16384) = 73728: 208928 together. Times 704
-/// tokens and 29 blocks 4265474048 numbers; mask and scores 704 * 704 * (2 + 3 * 16) = 24780800; logits 4 * 128 * 50400 = 25804800; 4 bytes
-/// each 17264238592. Of the pool 43 / 18 times that.
+/// tokens and 29 blocks 4265474048 numbers; mask and scores 704 * 704 * (2 + 3 * 16) = 24780800; logits 4 * 255 * 50400 = 51408000; 4 bytes
+/// each 17366651392. Of the pool 43 / 18 times that.
 #[test]
 fn gpt_j_6b_by_hand() {
     let sketch = published(
         "gptj-6b",
         &lora(0.05, "q_proj k_proj v_proj out_proj fc_in fc_out wte"),
     );
-    let memory = sketch.memory(step(1, 648, Checkpointing::None), (32, 550 + 1024));
+    let memory = sketch.memory(
+        step(1, 648, Checkpointing::None),
+        (32, 550 + 1024),
+        &TrainingSection::default(),
+    );
     let expected = Memory {
         weights: 2 * 6_050_882_784,
+        packed: 0,
         trained: 16 * 16_951_040,
-        step: 17_264_238_592 * 43 / 18,
+        step: 17_366_651_392 * 43 / 18,
         // Keys and values of 28 blocks, 4096 numbers each, in 16 bits.
         cache: 32 * 1574 * 2 * 4096 * 28 * 2,
     };
@@ -222,16 +229,21 @@ fn gpt_j_6b_by_hand() {
 
 /// Llama 7B, four rows of 1808 tokens, 1856 on a GPU, a block at a time. Per token and block 6 * 4096 + 2 * 4096 + 32 * 2 +
 /// 3 * 11008 = 65856 numbers, and a copy of the inputs of three adapters, 12288: 78144. Times 7424 tokens: 32 * 4096 and
-/// two blocks' 156288, 287360 together, 2133360640; mask and scores 7424 * 1856 * (2 + 3 * 32) = 1350336512; logits 4 * 128 * 32000 =
-/// 16384000; 4 bytes each 14000324608.
+/// two blocks' 156288, 287360 together, 2133360640; mask and scores 7424 * 1856 * (2 + 3 * 32) = 1350336512; logits 4 * 255 * 32000 =
+/// 32640000; 4 bytes each 14065348608.
 #[test]
 fn llama_7b_block_by_block_by_hand() {
     let sketch = published("llama-7b", &lora(0.0, "q_proj k_proj v_proj"));
-    let memory = sketch.memory(step(4, 1808, Checkpointing::Blocks), (16, 210 + 1024));
+    let memory = sketch.memory(
+        step(4, 1808, Checkpointing::Blocks),
+        (16, 210 + 1024),
+        &TrainingSection::default(),
+    );
     let expected = Memory {
         weights: 2 * 6_738_415_616,
+        packed: 0,
         trained: 16 * 6_291_456,
-        step: 14_000_324_608 * 43 / 18,
+        step: 14_065_348_608 * 43 / 18,
         cache: 16 * 1234 * 2 * 4096 * 32 * 2,
     };
     assert_eq!(memory, expected);
@@ -240,15 +252,20 @@ fn llama_7b_block_by_block_by_hand() {
 
 /// Llama 3 8B, one row of 1078 tokens, 1088 on a GPU. Per token and block 6 * 4096 + 2 * 1024 + 32 * 2 + 3 * 14336 =
 /// 69696 numbers, and with dropout twice 12288: 94272. Times 1088 tokens and 33 blocks 3384741888; mask and scores 1088 * 1088 *
-/// (2 + 3 * 32) = 116006912; logits 4 * 128 * 128256 = 65667072; 4 bytes each 14265663488.
+/// (2 + 3 * 32) = 116006912; logits 4 * 255 * 128256 = 130821120; 4 bytes each 14526279680.
 #[test]
 fn llama_3_8b_by_hand() {
     let sketch = published("llama-3-8b", &lora(0.05, "q_proj k_proj v_proj"));
-    let memory = sketch.memory(step(1, 1078, Checkpointing::None), (16, 480 + 500));
+    let memory = sketch.memory(
+        step(1, 1078, Checkpointing::None),
+        (16, 480 + 500),
+        &TrainingSection::default(),
+    );
     let expected = Memory {
         weights: 2 * 8_030_261_248,
+        packed: 0,
         trained: 16 * 4_718_592,
-        step: 14_265_663_488 * 43 / 18,
+        step: 14_526_279_680 * 43 / 18,
         cache: 16 * 980 * 2 * 1024 * 32 * 2,
     };
     assert_eq!(memory, expected);

@@ -94,7 +94,10 @@ fn a_users_own_head_judges_the_users_responses_alone() {
         let mut policy =
             Policy::new(with_random_adapters(base.clone(), 8), Some(users)).with_head(head);
         if head == Head::Scalar {
-            policy.head = Some(RewardHead::of(vec![0.3; base.d_model()], &support::device()));
+            policy.head = Some(RewardHead::of(
+                vec![0.3; base.d_model()],
+                &support::device(),
+            ));
         }
         let training = trainer::config::TrainingSection {
             micro_rows: 32,

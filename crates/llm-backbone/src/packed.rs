@@ -1,0 +1,79 @@
+//! Frozen matrices that stay cut for the tiles of Intel's processors, so that products with them do not cut them anew.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use burn::backend::flex::FlexTensor;
+
+/// Where a frozen matrix is kept cut, once for each way that products go through it. Clones share it; nothing is kept until it is allowed.
+#[derive(Clone, Default)]
+pub(crate) struct PackedWeight(Arc<Sides>);
+
+#[derive(Default)]
+struct Sides {
+    allowed: AtomicBool,
+    ways: [OnceLock<Side>; 2],
+}
+
+/// What products do with a matrix.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// `x W^T`.
+    Forward,
+    /// `grad W`.
+    Backward,
+}
+
+struct Side {
+    /// The tensor that was cut. While it is here, its memory is no other's and does not change.
+    of: FlexTensor,
+    packed: amx::Packed,
+}
+
+impl PackedWeight {
+    /// Keeps the matrix cut from the next product on.
+    pub(crate) fn allow(&self) {
+        self.0.allowed.store(true, Ordering::Relaxed);
+    }
+
+    /// The right side `weight`, a matrix as `way` multiplies with it, cut by `pack` if it is not yet; `None` where nothing is to be kept, or another
+    /// matrix is.
+    pub(crate) fn get(
+        &self,
+        way: Way,
+        weight: &FlexTensor,
+        pack: impl FnOnce() -> Option<amx::Packed>,
+    ) -> Option<&amx::Packed> {
+        if !self.0.allowed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let place = &self.0.ways[way as usize];
+        if place.get().is_none() {
+            let side = Side {
+                packed: pack()?,
+                of: weight.clone(),
+            };
+            let _ = place.set(side); // Another thread may have been faster.
+        }
+        let side = place.get()?;
+        same(&side.of, weight).then_some(&side.packed)
+    }
+}
+
+/// Whether both are the same view of the same memory.
+fn same(a: &FlexTensor, b: &FlexTensor) -> bool {
+    let place = |x: &FlexTensor| x.storage::<f32>().as_ptr();
+    let (of_a, of_b) = (a.layout(), b.layout());
+    place(a) == place(b)
+        && of_a.start_offset() == of_b.start_offset()
+        && of_a.shape() == of_b.shape()
+        && of_a.strides() == of_b.strides()
+}
+
+impl fmt::Debug for PackedWeight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.0.ways.each_ref().map(|way| way.get().is_some());
+        f.debug_tuple("PackedWeight").field(&kept).finish()
+    }
+}
