@@ -10,6 +10,8 @@ mod flex;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
@@ -131,6 +133,12 @@ pub(crate) trait FusedOps: Backend {
         Self::float_matmul(a, b)
     }
 
+    /// Cuts a matrix `[d_out, d_in]` for the processor's tiles, where it has them, and keeps that in `packed`; the matrix.
+    fn pack(weight: FloatTensor<Self>, packed: PackedWeight) -> FloatTensor<Self> {
+        let _ = packed;
+        weight
+    }
+
     /// `x W^T`, `[n, d_out]`, of `[n, d_in]` and `[d_out, d_in]`, which may be kept cut in `packed`.
     fn packed_product(
         x: FloatTensor<Self>,
@@ -157,9 +165,26 @@ pub(crate) trait FusedOps: Backend {
     }
 }
 
-/// See [`FusedOps::stored_product`]; exact where a gradient is asked for.
+thread_local! {
+    static ROUNDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work`, products with stored matrices in which may be rounded on this thread: decoding, not what is scored or learnt.
+pub(crate) fn rounded<R>(work: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ROUNDS.set(self.0);
+        }
+    }
+    let _before = Before(ROUNDS.replace(true));
+    work()
+}
+
+/// See [`FusedOps::stored_product`]; exact but where it is [`rounded`].
 pub(crate) fn stored_product(x: Tensor<2>, weight: StoredMatrix) -> Tensor<2> {
-    let y = <Dispatch as FusedOps>::stored_product(x.into_dispatch(), weight, false);
+    let (x, exact) = (x.into_dispatch(), !ROUNDS.get());
+    let y = <Dispatch as FusedOps>::stored_product(x, weight, exact);
     Tensor::from_dispatch(y)
 }
 
@@ -172,6 +197,11 @@ pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
         true => <Dispatch as FusedOps>::product(x, weight),
         false => <Dispatch as FusedOps>::thin_product(x, weight),
     })
+}
+
+/// See [`FusedOps::pack`].
+pub(crate) fn pack(weight: Tensor<2>, packed: PackedWeight) {
+    <Dispatch as FusedOps>::pack(weight.into_dispatch(), packed);
 }
 
 /// See [`FusedOps::packed_product`]; made for more than [`cpu_kernels::MOST_ROWS`] rows.

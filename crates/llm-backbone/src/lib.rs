@@ -47,6 +47,7 @@ pub mod soft_prompt;
 pub mod tokenizer;
 pub mod weights;
 
+pub use amx::is_supported as has_tiles;
 pub use blocks::Blocks;
 pub use cache::KvCache;
 pub use lora::{LoraConfig, LoraError, LoraInit, Targets, stable_id};

@@ -3,12 +3,13 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 
+use crate::device::is_cpu;
 use crate::fused::normalise;
 use crate::matrix::cast_if_needed;
 use crate::model::Model;
 
-/// Positions whose logits are in memory at a time: so many or more, and fewer than twice as many, in equal pieces. Fewer would take a slower
-/// product.
+/// Positions whose logits are in memory at a time; on a CPU so many or more, and fewer than twice as many, in equal pieces: fewer would take a
+/// slower product.
 const CHUNK: usize = 128;
 
 impl Model {
@@ -76,10 +77,14 @@ impl Model {
         let hidden = cool(hidden);
         let tracked = hidden.is_autodiff() && hidden.is_tracked();
         let (head, bias) = self.head();
+        let head = head.as_dense(&hidden.device());
         let bias = bias.map(|bias| bias.inner().div_scalar(temperature));
         let (states, targets) = (hidden.clone().inner(), targets.inner());
         let (mut values, mut slopes) = (Vec::new(), Vec::new());
-        let each = n.div_ceil((n / CHUNK).max(1)).max(1);
+        let each = match is_cpu(&hidden.device()) {
+            true => n.div_ceil((n / CHUNK).max(1)).max(1),
+            false => CHUNK, // Kernels are chosen by shape there.
+        };
         for start in (0..n).step_by(each) {
             let len = each.min(n - start);
             let targets = targets.clone().narrow(0, start, len);

@@ -5,7 +5,7 @@ use burn::tensor::{AllocationProperty, Bytes, DType, Device, Int, Tensor, Tensor
 use cpu_kernels::{StoredMatrix, side_by_side};
 
 use crate::device::is_cpu;
-use crate::fused::{packed_product, packed_product_backward, product, stored_product};
+use crate::fused::{pack, packed_product, packed_product_backward, product, stored_product};
 use crate::packed::PackedWeight;
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
@@ -119,9 +119,19 @@ impl Matrix {
         packed_product_backward(x, weight, self.packed.clone())
     }
 
-    /// Keeps it cut for tiles from the next large product on, where the processor has them and the matrix is frozen.
+    /// Keeps it cut for tiles, where the processor has them and it is a frozen tensor in f32.
     pub(crate) fn keep_packed(&self) {
-        self.packed.allow();
+        if let Some(dense) = self.dense.as_ref().filter(|_| !self.is_trainable()) {
+            pack(dense.val(), self.packed.clone());
+        }
+    }
+
+    /// A matrix of the same numbers whose products do not make them anew: a tensor.
+    pub(crate) fn as_dense(&self, device: &Device) -> Self {
+        match self.stored {
+            Some(_) => Self::plain(self.tensor(device)),
+            None => self.clone(),
+        }
     }
 
     /// The rows of index `ids`, `[n]` to `[n, d]`.

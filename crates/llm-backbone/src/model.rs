@@ -353,8 +353,8 @@ impl Model {
         })
     }
 
-    /// Keeps its frozen matrices cut for the tiles of the processor, where it has them, from the next products on; so do all copies of it. Products
-    /// of few rows take as long to cut the matrix as to multiply. [`Outline::packed_bytes`](crate::Outline::packed_bytes) tells what it takes.
+    /// Cuts its frozen matrices in f32 for the tiles of the processor, where it has them, and keeps that, for all copies of it too. Products
+    /// of few rows take as long to cut a matrix as to multiply. [`Outline::packed_bytes`](crate::Outline::packed_bytes) tells what it takes.
     pub fn keep_packed(&self) {
         for part in self.parts() {
             match part {

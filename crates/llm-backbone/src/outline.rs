@@ -145,8 +145,7 @@ impl Outline {
         costs(&self.config, self.per_token)
     }
 
-    /// Bytes that [`Model::keep_packed`](crate::Model::keep_packed) takes in f32 on this processor, once products have gone through every matrix
-    /// both ways; 0 without tiles.
+    /// Bytes that [`Model::keep_packed`](crate::Model::keep_packed) takes in f32 on this processor; 0 without tiles.
     pub fn packed_bytes(&self) -> u64 {
         if !amx::is_supported() {
             return 0;

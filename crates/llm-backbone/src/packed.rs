@@ -1,20 +1,13 @@
 //! Frozen matrices that stay cut for the tiles of Intel's processors, so that products with them do not cut them anew.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use burn::backend::flex::FlexTensor;
 
-/// Where a frozen matrix is kept cut, once for each way that products go through it. Clones share it; nothing is kept until it is allowed.
+/// Where a frozen matrix is kept cut, once for each way that products go through it. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct PackedWeight(Arc<Sides>);
-
-#[derive(Default)]
-struct Sides {
-    allowed: AtomicBool,
-    ways: [OnceLock<Side>; 2],
-}
+pub(crate) struct PackedWeight(Arc<[OnceLock<Side>; 2]>);
 
 /// What products do with a matrix.
 #[derive(Clone, Copy, Debug)]
@@ -32,31 +25,17 @@ struct Side {
 }
 
 impl PackedWeight {
-    /// Keeps the matrix cut from the next product on.
-    pub(crate) fn allow(&self) {
-        self.0.allowed.store(true, Ordering::Relaxed);
+    /// Keeps the right side `weight`, a matrix as `way` multiplies with it, as `pack` cuts it, unless one is kept already.
+    pub(crate) fn keep(&self, way: Way, weight: FlexTensor, pack: impl FnOnce() -> amx::Packed) {
+        self.0[way as usize].get_or_init(|| Side {
+            of: weight,
+            packed: pack(),
+        });
     }
 
-    /// The right side `weight`, a matrix as `way` multiplies with it, cut by `pack` if it is not yet; `None` where nothing is to be kept, or another
-    /// matrix is.
-    pub(crate) fn get(
-        &self,
-        way: Way,
-        weight: &FlexTensor,
-        pack: impl FnOnce() -> Option<amx::Packed>,
-    ) -> Option<&amx::Packed> {
-        if !self.0.allowed.load(Ordering::Relaxed) {
-            return None;
-        }
-        let place = &self.0.ways[way as usize];
-        if place.get().is_none() {
-            let side = Side {
-                packed: pack()?,
-                of: weight.clone(),
-            };
-            let _ = place.set(side); // Another thread may have been faster.
-        }
-        let side = place.get()?;
+    /// The same right side, cut; `None` where nothing is kept, or another matrix is.
+    pub(crate) fn get(&self, way: Way, weight: &FlexTensor) -> Option<&amx::Packed> {
+        let side = self.0[way as usize].get()?;
         same(&side.of, weight).then_some(&side.packed)
     }
 }
@@ -73,7 +52,7 @@ fn same(a: &FlexTensor, b: &FlexTensor) -> bool {
 
 impl fmt::Debug for PackedWeight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.0.ways.each_ref().map(|way| way.get().is_some());
+        let kept = self.0.each_ref().map(|way| way.get().is_some());
         f.debug_tuple("PackedWeight").field(&kept).finish()
     }
 }

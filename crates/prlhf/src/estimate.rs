@@ -256,7 +256,7 @@ fn measured<T: Task>(
 
     let step = Step::of(training, train, (&learner.task, places));
     if validate_step(&learner.policy, step, training)?.packed > 0 {
-        once(&learner, train, median)?; // Cuts the weights.
+        learner.policy.model.keep_packed();
     }
     memory::give_back();
     let before = memory::current_bytes().filter(|_| on_cpu);

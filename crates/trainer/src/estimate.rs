@@ -116,8 +116,7 @@ impl Sketch {
     }
 }
 
-/// That a training step of a policy that is there fits, of which frozen weights are kept cut for tiles where `training` says so; of several GPUs
-/// each has its own rows.
+/// What a training step of a policy that is there takes, where it fits; of several GPUs each has its own rows.
 ///
 /// # Errors
 /// [`TrainError::Memory`] where less is there.
@@ -138,9 +137,6 @@ pub fn validate_step(
     let step = Step { rows, ..step };
     let memory = sketch.memory(step, (0, 0), training);
     sketch.validate(&memory, step, training)?;
-    if memory.packed > 0 {
-        policy.model.keep_packed();
-    }
     Ok(memory)
 }
 

@@ -16,7 +16,7 @@ use crate::learner::{input, tokens, whose};
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::replicas;
-use crate::sharing::{self, Pass};
+use crate::sharing::{self, AtOnce, Pass};
 use crate::task::{BatchFigures, Language, MicroBatch, Responses, Row, Task, WholeBatch};
 
 /// What `task` says of every example with its own user's soft prompt (the generic one for
@@ -44,12 +44,11 @@ pub fn evaluate<T: Task>(
     progress.report(WHAT, 0, order.len());
     let needed: Vec<&Example> = rows.iter().map(|row| row.example).collect();
     task.prepare(&needed, progress)?;
-    // As many micro-batches at a time as there are threads.
     let micro_rows = micro_rows.max(1);
     let figures = figures(task, &policy, table, examples, micro_rows, progress)?;
     let of_pass = |pass: &Pass| evaluate_pass(task, &policy, table, (&rows, pass), figures);
     let each = micro_rows.min(rows.len().div_ceil(threads));
-    let at_once = (policy.places().soft, each, threads);
+    let at_once = AtOnce::new(&policy, each, threads);
     let passes = sharing::passes(
         &tokens(task, &rows),
         &whose(&rows, table),
@@ -59,6 +58,7 @@ pub fn evaluate<T: Task>(
         },
     );
     let mut done = 0;
+    // As many passes at a time as there are threads.
     for round in passes.chunks(threads) {
         if progress.stopped() {
             return Err(TrainError::Stopped);

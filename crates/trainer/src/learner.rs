@@ -30,7 +30,7 @@ use crate::profile::{TARGET, flops};
 use crate::progress::Quiet;
 use crate::replicas;
 use crate::schedule::Rates;
-use crate::sharing::{self, Pass};
+use crate::sharing::{self, AtOnce, Pass};
 use crate::task::{BatchFigures, MicroBatch, Row, Task, WholeBatch};
 
 /// AdamW's constants, as in `transformers`.
@@ -328,18 +328,13 @@ impl<T: Task> Learner<T> {
     /// The passes over the rows of a batch, the longest first, so that threads end together.
     fn passes(&self, rows: &[Row<'_>], each: usize, workers: usize) -> Vec<Pass> {
         if self.task.needs_whole_batch() {
-            return vec![Pass::apart(rows.len())]; // One, whatever is shared.
+            return vec![Pass::apart(rows.len())]; // One pass, which shared rows might need two of.
         }
         let whose = whose(rows, self.table.as_ref());
-        let soft = self.policy.places().soft;
-        sharing::passes(
-            &tokens(&self.task, rows),
-            &whose,
-            (soft, each, workers),
-            |rows| {
-                rows.sort_by_key(|row| Reverse(row.length));
-            },
-        )
+        let at_once = AtOnce::new(&self.policy, each, workers);
+        sharing::passes(&tokens(&self.task, rows), &whose, at_once, |rows| {
+            rows.sort_by_key(|row| Reverse(row.length));
+        })
     }
 
     /// Forward and backward pass of a few rows.

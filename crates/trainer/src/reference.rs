@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::replicas;
-use crate::sharing::{self, Pass};
+use crate::sharing::{self, AtOnce, Pass};
 use crate::tokenise::TokenizedPair;
 use cache::Cache;
 pub(crate) use cache::{append_lines, is_cache};
@@ -177,7 +177,7 @@ impl Reference {
         let passes = sharing::passes(
             &tokens,
             &vec![(); pairs.len()],
-            (0, each, threads),
+            AtOnce::new(&self.policy, each, threads),
             |rows| {
                 rows.sort_by_key(|row| row.length);
             },

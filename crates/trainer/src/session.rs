@@ -95,7 +95,9 @@ impl<T: Task> Session<T> {
             prefix: users.prefix,
             checkpointing: config.training.gradient_checkpointing,
         };
-        estimate::validate_step(&learner.policy, step, &config.training)?;
+        if estimate::validate_step(&learner.policy, step, &config.training)?.packed > 0 {
+            learner.policy.model.keep_packed();
+        }
         let settings = config.settings(&learner, &train, &validation);
         let checkpoint = config.dir.join(checkpoint::FOLDER);
         recover_folder(&checkpoint, &checkpoint::FILES)?;

@@ -6,9 +6,14 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::pack::{Asked, RowTokens};
+use burn::tensor::DType;
+use llm_backbone::device::is_cpu;
 
-/// Times as long as the longest row of one comparison a shared row is at most: its mask grows with the square of its length.
+use crate::pack::{Asked, RowTokens};
+use crate::policy::Policy;
+
+/// Times as long as the longest of its comparisons alone a shared row is at most, in f32 on a CPU: attention grows with the square of its
+/// length. Elsewhere, where all its scores are in memory, it is no longer than that one.
 const LONGER: usize = 2;
 
 /// Comparisons that share a row.
@@ -39,16 +44,43 @@ impl Pass {
     }
 }
 
-/// The rows of comparisons with `soft` soft tokens each, those of `whose[i]`: they share a row where these are equal, and the prompts, and as
-/// long as it has at most `most` tokens. Rows stand in the order of their first comparisons.
-pub(crate) fn rows<K: Eq + Hash>(
+/// How rows go through a model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AtOnce {
+    /// Soft tokens of each.
+    soft: usize,
+    /// Rows of a pass at most, where each has one comparison.
+    each: usize,
+    /// Passes at a time.
+    workers: usize,
+    /// See [`LONGER`].
+    longer: usize,
+}
+
+impl AtOnce {
+    /// With a policy's soft tokens, `each` rows in each of so many passes at a time.
+    pub(crate) fn new(policy: &Policy, each: usize, workers: usize) -> Self {
+        let model = &policy.model;
+        let in_f32 = is_cpu(&model.device()) && model.dtype() == DType::F32;
+        Self {
+            soft: policy.places().soft,
+            each: each.max(1),
+            workers: workers.max(1),
+            longer: if in_f32 { LONGER } else { 1 },
+        }
+    }
+}
+
+/// The rows of comparisons, those of `whose[i]`: they share a row where these are equal, and the prompts, and as long as it has at most
+/// `most` tokens and is not [`LONGER`] than it may be. Rows stand in the order of their first comparisons.
+fn rows<K: Eq + Hash>(
     tokens: &[RowTokens<'_>],
     whose: &[K],
-    soft: usize,
+    AtOnce { soft, longer, .. }: AtOnce,
     most: usize,
 ) -> Vec<SharedRow> {
     let mut rows: Vec<SharedRow> = Vec::new();
-    // The row of a prompt that has room, with the responses that it holds.
+    // The row of a prompt that has room, with the responses that it holds and the length of its longest comparison.
     let mut open = HashMap::new();
     for (place, (tokens, whose)) in tokens.iter().zip(whose).enumerate() {
         let alone = SharedRow {
@@ -60,8 +92,13 @@ pub(crate) fn rows<K: Eq + Hash>(
             continue;
         }
         let key = (whose, tokens.soft_at, tokens.prompt);
-        let Some((row, held)) = open.get_mut(&key) else {
-            open.insert(key, (rows.len(), tokens.responses().collect::<Vec<_>>()));
+        let first = (
+            rows.len(),
+            tokens.responses().collect::<Vec<_>>(),
+            alone.length,
+        );
+        let Some((row, held, longest)) = open.get_mut(&key) else {
+            open.insert(key, first);
             rows.push(alone);
             continue;
         };
@@ -71,36 +108,42 @@ pub(crate) fn rows<K: Eq + Hash>(
             .collect();
         let added: usize = new.iter().map(|response| response.inputs()).sum();
         let shared = &mut rows[*row];
-        if shared.length + added > most {
-            (*row, *held) = (rows.len(), tokens.responses().collect());
+        let widest = alone.length.max(*longest);
+        if shared.length + added > most.min(longer * widest) {
+            (*row, *held, *longest) = first;
             rows.push(alone);
             continue;
         }
         shared.members.push(place);
         shared.length += added;
         held.extend(new);
+        *longest = widest;
     }
     rows
 }
 
-/// Passes over comparisons, `each` of them at most where each has a row of its own, and as many tokens with padding where they share rows;
+/// Passes over comparisons, so many of them at most where each has a row of its own, and as many tokens with padding where they share rows;
 /// in that case no worker is idle as long as others have several rows. `sort` brings rows into order.
 pub(crate) fn passes<K: Eq + Hash>(
     tokens: &[RowTokens<'_>],
     whose: &[K],
-    (soft, each, workers): (usize, usize, usize),
+    at_once: AtOnce,
     sort: impl FnOnce(&mut [SharedRow]),
 ) -> Vec<Pass> {
-    let each = each.max(1);
+    let AtOnce {
+        soft,
+        each,
+        workers,
+        ..
+    } = at_once;
     let longest = tokens.iter().map(|tokens| tokens.length(soft)).max();
-    let longest = longest.unwrap_or(0);
-    let most = each.saturating_mul(longest);
-    let mut rows = rows(tokens, whose, soft, most.min(LONGER * longest));
+    let most = each.saturating_mul(longest.unwrap_or(0));
+    let mut rows = rows(tokens, whose, at_once, most);
     sort(&mut rows);
     let all: usize = rows.iter().map(|row| row.length).sum();
     let most = match rows.len() == tokens.len() {
         true => most,
-        false => most.min(all.div_ceil(workers.max(1))),
+        false => most.min(all.div_ceil(workers)),
     };
     let mut passes: Vec<Pass> = Vec::new();
     let mut widest = 0;
@@ -137,6 +180,15 @@ mod tests {
         }
     }
 
+    fn at_once(soft: usize, each: usize, workers: usize) -> AtOnce {
+        AtOnce {
+            soft,
+            each,
+            workers,
+            longer: LONGER,
+        }
+    }
+
     fn members(rows: &[SharedRow]) -> Vec<&[usize]> {
         rows.iter().map(|row| &row.members[..]).collect()
     }
@@ -151,12 +203,12 @@ mod tests {
             tokens(&one, &c, &a),
             tokens(&one, &b, &a),
         ];
-        let nobody = rows(&all, &[0; 4], 0, 100);
+        let nobody = rows(&all, &[0; 4], at_once(0, 1, 1), 100);
         assert_eq!(members(&nobody), [&[0, 2, 3][..], &[1]]);
         // The prompt once, and each response once without its last token.
         assert_eq!(nobody[0].length, 3 + 2 + 1 + 2);
         assert_eq!(nobody[1].length, 3 + 2 + 1);
-        let two_users = rows(&all, &["ada", "ada", "ben", "ada"], 2, 100);
+        let two_users = rows(&all, &["ada", "ada", "ben", "ada"], at_once(2, 1, 1), 100);
         assert_eq!(members(&two_users), [&[0, 3][..], &[1], &[2]]);
         assert_eq!(two_users[0].length, 2 + 3 + 2 + 1);
     }
@@ -168,9 +220,24 @@ mod tests {
             .iter()
             .map(|r| tokens(&[0, 1, 2], r, &[]))
             .collect();
-        let found = rows(&all, &[0; 5], 0, 7);
+        let found = rows(&all, &[0; 5], at_once(0, 1, 1), 7);
         assert_eq!(members(&found), [&[0, 1][..], &[2, 3], &[4]]);
         assert!(found.iter().all(|row| row.length <= 7));
+    }
+
+    #[test]
+    fn a_row_is_at_most_twice_as_long_as_the_longest_of_its_comparisons() {
+        let responses: Vec<[u32; 5]> = (0..5).map(|i| [i, 6, 7, 8, 9]).collect();
+        let short = |i: usize| tokens(&[0, 1, 2], &responses[i], &[]);
+        let all: Vec<_> = (0..5).map(short).collect();
+        // A comparison alone has seven tokens, each further one four.
+        let found = rows(&all, &[0; 5], at_once(0, 1, 1), 1000);
+        assert_eq!(members(&found), [&[0, 1][..], &[2, 3], &[4]]);
+        let elsewhere = AtOnce {
+            longer: 1,
+            ..at_once(0, 1, 1)
+        };
+        assert_eq!(rows(&all, &[0; 5], elsewhere, 1000).len(), 5);
     }
 
     #[test]
@@ -179,7 +246,10 @@ mod tests {
             asked: Asked::WholeText,
             ..tokens(&[0, 1], &[2, 9], &[])
         };
-        assert_eq!(members(&rows(&[whole; 2], &[0; 2], 0, 100)), [[0], [1]]);
+        assert_eq!(
+            members(&rows(&[whole; 2], &[0; 2], at_once(0, 1, 1), 100)),
+            [[0], [1]]
+        );
     }
 
     #[test]
@@ -189,7 +259,7 @@ mod tests {
             .iter()
             .map(|p| tokens(p, &[7, 9], &[8, 9]))
             .collect();
-        let found = passes(&all, &[0; 5], (0, 2, 2), |_| {});
+        let found = passes(&all, &[0; 5], at_once(0, 2, 2), |_| {});
         let members: Vec<_> = found.iter().map(|pass| &pass.members[..]).collect();
         assert_eq!(members, [&[0, 1][..], &[2, 3], &[4]]);
         assert!(
@@ -209,7 +279,7 @@ mod tests {
             .map(|&(i, j)| tokens(&[0, 1], &r[i], &r[j]))
             .collect();
         all.push(tokens(&[0, 2], &r[0], &r[1]));
-        let found = passes(&all, &[0; 7], (0, 4, 2), |_| {});
+        let found = passes(&all, &[0; 7], at_once(0, 4, 2), |_| {});
         assert_eq!(found[0].members, [0, 1, 2, 3, 4, 5]);
         assert_eq!(
             (&found[0].sizes[..], &found[1].sizes[..]),

@@ -17,6 +17,7 @@ use pref_data::Comparison;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+use crate::pack::RowTokens;
 use turn::Chat;
 
 /// How a plain-text prompt becomes tokens. Chat prompts always go through the model's chat template.
@@ -130,8 +131,7 @@ pub struct TokenizedPair {
 impl TokenizedPair {
     /// Input tokens of the packed row, soft tokens included: the last token of a response is predicted, never read.
     pub fn row_length(&self, soft: usize) -> usize {
-        let read = |response: &[u32]| response.len().saturating_sub(1);
-        soft + self.prompt.ids.len() + read(&self.chosen) + read(&self.rejected)
+        RowTokens::from(self).length(soft)
     }
 
     /// The same with both responses as long as the shorter one.

@@ -197,6 +197,8 @@ fn hides_no_broken_number(bytes: &[u8], n: usize) {
             let mut x = [1.0; 96];
             x[at] = broken;
             assert!(product(&x).is_some_and(|dot| !dot.is_finite()));
+            x[(at + 1) % 96] = broken;
+            assert!(product(&x).is_some_and(|dot| !dot.is_finite()));
         }
     }
     assert_eq!(product(&[0.0; 96]), Some(0.0));

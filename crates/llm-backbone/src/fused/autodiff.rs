@@ -93,6 +93,11 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         }
     }
 
+    fn pack(weight: FloatTensor<Self>, packed: PackedWeight) -> FloatTensor<Self> {
+        B::pack(weight.primitive().clone(), packed);
+        weight
+    }
+
     /// The matrix is frozen.
     fn packed_product(
         x: FloatTensor<Self>,

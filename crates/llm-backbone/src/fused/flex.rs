@@ -206,6 +206,19 @@ impl FusedOps for Flex {
         })
     }
 
+    fn pack(weight: FlexTensor, packed: PackedWeight) -> FlexTensor {
+        if !amx::is_supported() || !all_f32([&weight]) {
+            return weight;
+        }
+        let transposed = Self::float_transpose(weight.clone());
+        for (way, side) in [(Way::Forward, &transposed), (Way::Backward, &weight)] {
+            if let Some([only]) = matrices(side).as_deref() {
+                packed.keep(way, side.clone(), || amx::Packed::new(*only));
+            }
+        }
+        weight
+    }
+
     fn packed_product(x: FlexTensor, weight: FlexTensor, packed: PackedWeight) -> FlexTensor {
         with_packed(x, Self::float_transpose(weight), (&packed, Way::Forward))
     }
@@ -274,13 +287,9 @@ fn with_packed(
 ) -> FlexTensor {
     let [rows, inner] = shape_of(&x);
     let [_, columns] = shape_of(&weight);
-    let pack = || match &matrices(&weight)?[..] {
-        [only] => Some(amx::Packed::new(*only)),
-        _ => None,
-    };
     let large = rows.min(inner).min(columns) >= LEAST && all_f32([&x, &weight]);
-    let kept = match large && amx::is_supported() {
-        true => packed.get(way, &weight, pack),
+    let kept = match large {
+        true => packed.get(way, &weight),
         false => None,
     };
     let view = matrices(&x);

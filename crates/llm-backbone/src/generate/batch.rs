@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::sequence::{End, Sequence, Token};
 use super::{GenerateError, Prefilled, Request, ints};
 use crate::cache::KvCache;
+use crate::fused::rounded;
 use crate::model::{Model, ModelInput};
 use crate::sampling::SamplingError;
 
@@ -154,13 +155,15 @@ impl Batch {
             return Vec::new();
         }
         let logits = in_pool(|| {
-            let mut states: Vec<Tensor<2>> = Vec::with_capacity(1 + self.fresh.len());
-            if !self.live.is_empty() {
-                states.push(self.decode());
-            }
-            states.extend(self.fresh.iter().map(|(_, read)| read.hidden.clone()));
-            let logits = self.model.logits(joined(states));
-            logits.try_into_vec_as::<f32>().map_err(|e| e.to_string())
+            rounded(|| {
+                let mut states: Vec<Tensor<2>> = Vec::with_capacity(1 + self.fresh.len());
+                if !self.live.is_empty() {
+                    states.push(self.decode());
+                }
+                states.extend(self.fresh.iter().map(|(_, read)| read.hidden.clone()));
+                let logits = self.model.logits(joined(states));
+                logits.try_into_vec_as::<f32>().map_err(|e| e.to_string())
+            })
         });
         let sequences: Vec<_> = self
             .live

@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::sequence::Sequence;
 use super::{GenerateError, Request, ints};
 use crate::cache::KvCache;
+use crate::fused::rounded;
 use crate::model::{Model, ModelInput};
 use crate::prefix::Prefix;
 use crate::soft_prompt;
@@ -51,13 +52,14 @@ impl Model {
             .map(|i| i % keys <= first + i / keys)
             .collect();
         let positions = (first as i32..keys as i32).collect();
-        let hidden = model.forward(ModelInput {
+        let input = ModelInput {
             embeddings,
             positions: ints(positions, [1, seq], &device),
             visible: Tensor::from_data(TensorData::new(visible, [1, 1, seq, keys]), &device),
             prefix: None, // It is in the cache.
             cache: Some(&mut cache),
-        });
+        };
+        let hidden = rounded(|| model.forward(input));
         Ok(Prefilled {
             sequence: Sequence::new(request),
             cache,

@@ -245,6 +245,14 @@ fn training(config: &Config, circumstances: &Circumstances, idle: &mut Idle) {
         let why = "with training.eval_every = 0: there is one validation, at the end";
         idle.add(patience.0, patience.1, why);
     }
+    let keep_packed = (&section.keep_packed, &default.keep_packed);
+    if config.model.dtype != Dtype::F32 {
+        let why = "with model.dtype other than \"f32\": no other weights are cut";
+        idle.add("training.keep_packed", keep_packed, why);
+    } else if !llm_backbone::has_tiles() {
+        let why = "on this processor, which has no tiles (AMX)";
+        idle.add("training.keep_packed", keep_packed, why);
+    }
     let clip = (&section.clip, &default.clip);
     if section.max_grad_norm == 0.0 {
         let why = "with training.max_grad_norm = 0: nothing is clipped";

@@ -61,8 +61,8 @@ pub struct TrainingSection {
     /// What the backward pass computes again instead of keeping it: `none` (default), `operations` (cheap ones: burn's
     /// switch) or `blocks` (a block of the model at a time: the least memory, half as much arithmetic again).
     pub gradient_checkpointing: Checkpointing,
-    /// On processors with tiles (AMX): whether frozen weights in f32 stay cut for them, in three times their memory, instead of being cut for
-    /// every product. It pays where passes have few tokens. Default false.
+    /// On processors with tiles (AMX): whether frozen weights in f32 are kept cut for them, which takes three times their own memory beside them,
+    /// instead of being cut for every product. It pays where passes have few tokens. Default false.
     pub keep_packed: bool,
     /// The rate of the adapters. Default 5e-5.
     pub learning_rate: f64,

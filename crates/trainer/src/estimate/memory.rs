@@ -169,11 +169,18 @@ impl Sketch {
     ) -> Result<(), TrainError> {
         let needed = match self.on_gpu {
             true => memory.total(),
-            false => memory.step,
+            // Weights are there already.
+            false => memory.packed + memory.step,
         };
         let tokens = format!("{} rows of up to {} tokens", step.rows, step.longest);
         let samples = memory.cache > memory.step;
         let beside = match (self.on_gpu, samples) {
+            (false, _) if memory.packed > 0 => {
+                format!(
+                    ", {} MiB of weights cut for tiles with it",
+                    memory.packed >> 20
+                )
+            }
             (false, _) => String::new(),
             (true, false) => format!(", {} MiB of weights with it", memory.weights >> 20),
             (true, true) => format!(
@@ -182,13 +189,17 @@ impl Sketch {
             ),
         };
         let what = format!("a step of {tokens}{beside}");
-        let advice = self.advice(step, samples);
+        let advice = self.advice(step, memory);
         refuse(needed, (what, advice), self.on_gpu, training)
     }
 
     /// What takes less, of what is not done yet.
-    fn advice(&self, step: Step, samples: bool) -> Vec<&'static str> {
+    fn advice(&self, step: Step, memory: &Memory) -> Vec<&'static str> {
+        let samples = memory.cache > memory.step;
         let mut advice = Vec::new();
+        if memory.packed > 0 {
+            advice.push("set training.keep_packed = false");
+        }
         if samples && self.on_gpu {
             advice.push("lower evaluation.batch or sampling.max_new_tokens");
         }

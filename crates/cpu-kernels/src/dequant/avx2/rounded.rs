@@ -79,12 +79,12 @@ fn rounded_pair(simd: V3, blocks: [&[f32; 32]; 2]) -> RoundedPair {
 #[inline(always)]
 pub(super) fn integers(simd: V3, block: &[f32; 32]) -> ([i32; 32], f32) {
     let (largest, finite) = largest(simd, block);
-    let mut scale = largest * (1.0 / 32767.0);
-    let mut inverse = 32767.0 / largest;
+    let (scale, inverse) = (largest * (1.0 / 32767.0), 32767.0 / largest);
     if !finite {
-        (scale, inverse) = (f32::NAN, 0.0); // Seen in every product.
-    } else if !inverse.is_finite() {
-        (scale, inverse) = (0.0, 0.0); // All numbers are next to zero.
+        return ([0; 32], f32::NAN); // Seen in every product.
+    }
+    if !inverse.is_finite() {
+        return ([0; 32], 0.0); // All numbers are next to zero.
     }
     let inverse = simd.avx._mm256_set1_ps(inverse);
     let x: [__m256; 4] = pulp::cast(*block);

@@ -23,7 +23,7 @@ use crate::profile::TARGET;
 use crate::progress::Progress;
 use crate::replicas;
 use crate::scorer::Beside;
-use crate::sharing::{self, Pass};
+use crate::sharing::{self, AtOnce, Pass};
 use crate::task::{Moment, Row};
 use crate::tokenise::{TokenizedPair, TokenizedPrompt};
 
@@ -295,7 +295,8 @@ fn of_tokens(
             .collect())
     };
     let threads = replicas::on(&policy.model.device());
-    let at_once = (policy.places().soft, task.micro_rows, threads);
+    let each = task.micro_rows.min(rows.len().div_ceil(threads));
+    let at_once = AtOnce::new(policy, each, threads);
     let passes = sharing::passes(&tokens(task, rows), &whose(rows, table), at_once, |_| {});
     let mut all = vec![[Vec::new(), Vec::new()]; rows.len()];
     for (pass, found) in passes.iter().zip(replicas::map(&passes, threads, of_pass)) {
