@@ -44,7 +44,8 @@ impl PackedWeight {
 fn same(a: &FlexTensor, b: &FlexTensor) -> bool {
     let place = |x: &FlexTensor| x.storage::<f32>().as_ptr();
     let (of_a, of_b) = (a.layout(), b.layout());
-    place(a) == place(b)
+    a.dtype() == b.dtype()
+        && place(a) == place(b)
         && of_a.start_offset() == of_b.start_offset()
         && of_a.shape() == of_b.shape()
         && of_a.strides() == of_b.strides()

@@ -288,19 +288,17 @@ fn with_packed(
     let [rows, inner] = shape_of(&x);
     let [_, columns] = shape_of(&weight);
     let large = rows.min(inner).min(columns) >= LEAST && all_f32([&x, &weight]);
-    let kept = match large {
-        true => packed.get(way, &weight),
-        false => None,
-    };
-    let view = matrices(&x);
-    let (Some(kept), Some([x_view])) = (kept, view.as_deref()) else {
-        drop(view);
-        return Flex::product(x, weight);
-    };
-    let product = in_profile(2 * rows * inner * columns, || {
-        amx::product_with(*x_view, kept)
+    let kept = packed.get(way, &weight).filter(|_| large);
+    let product = kept.and_then(|kept| match &matrices(&x)?[..] {
+        [x] => Some(in_profile(2 * rows * inner * columns, || {
+            amx::product_with(*x, kept)
+        })),
+        _ => None,
     });
-    tensor(product, [rows, columns].into())
+    match product {
+        Some(product) => tensor(product, [rows, columns].into()),
+        None => Flex::product(x, weight),
+    }
 }
 
 /// The matrices that the last two dimensions are, in order; none where neither their rows nor their columns are whole.
