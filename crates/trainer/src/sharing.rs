@@ -53,7 +53,7 @@ pub(crate) struct AtOnce {
     each: usize,
     /// Passes at a time.
     workers: usize,
-    /// See [`LONGER`].
+    /// Times as long as its longest comparison alone a row is at most; see [`LONGER`].
     longer: usize,
 }
 
@@ -72,7 +72,7 @@ impl AtOnce {
 }
 
 /// The rows of comparisons, those of `whose[i]`: they share a row where these are equal, and the prompts, and as long as it has at most
-/// `most` tokens and is not [`LONGER`] than it may be. Rows stand in the order of their first comparisons.
+/// `most` tokens and is at most `longer` times as long as its longest comparison alone. Rows stand in the order of their first comparisons.
 fn rows<K: Eq + Hash>(
     tokens: &[RowTokens<'_>],
     whose: &[K],
