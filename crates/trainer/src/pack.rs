@@ -220,14 +220,14 @@ impl PackedBatch {
     }
 
     /// Fills row `index`, and says of which tokens its responses are scored.
-    fn fill(&mut self, index: usize, row: &PlannedRow<'_>) -> Vec<Range<usize>> {
+    fn fill<'a>(&mut self, index: usize, row: &PlannedRow<'a>) -> Vec<Range<usize>> {
         let (seq, soft) = (self.seq, self.soft);
         let prefix = soft + row.prompt.len();
-        let inputs = |response: &Behind<'_>| response.tokens[..response.inputs()].to_vec();
-        let texts = row.responses.iter().flat_map(inputs);
+        let read = |response: &Behind<'a>| &response.tokens[..response.inputs()];
+        let texts = row.responses.iter().flat_map(read);
         let ids = &mut self.ids[index * (seq - soft)..][..row.length - soft];
-        for (slot, id) in ids.iter_mut().zip(row.prompt.iter().copied().chain(texts)) {
-            *slot = id as i32;
+        for (slot, id) in ids.iter_mut().zip(row.prompt.iter().chain(texts)) {
+            *slot = *id as i32;
         }
         let positions = &mut self.positions[index * seq..][..row.length];
         let visible = &mut self.visible[index * seq * seq..][..seq * seq];

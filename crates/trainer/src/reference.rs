@@ -142,11 +142,8 @@ impl Reference {
             .collect();
         if !missing.is_empty() {
             missing.sort_by_key(|&i| pairs[i].row_length(0));
-            let (pairs, keys) = (
-                missing.iter().map(|&i| pairs[i]),
-                missing.iter().map(|&i| &keys[i]),
-            );
-            let (pairs, keys): (Vec<_>, Vec<_>) = (pairs.collect(), keys.collect());
+            let pairs: Vec<&TokenizedPair> = missing.iter().map(|&i| pairs[i]).collect();
+            let keys: Vec<&[String; 2]> = missing.iter().map(|&i| &keys[i]).collect();
             self.compute(&mut cache, &pairs, &keys, progress)?;
         }
         let found = keys.iter().map(|[chosen, rejected]| {
@@ -158,8 +155,8 @@ impl Reference {
         found.collect()
     }
 
-    /// Computes log-probs, a prompt once for all of its pairs, in rounds of as many micro-batches as there are threads; each round goes to the file. A round that an
-    /// earlier process got done before it was stopped is not computed again, and the others have the company that they would
+    /// Computes log-probs, a prompt once for all of its pairs, in rounds of as many micro-batches as there are threads; each round goes to the
+    /// file. A round that an earlier process got done before it was stopped is not computed again, and the others have the company that they would
     /// have had in it.
     fn compute(
         &self,

@@ -73,22 +73,19 @@ impl Settings {
             "warmup_steps": training.warmup_steps,
             "max_grad_norm": training.max_grad_norm,
         });
-        let all = json!({
+        let mut all = json!({
             "users_learning_rate": training.users_rate(),
             "user_rows_learning_rate": training.user_rows_rate(),
             "weight_decay": training.weight_decay,
             "clip": training.clip,
             "eval_limit": validated,
         });
-        let mut both = json!({ section: own });
-        merge(&mut both, json!({ "training": all }));
         // Runs of before there was a choice have no such key.
         if training.shuffle != Shuffle::default() {
-            merge(
-                &mut both,
-                json!({ "training": { "shuffle": training.shuffle } }),
-            );
+            all["shuffle"] = json!(training.shuffle);
         }
+        let mut both = json!({ section: own });
+        merge(&mut both, json!({ "training": all }));
         both
     }
 

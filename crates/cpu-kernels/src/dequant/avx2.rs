@@ -178,11 +178,7 @@ impl Block<18> for Q4_0 {
 
     #[inline(always)]
     fn panel(simd: Vnni, blocks: [&[u8; 18]; 16]) -> [__m512i; vnni::PAIRS] {
-        let mut rows = [[0; 16]; 16];
-        for (row, block) in rows.iter_mut().zip(blocks) {
-            *row = block[2..].try_into().unwrap_or_default();
-        }
-        vnni::nibbles(simd, rows)
+        vnni::nibbles(simd, blocks, 2)
     }
 }
 
@@ -207,11 +203,7 @@ impl Block<20> for Q4_1 {
 
     #[inline(always)]
     fn panel(simd: Vnni, blocks: [&[u8; 20]; 16]) -> [__m512i; vnni::PAIRS] {
-        let mut rows = [[0; 16]; 16];
-        for (row, block) in rows.iter_mut().zip(blocks) {
-            *row = block[4..].try_into().unwrap_or_default();
-        }
-        vnni::nibbles(simd, rows)
+        vnni::nibbles(simd, blocks, 4)
     }
 
     #[inline(always)]
@@ -256,11 +248,7 @@ impl Block<34> for Q8_0 {
 
     #[inline(always)]
     fn panel(simd: Vnni, blocks: [&[u8; 34]; 16]) -> [__m512i; vnni::PAIRS] {
-        let mut rows = [[0; 32]; 16];
-        for (row, block) in rows.iter_mut().zip(blocks) {
-            *row = block[2..].try_into().unwrap_or_default();
-        }
-        vnni::bytes(simd, rows)
+        vnni::bytes(simd, blocks, 2)
     }
 }
 

@@ -67,6 +67,6 @@ fn decode(model: &Model, batch: usize, prompt: u32, new: usize) -> Duration {
         .map(|row| (row + 3..row + 3 + prompt).collect())
         .collect();
     let (outputs, time) = worker::decode(model, &prompts, new).expect("tokens");
-    assert_eq!(outputs.len(), batch);
+    assert!(outputs.iter().all(|ids| ids.len() == new));
     time
 }

@@ -295,13 +295,27 @@ fn fours(simd: Vnni, rows: [__m128i; PANEL]) -> [__m512i; 4] {
     ]
 }
 
-/// [`Block::panel`] of types whose 16 bytes of quants are the first 16 in their low four bits, the others in the high ones.
+/// Sixteen bytes of each block, from byte `at` on.
 #[inline(always)]
-pub(super) fn nibbles(simd: Vnni, rows: [[u8; 16]; PANEL]) -> [__m512i; PAIRS] {
+fn sixteen<const B: usize>(blocks: [&[u8; B]; PANEL], at: usize) -> [__m128i; PANEL] {
+    let mut rows = [[0u8; 16]; PANEL];
+    for (row, block) in rows.iter_mut().zip(blocks) {
+        row.copy_from_slice(&block[at..at + 16]);
+    }
+    pulp::cast(rows)
+}
+
+/// [`Block::panel`] of types whose 16 bytes of quants, from byte `at` on, are the first 16 in their low four bits, the others in the high ones.
+#[inline(always)]
+pub(super) fn nibbles<const B: usize>(
+    simd: Vnni,
+    blocks: [&[u8; B]; PANEL],
+    at: usize,
+) -> [__m512i; PAIRS] {
     let f = simd.avx512f;
     let four = f._mm512_set1_epi32(0x000f_000f);
     let mut quants = [four; PAIRS];
-    for (k, bytes) in fours(simd, pulp::cast(rows)).into_iter().enumerate() {
+    for (k, bytes) in fours(simd, sixteen(blocks, at)).into_iter().enumerate() {
         quants[4 * k] = f._mm512_and_si512(bytes, four);
         quants[4 * k + 1] = f._mm512_and_si512(f._mm512_srli_epi32::<8>(bytes), four);
         quants[4 * k + 2] = f._mm512_and_si512(f._mm512_srli_epi32::<4>(bytes), four);
@@ -325,17 +339,18 @@ pub(super) const PAIRS_OF_NIBBLES: [[u8; 2]; PAIRS] = {
     pairs
 };
 
-/// [`Block::panel`] of signed bytes.
+/// [`Block::panel`] of types whose quants are 32 signed bytes, from byte `at` on.
 #[inline(always)]
-pub(super) fn bytes(simd: Vnni, rows: [[u8; 32]; PANEL]) -> [__m512i; PAIRS] {
+pub(super) fn bytes<const B: usize>(
+    simd: Vnni,
+    blocks: [&[u8; B]; PANEL],
+    at: usize,
+) -> [__m512i; PAIRS] {
     let (f, bw) = (simd.avx512f, simd.avx512bw);
-    let mut halves = [[[0u8; 16]; PANEL]; 2];
-    for (r, row) in rows.into_iter().enumerate() {
-        [halves[0][r], halves[1][r]] = pulp::cast(row);
-    }
     let mut quants = [f._mm512_setzero_si512(); PAIRS];
-    for (half, rows) in halves.into_iter().enumerate() {
-        for (k, bytes) in fours(simd, pulp::cast(rows)).into_iter().enumerate() {
+    for half in 0..2 {
+        let rows = sixteen(blocks, at + 16 * half);
+        for (k, bytes) in fours(simd, rows).into_iter().enumerate() {
             let even = bw._mm512_slli_epi16::<8>(bytes);
             quants[8 * half + 2 * k] = bw._mm512_srai_epi16::<8>(even);
             quants[8 * half + 2 * k + 1] = bw._mm512_srai_epi16::<8>(bytes);
