@@ -4,12 +4,14 @@
 use std::arch::asm;
 use std::sync::OnceLock;
 
+use crate::BLOCK;
+
 /// Rows of a tile, and its columns in f32.
 pub(crate) const TILE: usize = 16;
 /// Numbers of bf16 in a row of a tile: inner steps that a product of two tiles takes.
 pub(crate) const DEPTH: usize = 32;
-/// Rows and columns that the kernel makes at a time: two tiles by two.
-pub(crate) const BLOCK: usize = 2 * TILE;
+/// The kernel makes two tiles by two at a time.
+const _: () = assert!(BLOCK == 2 * TILE && BLOCK == DEPTH);
 /// Parts of an f32.
 pub(crate) const PARTS: usize = 3;
 /// bf16 numbers of a tile.

@@ -15,81 +15,42 @@
 mod kernel;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod pack;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    path = "elsewhere.rs"
+)]
 mod product;
 mod view;
 
+pub use product::{Left, Packed, is_supported};
 pub use view::View;
 
-/// The right side of products, cut once for many of them: 6 bytes a number, and zeros up to whole blocks of 32 by 32.
-#[derive(Debug)]
-pub struct Packed {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    steps: Vec<kernel::Step>,
-    shape: [usize; 2],
+/// Rows and columns of blocks, and inner steps that are cut together: shapes are filled up with zeros to multiples of it.
+const BLOCK: usize = 32;
+
+/// The right side of a product, `[k, n]`.
+#[derive(Clone, Copy, Debug)]
+pub enum Right<'a> {
+    /// To be cut on the way.
+    Plain(View<'a>),
+    /// Cut already.
+    Packed(&'a Packed),
+}
+
+impl Right<'_> {
+    fn shape(&self) -> [usize; 2] {
+        match self {
+            Self::Plain(view) => view.shape(),
+            Self::Packed(packed) => packed.shape(),
+        }
+    }
 }
 
 impl Packed {
-    /// Of `b`, `[k, n]`. All of rayon's threads take part.
-    ///
-    /// # Panics
-    /// Where [`is_supported`] is false.
-    pub fn new(b: View<'_>) -> Self {
-        assert!(is_supported(), "this processor has no tiles");
-        Self {
-            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-            steps: product::packed(b),
-            shape: b.shape(),
-        }
-    }
-
-    /// `[k, n]`.
-    pub fn shape(&self) -> [usize; 2] {
-        self.shape
-    }
-
     /// Bytes that a right side of `[k, n]` takes.
     pub fn bytes([k, n]: [usize; 2]) -> usize {
-        const BLOCK: usize = 32;
         const EACH: usize = 6;
         k.next_multiple_of(BLOCK) * n.next_multiple_of(BLOCK) * EACH
-    }
-}
-
-/// The product `a b`, `[m, n]` row by row, of `a`, `[m, k]`, and a `b` that is cut already; the numbers are those of [`products`].
-///
-/// # Panics
-/// Where shapes differ.
-pub fn product_with(a: View<'_>, b: &Packed) -> Vec<f32> {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    return product::product_with(a, b.shape, &b.steps);
-    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-    {
-        let _ = (a, b);
-        panic!("this processor has no tiles")
-    }
-}
-
-/// Whether this processor has the unit and the system lets us use it. Asked once.
-pub fn is_supported() -> bool {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    return kernel::is_supported();
-    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-    false
-}
-
-/// Products `a b`, `[m, n]` row by row, one behind the other, of pairs of `a`, `[m, k]`, and `b`, `[k, n]`, of equal shapes. All of rayon's
-/// threads take part.
-///
-/// # Panics
-/// Where shapes differ, or [`is_supported`] is false.
-pub fn products(pairs: &[[View<'_>; 2]]) -> Vec<f32> {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    return product::products(pairs);
-    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-    {
-        let _ = pairs;
-        panic!("this processor has no tiles")
     }
 }
 

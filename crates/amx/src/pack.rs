@@ -11,7 +11,8 @@ use std::arch::x86_64::{
 use std::array::from_fn;
 use std::mem::transmute;
 
-use crate::kernel::{BLOCK, DEPTH, NUMBERS, PARTS, Step, TILE};
+use crate::BLOCK;
+use crate::kernel::{DEPTH, NUMBERS, PARTS, Step, TILE};
 use crate::view::View;
 
 /// The rows of a left matrix or the columns of a right one: what inner products are taken of.
@@ -52,23 +53,37 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Packs blocks of lines, from line `first` on, `steps` steps of each, from inner step `depth` on; zeros where there is none.
-    pub(crate) fn pack(&self, first: usize, depth: usize, steps: usize, out: &mut [Step]) {
+    /// Packs blocks of lines, from line `first` on, `steps` steps of each, from inner step `depth` on; zeros where there is none. Blocks begin
+    /// `stride` steps after each other in `out`, and are as many as begin there.
+    pub(crate) fn pack(
+        &self,
+        first: usize,
+        depth: usize,
+        steps: usize,
+        stride: usize,
+        out: &mut [Step],
+    ) {
         // SAFETY: tiles are supported, so these vectors are, too.
-        unsafe { self.pack_with_vectors(first, depth, steps, out) }
+        unsafe { self.pack_with_vectors(first, depth, [steps, stride], out) }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn pack_with_vectors(&self, first: usize, depth: usize, steps: usize, out: &mut [Step]) {
+    fn pack_with_vectors(
+        &self,
+        first: usize,
+        depth: usize,
+        [steps, stride]: [usize; 2],
+        out: &mut [Step],
+    ) {
         let mut squares = [[_mm512_setzero_si512(); TILE]; PARTS];
-        let blocks = out.len() / steps;
+        let blocks = out.len().div_ceil(stride);
         // In the order of memory.
         let places = (0..blocks * steps).map(|i| match self.whole {
             true => (i / steps, i % steps),
             false => (i % blocks, i / blocks),
         });
         for (block, step) in places {
-            let out = &mut out[block * steps + step];
+            let out = &mut out[block * stride + step];
             let depth = depth + step * DEPTH;
             for tile in 0..2 {
                 let first = first + block * BLOCK + tile * TILE;

@@ -6,111 +6,147 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use crate::kernel::{BLOCK, DEPTH, Step, Tiles};
+use crate::kernel::{self, DEPTH, Step, Tiles};
 use crate::pack::Lines;
 use crate::view::View;
+use crate::{BLOCK, Right};
 
 /// Steps of the right side that a thread keeps at a time: about a megabyte, half of a core's second cache.
-const PANEL: usize = 170;
+const PANEL: usize = 175;
 /// Inner steps at a time, about.
-const DEEP: usize = 18;
+const DEEP: usize = 20;
 /// Tasks for each of several threads, so that they end together. One thread has as few as there are panels, each of which it packs once.
 const EACH: usize = 4;
 
-pub(crate) fn products(pairs: &[[View<'_>; 2]]) -> Vec<f32> {
-    let Some([a, b]) = pairs.first() else {
-        return Vec::new();
-    };
-    let ([m, k], [_, n]) = (a.shape(), b.shape());
-    let equal = |pair: &[View<'_>; 2]| pair[0].shape() == [m, k] && pair[1].shape() == [k, n];
-    assert!(pairs.iter().all(equal), "shapes of a product");
-    let (each, all) = (m * n, pairs.len() * m * n);
-    if all == 0 || k == 0 {
-        return vec![0.0; all];
-    }
-    let mut c = Vec::with_capacity(all);
-    let out = Out(c.as_mut_ptr());
-    let of_pair = |(i, [a, b]): (usize, &[View<'_>; 2])| {
-        // SAFETY: there is room for all products.
-        let out = Out(unsafe { out.place().add(i * each) });
-        product(*a, Right::Lines(Lines::columns_of(*b)), n, out);
-    };
-    match pairs {
-        [pair] => of_pair((0, pair)),
-        pairs => pairs.par_iter().enumerate().for_each(of_pair),
-    }
-    // SAFETY: all products are written.
-    unsafe { c.set_len(all) };
-    c
+/// Whether this processor has the unit and the system lets us use it. Asked once.
+pub fn is_supported() -> bool {
+    kernel::is_supported()
 }
 
-/// See [`crate::product_with`]; `right` is what [`packed`] made of a right side of `shape`.
-pub(crate) fn product_with(a: View<'_>, shape: [usize; 2], right: &[Step]) -> Vec<f32> {
-    let ([m, k], [of_right, n]) = (a.shape(), shape);
-    assert_eq!(k, of_right, "shapes of a product");
-    let all = m * n;
-    if all == 0 || k == 0 {
-        return vec![0.0; all];
-    }
-    let mut c = Vec::with_capacity(all);
-    product(a, Right::Packed(right), n, Out(c.as_mut_ptr()));
-    // SAFETY: all numbers are written.
-    unsafe { c.set_len(all) };
-    c
+/// The right side of products, cut once for many of them: 6 bytes a number, and zeros up to whole blocks of 32 by 32.
+#[derive(Debug)]
+pub struct Packed {
+    /// Blocks of columns, each with all its steps.
+    steps: Vec<Step>,
+    shape: [usize; 2],
 }
 
-/// All blocks of the columns of a right side, each with all its steps.
-pub(crate) fn packed(b: View<'_>) -> Vec<Step> {
-    let [k, n] = b.shape();
-    let steps = k.div_ceil(DEPTH);
-    let mut packed = vec![Step::ZERO; n.div_ceil(BLOCK) * steps];
-    if steps > 0 {
-        let columns = Lines::columns_of(b);
-        let blocks = packed.par_chunks_exact_mut(steps).enumerate();
-        blocks.for_each(|(block, out)| columns.pack(block * BLOCK, 0, steps, out));
+impl Packed {
+    /// Of `b`, `[k, n]`. All of rayon's threads take part.
+    ///
+    /// # Panics
+    /// Where [`is_supported`] is false.
+    pub fn new(b: View<'_>) -> Self {
+        let shape = b.shape();
+        let [depth, columns] = shape.map(|len| len.div_ceil(BLOCK));
+        let mut steps = vec![Step::ZERO; columns * depth];
+        pack_all(Lines::columns_of(b), &mut steps, [0, depth], depth);
+        Self { steps, shape }
     }
-    packed
+
+    /// `[k, n]`.
+    pub fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
 }
 
-/// A product with `n` columns that is not empty, written to `out`.
-fn product(a: View<'_>, right: Right<'_>, n: usize, out: Out) {
-    let [m, k] = a.shape();
-    let steps = k.div_ceil(DEPTH);
-    let mut scratch = Scratch::of(m.div_ceil(BLOCK) * steps);
-    let left = scratch.steps();
-    let rows = Lines::rows_of(a);
-    let blocks = left.par_chunks_exact_mut(steps).enumerate();
-    blocks.for_each(|(block, out)| rows.pack(block * BLOCK, 0, steps, out));
+/// The left side of products, cut once for some of them.
+///
+/// Besides its own inner steps it has room for those of a second, thin product that is added to one with it.
+#[derive(Debug)]
+pub struct Left {
+    /// Blocks of rows, each with all its steps and the room behind them.
+    scratch: Scratch,
+    /// `[m, k]`
+    shape: [usize; 2],
+    /// Steps of `k`, and of the room.
+    depths: [usize; 2],
+}
 
-    let (row_blocks, column_blocks) = (m.div_ceil(BLOCK), n.div_ceil(BLOCK));
-    let deep = steps.div_ceil(steps.div_ceil(DEEP));
-    let widest = (PANEL / deep).max(1);
-    let panels = column_blocks.div_ceil(widest);
-    let width = column_blocks.div_ceil(panels);
-    let wanted = match rayon::current_num_threads() {
-        1 => 1,
-        threads => EACH * threads,
-    };
-    let groups = wanted.div_ceil(panels).min(row_blocks.div_ceil(EACH));
-    let height = row_blocks.div_ceil(groups);
-    let work = Work {
-        left,
-        right,
-        steps,
-        deep,
-        shape: [m, n],
-        out,
-    };
-    let tasks = row_blocks.div_ceil(height) * panels;
-    (0..tasks).into_par_iter().for_each(|task| {
-        let (group, panel) = (task / panels, task % panels);
-        let rows = [group * height, row_blocks.min((group + 1) * height)];
-        let columns = [panel, panel + 1].map(|panel| column_blocks.min(panel * width));
-        work.part(rows, columns);
-    });
+impl Left {
+    /// Of `a`, `[m, k]`, with room for `room` inner steps more. All of rayon's threads take part.
+    ///
+    /// # Panics
+    /// Where [`is_supported`] is false.
+    pub fn new(a: View<'_>, room: usize) -> Self {
+        let shape = a.shape();
+        let [rows, depth] = shape.map(|len| len.div_ceil(BLOCK));
+        let depths = [depth, room.div_ceil(BLOCK)];
+        let stride = depths[0] + depths[1];
+        let mut scratch = Scratch::of(rows * stride);
+        pack_all(Lines::rows_of(a), scratch.steps_mut(), [0, depth], stride);
+        Self {
+            scratch,
+            shape,
+            depths,
+        }
+    }
+
+    /// Whether [`times_and`](Self::times_and) can add a product with so many inner steps.
+    pub fn has_room_for(&self, inner: usize) -> bool {
+        inner.div_ceil(BLOCK) <= self.depths[1]
+    }
+
+    /// `a b`, `[m, n]` row by row. All of rayon's threads take part.
+    ///
+    /// # Panics
+    /// Where shapes differ.
+    pub fn times(&self, b: Right<'_>) -> Vec<f32> {
+        self.product(b, None)
+    }
+
+    /// `a b + u v`, `[m, n]` row by row, of `u`, `[m, r]`, and `v`, `[r, n]`. All of rayon's threads take part.
+    ///
+    /// # Panics
+    /// Where shapes differ, or there is no room for `r`.
+    pub fn times_and(&mut self, b: Right<'_>, [u, v]: [View<'_>; 2]) -> Vec<f32> {
+        let ([rows, r], [depth, room]) = (u.shape(), self.depths);
+        let fits = rows == self.shape[0] && v.shape() == [r, b.shape()[1]];
+        assert!(fits && self.has_room_for(r), "shapes of a product");
+        let more = r.div_ceil(BLOCK);
+        let lines = Lines::rows_of(u);
+        let steps = self.scratch.steps_mut();
+        pack_all(lines, steps, [depth, more], depth + room);
+        self.product(b, Some((Lines::columns_of(v), more)))
+    }
+
+    fn product(&self, b: Right<'_>, also: Option<(Lines<'_>, usize)>) -> Vec<f32> {
+        let ([m, k], [of_right, n]) = (self.shape, b.shape());
+        assert_eq!(k, of_right, "shapes of a product");
+        let all = m * n;
+        let more = also.map_or(0, |(_, more)| more);
+        if all == 0 || self.depths[0] + more == 0 {
+            return vec![0.0; all];
+        }
+        let mut c = Vec::with_capacity(all);
+        let work = Work {
+            left: self,
+            right: b,
+            also,
+            columns: n,
+            out: Out(c.as_mut_ptr()),
+        };
+        work.all();
+        // SAFETY: all numbers are written.
+        unsafe { c.set_len(all) };
+        c
+    }
+}
+
+/// Packs `depth` steps of all blocks of lines, which begin `stride` steps after each other in `out`, to place `first` of each.
+fn pack_all(lines: Lines<'_>, out: &mut [Step], [first, depth]: [usize; 2], stride: usize) {
+    assert!(is_supported(), "this processor has no tiles");
+    if depth > 0 {
+        let blocks = out.par_chunks_exact_mut(stride).enumerate();
+        blocks.for_each(|(block, out)| {
+            let out = &mut out[first..][..depth];
+            lines.pack(block * BLOCK, 0, depth, depth, out);
+        });
+    }
 }
 
 /// Memory for packed numbers, kept for the next product.
+#[derive(Debug)]
 struct Scratch {
     kept: Vec<Step>,
     count: usize,
@@ -129,7 +165,11 @@ impl Scratch {
         Self { kept, count }
     }
 
-    fn steps(&mut self) -> &mut [Step] {
+    fn steps(&self) -> &[Step] {
+        &self.kept[..self.count]
+    }
+
+    fn steps_mut(&mut self) -> &mut [Step] {
         &mut self.kept[..self.count]
     }
 }
@@ -154,21 +194,13 @@ impl Out {
 // SAFETY: tasks write different blocks.
 unsafe impl Sync for Out {}
 
-/// The right side of a product.
-enum Right<'a> {
-    /// To be packed on the way.
-    Lines(Lines<'a>),
-    /// By blocks of columns, each with all steps.
-    Packed(&'a [Step]),
-}
-
+/// A product that is not empty.
 struct Work<'a> {
-    left: &'a [Step],
+    left: &'a Left,
     right: Right<'a>,
-    steps: usize,
-    /// Of these, so many at a time.
-    deep: usize,
-    shape: [usize; 2],
+    /// The right side of a thin product that is added, and its steps.
+    also: Option<(Lines<'a>, usize)>,
+    columns: usize,
     out: Out,
 }
 
@@ -177,36 +209,97 @@ thread_local! {
 }
 
 impl Work<'_> {
+    /// All blocks.
+    fn all(&self) {
+        let [rows, columns] = [self.left.shape[0], self.columns].map(|len| len.div_ceil(BLOCK));
+        let widest = (PANEL / self.deep()).max(1);
+        let panels = columns.div_ceil(widest);
+        let width = columns.div_ceil(panels);
+        let wanted = match rayon::current_num_threads() {
+            1 => 1,
+            threads => EACH * threads,
+        };
+        let groups = wanted.div_ceil(panels).min(rows.div_ceil(EACH));
+        let height = rows.div_ceil(groups);
+        let tasks = rows.div_ceil(height) * panels;
+        (0..tasks).into_par_iter().for_each(|task| {
+            let (group, panel) = (task / panels, task % panels);
+            let of_group = [group * height, rows.min((group + 1) * height)];
+            let of_panel = [panel, panel + 1].map(|panel| columns.min(panel * width));
+            self.part(of_group, of_panel);
+        });
+    }
+
+    /// Inner steps at a time.
+    fn deep(&self) -> usize {
+        let steps = self.steps();
+        steps.div_ceil(steps.div_ceil(DEEP))
+    }
+
+    /// Steps of both products.
+    fn steps(&self) -> usize {
+        self.left.depths[0] + self.also.map_or(0, |(_, more)| more)
+    }
+
     /// The blocks in ranges of rows and columns.
     fn part(&self, rows: [usize; 2], columns: [usize; 2]) {
         let Some(tiles) = Tiles::new() else {
             panic!("this processor has no tiles")
         };
+        let (own, steps, each) = (self.left.depths[0], self.steps(), self.deep());
         RIGHT.with_borrow_mut(|right| {
-            for from in (0..self.steps).step_by(self.deep) {
-                let deep = self.deep.min(self.steps - from);
-                // Where the steps of a block of columns begin, and of the next.
-                let (panel, stride) = match &self.right {
-                    Right::Lines(lines) => {
-                        let count = (columns[1] - columns[0]) * deep;
-                        if right.len() < count {
-                            right.resize(count, Step::ZERO);
-                        }
-                        let panel = &mut right[..count];
-                        lines.pack(columns[0] * BLOCK, from * DEPTH, deep, panel);
-                        (&*panel, deep)
-                    }
-                    Right::Packed(all) => (&all[columns[0] * self.steps + from..], self.steps),
-                };
+            let mut from = 0;
+            while from < steps {
+                let mut deep = each.min(steps - from);
+                // What is cut already is not side by side with what is added.
+                if matches!(self.right, Right::Packed(_)) && from < own {
+                    deep = deep.min(own - from);
+                }
+                let part = self.panel(columns, [from, deep], right);
                 for row in rows[0]..rows[1] {
-                    let left = &self.left[row * self.steps + from..][..deep];
+                    let left = self.left.block(row, [from, deep]);
                     for column in columns[0]..columns[1] {
-                        let right = &panel[(column - columns[0]) * stride..][..deep];
+                        let right = part.block(column - columns[0], deep);
                         self.block(&tiles, (left, right), [row, column], from > 0);
                     }
                 }
+                from += deep;
             }
         });
+    }
+
+    /// Steps `[from, from + deep)` of the blocks of columns in a range, packed into `room` where they are not cut already.
+    fn panel<'a>(
+        &'a self,
+        columns: [usize; 2],
+        [from, deep]: [usize; 2],
+        room: &'a mut Vec<Step>,
+    ) -> Panel<'a> {
+        let own = self.left.depths[0];
+        if let (Right::Packed(packed), true) = (&self.right, from < own) {
+            return Panel {
+                steps: &packed.steps[columns[0] * own + from..],
+                stride: own,
+            };
+        }
+        let count = (columns[1] - columns[0]) * deep;
+        if room.len() < count {
+            room.resize(count, Step::ZERO);
+        }
+        let steps = &mut room[..count];
+        let first = columns[0] * BLOCK;
+        let of_own = own.saturating_sub(from).min(deep);
+        if let (Right::Plain(view), true) = (self.right, of_own > 0) {
+            Lines::columns_of(view).pack(first, from * DEPTH, of_own, deep, steps);
+        }
+        if let (Some((lines, _)), true) = (self.also, of_own < deep) {
+            let depth = (from + of_own - own) * DEPTH;
+            lines.pack(first, depth, deep - of_own, deep, &mut steps[of_own..]);
+        }
+        Panel {
+            steps,
+            stride: deep,
+        }
     }
 
     /// One block of the result.
@@ -217,7 +310,7 @@ impl Work<'_> {
         [row, column]: [usize; 2],
         adds: bool,
     ) {
-        let [m, n] = self.shape;
+        let [m, n] = [self.left.shape[0], self.columns];
         let (row, column) = (row * BLOCK, column * BLOCK);
         let (rows, columns) = (BLOCK.min(m - row), BLOCK.min(n - column));
         // SAFETY: the block lies in the result.
@@ -227,15 +320,41 @@ impl Work<'_> {
             return unsafe { tiles.multiply_at(sides, place, n, adds) };
         }
         let mut whole = [0.0; BLOCK * BLOCK];
-        tiles.multiply(sides, &mut whole, BLOCK, false);
-        for (i, numbers) in whole.chunks_exact(BLOCK).take(rows).enumerate() {
-            for (j, number) in numbers[..columns].iter().enumerate() {
-                // SAFETY: as above; numbers that are added to were written before.
-                unsafe {
-                    let place = place.add(i * n + j);
-                    place.write(if adds { place.read() + number } else { *number });
-                }
+        let places = || {
+            let of_row = move |i: usize| (0..columns).map(move |j| (i * BLOCK + j, i * n + j));
+            (0..rows).flat_map(of_row)
+        };
+        if adds {
+            for (at, in_result) in places() {
+                // SAFETY: the number lies in the block, and was written before.
+                whole[at] = unsafe { place.add(in_result).read() };
             }
         }
+        tiles.multiply(sides, &mut whole, BLOCK, adds);
+        for (at, in_result) in places() {
+            // SAFETY: the number lies in the block, which only this task writes.
+            unsafe { place.add(in_result).write(whole[at]) };
+        }
+    }
+}
+
+impl Left {
+    /// Steps `[from, from + deep)` of a block of rows.
+    fn block(&self, row: usize, [from, deep]: [usize; 2]) -> &[Step] {
+        let stride = self.depths[0] + self.depths[1];
+        &self.scratch.steps()[row * stride + from..][..deep]
+    }
+}
+
+/// Some steps of some blocks of columns.
+struct Panel<'a> {
+    steps: &'a [Step],
+    /// From one block to the next.
+    stride: usize,
+}
+
+impl Panel<'_> {
+    fn block(&self, column: usize, deep: usize) -> &[Step] {
+        &self.steps[column * self.stride..][..deep]
     }
 }

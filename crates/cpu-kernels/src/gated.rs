@@ -19,17 +19,11 @@ pub fn gated(gate: &[f32], up: &[f32], width: usize, act: Activation) -> Vec<f32
     }
 }
 
-/// The gradients of `gate` and `up` from the one of their output.
-pub fn gated_backward(
-    gate: &[f32],
-    up: &[f32],
-    grad: &[f32],
-    width: usize,
-    act: Activation,
-) -> (Vec<f32>, Vec<f32>) {
+/// `gate` becomes its gradient, and `grad`, that of the output, the gradient of `up`.
+pub fn gated_backward(gate_and_grad: [&mut [f32]; 2], up: &[f32], width: usize, act: Activation) {
     match act {
-        Activation::Silu => backward_by::<Silu>(gate, up, grad, width),
-        Activation::GeluTanh => backward_by::<GeluTanh>(gate, up, grad, width),
+        Activation::Silu => backward_by::<Silu>(gate_and_grad, up, width),
+        Activation::GeluTanh => backward_by::<GeluTanh>(gate_and_grad, up, width),
     }
 }
 
@@ -97,29 +91,20 @@ fn gated_by<I: Inner>(gate: &[f32], up: &[f32], width: usize) -> Vec<f32> {
 }
 
 #[inline(always)]
-fn backward_by<I: Inner>(
-    gate: &[f32],
-    up: &[f32],
-    grad: &[f32],
-    width: usize,
-) -> (Vec<f32>, Vec<f32>) {
-    let mut for_gate = vec![0.0; grad.len()];
-    let mut for_up = for_gate.clone();
+fn backward_by<I: Inner>([gate, grad]: [&mut [f32]; 2], up: &[f32], width: usize) {
     each_pair(
-        (&mut for_gate, width),
-        (&mut for_up, width),
+        (gate, width),
+        (grad, width),
         #[inline(always)]
-        |i, for_gate, for_up| {
-            let row = i * width..(i + 1) * width;
-            let outs = for_gate.iter_mut().zip(for_up);
-            let ins = gate[row.clone()].iter().zip(&up[row.clone()]);
-            for ((for_gate, for_up), ((&g, &u), &d)) in outs.zip(ins.zip(&grad[row])) {
+        |i, gate, grad| {
+            let up = &up[i * width..][..width];
+            for ((gate, grad), &u) in gate.iter_mut().zip(grad).zip(up) {
+                let (g, d) = (*gate, *grad);
                 let open = sigmoid(I::at(g));
                 let through = g * open;
-                *for_gate = d * u * (open + through * (1.0 - open) * I::slope(g));
-                *for_up = d * through;
+                *gate = d * u * (open + through * (1.0 - open) * I::slope(g));
+                *grad = d * through;
             }
         },
     );
-    (for_gate, for_up)
 }

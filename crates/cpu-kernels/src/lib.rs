@@ -12,6 +12,7 @@ mod dequant;
 mod gated;
 mod memory;
 mod panels;
+mod product;
 mod rows;
 mod stored;
 mod thin;
@@ -23,6 +24,7 @@ pub use attention::{
 pub use dequant::dequantise;
 pub use gated::{Activation, gated, gated_backward};
 pub use memory::side_by_side;
+pub use product::{Side, sum_of_products};
 pub use rows::{
     masked_softmax, rms_norm, rms_norm_backward, rotate_halves, softmax, softmax_backward,
 };

@@ -18,7 +18,7 @@ use burn::tensor::Tensor;
 
 use cpu_kernels::{Activation, StoredMatrix};
 
-use crate::packed::PackedWeight;
+use crate::packed::{PackedWeight, SharedInput, Through};
 
 /// The operations and their derivatives, on the tensors of one backend.
 #[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "wgpu")), Autodiff)]
@@ -139,24 +139,48 @@ pub(crate) trait FusedOps: Backend {
         weight
     }
 
-    /// `x W^T`, `[n, d_out]`, of `[n, d_in]` and `[d_out, d_in]`, which may be kept cut in `packed`.
-    fn packed_product(
+    /// `x W^T` or, on the way back, `x W`, of rows `x` and a frozen matrix.
+    fn frozen_product(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        packed: PackedWeight,
+        through: Through,
     ) -> FloatTensor<Self> {
-        let _ = packed;
-        Self::product(x, Self::float_transpose(weight))
+        Self::product(x, composed::right_side::<Self>(weight, through.way))
     }
 
-    /// The gradient of `x`: that of the product times the matrix.
-    fn packed_product_backward(
-        grad: FloatTensor<Self>,
+    /// The same and `u v` besides, of `u`, `[n, r]`, and `v` with `r` rows.
+    fn frozen_product_and(
+        x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        packed: PackedWeight,
+        u: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        through: Through,
     ) -> FloatTensor<Self> {
-        let _ = packed;
-        Self::product(grad, weight)
+        let product = Self::frozen_product(x, weight, through);
+        Self::float_add(product, Self::product(u, v))
+    }
+
+    /// `x factor`, `[n, r]`, of `[n, d]` and `[d, r]` with a small `r`; other products have the same `input`.
+    fn low_product(
+        x: FloatTensor<Self>,
+        factor: FloatTensor<Self>,
+        input: SharedInput,
+    ) -> FloatTensor<Self> {
+        let _ = input;
+        Self::product(x, factor)
+    }
+
+    /// `x W^T + scale (x A) B`, `[n, d_out]`, of `x`, `[n, d_in]`, a frozen matrix `[d_out, d_in]`, and an adapter's `a`, `[d_in, r]`, and `b`,
+    /// `[r, d_out]`.
+    fn adapted_product(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        scale: f32,
+        through: Through,
+    ) -> FloatTensor<Self> {
+        composed::adapted_product::<Self>(x, weight, [a, b], scale, through).0
     }
 
     /// `x W`, `[n, d_out]`, of `[n, d_in]` and `[d_in, d_out]`, made for a few rows.
@@ -204,21 +228,23 @@ pub(crate) fn pack(weight: Tensor<2>, packed: PackedWeight) {
     <Dispatch as FusedOps>::pack(weight.into_dispatch(), packed);
 }
 
-/// See [`FusedOps::packed_product`]; made for more than [`cpu_kernels::MOST_ROWS`] rows.
-pub(crate) fn packed_product(x: Tensor<2>, weight: Tensor<2>, packed: PackedWeight) -> Tensor<2> {
+/// See [`FusedOps::frozen_product`]; made for more than [`cpu_kernels::MOST_ROWS`] rows.
+pub(crate) fn frozen_product(x: Tensor<2>, weight: Tensor<2>, through: Through) -> Tensor<2> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as FusedOps>::packed_product(x, weight, packed))
+    Tensor::from_dispatch(<Dispatch as FusedOps>::frozen_product(x, weight, through))
 }
 
-/// See [`FusedOps::packed_product_backward`].
-pub(crate) fn packed_product_backward(
-    grad: Tensor<2>,
+/// See [`FusedOps::adapted_product`]; as above.
+pub(crate) fn adapted_product(
+    x: Tensor<2>,
     weight: Tensor<2>,
-    packed: PackedWeight,
+    [a, b]: [Tensor<2>; 2],
+    scale: f32,
+    through: Through,
 ) -> Tensor<2> {
-    let (grad, weight) = (grad.into_dispatch(), weight.into_dispatch());
-    let back = <Dispatch as FusedOps>::packed_product_backward(grad, weight, packed);
-    Tensor::from_dispatch(back)
+    let [x, weight, a, b] = [x, weight, a, b].map(Tensor::into_dispatch);
+    let y = <Dispatch as FusedOps>::adapted_product(x, weight, a, b, scale, through);
+    Tensor::from_dispatch(y)
 }
 
 /// See [`FusedOps::attention`].

@@ -6,6 +6,7 @@ use burn::tensor::{DType, Int, Tensor};
 use crate::loader::Loader;
 use crate::lora::{Kind, Lora};
 use crate::matrix::{Matrix, cast_if_needed};
+use crate::packed::SharedInput;
 use crate::parts::parts;
 use crate::weights::WeightError;
 
@@ -28,9 +29,20 @@ pub(crate) struct Linear {
 impl Linear {
     /// `[n, d_in]` to `[n, d_out]`.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward_of(x, &SharedInput::default())
+    }
+
+    /// The same of what goes into other layers as well.
+    fn forward_of(&self, x: Tensor<2>, input: &SharedInput) -> Tensor<2> {
         let y = match &self.lora {
-            Some(lora) => lora.output(self.weight.product(x.clone()), x, &self.weight),
-            None => self.weight.product(x),
+            Some(lora) => {
+                let at_once = lora.added_to(&x, &self.weight, input);
+                at_once.unwrap_or_else(|| {
+                    let y = self.weight.product_of(x.clone(), input);
+                    lora.output(y, x, &self.weight)
+                })
+            }
+            None => self.weight.product_of(x, input),
         };
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
@@ -93,7 +105,10 @@ impl SideBySide {
                 let from = |i: usize| self.widths[..i].iter().sum();
                 std::array::from_fn(|i| y.clone().narrow(1, from(i), self.widths[i]))
             }
-            layers => std::array::from_fn(|i| layers[i].forward(x.clone())),
+            layers => {
+                let input = SharedInput::default();
+                std::array::from_fn(|i| layers[i].forward_of(x.clone(), &input))
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use burn::tensor::{AllocationProperty, Bytes, DType, Device, Int, Tensor, Tensor
 use cpu_kernels::{StoredMatrix, side_by_side};
 
 use crate::device::is_cpu;
-use crate::fused::{pack, packed_product, packed_product_backward, product, stored_product};
-use crate::packed::PackedWeight;
+use crate::fused::{adapted_product, frozen_product, pack, product, stored_product};
+use crate::packed::{PackedWeight, SharedInput, Through};
 
 /// A frozen parameter: costs no gradient and no autodiff node. `train()` and `valid()` keep it frozen.
 pub(crate) fn frozen<const D: usize>(value: Tensor<D>) -> Param<Tensor<D>> {
@@ -99,24 +99,58 @@ impl Matrix {
 
     /// `x W^T`: `[n, d_in]` to `[n, d_out]`.
     pub fn product(&self, x: Tensor<2>) -> Tensor<2> {
+        self.product_of(x, &SharedInput::default())
+    }
+
+    /// The same of what goes into other layers as well.
+    pub(crate) fn product_of(&self, x: Tensor<2>, input: &SharedInput) -> Tensor<2> {
         let weight = match (&self.dense, &self.stored) {
             (None, Some(stored)) => return stored_product(x, stored.clone()),
-            _ => self.tensor(&x.device()),
-        };
-        let weight = match x.is_autodiff() {
-            true => weight,
-            false => weight.inner(),
+            _ => self.weight_for(&x),
         };
         match weight.is_require_grad() || x.dims()[0] <= cpu_kernels::MOST_ROWS {
             true => product(x, weight.transpose()),
-            false => packed_product(x, weight, self.packed.clone()),
+            false => frozen_product(x, weight, self.through(input)),
+        }
+    }
+
+    /// `x W^T + scale (x A) B` with an adapter's factors, `[d_in, r]` and `[r, d_out]`, at once; none where it takes several operations, since the
+    /// matrix is no frozen tensor of f32, or `x` is not, or has a few rows.
+    pub(crate) fn adapted_product(
+        &self,
+        x: &Tensor<2>,
+        factors: impl FnOnce() -> [Tensor<2>; 2],
+        scale: f64,
+        input: &SharedInput,
+    ) -> Option<Tensor<2>> {
+        let all_f32 = [self.dtype(), x.dtype()] == [DType::F32; 2];
+        let many = x.dims()[0] > cpu_kernels::MOST_ROWS;
+        if !all_f32 || !many || self.dense.is_none() || self.is_trainable() {
+            return None;
+        }
+        let (weight, through) = (self.weight_for(x), self.through(input));
+        let product = adapted_product(x.clone(), weight, factors(), scale as f32, through);
+        Some(product)
+    }
+
+    /// The way forward, where it may be cut already, as `input` may.
+    pub(crate) fn through(&self, input: &SharedInput) -> Through {
+        Through::forward(&self.packed, input)
+    }
+
+    /// The tensor, in the graph where `x` is.
+    fn weight_for(&self, x: &Tensor<2>) -> Tensor<2> {
+        let weight = self.tensor(&x.device());
+        match x.is_autodiff() {
+            true => weight,
+            false => weight.inner(),
         }
     }
 
     /// `x W`: `[n, d_out]` to `[n, d_in]`, without gradient.
     pub(crate) fn product_back(&self, x: Tensor<2>) -> Tensor<2> {
         let weight = self.tensor(&x.device()).inner();
-        packed_product_backward(x, weight, self.packed.clone())
+        frozen_product(x, weight, self.through(&SharedInput::default()).back())
     }
 
     /// Keeps it cut for tiles, where the processor has them and it is a frozen tensor in f32.

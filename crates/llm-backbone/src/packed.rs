@@ -1,7 +1,8 @@
-//! Frozen matrices that stay cut for the tiles of Intel's processors, so that products with them do not cut them anew.
+//! Sides of products that stay cut for the tiles of Intel's processors, so that products with them do not cut them anew: frozen matrices from step
+//! to step, and inputs for the layers that they all go into.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::backend::flex::FlexTensor;
 
@@ -37,6 +38,75 @@ impl PackedWeight {
     pub(crate) fn get(&self, way: Way, weight: &FlexTensor) -> Option<&amx::Packed> {
         let side = self.0[way as usize].get()?;
         same(&side.of, weight).then_some(&side.packed)
+    }
+}
+
+/// What goes into several layers, cut for tiles once for all of them. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct SharedInput(Arc<Mutex<Option<Input>>>);
+
+struct Input {
+    /// The tensor that was cut, as in [`Side`].
+    of: FlexTensor,
+    cut: amx::Left,
+}
+
+impl SharedInput {
+    /// What `work` makes of `x`, which `cut` cuts unless it was the last one here and has `room` for so many inner steps more.
+    pub(crate) fn with<R>(
+        &self,
+        x: &FlexTensor,
+        room: usize,
+        cut: impl FnOnce() -> amx::Left,
+        work: impl FnOnce(&mut amx::Left) -> R,
+    ) -> R {
+        // What a panic left behind is of its tensor all the same: products write into its room before they read it.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = kept.take();
+        let fits = |last: &Input| same(&last.of, x) && last.cut.has_room_for(room);
+        let input = kept.insert(last.filter(fits).unwrap_or_else(|| Input {
+            of: x.clone(),
+            cut: cut(),
+        }));
+        work(&mut input.cut)
+    }
+}
+
+impl fmt::Debug for SharedInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedInput")
+    }
+}
+
+/// How a product goes through a frozen matrix, and where both sides may be cut already.
+#[derive(Clone, Debug)]
+pub(crate) struct Through {
+    pub(crate) way: Way,
+    pub(crate) weight: PackedWeight,
+    pub(crate) input: SharedInput,
+}
+
+impl Through {
+    /// From input to output.
+    pub(crate) fn forward(weight: &PackedWeight, input: &SharedInput) -> Self {
+        Self {
+            way: Way::Forward,
+            weight: weight.clone(),
+            input: input.clone(),
+        }
+    }
+
+    /// The other way, with an input of its own.
+    pub(crate) fn back(&self) -> Self {
+        let way = match self.way {
+            Way::Forward => Way::Backward,
+            Way::Backward => Way::Forward,
+        };
+        Self {
+            way,
+            weight: self.weight.clone(),
+            input: SharedInput::default(),
+        }
     }
 }
 

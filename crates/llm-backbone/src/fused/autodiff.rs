@@ -9,7 +9,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 
 use super::{FusedOps, composed};
-use crate::packed::PackedWeight;
+use crate::packed::{PackedWeight, Through};
 use cpu_kernels::{Activation, StoredMatrix};
 
 impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
@@ -98,24 +98,54 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         weight
     }
 
-    /// The matrix is frozen.
-    fn packed_product(
+    fn frozen_product(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        packed: PackedWeight,
+        through: Through,
     ) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         let weight = weight.into_primitive();
-        match PackedProduct
+        match FrozenProduct
             .prepare::<C>([node])
             .compute_bound()
             .stateful()
         {
             OpsKind::Tracked(prep) => {
-                let y = B::packed_product(x, weight.clone(), packed.clone());
-                prep.finish((weight, packed), y)
+                let back = through.back();
+                let y = B::frozen_product(x, weight.clone(), through);
+                prep.finish((weight, back), y)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::packed_product(x, weight, packed)),
+            OpsKind::UnTracked(prep) => prep.finish(B::frozen_product(x, weight, through)),
+        }
+    }
+
+    fn adapted_product(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        scale: f32,
+        through: Through,
+    ) -> FloatTensor<Self> {
+        let ((x, x_node), (a, a_node), (b, b_node)) =
+            (x.into_parts(), a.into_parts(), b.into_parts());
+        let weight = weight.into_primitive();
+        let nodes = [x_node, a_node, b_node];
+        match AdaptedProduct
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => {
+                let (back, factors) = (through.back(), [a, b]);
+                let inputs = [x.clone(), weight.clone()];
+                let (y, low) =
+                    composed::adapted_product::<B>(x, weight, factors.clone(), scale, through);
+                prep.finish((inputs, factors, low, scale, back), y)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::adapted_product(x, weight, a, b, scale, through))
+            }
         }
     }
 
@@ -135,16 +165,54 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
 }
 
 #[derive(Debug)]
-struct PackedProduct;
+struct FrozenProduct;
 
-impl<B: FusedOps> Backward<B, 1> for PackedProduct {
-    type State = (FloatTensor<B>, PackedWeight);
+impl<B: FusedOps> Backward<B, 1> for FrozenProduct {
+    type State = (FloatTensor<B>, Through);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (weight, packed) = ops.state;
+        let (weight, back) = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            B::packed_product_backward(grad, weight, packed)
+            B::frozen_product(grad, weight, back)
         });
+    }
+}
+
+/// Of `y = x W^T + low B`, where `low = scale x A`: with `high = scale grad B^T`, the gradient of `A` is `x^T high`, that of `B` `low^T grad`, and that of
+/// `x` `grad W + high A^T`.
+#[derive(Debug)]
+struct AdaptedProduct;
+
+impl<B: FusedOps> Backward<B, 3> for AdaptedProduct {
+    type State = (
+        [FloatTensor<B>; 2],
+        [FloatTensor<B>; 2],
+        FloatTensor<B>,
+        f32,
+        Through,
+    );
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let ([x, weight], [a, b], low, scale, back) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [for_x, for_a, for_b] = ops.parents;
+        if let Some(parent) = for_b {
+            let gradient = B::product(B::float_transpose(low), grad.clone());
+            grads.register::<B>(parent.id, gradient);
+        }
+        if for_x.is_none() && for_a.is_none() {
+            return;
+        }
+        let high = B::low_product(grad.clone(), B::float_transpose(b), back.input.clone());
+        let high = B::float_mul_scalar(high, scale.into());
+        if let Some(parent) = for_a {
+            let gradient = B::product(B::float_transpose(x), high.clone());
+            grads.register::<B>(parent.id, gradient);
+        }
+        if let Some(parent) = for_x {
+            let gradient = B::frozen_product_and(grad, weight, high, B::float_transpose(a), back);
+            grads.register::<B>(parent.id, gradient);
+        }
     }
 }
 

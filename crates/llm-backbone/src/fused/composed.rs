@@ -5,10 +5,35 @@ use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, Slice, TensorData};
 
 use super::FusedOps;
+use crate::packed::{Through, Way};
 use cpu_kernels::{Activation, StoredMatrix};
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 impl FusedOps for burn::backend::Cube {}
+
+/// A matrix `[d_out, d_in]` as products have it on their right.
+pub(super) fn right_side<B: FusedOps>(weight: FloatTensor<B>, way: Way) -> FloatTensor<B> {
+    match way {
+        Way::Forward => B::float_transpose(weight),
+        Way::Backward => weight,
+    }
+}
+
+/// `x W^T + scale (x A) B`, and `scale x A`, which the gradient of `B` is made of.
+pub(super) fn adapted_product<B: FusedOps>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    [a, b]: [FloatTensor<B>; 2],
+    scale: f32,
+    through: Through,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let low = B::low_product(x.clone(), a, through.input.clone());
+    let low = B::float_mul_scalar(low, scale.into());
+    (
+        B::frozen_product_and(x, weight, low.clone(), b, through),
+        low,
+    )
+}
 
 /// Query heads that share a key head are stacked along the rows of one product, so keys are never repeated in memory.
 pub(super) fn attention<B: FusedOps>(

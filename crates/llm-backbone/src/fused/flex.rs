@@ -7,10 +7,10 @@ use burn::tensor::{DType, Shape, TensorData};
 use cpu_kernels::{Activation, AttentionShape, StoredMatrix, View, Weights};
 
 use super::{FusedOps, composed};
-use crate::packed::{PackedWeight, Way};
+use crate::packed::{PackedWeight, SharedInput, Through, Way};
 
-/// Products with fewer rows, inner steps or columns, as those of a head of attention, are faster without tiles: numbers are packed for too few
-/// operations.
+/// Products with fewer rows, or fewer inner steps or columns, are faster without tiles: numbers are packed for too few operations.
+const LEAST_ROWS: usize = 64;
 const LEAST: usize = 128;
 
 impl FusedOps for Flex {
@@ -140,12 +140,11 @@ impl FusedOps for Flex {
         if !all_f32([&gate, &up, &grad]) {
             return composed::gated_backward::<Self>(gate, up, grad, act);
         }
-        let shape = gate.layout().shape().clone();
         let [_, d] = shape_of(&gate);
-        let [gate, up, grad] = [gate, up, grad].map(dense);
-        let [gate, up, grad] = [&gate, &up, &grad].map(|x| x.storage::<f32>());
-        let (for_gate, for_up) = cpu_kernels::gated_backward(gate, up, grad, d, act);
-        (tensor(for_gate, shape.clone()), tensor(for_up, shape))
+        let [mut gate, up, mut grad] = [gate, up, grad].map(dense);
+        let outs = [gate.storage_mut::<f32>(), grad.storage_mut::<f32>()];
+        cpu_kernels::gated_backward(outs, up.storage::<f32>(), d, act);
+        (gate, grad)
     }
 
     fn rms_norm(x: FlexTensor, gamma: FlexTensor, epsilon: f64) -> FlexTensor {
@@ -198,37 +197,60 @@ impl FusedOps for Flex {
     fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
         let shape = a.layout().shape();
         let columns = b.layout().shape()[shape.num_dims() - 1];
-        in_profile(2 * shape.num_elements() * columns, || {
-            match on_tiles(&a, &b) {
+        in_profile(
+            2 * shape.num_elements() * columns,
+            || match product_of_matrices(&a, &b) {
                 Some(product) => product,
                 None => Self::float_matmul(a, b),
-            }
-        })
+            },
+        )
     }
 
     fn pack(weight: FlexTensor, packed: PackedWeight) -> FlexTensor {
         if !amx::is_supported() || !all_f32([&weight]) {
             return weight;
         }
-        let transposed = Self::float_transpose(weight.clone());
-        for (way, side) in [(Way::Forward, &transposed), (Way::Backward, &weight)] {
-            if let Some([only]) = matrices(side).as_deref() {
-                packed.keep(way, side.clone(), || amx::Packed::new(*only));
+        for way in [Way::Forward, Way::Backward] {
+            let side = composed::right_side::<Self>(weight.clone(), way);
+            if let Some(lines) = lines(&side) {
+                packed.keep(way, side.clone(), || amx::Packed::new(lines));
             }
         }
         weight
     }
 
-    fn packed_product(x: FlexTensor, weight: FlexTensor, packed: PackedWeight) -> FlexTensor {
-        with_packed(x, Self::float_transpose(weight), (&packed, Way::Forward))
+    fn frozen_product(x: FlexTensor, weight: FlexTensor, through: Through) -> FlexTensor {
+        let right = composed::right_side::<Self>(weight, through.way);
+        let product = through_frozen((&x, &right), None, &through);
+        product.unwrap_or_else(|| Self::product(x, right))
     }
 
-    fn packed_product_backward(
-        grad: FlexTensor,
+    fn frozen_product_and(
+        x: FlexTensor,
         weight: FlexTensor,
-        packed: PackedWeight,
+        u: FlexTensor,
+        v: FlexTensor,
+        through: Through,
     ) -> FlexTensor {
-        with_packed(grad, weight, (&packed, Way::Backward))
+        let right = composed::right_side::<Self>(weight, through.way);
+        let sum = through_frozen((&x, &right), Some([&u, &v]), &through);
+        sum.unwrap_or_else(|| Self::float_add(Self::product(x, right), Self::product(u, v)))
+    }
+
+    fn low_product(x: FlexTensor, factor: FlexTensor, input: SharedInput) -> FlexTensor {
+        let ([n, d], [_, r]) = (shape_of(&x), shape_of(&factor));
+        let on_tiles = || {
+            let right = amx::Right::Plain(lines(&factor)?);
+            with_input(&x, &input, r, |left| left.times(right))
+        };
+        let product = match is_for_tiles(n, [d], [&x, &factor]) {
+            true => in_profile(2 * n * d * r, on_tiles),
+            false => None,
+        };
+        match product {
+            Some(product) => tensor(product, [n, r].into()),
+            None => Self::product(x, factor),
+        }
     }
 
     fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
@@ -261,75 +283,114 @@ fn products_of_pairs(count: usize, sizes: AttentionShape) -> usize {
     count * 2 * pairs * sizes.dim * sizes.heads * sizes.batch
 }
 
-/// `a b` with the processor's tiles, where it has them and the product is large enough.
-fn on_tiles(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
-    let (mut shape, other) = (a.layout().shape().clone(), b.layout().shape());
-    let rank = shape.num_dims();
-    let n = other[other.num_dims() - 1];
-    let least = shape[rank - 2].min(shape[rank - 1]).min(n);
-    if least < LEAST || !amx::is_supported() || !all_f32([a, b]) {
-        return None;
-    }
-    let (left, right) = (matrices(a)?, matrices(b)?);
-    if left.len() != right.len() {
-        return None;
-    }
-    let pairs: Vec<_> = left.into_iter().zip(right).map(|(a, b)| [a, b]).collect();
-    shape[rank - 1] = n;
-    Some(tensor(amx::products(&pairs), shape))
+/// Whether tiles are the faster way for products of so many rows, and of inner steps and columns with these lengths.
+fn is_for_tiles<const N: usize>(rows: usize, lengths: [usize; N], sides: [&FlexTensor; 2]) -> bool {
+    let large = rows >= LEAST_ROWS && lengths.iter().all(|length| *length >= LEAST);
+    large && amx::is_supported() && all_f32(sides)
 }
 
-/// `x weight`, with what is kept of `weight` where it is and the product is large enough.
-fn with_packed(
-    x: FlexTensor,
-    weight: FlexTensor,
-    (packed, way): (&PackedWeight, Way),
-) -> FlexTensor {
-    let [rows, inner] = shape_of(&x);
-    let [_, columns] = shape_of(&weight);
-    let large = rows.min(inner).min(columns) >= LEAST && all_f32([&x, &weight]);
-    let kept = packed.get(way, &weight).filter(|_| large);
-    let product = kept.and_then(|kept| match &matrices(&x)?[..] {
-        [x] => Some(in_profile(2 * rows * inner * columns, || {
-            amx::product_with(*x, kept)
-        })),
-        _ => None,
-    });
-    match product {
-        Some(product) => tensor(product, [rows, columns].into()),
-        None => Flex::product(x, weight),
-    }
-}
-
-/// The matrices that the last two dimensions are, in order; none where neither their rows nor their columns are whole.
-fn matrices(tensor: &FlexTensor) -> Option<Vec<amx::View<'_>>> {
-    let layout = tensor.layout();
-    let (shape, strides) = (layout.shape(), layout.strides());
-    let rank = shape.num_dims();
-    if !layout.has_positive_strides() {
+/// `a b` of two matrices, with the processor's tiles where it has them and the product is large enough; none where they are not in f32.
+fn product_of_matrices(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
+    let ranks = [a, b].map(|side| side.layout().shape().num_dims());
+    if ranks != [2, 2] || !all_f32([a, b]) {
         return None;
     }
-    let numbers = &tensor.storage::<f32>();
-    let stride = |dim: usize| strides[dim].unsigned_abs();
-    let of = |start: usize| {
-        let numbers = numbers.get(start..)?;
-        let [rows, columns] = [shape[rank - 2], shape[rank - 1]];
-        match (stride(rank - 2), stride(rank - 1)) {
-            (stride, 1) => amx::View::of_rows(numbers, [rows, columns], stride),
-            (1, stride) => {
-                let columns = amx::View::of_rows(numbers, [columns, rows], stride)?;
-                Some(columns.transposed())
-            }
-            _ => None,
-        }
+    let ([m, k], [_, n]) = (shape_of(a), shape_of(b));
+    if is_for_tiles(m, [k, n], [a, b])
+        && let (Some(left), Some(right)) = (lines(a), lines(b))
+    {
+        let product = amx::Left::new(left, 0).times(amx::Right::Plain(right));
+        return Some(tensor(product, [m, n].into()));
+    }
+    let product = cpu_kernels::sum_of_products(&[[side(a)?, side(b)?]]);
+    Some(tensor(product, [m, n].into()))
+}
+
+/// `x right`, or `x right + u v`, in memory that nobody clears first; none where some are not matrices of f32.
+fn through_frozen(
+    (x, right): (&FlexTensor, &FlexTensor),
+    also: Option<[&FlexTensor; 2]>,
+    through: &Through,
+) -> Option<FlexTensor> {
+    let thin = also.unwrap_or([x, right]);
+    if !all_f32([x, right]) || !all_f32(thin) {
+        return None;
+    }
+    let ([m, k], [_, n]) = (shape_of(x), shape_of(right));
+    let room = also.map_or(0, |[u, _]| shape_of::<2>(u)[1]);
+    let on_tiles = || {
+        let kept = through.weight.get(through.way, right);
+        let right = match kept {
+            Some(packed) => amx::Right::Packed(packed),
+            None => amx::Right::Plain(lines(right)?),
+        };
+        let thin = match also {
+            Some([u, v]) => Some([lines(u)?, lines(v)?]),
+            None => None,
+        };
+        with_input(x, &through.input, room, |left| match thin {
+            Some(thin) => left.times_and(right, thin),
+            None => left.times(right),
+        })
     };
-    let mut starts = vec![layout.start_offset()];
-    for dim in 0..rank - 2 {
-        let (step, count) = (stride(dim), shape[dim]);
-        let along = |start: usize| (0..count).map(move |i| start + i * step);
-        starts = starts.into_iter().flat_map(along).collect();
+    let elsewhere = || {
+        let mut pairs = vec![[side(x)?, side(right)?]];
+        if let Some([u, v]) = also {
+            pairs.push([side(u)?, side(v)?]);
+        }
+        Some(cpu_kernels::sum_of_products(&pairs))
+    };
+    let numbers = in_profile(2 * m * (k + room) * n, || {
+        match is_for_tiles(m, [k, n], [x, right]) {
+            true => on_tiles().or_else(elsewhere),
+            false => elsewhere(),
+        }
+    });
+    numbers.map(|numbers| tensor(numbers, [m, n].into()))
+}
+
+/// What `work` makes of `x`, cut for tiles with room for `room` inner steps more; none where it cannot be.
+fn with_input<R>(
+    x: &FlexTensor,
+    input: &SharedInput,
+    room: usize,
+    work: impl FnOnce(&mut amx::Left) -> R,
+) -> Option<R> {
+    /// A block of steps, since the next layer may have an adapter where this one has none.
+    const LEAST_ROOM: usize = 32;
+    let lines = lines(x)?;
+    let cut = || amx::Left::new(lines, room.max(LEAST_ROOM));
+    Some(input.with(x, room, cut, work))
+}
+
+/// A matrix whose rows or columns are whole; none where neither are.
+fn lines(tensor: &FlexTensor) -> Option<amx::View<'_>> {
+    if !tensor.layout().has_positive_strides() {
+        return None;
     }
-    starts.into_iter().map(of).collect()
+    let numbers = tensor
+        .storage::<f32>()
+        .get(tensor.layout().start_offset()..)?;
+    let [rows, columns] = shape_of(tensor);
+    match strides_of(tensor) {
+        [stride, 1] => amx::View::of_rows(numbers, [rows, columns], stride),
+        [1, stride] => {
+            let columns = amx::View::of_rows(numbers, [columns, rows], stride)?;
+            Some(columns.transposed())
+        }
+        _ => None,
+    }
+}
+
+/// A matrix, however its numbers lie; none where strides are negative.
+fn side(tensor: &FlexTensor) -> Option<cpu_kernels::Side<'_>> {
+    if !tensor.layout().has_positive_strides() {
+        return None;
+    }
+    let numbers = tensor
+        .storage::<f32>()
+        .get(tensor.layout().start_offset()..)?;
+    cpu_kernels::Side::new(numbers, shape_of(tensor), strides_of(tensor))
 }
 
 fn all_f32<const N: usize>(tensors: [&FlexTensor; N]) -> bool {

@@ -8,6 +8,7 @@ use super::rules::{Kind, Shape};
 use super::stable_id;
 use crate::fused::product;
 use crate::matrix::{Matrix, cast_if_needed, frozen};
+use crate::packed::SharedInput;
 
 /// The least square of a norm that is divided by: a row of zeros has none to speak of.
 const LEAST_SQUARE: f64 = 1e-24;
@@ -138,6 +139,20 @@ impl Lora {
             }
         };
         cast_if_needed(sum, dtype)
+    }
+
+    /// [`output`](Self::output) in one operation with the product of the weight, where nothing but `scale (x A) B` is added to it; none elsewhere.
+    pub(crate) fn added_to(
+        &self,
+        x: &Tensor<2>,
+        weight: &Matrix,
+        input: &SharedInput,
+    ) -> Option<Tensor<2>> {
+        let drops = self.drops() && x.device().is_autodiff();
+        if drops || self.magnitude.is_some() {
+            return None;
+        }
+        weight.adapted_product(x, || self.factors(), self.scale, input)
     }
 
     /// `scale (x A) B`
