@@ -40,7 +40,7 @@ pub fn print(
     out.line(format_args!("processor: {}", Machine::here()))
 }
 
-/// One row per phase, with those of its matrix products and of the rest of it (copies, passes over activations), then what no phase holds, then a step's passes together, then everything.
+/// One row per phase, with those of its matrix products, of what made them, and of the rest of it (copies, passes over activations), then what no phase holds, then a step's passes together, then everything.
 fn rows(phases: &[Phase], total: f64, roofline: f64) -> Vec<Vec<String>> {
     let row = |name: &str, seconds: f64, rate: Option<f64>| {
         let of = |value: f64| format!("{:.1} %", 100.0 * value);
@@ -57,11 +57,10 @@ fn rows(phases: &[Phase], total: f64, roofline: f64) -> Vec<Vec<String>> {
         rows.push(row(phase.name, phase.seconds, phase.rate));
         if let Some(products) = phase.products {
             let rest = (phase.seconds - products.seconds).max(0.0);
-            rows.push(row(
-                &format!("  {PRODUCTS}"),
-                products.seconds,
-                products.rate,
-            ));
+            rows.push(row("  products", products.seconds, products.rate));
+            for (name, share) in PRODUCTS.iter().zip(phase.each) {
+                rows.extend(share.map(|s| row(&format!("    {name}"), s.seconds, s.rate)));
+            }
             rows.push(row("  the rest", rest, None));
         }
     }
@@ -100,15 +99,17 @@ mod tests {
             seconds,
             rate,
             products: None,
+            each: [None; 3],
         };
-        let products = Share {
-            seconds: 1.5,
-            rate: Some(80e9),
+        let share = |seconds, rate| Share {
+            seconds,
+            rate: Some(rate),
         };
         let phases = [
             phase("loading", 1.0, None),
             Phase {
-                products: Some(products),
+                products: Some(share(1.5, 80e9)),
+                each: [Some(share(1.0, 100e9)), None, Some(share(0.5, 40e9))],
                 ..phase("forward", 2.0, Some(60e9))
             },
             phase("backward", 4.0, Some(45e9)),
@@ -122,6 +123,9 @@ mod tests {
         assert_eq!(text("loading"), "1.0 s|10.0 %||");
         assert_eq!(text("forward"), "2.0 s|20.0 %|60.0|60.0 %");
         assert_eq!(text("  products"), "1.5 s|15.0 %|80.0|80.0 %");
+        assert_eq!(text("    tiles"), "1.0 s|10.0 %|100.0|100.0 %");
+        assert_eq!(text("    attention"), "0.5 s|5.0 %|40.0|40.0 %");
+        assert!(rows.iter().all(|row| row[0] != "    gemm"));
         assert_eq!(text("  the rest"), "0.5 s|5.0 %||");
         assert_eq!(text("other"), "1.0 s|10.0 %||");
         // (2 * 60 + 4 * 45) / 8 = 37.5

@@ -44,8 +44,8 @@ pub struct Total {
     pub time: Duration,
     /// Floating-point operations.
     pub flops: u64,
-    /// What of it were matrix products.
-    pub products: Products,
+    /// What of it were matrix products, in the order of [`PRODUCTS`].
+    pub products: [Products; PRODUCTS.len()],
 }
 
 /// The matrix products inside spans of one name.
@@ -68,6 +68,8 @@ pub struct Phase {
     pub rate: Option<f64>,
     /// What of it were matrix products; none where they are not marked.
     pub products: Option<Share>,
+    /// The same by what made them, in the order of [`PRODUCTS`].
+    pub each: [Option<Share>; PRODUCTS.len()],
 }
 
 /// A part of a phase.
@@ -80,6 +82,12 @@ pub struct Share {
 }
 
 impl Share {
+    fn of(products: &[Products], scale: f64) -> Option<Self> {
+        let time: Duration = products.iter().map(|each| each.time).sum();
+        let flops = products.iter().map(|each| each.flops).sum();
+        (!time.is_zero()).then(|| Self::new(time, flops, scale))
+    }
+
     fn new(time: Duration, flops: u64, scale: f64) -> Self {
         let seconds = time.as_secs_f64() * scale;
         let counted = flops > 0 && seconds > 0.0;
@@ -107,19 +115,21 @@ impl Profile {
     }
 
     fn add<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>, time: Duration, flops: u64) {
-        if span.name() != PRODUCTS {
+        let kernel = |name| PRODUCTS.iter().position(|kernel| *kernel == name);
+        let Some(kind) = kernel(span.name()) else {
             let mut totals = self.locked();
             let total = totals.entry(span.name()).or_default();
             total.time += time;
             total.flops += flops;
-        } else if let Some(phase) = span.parent().map(|outer| outer.name()) {
-            // Those inside of others are counted with them.
-            if phase != PRODUCTS {
-                let mut totals = self.locked();
-                let products = &mut totals.entry(phase).or_default().products;
-                products.time += time;
-                products.flops += flops;
-            }
+            return;
+        };
+        // Those inside of others are counted with them.
+        let phase = span.parent().map(|outer| outer.name());
+        if let Some(phase) = phase.filter(|name| kernel(name).is_none()) {
+            let mut totals = self.locked();
+            let products = &mut totals.entry(phase).or_default().products[kind];
+            products.time += time;
+            products.flops += flops;
         }
     }
 
@@ -143,13 +153,13 @@ pub fn phases(totals: &Totals) -> Vec<Phase> {
         .map(|(name, total)| {
             let scale = if INSIDE.contains(&name) { scale } else { 1.0 };
             let Share { seconds, rate } = Share::new(total.time, total.flops, scale);
-            let Products { time, flops } = total.products;
-            let products = Share::new(time, flops, scale);
+            let each = total.products.map(|each| Share::of(&[each], scale));
             Phase {
                 name,
                 seconds,
                 rate,
-                products: (!time.is_zero()).then_some(products),
+                products: Share::of(&total.products, scale),
+                each,
             }
         })
         .collect()
@@ -235,9 +245,9 @@ mod tests {
         let layer = profile.clone().with_filter(filter_fn(Profile::wants));
         let subscriber = tracing_subscriber::registry().with(layer);
         let product = |flops: u64| {
-            trace_span!(target: TARGET, "products", flops).in_scope(|| {
+            trace_span!(target: TARGET, "gemm", flops).in_scope(|| {
                 std::thread::sleep(Duration::from_millis(5));
-                trace_span!(target: TARGET, "products", flops = 50u64).in_scope(|| {});
+                trace_span!(target: TARGET, "tiles", flops = 50u64).in_scope(|| {});
             });
         };
         tracing::subscriber::with_default(subscriber, || {
@@ -252,11 +262,13 @@ mod tests {
         });
         let totals = profile.totals();
         let (forward, backward) = (totals["forward"], totals["backward"]);
-        assert_eq!((forward.flops, forward.products.flops), (10, 7));
-        assert_eq!((backward.flops, backward.products.flops), (0, 5));
-        assert!(forward.products.time >= Duration::from_millis(10));
-        assert!(forward.time >= forward.products.time);
-        assert_eq!(totals["gradients"].products, Products::default());
+        let flops = |total: Total| (total.flops, total.products.map(|each| each.flops));
+        assert_eq!(flops(forward), (10, [0, 7, 0]));
+        assert_eq!(flops(backward), (0, [0, 5, 0]));
+        let [_, by_gemm, _] = forward.products;
+        assert!(by_gemm.time >= Duration::from_millis(10));
+        assert!(forward.time >= by_gemm.time);
+        assert_eq!(totals["gradients"].products, [Products::default(); 3]);
         assert_eq!(totals.len(), 3);
     }
 
@@ -265,10 +277,17 @@ mod tests {
         let total = |seconds, flops| Total {
             time: Duration::from_secs(seconds),
             flops,
-            products: Products {
-                time: Duration::from_secs(seconds / 2),
-                flops: flops / 3,
-            },
+            products: [
+                Products {
+                    time: Duration::from_secs(seconds / 2 - seconds / 6),
+                    flops: flops / 3,
+                },
+                Products::default(),
+                Products {
+                    time: Duration::from_secs(seconds / 6),
+                    flops: 0,
+                },
+            ],
         };
         let totals = Totals::from([
             // Two threads: 20 s of work in 10 s.
@@ -288,6 +307,9 @@ mod tests {
         // 100 of 300 operations in 3 of 6 seconds of two threads.
         assert_eq!(found[0].products, products(1.5, Some(100.0 / 1.5)));
         assert_eq!(found[1].products, products(3.5, None));
+        // Two of these three seconds on tiles, one in attention.
+        assert_eq!(found[0].each[0], products(1.0, Some(100.0)));
+        assert_eq!(found[0].each[1..], [None, products(0.5, None)]);
         assert_eq!(found[2].products, None);
     }
 }

@@ -62,7 +62,7 @@ impl FusedOps for Flex {
             with_whole_rows(v),
         ];
         let [numbers, bias] = [&q, &bias].map(|x| x.storage::<f32>());
-        let (seen, kept) = in_profile(products_of_pairs(2, sizes), || {
+        let (seen, kept) = in_profile(Kernel::Attention, products_of_pairs(2, sizes), || {
             cpu_kernels::attention_kept(numbers, view(&k), view(&v), bias, sizes)
         });
         let mut of_rows = shape.clone();
@@ -87,9 +87,10 @@ impl FusedOps for Flex {
         let [q, bias, kept, grad] = [q, bias, kept, grad].map(dense);
         let [numbers, bias, kept, grad] = [&q, &bias, &kept, &grad].map(|x| x.storage::<f32>());
         let kept = (kept, grad);
-        let [for_q, for_k, for_v] = in_profile(products_of_pairs(4, sizes), || {
-            cpu_kernels::attention_backward(numbers, view(&k), view(&v), bias, kept, sizes)
-        });
+        let [for_q, for_k, for_v] =
+            in_profile(Kernel::Attention, products_of_pairs(4, sizes), || {
+                cpu_kernels::attention_backward(numbers, view(&k), view(&v), bias, kept, sizes)
+            });
         let [of_q, of_k, of_v] = shapes;
         (
             tensor(for_q, of_q),
@@ -195,15 +196,13 @@ impl FusedOps for Flex {
     }
 
     fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+        if let Some(product) = product_of_matrices(&a, &b) {
+            return product;
+        }
         let shape = a.layout().shape();
         let columns = b.layout().shape()[shape.num_dims() - 1];
-        in_profile(
-            2 * shape.num_elements() * columns,
-            || match product_of_matrices(&a, &b) {
-                Some(product) => product,
-                None => Self::float_matmul(a, b),
-            },
-        )
+        let flops = 2 * shape.num_elements() * columns;
+        in_profile(Kernel::Gemm, flops, || Self::float_matmul(a, b))
     }
 
     fn pack(weight: FlexTensor, packed: PackedWeight) -> FlexTensor {
@@ -244,7 +243,7 @@ impl FusedOps for Flex {
             with_input(&x, &input, r, |left| left.times(right))
         };
         let product = match is_for_tiles(n, [d], [&x, &factor]) {
-            true => in_profile(2 * n * d * r, on_tiles),
+            true => in_profile(Kernel::Tiles, 2 * n * d * r, on_tiles),
             false => None,
         };
         match product {
@@ -270,10 +269,23 @@ impl FusedOps for Flex {
     }
 }
 
+/// What makes a matrix product.
+#[derive(Clone, Copy)]
+enum Kernel {
+    Tiles,
+    Gemm,
+    Attention,
+}
+
 /// Matrix products, the passes between those of attention among them, in the span that a profile counts them by (`trainer::profile`).
-fn in_profile<R>(flops: usize, products: impl FnOnce() -> R) -> R {
+fn in_profile<R>(kernel: Kernel, flops: usize, products: impl FnOnce() -> R) -> R {
     let flops = flops as u64;
-    tracing::trace_span!(target: "prlhf::profile", "products", flops).in_scope(products)
+    let span = match kernel {
+        Kernel::Tiles => tracing::trace_span!(target: "prlhf::profile", "tiles", flops),
+        Kernel::Gemm => tracing::trace_span!(target: "prlhf::profile", "gemm", flops),
+        Kernel::Attention => tracing::trace_span!(target: "prlhf::profile", "attention", flops),
+    };
+    span.in_scope(products)
 }
 
 /// Operations of so many products of each query with the keys in front of it.
@@ -299,10 +311,15 @@ fn product_of_matrices(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
     if is_for_tiles(m, [k, n], [a, b])
         && let (Some(left), Some(right)) = (lines(a), lines(b))
     {
-        let product = amx::Left::new(left, 0).times(amx::Right::Plain(right));
+        let product = in_profile(Kernel::Tiles, 2 * m * k * n, || {
+            amx::Left::new(left, 0).times(amx::Right::Plain(right))
+        });
         return Some(tensor(product, [m, n].into()));
     }
-    let product = cpu_kernels::sum_of_products(&[[side(a)?, side(b)?]]);
+    let pair = [side(a)?, side(b)?];
+    let product = in_profile(Kernel::Gemm, 2 * m * k * n, || {
+        cpu_kernels::sum_of_products(&[pair])
+    });
     Some(tensor(product, [m, n].into()))
 }
 
@@ -340,12 +357,11 @@ fn through_frozen(
         }
         Some(cpu_kernels::sum_of_products(&pairs))
     };
-    let numbers = in_profile(2 * m * (k + room) * n, || {
-        match is_for_tiles(m, [k, n], [x, right]) {
-            true => on_tiles().or_else(elsewhere),
-            false => elsewhere(),
-        }
-    });
+    let flops = 2 * m * (k + room) * n;
+    let numbers = match is_for_tiles(m, [k, n], [x, right]) {
+        true => in_profile(Kernel::Tiles, flops, || on_tiles().or_else(elsewhere)),
+        false => in_profile(Kernel::Gemm, flops, elsewhere),
+    };
     numbers.map(|numbers| tensor(numbers, [m, n].into()))
 }
 
