@@ -42,7 +42,7 @@ impl Left {
         panic!("this processor has no tiles")
     }
 
-    /// Whether sums of products with so many inner steps more can be made.
+    /// Whether [`times_and`](Self::times_and) can add a product with so many inner steps.
     pub fn has_room_for(&self, _: usize) -> bool {
         match self.0 {}
     }

@@ -157,7 +157,13 @@ static KEPT: Mutex<Vec<Vec<Step>>> = Mutex::new(Vec::new());
 impl Scratch {
     /// So many steps of any content.
     fn of(count: usize) -> Self {
-        let kept = KEPT.lock().ok().and_then(|mut kept| kept.pop());
+        let smallest_that_fits = |kept: &mut Vec<Vec<Step>>| {
+            let lens = kept.iter().map(Vec::len).enumerate();
+            let best = lens.min_by_key(|(_, len)| (*len < count, len.abs_diff(count)));
+            best.map(|(place, _)| kept.swap_remove(place))
+        };
+        let kept = KEPT.lock().ok();
+        let kept = kept.and_then(|mut kept| smallest_that_fits(&mut kept));
         let mut kept = kept.unwrap_or_default();
         if kept.len() < count {
             kept.resize(count, Step::ZERO);

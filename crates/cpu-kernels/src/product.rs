@@ -53,30 +53,34 @@ impl<'a> Side<'a> {
 /// The sum of the products `a b`, `[m, n]` row by row, of pairs of `a`, `[m, k]`, and `b`, `[k, n]`, where each pair may have a `k` of its own.
 ///
 /// # Panics
-/// Where shapes differ, or there is no pair.
+/// Where shapes differ, there is no pair, or the sum has more numbers than memory has places.
 pub fn sum_of_products(pairs: &[[Side<'_>; 2]]) -> Vec<f32> {
     let [a, b] = pairs[0];
     let [m, n] = [a.shape[0], b.shape[1]];
     let fits =
         |[a, b]: &[Side<'_>; 2]| a.shape[0] == m && b.shape[1] == n && a.shape[1] == b.shape[0];
     assert!(pairs.iter().all(fits), "shapes of a product");
-    if m * n == 0 || a.shape[1] == 0 {
+    // A stride of 0 makes shapes that no memory has.
+    let Some(all) = m.checked_mul(n) else {
+        panic!("a product of {m} by {n} numbers")
+    };
+    if all == 0 || a.shape[1] == 0 {
         return match pairs {
             [_, rest @ ..] if !rest.is_empty() => sum_of_products(rest),
-            _ => vec![0.0; m * n],
+            _ => vec![0.0; all],
         };
     }
     if n < FEW_COLUMNS && n < m && a.strides[0] == 1 {
         let turned = pairs.iter().map(|[a, b]| [b.transposed(), a.transposed()]);
         return transposed(&sum_of_products(&turned.collect::<Vec<_>>()), m);
     }
-    let mut sum = Vec::with_capacity(m * n);
+    let mut sum = Vec::with_capacity(all);
     for (i, pair) in pairs.iter().enumerate() {
-        // SAFETY: there is room for the sum; it is added to once it is written.
+        // SAFETY: there is room for the sum. gemm reads it only to add to it, which is after the first product wrote it.
         unsafe { write(*pair, sum.as_mut_ptr(), i > 0) };
     }
     // SAFETY: the first product wrote all numbers.
-    unsafe { sum.set_len(m * n) };
+    unsafe { sum.set_len(all) };
     sum
 }
 
@@ -201,6 +205,14 @@ mod tests {
         assert_eq!(sum_of_products(&[nothing, something]), [2.0; 4]);
         assert_eq!(sum_of_products(&[something, nothing]), [2.0; 4]);
         assert!(sum_of_products(&[[side(&none, [0, 2]), something[1]]]).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "a product of")]
+    fn a_product_that_no_memory_holds_is_refused() {
+        let line = Side::new(&[1.0], [usize::MAX / 2, 1], [0, 0]).unwrap();
+        let row = Side::new(&[1.0], [1, 3], [0, 0]).unwrap();
+        sum_of_products(&[[line, row]]);
     }
 
     #[test]

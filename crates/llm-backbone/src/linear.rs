@@ -35,13 +35,7 @@ impl Linear {
     /// The same of what goes into other layers as well.
     fn forward_of(&self, x: Tensor<2>, input: &SharedInput) -> Tensor<2> {
         let y = match &self.lora {
-            Some(lora) => {
-                let at_once = lora.added_to(&x, &self.weight, input);
-                at_once.unwrap_or_else(|| {
-                    let y = self.weight.product_of(x.clone(), input);
-                    lora.output(y, x, &self.weight)
-                })
-            }
+            Some(lora) => lora.product(x, &self.weight, input),
             None => self.weight.product_of(x, input),
         };
         match &self.bias {

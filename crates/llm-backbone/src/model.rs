@@ -12,6 +12,7 @@ use crate::linear::Head;
 use crate::loader::Loader;
 use crate::lora::Lora;
 use crate::matrix::{Matrix, are_enough, cast_if_needed, settle};
+use crate::packed::SharedInput;
 use crate::parts::{Part, PartMut, Weight};
 use crate::prefix::Prefix;
 use crate::weights::{WeightError, WeightSource, warn_of_unread};
@@ -220,7 +221,7 @@ impl Model {
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let (weight, bias) = self.head();
         let logits = match self.head_adapter() {
-            Some(lora) => lora.output(weight.product(hidden.clone()), hidden, weight),
+            Some(lora) => lora.product(hidden, weight, &SharedInput::default()),
             None => weight.product(hidden),
         };
         let logits = cast_if_needed(logits, DType::F32);

@@ -127,23 +127,31 @@ impl<B: FusedOps, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
         scale: f32,
         through: Through,
     ) -> FloatTensor<Self> {
-        let ((x, x_node), (a, a_node), (b, b_node)) =
-            (x.into_parts(), a.into_parts(), b.into_parts());
-        let weight = weight.into_primitive();
-        let nodes = [x_node, a_node, b_node];
+        let [of_a, of_b] = [&a, &b].map(|factor| factor.is_tracked());
+        let nodes = [x.node(), a.node(), b.node()];
+        let (weight, factors) = (weight.into_primitive(), [a, b].map(|f| f.into_primitive()));
         match AdaptedProduct
             .prepare::<C>(nodes)
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prep) => {
-                let (back, factors) = (through.back(), [a, b]);
-                let inputs = [x.clone(), weight.clone()];
-                let (y, low) =
-                    composed::adapted_product::<B>(x, weight, factors.clone(), scale, through);
-                prep.finish((inputs, factors, low, scale, back), y)
+            OpsKind::Tracked(mut prep) => {
+                let back = through.back();
+                // What the gradient of a factor is made of, where it is asked for.
+                let input = of_a.then(|| prep.checkpoint(&x));
+                let (y, low) = composed::adapted_product::<B>(
+                    x.into_primitive(),
+                    weight.clone(),
+                    factors.clone(),
+                    scale,
+                    through,
+                );
+                let low = of_b.then_some(low);
+                prep.finish((input, weight, factors, low, scale, back), y)
             }
             OpsKind::UnTracked(prep) => {
+                let [a, b] = factors;
+                let x = x.into_primitive();
                 prep.finish(B::adapted_product(x, weight, a, b, scale, through))
             }
         }
@@ -184,19 +192,27 @@ impl<B: FusedOps> Backward<B, 1> for FrozenProduct {
 struct AdaptedProduct;
 
 impl<B: FusedOps> Backward<B, 3> for AdaptedProduct {
+    /// `x`, `W`, the factors, `low`, the scale, and the way back.
     type State = (
-        [FloatTensor<B>; 2],
-        [FloatTensor<B>; 2],
+        Option<NodeId>,
         FloatTensor<B>,
+        [FloatTensor<B>; 2],
+        Option<FloatTensor<B>>,
         f32,
         Through,
     );
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let ([x, weight], [a, b], low, scale, back) = ops.state;
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let (x, weight, [a, b], low, scale, back) = ops.state;
+        let x = x.map(|x| checkpointer.retrieve_node_output(x));
         let grad = grads.consume::<B>(&ops.node);
         let [for_x, for_a, for_b] = ops.parents;
-        if let Some(parent) = for_b {
+        if let (Some(parent), Some(low)) = (for_b, low) {
             let gradient = B::product(B::float_transpose(low), grad.clone());
             grads.register::<B>(parent.id, gradient);
         }
@@ -205,7 +221,7 @@ impl<B: FusedOps> Backward<B, 3> for AdaptedProduct {
         }
         let high = B::low_product(grad.clone(), B::float_transpose(b), back.input.clone());
         let high = B::float_mul_scalar(high, scale.into());
-        if let Some(parent) = for_a {
+        if let (Some(parent), Some(x)) = (for_a, x) {
             let gradient = B::product(B::float_transpose(x), high.clone());
             grads.register::<B>(parent.id, gradient);
         }

@@ -9,9 +9,11 @@ use cpu_kernels::{Activation, AttentionShape, StoredMatrix, View, Weights};
 use super::{FusedOps, composed};
 use crate::packed::{PackedWeight, SharedInput, Through, Way};
 
-/// Products with fewer rows, or fewer inner steps or columns, are faster without tiles: numbers are packed for too few operations.
-const LEAST_ROWS: usize = 64;
+/// Products with fewer rows, inner steps or columns, as those of a head of attention, are faster without tiles: numbers are packed for too few
+/// operations.
 const LEAST: usize = 128;
+/// The same of rows where the other side is cut already.
+const LEAST_FOR_PACKED: usize = 64;
 
 impl FusedOps for Flex {
     fn masked_softmax(scores: FlexTensor, bias: FlexTensor) -> FlexTensor {
@@ -238,18 +240,18 @@ impl FusedOps for Flex {
 
     fn low_product(x: FlexTensor, factor: FlexTensor, input: SharedInput) -> FlexTensor {
         let ([n, d], [_, r]) = (shape_of(&x), shape_of(&factor));
-        let on_tiles = || {
-            let right = amx::Right::Plain(lines(&factor)?);
-            with_input(&x, &input, r, |left| left.times(right))
-        };
-        let product = match is_for_tiles(n, [d], [&x, &factor]) {
-            true => in_profile(Kernel::Tiles, 2 * n * d * r, on_tiles),
+        let sides = match are_for_tiles(&[n, d], [&x, &factor]) {
+            true => lines(&x).zip(lines(&factor)),
             false => None,
         };
-        match product {
-            Some(product) => tensor(product, [n, r].into()),
-            None => Self::product(x, factor),
-        }
+        let Some((left, right)) = sides else {
+            return Self::product(x, factor);
+        };
+        let product = in_profile(Kernel::Tiles, 2 * n * d * r, || {
+            let right = amx::Right::Plain(right);
+            with_input((&x, left), &input, r, |left| left.times(right))
+        });
+        tensor(product, [n, r].into())
     }
 
     fn thin_product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
@@ -295,9 +297,9 @@ fn products_of_pairs(count: usize, sizes: AttentionShape) -> usize {
     count * 2 * pairs * sizes.dim * sizes.heads * sizes.batch
 }
 
-/// Whether tiles are the faster way for products of so many rows, and of inner steps and columns with these lengths.
-fn is_for_tiles<const N: usize>(rows: usize, lengths: [usize; N], sides: [&FlexTensor; 2]) -> bool {
-    let large = rows >= LEAST_ROWS && lengths.iter().all(|length| *length >= LEAST);
+/// Whether products with these rows, inner steps and columns are for tiles.
+fn are_for_tiles(lengths: &[usize], sides: [&FlexTensor; 2]) -> bool {
+    let large = lengths.iter().all(|length| *length >= LEAST);
     large && amx::is_supported() && all_f32(sides)
 }
 
@@ -308,18 +310,18 @@ fn product_of_matrices(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
         return None;
     }
     let ([m, k], [_, n]) = (shape_of(a), shape_of(b));
-    if is_for_tiles(m, [k, n], [a, b])
-        && let (Some(left), Some(right)) = (lines(a), lines(b))
-    {
-        let product = in_profile(Kernel::Tiles, 2 * m * k * n, || {
+    let (flops, on_tiles) = (2 * m * k * n, are_for_tiles(&[m, k, n], [a, b]));
+    let product = match (on_tiles, lines(a), lines(b)) {
+        (true, Some(left), Some(right)) => in_profile(Kernel::Tiles, flops, || {
             amx::Left::new(left, 0).times(amx::Right::Plain(right))
-        });
-        return Some(tensor(product, [m, n].into()));
-    }
-    let pair = [side(a)?, side(b)?];
-    let product = in_profile(Kernel::Gemm, 2 * m * k * n, || {
-        cpu_kernels::sum_of_products(&[pair])
-    });
+        }),
+        _ => {
+            let pair = [side(a)?, side(b)?];
+            in_profile(Kernel::Gemm, flops, || {
+                cpu_kernels::sum_of_products(&[pair])
+            })
+        }
+    };
     Some(tensor(product, [m, n].into()))
 }
 
@@ -329,54 +331,64 @@ fn through_frozen(
     also: Option<[&FlexTensor; 2]>,
     through: &Through,
 ) -> Option<FlexTensor> {
-    let thin = also.unwrap_or([x, right]);
-    if !all_f32([x, right]) || !all_f32(thin) {
+    if !all_f32([x, right]) || !also.is_none_or(all_f32) {
         return None;
     }
     let ([m, k], [_, n]) = (shape_of(x), shape_of(right));
     let room = also.map_or(0, |[u, _]| shape_of::<2>(u)[1]);
-    let on_tiles = || {
-        let kept = through.weight.get(through.way, right);
-        let right = match kept {
-            Some(packed) => amx::Right::Packed(packed),
-            None => amx::Right::Plain(lines(right)?),
-        };
-        let thin = match also {
-            Some([u, v]) => Some([lines(u)?, lines(v)?]),
-            None => None,
-        };
-        with_input(x, &through.input, room, |left| match thin {
-            Some(thin) => left.times_and(right, thin),
-            None => left.times(right),
-        })
-    };
-    let elsewhere = || {
-        let mut pairs = vec![[side(x)?, side(right)?]];
-        if let Some([u, v]) = also {
-            pairs.push([side(u)?, side(v)?]);
-        }
-        Some(cpu_kernels::sum_of_products(&pairs))
-    };
     let flops = 2 * m * (k + room) * n;
-    let numbers = match is_for_tiles(m, [k, n], [x, right]) {
-        true => in_profile(Kernel::Tiles, flops, || on_tiles().or_else(elsewhere)),
-        false => in_profile(Kernel::Gemm, flops, elsewhere),
+    let numbers = match on_tiles((x, right), also, through) {
+        Some((left, right, thin)) => in_profile(Kernel::Tiles, flops, || {
+            with_input((x, left), &through.input, room, |left| match thin {
+                Some(thin) => left.times_and(right, thin),
+                None => left.times(right),
+            })
+        }),
+        None => {
+            let mut pairs = vec![[side(x)?, side(right)?]];
+            if let Some([u, v]) = also {
+                pairs.push([side(u)?, side(v)?]);
+            }
+            in_profile(Kernel::Gemm, flops, || cpu_kernels::sum_of_products(&pairs))
+        }
     };
-    numbers.map(|numbers| tensor(numbers, [m, n].into()))
+    Some(tensor(numbers, [m, n].into()))
 }
 
-/// What `work` makes of `x`, cut for tiles with room for `room` inner steps more; none where it cannot be.
+/// Sides of a product, and those of a thin one that is added to it, as tiles take them.
+type OnTiles<'a> = (amx::View<'a>, amx::Right<'a>, Option<[amx::View<'a>; 2]>);
+
+/// The sides of [`through_frozen`] for tiles; none where it is not for them.
+fn on_tiles<'a>(
+    (x, right): (&'a FlexTensor, &'a FlexTensor),
+    also: Option<[&'a FlexTensor; 2]>,
+    through: &'a Through,
+) -> Option<OnTiles<'a>> {
+    let ([m, k], [_, n]) = (shape_of(x), shape_of(right));
+    let kept = through.weight.get(through.way, right);
+    let right = match kept {
+        Some(packed) if m >= LEAST_FOR_PACKED && k.min(n) >= LEAST => amx::Right::Packed(packed),
+        _ if are_for_tiles(&[m, k, n], [x, right]) => amx::Right::Plain(lines(right)?),
+        _ => return None,
+    };
+    let thin = match also {
+        Some([u, v]) => Some([lines(u)?, lines(v)?]),
+        None => None,
+    };
+    Some((lines(x)?, right, thin))
+}
+
+/// What `work` makes of `x`, cut for tiles with room for `room` inner steps more.
 fn with_input<R>(
-    x: &FlexTensor,
+    (x, lines): (&FlexTensor, amx::View<'_>),
     input: &SharedInput,
     room: usize,
     work: impl FnOnce(&mut amx::Left) -> R,
-) -> Option<R> {
+) -> R {
     /// A block of steps, since the next layer may have an adapter where this one has none.
     const LEAST_ROOM: usize = 32;
-    let lines = lines(x)?;
     let cut = || amx::Left::new(lines, room.max(LEAST_ROOM));
-    Some(input.with(x, room, cut, work))
+    input.with(x, room, cut, work)
 }
 
 /// A matrix whose rows or columns are whole; none where neither are.
@@ -389,6 +401,8 @@ fn lines(tensor: &FlexTensor) -> Option<amx::View<'_>> {
         .get(tensor.layout().start_offset()..)?;
     let [rows, columns] = shape_of(tensor);
     match strides_of(tensor) {
+        // What is no matrix but a line has any stride.
+        [_, 1] if rows == 1 => amx::View::of_rows(numbers, [1, columns], columns),
         [stride, 1] => amx::View::of_rows(numbers, [rows, columns], stride),
         [1, stride] => {
             let columns = amx::View::of_rows(numbers, [columns, rows], stride)?;

@@ -138,6 +138,7 @@ fn an_adapted_product_is_the_product_and_the_low_rank_path() {
         ([5, 12, 7], [2, 3]),
         ([70, 144, 150], [8, 40]),
         ([130, 576, 160], [40, 8]),
+        ([130, 128, 130], [1, 1]),
     ] {
         let weight = random([d_out, d_in]).mul_scalar(0.05).autodiff();
         let packed = Matrix::plain(weight.clone());
@@ -160,6 +161,43 @@ fn an_adapted_product_is_the_product_and_the_low_rank_path() {
         assert_same(inputs.clone(), |inputs| of(alone.clone(), inputs), expected);
         let kept = packed.through(&SharedInput::default());
         assert_same(inputs, |inputs| of(kept.clone(), inputs), expected);
+    }
+}
+
+#[test]
+fn an_adapted_product_has_gradients_of_what_asks_for_them() {
+    let shapes = [[130, 140], [140, 8], [8, 150]];
+    let inputs = shapes.map(|shape| random(shape).mul_scalar(0.03));
+    let weight = random([150, 140]).mul_scalar(0.05).autodiff();
+    let of = |asks: [bool; 3], at_once: bool| {
+        let mut asks = asks.into_iter();
+        let inputs = inputs.clone().map(|input| match asks.next() {
+            Some(true) => input.autodiff().require_grad(),
+            _ => input.autodiff(),
+        });
+        let [x, a, b] = inputs.clone();
+        let y = match at_once {
+            true => {
+                let through = Through::forward(&PackedWeight::default(), &SharedInput::default());
+                adapted_product(x, weight.clone(), [a, b], 2.0, through)
+            }
+            false => {
+                let low = x.clone().matmul(a).matmul(b).mul_scalar(2.0);
+                x.matmul(weight.clone().transpose()) + low
+            }
+        };
+        let grads = (y.clone() * y.detach()).sum().backward();
+        inputs.map(|input| input.grad(&grads).map(Tensor::into_data))
+    };
+    let tolerance = burn::tensor::Tolerance::<f32>::rel_abs(1e-4, 1e-5);
+    for which in 1..8 {
+        let asks = [1, 2, 4].map(|bit| which & bit > 0);
+        for (found, expected) in of(asks, true).iter().zip(of(asks, false)) {
+            match (found, expected) {
+                (Some(found), Some(expected)) => found.assert_approx_eq(&expected, tolerance),
+                (found, expected) => assert_eq!(found.is_none(), expected.is_none()),
+            }
+        }
     }
 }
 

@@ -105,6 +105,20 @@ impl Lora {
         }
     }
 
+    /// What a linear layer or head of this `weight` puts out of `x`: see [`output`](Self::output). In one operation where nothing but `scale (x A) B` is
+    /// added and [`Matrix::adapted_product`] can do it.
+    pub(crate) fn product(&self, x: Tensor<2>, weight: &Matrix, input: &SharedInput) -> Tensor<2> {
+        let drops = self.drops() && x.device().is_autodiff();
+        let at_once = match drops || self.magnitude.is_some() {
+            true => None,
+            false => weight.adapted_product(&x, || self.factors(), self.scale, input),
+        };
+        at_once.unwrap_or_else(|| {
+            let y = weight.product_of(x.clone(), input);
+            self.output(y, x, weight)
+        })
+    }
+
     /// What a linear layer or head puts out: of `x`, `[n, d_in]`, and `y = x W^T`, `[n, d_out]`,
     ///
     /// - `y + scale (dropout(x) A) B`
@@ -113,7 +127,7 @@ impl Lora {
     ///   `y + (share - 1) dropout(x) W^T + share scale (dropout(x) A) B`.
     ///
     /// Where PiSSA took something of the weight, `W` is what it left. The low-rank path is in f32; the result has the type of `y`.
-    pub(crate) fn output(&self, y: Tensor<2>, x: Tensor<2>, weight: &Matrix) -> Tensor<2> {
+    fn output(&self, y: Tensor<2>, x: Tensor<2>, weight: &Matrix) -> Tensor<2> {
         let dtype = y.dtype();
         let drops = self.drops() && x.device().is_autodiff();
         let x = cast_if_needed(x, DType::F32);
@@ -139,20 +153,6 @@ impl Lora {
             }
         };
         cast_if_needed(sum, dtype)
-    }
-
-    /// [`output`](Self::output) in one operation with the product of the weight, where nothing but `scale (x A) B` is added to it; none elsewhere.
-    pub(crate) fn added_to(
-        &self,
-        x: &Tensor<2>,
-        weight: &Matrix,
-        input: &SharedInput,
-    ) -> Option<Tensor<2>> {
-        let drops = self.drops() && x.device().is_autodiff();
-        if drops || self.magnitude.is_some() {
-            return None;
-        }
-        weight.adapted_product(x, || self.factors(), self.scale, input)
     }
 
     /// `scale (x A) B`

@@ -70,6 +70,28 @@ fn dropout_drops_nothing_of_what_pissa_took_of_the_weight() {
     }
 }
 
+/// Few rows go step by step, many in one operation where no inputs are dropped and there are no magnitudes.
+#[test]
+fn at_once_or_not_the_output_is_the_same() {
+    for (use_dora, device) in [false, true]
+        .into_iter()
+        .flat_map(|dora| [Device::flex(), Device::flex().autodiff()].map(|device| (dora, device)))
+    {
+        let Case {
+            weight, mut lora, ..
+        } = case(use_dora, &device);
+        lora.a = trained(ParamId::new(), wave([SIDE, 2], 0.8, &device));
+        lora.b = trained(ParamId::new(), wave([2, SIDE], 1.7, &device));
+        lora.dropout.prob = 0.0;
+        for rows in [3, 70] {
+            let x = wave([rows, SIDE], 0.9, &device);
+            let expected = lora.output(weight.product(x.clone()), x.clone(), &weight);
+            let found = lora.product(x, &weight, &SharedInput::default());
+            assert_close(found, expected);
+        }
+    }
+}
+
 #[test]
 fn norms_that_were_kept_are_not_computed_again() {
     let device = Device::flex();
