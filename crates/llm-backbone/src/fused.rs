@@ -1,8 +1,8 @@
 //! Operations that pass over activations once where burn's building blocks pass over them several times.
 //!
-//! Attention, the gated unit of feed-forward layers, RMS norm and rotary positions are one node each in
+//! A layer with its adapter, attention, the gated unit of feed-forward layers, RMS norm and rotary positions are one node each in
 //! the graph, with a backward pass of its own that keeps less in memory than a chain of small operations would. On the
-//! CPU they run as vectorised loops; elsewhere they are composed of burn's operations.
+//! CPU they run as products that add up and vectorised loops; elsewhere they are composed of burn's operations.
 
 mod autodiff;
 mod composed;

@@ -272,6 +272,27 @@ mod tests {
         assert_eq!(totals.len(), 3);
     }
 
+    /// `llm-backbone` names its spans itself.
+    #[test]
+    fn products_of_a_model_are_among_those_that_are_known() {
+        use trainer::burn::tensor::{Device, Tensor};
+        use trainer::llm_backbone::matrix::Matrix;
+
+        let profile = Profile::default();
+        let layer = profile.clone().with_filter(filter_fn(Profile::wants));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            trace_span!(target: TARGET, "forward").in_scope(|| {
+                let weight = Matrix::dense(Tensor::ones([150, 140], &Device::flex()));
+                weight.product(Tensor::ones([130, 140], &Device::flex()));
+            });
+        });
+        let totals = profile.take();
+        let made = totals["forward"].products.map(|each| each.flops);
+        assert_eq!(made.iter().sum::<u64>(), 2 * 130 * 140 * 150);
+        assert_eq!(totals.len(), 1, "{totals:?}");
+    }
+
     #[test]
     fn threads_side_by_side_share_the_time_on_the_clock() {
         let total = |seconds, flops| Total {
