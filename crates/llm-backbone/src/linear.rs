@@ -33,7 +33,7 @@ impl Linear {
     }
 
     /// The same of what goes into other layers as well.
-    fn forward_of(&self, x: Tensor<2>, input: &SharedInput) -> Tensor<2> {
+    pub(crate) fn forward_of(&self, x: Tensor<2>, input: &SharedInput) -> Tensor<2> {
         let y = match &self.lora {
             Some(lora) => lora.product(x, &self.weight, input),
             None => self.weight.product_of(x, input),

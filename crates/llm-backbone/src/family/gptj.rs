@@ -23,6 +23,7 @@ use crate::linear::{Embedding, Head, Linear};
 use crate::loader::Loader;
 use crate::model::HEAD;
 use crate::norm::LayerNorm;
+use crate::packed::SharedInput;
 use crate::parts::parts;
 use crate::rope::{Pairing, Rope, inverse_frequencies};
 use crate::weights::WeightError;
@@ -268,10 +269,13 @@ impl GptJAttention {
         context: &Context,
         cache: Option<(usize, &mut KvCache)>,
     ) -> Tensor<2> {
-        let heads = |y| context.heads(y, self.head_dim);
-        let q = context.rotate(heads(self.q_proj.forward(x.clone())));
-        let k = context.rotate(heads(self.k_proj.forward(x.clone())));
-        let v = heads(self.v_proj.forward(x));
+        let input = SharedInput::default();
+        let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let [q, k, v] = layers.map(|layer| {
+            let y = layer.forward_of(x.clone(), &input);
+            context.heads(y, self.head_dim)
+        });
+        let (q, k) = (context.rotate(q), context.rotate(k));
         let scale = usual_scale(self.head_dim);
         let seen = attend([q, k, v], scale, context, cache);
         self.out_proj.forward(seen)

@@ -391,14 +391,18 @@ fn with_input<R>(
     input.with(x, room, cut, work)
 }
 
+/// The numbers from the first one of the tensor on; none where strides are negative.
+fn numbers(tensor: &FlexTensor) -> Option<&[f32]> {
+    let layout = tensor.layout();
+    let all = layout
+        .has_positive_strides()
+        .then(|| tensor.storage::<f32>());
+    all?.get(layout.start_offset()..)
+}
+
 /// A matrix whose rows or columns are whole; none where neither are.
 fn lines(tensor: &FlexTensor) -> Option<amx::View<'_>> {
-    if !tensor.layout().has_positive_strides() {
-        return None;
-    }
-    let numbers = tensor
-        .storage::<f32>()
-        .get(tensor.layout().start_offset()..)?;
+    let numbers = numbers(tensor)?;
     let [rows, columns] = shape_of(tensor);
     match strides_of(tensor) {
         // What is no matrix but a line has any stride.
@@ -414,13 +418,7 @@ fn lines(tensor: &FlexTensor) -> Option<amx::View<'_>> {
 
 /// A matrix, however its numbers lie; none where strides are negative.
 fn side(tensor: &FlexTensor) -> Option<cpu_kernels::Side<'_>> {
-    if !tensor.layout().has_positive_strides() {
-        return None;
-    }
-    let numbers = tensor
-        .storage::<f32>()
-        .get(tensor.layout().start_offset()..)?;
-    cpu_kernels::Side::new(numbers, shape_of(tensor), strides_of(tensor))
+    cpu_kernels::Side::new(numbers(tensor)?, shape_of(tensor), strides_of(tensor))
 }
 
 fn all_f32<const N: usize>(tensors: [&FlexTensor; N]) -> bool {
