@@ -123,8 +123,14 @@ unsafe fn write([a, b]: [Side<'_>; 2], out: *mut f32, adds: bool) {
 
 /// Columns of length `m` for rows.
 fn transposed(rows: &[f32], m: usize) -> Vec<f32> {
-    let column = |i: usize| rows.iter().skip(i).step_by(m).copied();
-    (0..m).flat_map(column).collect()
+    let mut columns = vec![0.0; rows.len()];
+    let n = rows.len() / m;
+    for (i, row) in rows.chunks_exact(m).enumerate() {
+        for (j, number) in row.iter().enumerate() {
+            columns[j * n + i] = *number;
+        }
+    }
+    columns
 }
 
 #[cfg(test)]

@@ -96,14 +96,10 @@ impl Through {
         }
     }
 
-    /// The other way, with an input of its own.
+    /// The way back, with an input of its own.
     pub(crate) fn back(&self) -> Self {
-        let way = match self.way {
-            Way::Forward => Way::Backward,
-            Way::Backward => Way::Forward,
-        };
         Self {
-            way,
+            way: Way::Backward,
             weight: self.weight.clone(),
             input: SharedInput::default(),
         }

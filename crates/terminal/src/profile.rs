@@ -215,12 +215,18 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn spans_are_added_up_by_name_with_their_arithmetic() {
+    /// What a profile hears of `work`.
+    fn heard(work: impl FnOnce()) -> Profile {
         let profile = Profile::default();
         let layer = profile.clone().with_filter(filter_fn(Profile::wants));
         let subscriber = tracing_subscriber::registry().with(layer);
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(subscriber, work);
+        profile
+    }
+
+    #[test]
+    fn spans_are_added_up_by_name_with_their_arithmetic() {
+        let profile = heard(|| {
             for flops in [3u64, 4] {
                 trace_span!(target: TARGET, "forward", flops).in_scope(|| {
                     trace_span!(target: TARGET, "loss").in_scope(|| {
@@ -241,16 +247,13 @@ mod tests {
 
     #[test]
     fn products_are_added_up_in_the_phase_that_they_are_in() {
-        let profile = Profile::default();
-        let layer = profile.clone().with_filter(filter_fn(Profile::wants));
-        let subscriber = tracing_subscriber::registry().with(layer);
         let product = |flops: u64| {
             trace_span!(target: TARGET, "gemm", flops).in_scope(|| {
                 std::thread::sleep(Duration::from_millis(5));
                 trace_span!(target: TARGET, "tiles", flops = 50u64).in_scope(|| {});
             });
         };
-        tracing::subscriber::with_default(subscriber, || {
+        let profile = heard(|| {
             trace_span!(target: TARGET, "gradients").in_scope(|| {
                 trace_span!(target: TARGET, "forward", flops = 10u64).in_scope(|| {
                     trace_span!("layer").in_scope(|| product(3));
@@ -278,10 +281,7 @@ mod tests {
         use trainer::burn::tensor::{Device, Tensor};
         use trainer::llm_backbone::matrix::Matrix;
 
-        let profile = Profile::default();
-        let layer = profile.clone().with_filter(filter_fn(Profile::wants));
-        let subscriber = tracing_subscriber::registry().with(layer);
-        tracing::subscriber::with_default(subscriber, || {
+        let profile = heard(|| {
             trace_span!(target: TARGET, "forward").in_scope(|| {
                 let weight = Matrix::dense(Tensor::ones([150, 140], &Device::flex()));
                 weight.product(Tensor::ones([130, 140], &Device::flex()));

@@ -240,7 +240,7 @@ impl FusedOps for Flex {
 
     fn low_product(x: FlexTensor, factor: FlexTensor, input: SharedInput) -> FlexTensor {
         let ([n, d], [_, r]) = (shape_of(&x), shape_of(&factor));
-        let sides = match are_for_tiles(&[n, d], [&x, &factor]) {
+        let sides = match are_for_tiles(&[n, d]) && all_f32([&x, &factor]) {
             true => lines(&x).zip(lines(&factor)),
             false => None,
         };
@@ -297,10 +297,9 @@ fn products_of_pairs(count: usize, sizes: AttentionShape) -> usize {
     count * 2 * pairs * sizes.dim * sizes.heads * sizes.batch
 }
 
-/// Whether products with these rows, inner steps and columns are for tiles.
-fn are_for_tiles(lengths: &[usize], sides: [&FlexTensor; 2]) -> bool {
-    let large = lengths.iter().all(|length| *length >= LEAST);
-    large && amx::is_supported() && all_f32(sides)
+/// Whether products in f32 with these rows, inner steps and columns are for tiles.
+fn are_for_tiles(lengths: &[usize]) -> bool {
+    lengths.iter().all(|length| *length >= LEAST) && amx::is_supported()
 }
 
 /// `a b` of two matrices, with the processor's tiles where it has them and the product is large enough; none where they are not in f32.
@@ -310,7 +309,7 @@ fn product_of_matrices(a: &FlexTensor, b: &FlexTensor) -> Option<FlexTensor> {
         return None;
     }
     let ([m, k], [_, n]) = (shape_of(a), shape_of(b));
-    let (flops, on_tiles) = (2 * m * k * n, are_for_tiles(&[m, k, n], [a, b]));
+    let (flops, on_tiles) = (2 * m * k * n, are_for_tiles(&[m, k, n]));
     let product = match (on_tiles, lines(a), lines(b)) {
         (true, Some(left), Some(right)) => in_profile(Kernel::Tiles, flops, || {
             amx::Left::new(left, 0).times(amx::Right::Plain(right))
@@ -368,7 +367,7 @@ fn on_tiles<'a>(
     let kept = through.weight.get(through.way, right);
     let right = match kept {
         Some(packed) if m >= LEAST_FOR_PACKED && k.min(n) >= LEAST => amx::Right::Packed(packed),
-        _ if are_for_tiles(&[m, k, n], [x, right]) => amx::Right::Plain(lines(right)?),
+        _ if are_for_tiles(&[m, k, n]) => amx::Right::Plain(lines(right)?),
         _ => return None,
     };
     let thin = match also {
